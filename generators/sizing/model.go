@@ -1,0 +1,125 @@
+package sizing
+
+import "time"
+
+// Hold says until when a server keeps a passive port to itself.
+type Hold string
+
+// The holds, shortest first.
+const (
+	HoldListen   Hold = "listen"   // from the PASV reply to accept
+	HoldTransfer Hold = "transfer" // to the end of the transfer
+	HoldSession  Hold = "session"  // to the next PASV or the session's end
+)
+
+// Pick says how a server draws a port.
+type Pick string
+
+// The picks.
+const (
+	PickScan        Pick = "scan"        // looks at every port of the range before it gives up
+	PickRandom      Pick = "random"      // Tries draws with replacement
+	PickDistinct    Pick = "distinct"    // Tries draws without replacement
+	PickScanPartial Pick = "scan_window" // Tries neighbouring ports from a random start
+)
+
+// Scope says what a reserved port is exclusive to.
+type Scope string
+
+// The scopes.
+const (
+	ScopePort    Scope = "port"         // one reservation a port
+	ScopeAddress Scope = "address_port" // one reservation a client address and port
+	ScopeTLS     Scope = "tls_session"  // any number: TLS resumption tells the sessions apart
+)
+
+// WhenFull says what a server does with a PASV that finds no port.
+type WhenFull string
+
+// The reactions.
+const (
+	FullRefuses WhenFull = "refuses"       // 4xx, the session goes on
+	FullDrops   WhenFull = "drops_session" // the session dies
+	FullLeaves  WhenFull = "leaves_range"  // a kernel port outside the range
+	FullWaits   WhenFull = "waits"         // queues, in order
+	FullUnknown WhenFull = "unknown"       // undocumented and unmeasured
+)
+
+// Profile says how a server treats passive ports.
+type Profile struct {
+	Name     string // as in a spec's server attribute
+	Title    string // as its makers write it
+	Hold     Hold
+	Pick     Pick
+	Tries    int // draws before it gives up; 0 for PickScan
+	Scope    Scope
+	WhenFull WhenFull
+	// AbandonedHold is how long a PASV that no connection follows keeps its
+	// port.
+	AbandonedHold time.Duration
+	// PortsPerSession is the number of ports the server wants per admitted
+	// session by a cap of its own (Pure-FTPd: 2); 0 where it has no such cap.
+	PortsPerSession int
+	// MinPorts is the smallest range the server accepts or survives, 1 unless
+	// it is known to need more.
+	MinPorts int
+	// FixedPorts is the range's size where nobody can choose it (AWS Transfer
+	// Family: 9); 0 where it is free.
+	FixedPorts int
+	// Sources says where each of the fields above comes from.
+	Sources []string
+}
+
+// Workload is what a site asks of its server.
+type Workload struct {
+	Sessions           int
+	SessionsPerAddress int
+	Traffic            *Traffic // nil: the worst case
+	Objective          Objective
+	// MarkedSessions: TLS is required and so is resumption of the control
+	// connection's session.
+	MarkedSessions bool
+}
+
+// Traffic is the load at its peak. Rates are per second and include the peak
+// factor only through PeakFactor.
+type Traffic struct {
+	Rate           float64 // data connections asked for a second
+	RatePerAddress float64 // from the busiest address; 0: Rate in proportion to its sessions
+	Connect        time.Duration
+	Transfer       time.Duration
+	Abandoned      float64 // share, 0 to below 1
+	ClientPorts    int
+	PeakFactor     float64
+}
+
+// Objective is what the range must achieve.
+type Objective struct {
+	Refused   float64
+	MaxWait   time.Duration
+	Squatted  int
+	WorstCase bool
+}
+
+// Bound is one lower bound on the number of ports, with its reason.
+type Bound struct {
+	Name  string // contention, per_address, four_tuples, server
+	Ports int
+	Why   string // one sentence, with this workload's numbers
+}
+
+// Result is the smallest safe number of ports and what it rests on.
+type Result struct {
+	Ports   int     // the largest of Bounds
+	Bounds  []Bound // all that apply, in a fixed order
+	Binding string  // name of the bound that binds; the first where several do
+	Refused float64 // refused share with Ports ports
+	OnePort OnePort
+}
+
+// OnePort says what a range of one port would do here.
+type OnePort struct {
+	Works   bool
+	Refused float64
+	Why     string
+}

@@ -1,0 +1,188 @@
+package spec
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// Spec is a folder of *.pasv.hcl files, decoded and checked. Hosts, sites,
+// gateways and targets stand in the order of file name, then position.
+type Spec struct {
+	// Name is the file's or the folder's base name. It stands in the header
+	// of every generated file, so it never carries a path.
+	Name     string
+	Hosts    []*Host
+	Sites    []*Site
+	Gateways []*Gateway
+	Targets  []*Target
+	// Files are the parsed sources by name, for writing diagnostics with
+	// their source lines.
+	Files map[string]*hcl.File
+}
+
+// PortRange is an inclusive range of TCP ports, 1 to 65535, First <= Last.
+// The zero value means no range.
+type PortRange struct{ First, Last uint16 }
+
+// Count is the number of ports in the range; 0 for the zero value.
+func (r PortRange) Count() int {
+	if r.First == 0 {
+		return 0
+	}
+	return int(r.Last) - int(r.First) + 1
+}
+
+// Overlaps tells whether the two ranges share a port.
+func (r PortRange) Overlaps(o PortRange) bool {
+	return r.First != 0 && o.First != 0 && r.First <= o.Last && o.First <= r.Last
+}
+
+// Contains tells whether port lies in the range.
+func (r PortRange) Contains(port uint16) bool {
+	return r.First != 0 && r.First <= port && port <= r.Last
+}
+
+// String writes the range as the spec does: "61000-62856", or "21" where it
+// is one port.
+func (r PortRange) String() string {
+	if r.First == r.Last {
+		return fmt.Sprintf("%d", r.First)
+	}
+	return fmt.Sprintf("%d-%d", r.First, r.Last)
+}
+
+// Ranges remembers where each attribute of a block stands. Keys are attribute
+// names, with the nested block before a dot: "concurrency.sessions". The key
+// "" is the block's header.
+type Ranges map[string]hcl.Range
+
+// Of returns where attr stands, or else the nearest thing that is there: the
+// nested block's header, then the block's own.
+func (r Ranges) Of(attr string) *hcl.Range {
+	for {
+		if rng, ok := r[attr]; ok {
+			return &rng
+		}
+		if attr == "" {
+			return nil
+		}
+		attr = parent(attr)
+	}
+}
+
+func parent(attr string) string {
+	for i := len(attr) - 1; i >= 0; i-- {
+		if attr[i] == '.' {
+			return attr[:i]
+		}
+	}
+	return ""
+}
+
+// Host is a machine that FTP servers run on.
+type Host struct {
+	Name           string
+	Addresses      []netip.Addr // at least one, no duplicates, no zones
+	Interface      string       // "" is any
+	EphemeralPorts PortRange    // net.ipv4.ip_local_port_range
+	AvoidPorts     []PortRange  // no data range is ever placed here
+	ReservedPorts  []PortRange  // ports that ip_local_reserved_ports must keep beside ours
+	Firewall       *Chain       // the base chain to be jumped to from; nil: a base chain of our own
+	Ranges         Ranges
+}
+
+// Chain names a chain of the nftables ruleset, written "FAMILY TABLE CHAIN".
+type Chain struct{ Family, Table, Chain string }
+
+// TLSMode says how a control connection gets its TLS (RFC 4217; implicit TLS
+// is the older practice on port 990).
+type TLSMode string
+
+// The modes of TLS.
+const (
+	TLSOff      TLSMode = "off"
+	TLSExplicit TLSMode = "explicit"
+	TLSImplicit TLSMode = "implicit"
+)
+
+// TLS is a site's tls block; Mode is TLSOff where there is none.
+type TLS struct {
+	Mode     TLSMode
+	Required bool
+	// ReuseRequired: a data connection must resume its control connection's
+	// TLS session (session_reuse = "required", the default).
+	ReuseRequired bool
+	Certificate   string
+	Key           string
+}
+
+// Site is one FTP service: a control port and a range of data ports on a host.
+type Site struct {
+	Name      string
+	Host      *Host
+	Addresses []netip.Addr // some or all of the host's, in the host's order
+	Server    string       // name of a sizing profile
+	Port      uint16       // control port
+	Announce  netip.Addr   // address in the 227 reply; zero: the control connection's own
+	Clients   []netip.Prefix
+	// IPv6ClientPrefix is the prefix length, 1 to 128, by which an IPv6
+	// client counts as one address; 64 unless told.
+	IPv6ClientPrefix int
+	// Gate: data ports accept new connections only from clients that have an
+	// established control connection.
+	Gate        bool
+	TLS         TLS
+	Concurrency Concurrency
+	Traffic     *Traffic // nil: nothing is known, the bound is the worst case
+	Objective   Objective
+	DataPorts   PortRange // a pin; zero: the plan chooses
+	Ranges      Ranges
+}
+
+// Concurrency bounds the control connections of a site.
+type Concurrency struct {
+	Sessions           int // at once, over all clients
+	SessionsPerAddress int // behind the busiest single client address
+}
+
+// Traffic is what a site carries at its peak.
+type Traffic struct {
+	TransfersPerSecond           float64 // data connections asked for, LIST included
+	TransfersPerSecondPerAddress float64 // from the busiest address; 0: in proportion to its sessions
+	ConnectTime                  time.Duration
+	TransferTime                 time.Duration
+	Abandoned                    float64 // share of PASVs never followed by a connection, 0 to below 1
+	ClientPorts                  int     // source ports that one client address can use
+	PeakFactor                   float64 // multiplies the rates, at least 1
+}
+
+// Objective is what the range must achieve.
+type Objective struct {
+	Refused   float64       // share of data connections that may be refused, 1e-12 to 0.5
+	MaxWait   time.Duration // longest wait where the server queues
+	Squatted  int           // ports of the range that other programs may hold
+	WorstCase bool          // size for all sessions holding a port at once
+}
+
+// Gateway is a NAT in front of sites: it sends the control port and the data
+// range of each on to the site's host, port for port.
+type Gateway struct {
+	Name    string
+	Address netip.Addr
+	Sites   []*Site
+	Ranges  Ranges
+}
+
+// Target is one target block. Its body is decoded by the target itself.
+type Target struct {
+	Kind string
+	Body hcl.Body
+	Eval *hcl.EvalContext
+	// Source holds the text of the file that the body's source attribute
+	// names (a user's own template), read from the spec's folder.
+	Source    []byte
+	DeclRange hcl.Range
+}

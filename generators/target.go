@@ -1,0 +1,58 @@
+package generators
+
+import (
+	"sort"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pasvctl/pasvctl/generators/plan"
+)
+
+// Version stands in the header of every generated file: the same spec, lock
+// and version give the same bytes.
+const Version = "0.1.0"
+
+// File is one generated file. Path is slash-separated and relative to the
+// output folder.
+type File struct {
+	Path    string
+	Content []byte
+}
+
+// Target renders a Plan in one format. Its concrete type is a struct with
+// gohcl tags: the settings of its target block are decoded into it before
+// Files is called.
+type Target interface {
+	// Files renders the plan. What the format or its platform cannot hold
+	// (a quota, a name) comes back as a diagnostic and no files.
+	Files(*plan.Plan) ([]File, hcl.Diagnostics)
+}
+
+// Kind is a registered sort of target.
+type Kind struct {
+	Name string // the label of its block
+	// Default: rendered where a spec has no target block at all.
+	Default bool
+	// New returns a pointer to a settings struct with its defaults filled in.
+	New func() Target
+}
+
+var kinds = map[string]Kind{}
+
+// register adds a target. Each target's file calls it from init.
+func register(k Kind) {
+	if _, twice := kinds[k.Name]; twice {
+		panic("target registered twice: " + k.Name)
+	}
+	kinds[k.Name] = k
+}
+
+// Kinds returns all targets, sorted by name.
+func Kinds() []Kind {
+	all := make([]Kind, 0, len(kinds))
+	for _, k := range kinds {
+		all = append(all, k)
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].Name < all[j].Name })
+	return all
+}
