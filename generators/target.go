@@ -28,6 +28,13 @@ type Target interface {
 	Files(*plan.Plan) ([]File, hcl.Diagnostics)
 }
 
+// sourced is a Target that renders a text of the user's own: whoever decodes
+// its block hands it the file that the source attribute names, before Files is
+// called.
+type sourced interface {
+	setSource(text []byte)
+}
+
 // Kind is a registered sort of target.
 type Kind struct {
 	Name string // the label of its block
