@@ -17,7 +17,7 @@ type Plan struct {
 	Gateways []*Gateway
 }
 
-// Host is a host with the sites on it.
+// Host is a host with the sites on it, at least one.
 type Host struct {
 	*spec.Host
 	Sites []*Site
@@ -61,5 +61,33 @@ type Policy struct {
 // Gateway is a NAT in front of sites.
 type Gateway struct {
 	*spec.Gateway
-	Sites []*Site
+	Sites []*Site // sorted by name
+	// Forwards are the gateway's DNAT entries: for each site its control port,
+	// then its data ports. No two of them share a port.
+	Forwards []Forward
 }
+
+// Forward is one DNAT entry: new connections to Ports of the gateway's address
+// go to the same ports of To.
+type Forward struct {
+	Site  *Site
+	Ports spec.PortRange
+	To    netip.Addr // of the gateway address's family
+}
+
+// Placement is what Build did to the lock.
+type Placement struct {
+	Lock  *Lock  // to be kept beside the spec
+	Moves []Move // sites whose range differs from the one in the old lock, by name
+}
+
+// Move tells that a site's data ports are others than the lock said. Firewalls
+// that pasvctl does not write must follow.
+type Move struct {
+	Site     string
+	From, To spec.PortRange
+	Why      string // one sentence
+}
+
+// InPlace tells whether the range only grew or shrank and starts where it did.
+func (m Move) InPlace() bool { return m.From.First == m.To.First }
