@@ -1,10 +1,8 @@
 package generators
 
 import (
-	"strings"
-	"unicode"
-
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/templates"
 )
 
 // header is the first line of every generated file whose format has comments:
@@ -12,17 +10,6 @@ import (
 // gives the same bytes. The comment mark ("#" in most formats) starts the line;
 // no line break is appended.
 func header(p *plan.Plan, comment string) string {
-	return comment + " Made by pasvctl " + Version + " from " + oneLine(p.SpecName) +
+	return comment + " Made by pasvctl " + Version + " from " + templates.Comment(p.SpecName) +
 		"; do not edit: change the spec and generate it again."
-}
-
-// oneLine keeps a text that goes into a comment from ending it: a file name
-// may hold line breaks.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, s)
 }

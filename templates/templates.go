@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"text/template"
-
-	"github.com/Masterminds/sprig/v3"
 )
 
 //go:embed */*.tmpl
@@ -31,12 +29,6 @@ func parse() (*template.Template, error) {
 		}
 	}
 	return root, nil
-}
-
-// Functions is the function map of every template: sprig's hermetic functions
-// (no environment, time, random numbers or network) and our escapers.
-func Functions() template.FuncMap {
-	return sprig.HermeticTxtFuncMap()
 }
 
 // Render executes an embedded template, named by folder and file:

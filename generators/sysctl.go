@@ -1,0 +1,110 @@
+package generators
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+func init() {
+	register(Kind{Name: "sysctl", Default: true, New: func() Target { return &sysctl{} }})
+}
+
+// sysctl reserves each host's data ports, so that no outbound connection and
+// no bind to port 0 takes one (ip_local_reserved_ports in the kernel's
+// ip-sysctl.rst).
+type sysctl struct{}
+
+// reservedMax is the longest value that one write hands to the kernel's list:
+// proc_do_large_bitmap reads a page less one byte.
+const reservedMax = 4095
+
+// reason says why some ports are on a host's list.
+type reason struct {
+	Range spec.PortRange
+	Why   string
+}
+
+func (r reason) Ports() string { return r.Range.String() }
+
+// Files renders DIR/HOST/60-pasvctl.conf for each host.
+func (*sysctl) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
+	var files []File
+	var diags hcl.Diagnostics
+	for _, host := range p.Hosts {
+		reasons := reservations(host)
+		if len(reasons) == 0 {
+			continue
+		}
+		ports := portList(reasons)
+		if len(ports) > reservedMax {
+			diags = append(diags, tooManyReserved(host, len(ports)))
+			continue
+		}
+		files = append(files, render(host.Name+"/60-pasvctl.conf", "sysctl/60-pasvctl.conf.tmpl", map[string]any{
+			"Header":  header(p, "#"),
+			"Host":    host.Name,
+			"Reasons": reasons,
+			"Ports":   ports,
+		}))
+	}
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	return files, diags
+}
+
+// reservations lists what must be reserved on a host, by port: the spec's own
+// list, every data range, and a control port that the kernel might hand out
+// while the server is down.
+func reservations(host *plan.Host) []reason {
+	var all []reason
+	for _, r := range host.ReservedPorts {
+		all = append(all, reason{r, "kept by the spec's reserved_ports"})
+	}
+	for _, site := range host.Sites {
+		all = append(all, reason{site.DataPorts, "data ports of site " + site.Name})
+		if host.EphemeralPorts.Contains(site.Port) {
+			all = append(all, reason{spec.PortRange{First: site.Port, Last: site.Port}, "control port of site " + site.Name})
+		}
+	}
+	sort.SliceStable(all, func(i, j int) bool {
+		a, b := all[i].Range, all[j].Range
+		return a.First < b.First || a.First == b.First && a.Last < b.Last
+	})
+	return all
+}
+
+// portList writes the union of sorted ranges as the kernel reads it back:
+// ascending, merged where they overlap or touch.
+func portList(sorted []reason) string {
+	var merged []spec.PortRange
+	for _, r := range sorted {
+		if last := len(merged) - 1; last >= 0 && int(r.Range.First) <= int(merged[last].Last)+1 {
+			merged[last].Last = max(merged[last].Last, r.Range.Last)
+			continue
+		}
+		merged = append(merged, r.Range)
+	}
+	texts := make([]string, len(merged))
+	for i, r := range merged {
+		texts[i] = r.String()
+	}
+	return strings.Join(texts, ",")
+}
+
+func tooManyReserved(host *plan.Host, length int) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "Too many separate port ranges to reserve",
+		Detail: fmt.Sprintf("The reserved ports of host %q make a list of %d characters, and the kernel reads %d at a time. "+
+			"Pin the data_ports of its sites next to each other, or join neighbouring ranges in reserved_ports.",
+			host.Name, length, reservedMax),
+		Subject: host.Ranges.Of("reserved_ports"),
+	}
+}
