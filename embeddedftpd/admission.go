@@ -1,0 +1,99 @@
+package embeddedftpd
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+)
+
+// admission counts the control connections, in all and by client: an IPv4
+// address or an IPv6 prefix.
+type admission struct {
+	max, maxPerAddress, prefix6 int
+
+	mu       sync.Mutex
+	sessions int
+	by       map[netip.Addr]int
+}
+
+// enter counts a client in, or says why it may not come in.
+func (a *admission) enter(client netip.Addr) string {
+	key := clientKey(client, a.prefix6)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.by == nil {
+		a.by = map[netip.Addr]int{}
+	}
+	if a.sessions >= a.max {
+		return "Too many sessions; try again later."
+	}
+	if a.by[key] >= a.maxPerAddress {
+		return "Too many sessions from your address."
+	}
+	a.sessions++
+	a.by[key]++
+	return ""
+}
+
+func (a *admission) leave(client netip.Addr) {
+	key := clientKey(client, a.prefix6)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.sessions--
+	if a.by[key]--; a.by[key] == 0 {
+		delete(a.by, key)
+	}
+}
+
+func (a *admission) count() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.sessions
+}
+
+// clientKey is what a client counts by: its IPv4 address, or the first bits
+// of its IPv6 address, since a household or a cloud host owns a /64.
+func clientKey(client netip.Addr, prefix6 int) netip.Addr {
+	if client.Is4() {
+		return client
+	}
+	p, err := client.WithZone("").Prefix(prefix6)
+	if err != nil {
+		return client
+	}
+	return p.Addr()
+}
+
+// totals count since the server was made.
+type totals struct {
+	sessions, refused, logins, failedLogins, transfers, failedTransfers atomic.Uint64
+	sent, received                                                      atomic.Uint64
+}
+
+// Stats is a snapshot of the server's counters.
+type Stats struct {
+	Sessions        int    // control connections now
+	TotalSessions   uint64 // admitted since the start
+	RefusedSessions uint64 // turned away: not a client, or too many
+	Logins          uint64
+	FailedLogins    uint64
+	Transfers       uint64 // ended well, listings included
+	FailedTransfers uint64
+	BytesSent       uint64 // over data connections
+	BytesReceived   uint64
+}
+
+// Stats returns the counters, each by itself exact.
+func (s *Server) Stats() Stats {
+	return Stats{
+		Sessions:        s.admission.count(),
+		TotalSessions:   s.totals.sessions.Load(),
+		RefusedSessions: s.totals.refused.Load(),
+		Logins:          s.totals.logins.Load(),
+		FailedLogins:    s.totals.failedLogins.Load(),
+		Transfers:       s.totals.transfers.Load(),
+		FailedTransfers: s.totals.failedTransfers.Load(),
+		BytesSent:       s.totals.sent.Load(),
+		BytesReceived:   s.totals.received.Load(),
+	}
+}

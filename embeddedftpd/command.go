@@ -1,0 +1,177 @@
+package embeddedftpd
+
+import (
+	"errors"
+	"io"
+	"strings"
+)
+
+// maxLine bounds a command line, its line end not counted: a path of
+// PATH_MAX fits.
+const maxLine = 4096 + 16
+
+// errLineTooLong is a line beyond maxLine. Its bytes have been discarded up
+// to the line end, and the reader can go on.
+var errLineTooLong = errors.New("command line too long")
+
+// Telnet bytes (RFC 854) that an FTP control connection may carry.
+const (
+	telnetIAC  = 0xff
+	telnetDont = 0xfe
+	telnetWill = 0xfb
+)
+
+// lineReader reads command lines from a control connection, free of Telnet
+// commands. Its buffer holds 512 bytes until a longer line comes, because
+// most sessions idle.
+type lineReader struct {
+	src        io.Reader
+	buf        []byte
+	start, end int
+	// discarding: the line under way is too long, skip to its end.
+	discarding bool
+}
+
+const smallLine = 512
+
+func newLineReader(src io.Reader) *lineReader {
+	return &lineReader{src: src, buf: make([]byte, smallLine)}
+}
+
+// buffered tells whether a whole line can be had without reading.
+func (r *lineReader) buffered() bool {
+	return lineEnd(r.buf[r.start:r.end]) >= 0
+}
+
+func lineEnd(b []byte) int {
+	for i, c := range b {
+		if c == '\n' {
+			return i
+		}
+	}
+	return -1
+}
+
+// next returns the next line without its line end, CRLF or a bare LF. An
+// error of the source comes back as it is, and next may be called again
+// after a timeout: what was read of the line is kept.
+func (r *lineReader) next() (string, error) {
+	for {
+		if i := lineEnd(r.buf[r.start:r.end]); i >= 0 {
+			line := r.buf[r.start : r.start+i]
+			r.start += i + 1
+			if r.discarding {
+				r.discarding = false
+				return "", errLineTooLong
+			}
+			if len(line) > maxLine {
+				return "", errLineTooLong
+			}
+			return stripTelnet(line), nil
+		}
+		if err := r.fill(); err != nil {
+			return "", err
+		}
+	}
+}
+
+// fill reads once more, growing the buffer up to what a line may need.
+func (r *lineReader) fill() error {
+	if r.discarding || r.start == r.end {
+		r.start, r.end = 0, 0
+		if len(r.buf) > smallLine {
+			r.buf = make([]byte, smallLine)
+		}
+	}
+	if r.start > 0 {
+		r.end = copy(r.buf, r.buf[r.start:r.end])
+		r.start = 0
+	}
+	if r.end == len(r.buf) {
+		if len(r.buf) >= 2*maxLine {
+			r.discarding = true
+			r.end = 0
+		} else {
+			grown := make([]byte, 2*len(r.buf))
+			copy(grown, r.buf)
+			r.buf = grown
+		}
+	}
+	n, err := r.src.Read(r.buf[r.end:])
+	r.end += n
+	if n > 0 {
+		return nil
+	}
+	if err == nil {
+		return io.ErrNoProgress
+	}
+	return err
+}
+
+// stripTelnet removes Telnet commands (IAC and what it governs; IAC IAC is
+// the byte 255), and the carriage return of the line end.
+func stripTelnet(line []byte) string {
+	line = trimCR(line)
+	plain := true
+	for _, c := range line {
+		if c == telnetIAC {
+			plain = false
+			break
+		}
+	}
+	if plain {
+		return string(line)
+	}
+	var out strings.Builder
+	for i := 0; i < len(line); i++ {
+		switch {
+		case line[i] != telnetIAC:
+			out.WriteByte(line[i])
+		case i+1 == len(line):
+		case line[i+1] == telnetIAC:
+			out.WriteByte(telnetIAC)
+			i++
+		case line[i+1] >= telnetWill && line[i+1] <= telnetDont:
+			i += 2
+		default:
+			i++
+		}
+	}
+	return out.String()
+}
+
+func trimCR(line []byte) []byte {
+	if n := len(line); n > 0 && line[n-1] == '\r' {
+		return line[:n-1]
+	}
+	return line
+}
+
+// command is a command line taken apart: the verb in capitals, and everything
+// after the first space.
+type command struct {
+	verb, arg string
+}
+
+// parseCommand takes a line apart. Spaces before the verb are forgiven, those
+// in the argument belong to it: a file name may start or end with one.
+func parseCommand(line string) command {
+	line = strings.TrimLeft(line, " ")
+	verb, arg, _ := strings.Cut(line, " ")
+	return command{verb: upperASCII(verb), arg: arg}
+}
+
+func upperASCII(s string) string {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= 'a' && s[i] <= 'z' {
+			return strings.ToUpper(s)
+		}
+	}
+	return s
+}
+
+// clean tells whether an argument can be a path or a name: no line break can
+// be smuggled into a reply or a listing, and no NUL into a system call.
+func clean(arg string) bool {
+	return !strings.ContainsAny(arg, "\r\n\x00")
+}

@@ -1,0 +1,137 @@
+package embeddedftpd
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"time"
+)
+
+// Config is all that a server needs to know. A zero duration or count takes
+// the default that stands beside it.
+type Config struct {
+	// Listen holds the control connection's addresses. An unspecified address
+	// stands for every address of its family; "0.0.0.0" and "::" are two.
+	Listen []netip.AddrPort
+
+	// PassiveFirst and PassiveLast bound the passive ports, 1 to 65535,
+	// inclusive. All of them are bound at start, on every address of Listen.
+	PassiveFirst, PassiveLast uint16
+
+	// Announce is the IPv4 address in a 227 reply, for a server behind a NAT;
+	// zero: the control connection's own local address. A 229 reply names no
+	// address (RFC 2428 section 3).
+	Announce netip.Addr
+
+	// Clients are who may connect; empty: everyone.
+	Clients []netip.Prefix
+
+	// MaxSessions bounds the control connections at once (1024), and
+	// MaxSessionsPerAddress those of one client address (MaxSessions). An
+	// IPv6 client counts by its first IPv6ClientPrefix bits, 1 to 128 (64).
+	MaxSessions, MaxSessionsPerAddress int
+	IPv6ClientPrefix                   int
+
+	// MaxWait is how long a PASV waits for a free passive port before it is
+	// refused with 425 (1 s).
+	MaxWait time.Duration
+
+	// Users authenticates logins; nil: nobody but anonymous can log in.
+	Users Users
+	// AnonymousRoot is the folder that "anonymous" and "ftp" see, read-only;
+	// empty: no anonymous logins.
+	AnonymousRoot string
+
+	// LoginTimeout is the time from the connection to a login (60 s).
+	LoginTimeout time.Duration
+	// MaxLoginAttempts is the number of wrong passwords after which a session
+	// is closed (3). Each wrong password of an address is answered later than
+	// the one before.
+	MaxLoginAttempts int
+	// IdleTimeout is the time between two commands, transfers not counted
+	// (300 s).
+	IdleTimeout time.Duration
+	// ConnectTimeout is the time from a transfer command, or a PASV that no
+	// transfer command follows, to its data connection (30 s).
+	ConnectTimeout time.Duration
+	// StallTimeout is how long a data connection may carry no byte (60 s).
+	StallTimeout time.Duration
+	// StopTimeout is how long running transfers may go on when the server
+	// stops (10 s).
+	StopTimeout time.Duration
+
+	// Log receives what happens; nil: slog.Default(). Passwords never reach it.
+	Log *slog.Logger
+}
+
+// withDefaults returns c with its zero values filled in, or every mistake in it.
+func (c Config) withDefaults() (Config, error) {
+	orDefault(&c.MaxSessions, 1024)
+	orDefault(&c.MaxSessionsPerAddress, c.MaxSessions)
+	orDefault(&c.IPv6ClientPrefix, 64)
+	orDefault(&c.MaxWait, time.Second)
+	orDefault(&c.LoginTimeout, 60*time.Second)
+	orDefault(&c.MaxLoginAttempts, 3)
+	orDefault(&c.IdleTimeout, 300*time.Second)
+	orDefault(&c.ConnectTimeout, 30*time.Second)
+	orDefault(&c.StallTimeout, 60*time.Second)
+	orDefault(&c.StopTimeout, 10*time.Second)
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return c, c.check()
+}
+
+func orDefault[T int | time.Duration](value *T, byDefault T) {
+	if *value == 0 {
+		*value = byDefault
+	}
+}
+
+func (c Config) check() error {
+	var wrong []error
+	complain := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
+
+	if len(c.Listen) == 0 {
+		complain("no address to listen on")
+	}
+	for _, at := range c.Listen {
+		if !at.IsValid() {
+			complain("%v is no address to listen on", at)
+		}
+	}
+	if c.PassiveFirst == 0 || c.PassiveFirst > c.PassiveLast {
+		complain("passive ports %d-%d: want 1 <= first <= last <= 65535", c.PassiveFirst, c.PassiveLast)
+	}
+	if c.Announce.IsValid() && !c.Announce.Unmap().Is4() {
+		complain("announced address %v: a 227 reply can only hold IPv4", c.Announce)
+	}
+	if c.IPv6ClientPrefix < 1 || c.IPv6ClientPrefix > 128 {
+		complain("IPv6 client prefix %d: want 1 to 128", c.IPv6ClientPrefix)
+	}
+	for name, n := range map[string]int{
+		"sessions": c.MaxSessions, "sessions per address": c.MaxSessionsPerAddress, "login attempts": c.MaxLoginAttempts,
+	} {
+		if n < 0 {
+			complain("%s: %d is negative", name, n)
+		}
+	}
+	for name, d := range map[string]time.Duration{
+		"maximum wait": c.MaxWait, "login timeout": c.LoginTimeout, "idle timeout": c.IdleTimeout,
+		"connect timeout": c.ConnectTimeout, "stall timeout": c.StallTimeout, "stop timeout": c.StopTimeout,
+	} {
+		if d < 0 {
+			complain("%s: %v is negative", name, d)
+		}
+	}
+	if c.AnonymousRoot != "" {
+		if info, err := os.Stat(c.AnonymousRoot); err != nil {
+			complain("anonymous root: %w", err)
+		} else if !info.IsDir() {
+			complain("anonymous root %s is not a folder", c.AnonymousRoot)
+		}
+	}
+	return errors.Join(wrong...)
+}

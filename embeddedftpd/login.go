@@ -1,0 +1,110 @@
+package embeddedftpd
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+)
+
+// loginState is who the client is.
+type loginState struct {
+	name     string // of the last USER
+	done     bool
+	user     User
+	root     *os.Root
+	attempts int
+}
+
+func isAnonymous(name string) bool {
+	return name == "anonymous" || name == "ftp"
+}
+
+func (s *session) user(name string) {
+	s.logout()
+	s.login.name = name
+	if s.srv.cfg.AnonymousRoot != "" && isAnonymous(name) {
+		s.reply(331, "Anonymous login: any password will do.")
+		return
+	}
+	s.reply(331, "Password required.")
+}
+
+// pass checks the password. A wrong one is answered later each time, so that
+// guessing is slow.
+func (s *session) pass(password string) {
+	name := s.login.name
+	switch {
+	case s.login.done:
+		s.reply(503, "Already logged in.")
+		return
+	case name == "":
+		s.reply(503, "Send USER first.")
+		return
+	}
+	s.login.name = ""
+	user, err := s.authenticate(name, password)
+	if err == nil {
+		err = s.enter(user)
+	}
+	if err == nil {
+		s.srv.totals.logins.Add(1)
+		s.log.Info("login", "user", user.Name, "read_only", user.ReadOnly)
+		s.reply(230, "Logged in.")
+		return
+	}
+	s.srv.totals.failedLogins.Add(1)
+	s.login.attempts++
+	s.log.Warn("login failed", "user", name, "attempt", s.login.attempts, "error", err)
+	if !s.pause(time.Duration(s.login.attempts) * time.Second) {
+		return
+	}
+	if s.login.attempts >= s.srv.cfg.MaxLoginAttempts {
+		s.reply(421, "Too many wrong passwords.")
+		s.quitting = true
+		return
+	}
+	s.reply(530, "Login incorrect.")
+}
+
+func (s *session) authenticate(name, password string) (User, error) {
+	if s.srv.cfg.AnonymousRoot != "" && isAnonymous(name) {
+		return User{Name: "anonymous", Root: s.srv.cfg.AnonymousRoot, ReadOnly: true}, nil
+	}
+	if s.srv.cfg.Users == nil {
+		return User{}, ErrLogin
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, s.srv.cfg.LoginTimeout)
+	defer cancel()
+	return s.srv.cfg.Users.Authenticate(ctx, name, password)
+}
+
+// enter opens the user's root.
+func (s *session) enter(user User) error {
+	root, err := os.OpenRoot(user.Root)
+	if err != nil {
+		return errors.Join(errors.New("the user's root cannot be opened"), err)
+	}
+	s.login.root, s.login.user, s.login.done = root, user, true
+	return nil
+}
+
+// logout forgets who the client is.
+func (s *session) logout() {
+	if s.login.root != nil {
+		s.login.root.Close()
+	}
+	s.login = loginState{attempts: s.login.attempts}
+}
+
+// pause waits, unless the session ends first.
+func (s *session) pause(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-s.ctx.Done():
+		return false
+	}
+}

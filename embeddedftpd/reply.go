@@ -1,0 +1,75 @@
+package embeddedftpd
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+)
+
+// replyTimeout is how long a client may leave a reply unread once its
+// receive window is full.
+const replyTimeout = 30 * time.Second
+
+// replyWriter writes replies (RFC 959 section 4.2), each whole, from the
+// session and from its running transfer.
+type replyWriter struct {
+	mu   sync.Mutex
+	conn net.Conn
+	buf  []byte
+	err  error
+}
+
+// write sends one reply; more than one line makes it a multi-line one.
+func (w *replyWriter) write(code int, lines ...string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return w.err
+	}
+	w.buf = appendReply(w.buf[:0], code, lines)
+	w.conn.SetWriteDeadline(time.Now().Add(replyTimeout))
+	_, w.err = w.conn.Write(w.buf)
+	if cap(w.buf) > 1024 {
+		w.buf = nil
+	}
+	return w.err
+}
+
+// appendReply formats a reply: "code-first", the lines between indented by a
+// space so that none can look like the last, "code last".
+func appendReply(buf []byte, code int, lines []string) []byte {
+	for i, line := range lines {
+		switch {
+		case i == len(lines)-1:
+			buf = fmt.Appendf(buf, "%03d ", code)
+		case i == 0:
+			buf = fmt.Appendf(buf, "%03d-", code)
+		default:
+			buf = append(buf, ' ')
+		}
+		buf = appendTelnet(buf, line)
+		buf = append(buf, '\r', '\n')
+	}
+	return buf
+}
+
+// appendTelnet doubles the byte 255, Telnet's IAC, and drops what would end
+// the line early.
+func appendTelnet(buf []byte, text string) []byte {
+	if !strings.ContainsAny(text, "\r\n\x00") && strings.IndexByte(text, telnetIAC) < 0 {
+		return append(buf, text...)
+	}
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; c {
+		case '\r', '\n', 0:
+			buf = append(buf, '?')
+		case telnetIAC:
+			buf = append(buf, c, c)
+		default:
+			buf = append(buf, c)
+		}
+	}
+	return buf
+}

@@ -1,0 +1,240 @@
+package embeddedftpd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// Server is an FTP server whose control and passive ports are bound.
+type Server struct {
+	cfg       Config
+	log       *slog.Logger
+	listeners []*net.TCPListener
+	admission admission
+
+	// stopping is closed when the server is asked to stop.
+	stopping chan struct{}
+	running  sync.WaitGroup
+
+	mu       sync.Mutex
+	sessions map[*session]struct{}
+
+	nextSession atomic.Uint64
+	totals      totals
+}
+
+// New checks the config and binds every control and passive port. An error
+// names the port that was taken. The server accepts nobody before Serve.
+func New(ctx context.Context, cfg Config) (*Server, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		cfg:       cfg,
+		log:       cfg.Log,
+		admission: admission{max: cfg.MaxSessions, maxPerAddress: cfg.MaxSessionsPerAddress, prefix6: cfg.IPv6ClientPrefix},
+		stopping:  make(chan struct{}),
+		sessions:  map[*session]struct{}{},
+	}
+	for _, at := range cfg.Listen {
+		l, err := listenControl(ctx, at)
+		if err != nil {
+			s.Close()
+			return nil, err
+		}
+		s.listeners = append(s.listeners, l)
+	}
+	return s, nil
+}
+
+// listenControl binds a control port. What it sets on the listening socket,
+// the accepted ones inherit: three system calls fewer for each.
+func listenControl(ctx context.Context, at netip.AddrPort) (*net.TCPListener, error) {
+	network := "tcp4"
+	if at.Addr().Unmap().Is6() {
+		network = "tcp6"
+	}
+	lc := net.ListenConfig{
+		KeepAlive: -1,
+		Control: func(_, _ string, raw syscall.RawConn) error {
+			var failed error
+			err := raw.Control(func(fd uintptr) { failed = setControlOptions(int(fd)) })
+			return errors.Join(err, failed)
+		},
+	}
+	lc.SetMultipathTCP(false)
+	l, err := lc.Listen(ctx, network, at.String())
+	if err != nil {
+		return nil, fmt.Errorf("control port: %w", err)
+	}
+	return l.(*net.TCPListener), nil
+}
+
+// Addrs returns the addresses of the control ports, in the order of
+// Config.Listen.
+func (s *Server) Addrs() []netip.AddrPort {
+	addrs := make([]netip.AddrPort, len(s.listeners))
+	for i, l := range s.listeners {
+		addrs[i] = l.Addr().(*net.TCPAddr).AddrPort()
+	}
+	return addrs
+}
+
+// Close frees the ports of a server that was never served.
+func (s *Server) Close() {
+	for _, l := range s.listeners {
+		l.Close()
+	}
+}
+
+// Serve accepts sessions until ctx ends. Then it closes its ports, says 421
+// to idle sessions, lets running transfers go on for Config.StopTimeout, and
+// returns nil when the last session is over. It is called once.
+func (s *Server) Serve(ctx context.Context) error {
+	var accepting sync.WaitGroup
+	failed := make(chan error, len(s.listeners))
+	for _, l := range s.listeners {
+		accepting.Go(func() {
+			if err := s.accept(l); err != nil {
+				failed <- err
+			}
+		})
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	close(s.stopping)
+	s.Close()
+	accepting.Wait()
+	s.drain()
+	return err
+}
+
+// accept admits connections until the listener closes. Running out of file
+// descriptors or memory passes, so it waits for that instead of giving up or
+// spinning.
+func (s *Server) accept(l *net.TCPListener) error {
+	for {
+		conn, err := l.AcceptTCP()
+		if err == nil {
+			s.admit(conn)
+			continue
+		}
+		select {
+		case <-s.stopping:
+			return nil
+		default:
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		s.log.Warn("cannot accept a control connection", "listener", l.Addr().String(), "error", err)
+		select {
+		case <-s.stopping:
+			return nil
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// admit starts a session on the connection, or refuses it with 421.
+func (s *Server) admit(conn *net.TCPConn) {
+	client, ok := addrOf(conn.RemoteAddr())
+	if !ok {
+		conn.Close()
+		return
+	}
+	if why := s.refusal(client); why != "" {
+		s.totals.refused.Add(1)
+		s.log.Info("control connection refused", "client", client, "reason", why)
+		conn.SetWriteDeadline(time.Now().Add(time.Second))
+		conn.Write([]byte("421 " + why + "\r\n"))
+		conn.Close()
+		return
+	}
+	se := newSession(s, conn, client)
+	s.mu.Lock()
+	s.sessions[se] = struct{}{}
+	s.mu.Unlock()
+	s.totals.sessions.Add(1)
+	s.running.Go(func() {
+		defer func() {
+			s.mu.Lock()
+			delete(s.sessions, se)
+			s.mu.Unlock()
+			s.admission.leave(client)
+		}()
+		se.serve()
+	})
+}
+
+// refusal admits the client, or says why not.
+func (s *Server) refusal(client netip.Addr) string {
+	if !s.allowed(client) {
+		return "This server does not serve your address."
+	}
+	return s.admission.enter(client)
+}
+
+func (s *Server) allowed(client netip.Addr) bool {
+	if len(s.cfg.Clients) == 0 {
+		return true
+	}
+	for _, p := range s.cfg.Clients {
+		if p.Contains(client) {
+			return true
+		}
+	}
+	return false
+}
+
+// drain ends all sessions: at once where they are idle, and after
+// StopTimeout where a transfer goes on.
+func (s *Server) drain() {
+	s.each((*session).stop)
+	done := make(chan struct{})
+	go func() {
+		s.running.Wait()
+		close(done)
+	}()
+	patience := time.NewTimer(s.cfg.StopTimeout)
+	defer patience.Stop()
+	select {
+	case <-done:
+	case <-patience.C:
+		s.each((*session).kill)
+		<-done
+	}
+}
+
+func (s *Server) each(do func(*session)) {
+	s.mu.Lock()
+	all := make([]*session, 0, len(s.sessions))
+	for se := range s.sessions {
+		all = append(all, se)
+	}
+	s.mu.Unlock()
+	for _, se := range all {
+		do(se)
+	}
+}
+
+func addrOf(a net.Addr) (netip.Addr, bool) {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}, false
+	}
+	addr := tcp.AddrPort().Addr().Unmap()
+	return addr, addr.IsValid()
+}

@@ -1,0 +1,239 @@
+package embeddedftpd
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+// maxQueued is the number of commands that a client may send ahead while a
+// transfer runs. Behind them the session stops reading, and TCP pushes back.
+const maxQueued = 32
+
+var errStopping = errors.New("the server stops")
+
+// session is one control connection. Its goroutine reads and carries out the
+// commands; a running transfer has a goroutine of its own, so that ABOR and
+// STAT are answered meanwhile. Nothing of it is seen by another session.
+type session struct {
+	srv    *Server
+	ctx    context.Context // ends with the session
+	cancel context.CancelFunc
+	conn   net.Conn
+	lines  *lineReader
+	out    replyWriter
+	log    *slog.Logger
+
+	client, local netip.Addr
+	started       time.Time
+
+	login    loginState
+	quitting bool
+
+	mu       sync.Mutex
+	transfer *transfer // nil: none runs
+	queued   []command // sent ahead while it runs
+	stopping bool      // end as soon as no transfer runs
+}
+
+func newSession(srv *Server, conn *net.TCPConn, client netip.Addr) *session {
+	local, _ := addrOf(conn.LocalAddr())
+	ctx, cancel := context.WithCancel(context.Background())
+	return &session{
+		srv: srv, ctx: ctx, cancel: cancel, conn: conn,
+		lines: newLineReader(conn), out: replyWriter{conn: conn},
+		log:    srv.log.With("session", srv.nextSession.Add(1), "client", client.String()),
+		client: client, local: local, started: time.Now(),
+	}
+}
+
+// serve greets the client and carries out its commands until one side ends
+// the session.
+func (s *session) serve() {
+	defer s.end()
+	defer s.survive("session")
+	s.reply(220, "pasvctl FTP server ready.")
+	for !s.quitting {
+		cmd, err := s.next()
+		switch {
+		case err == nil:
+			s.dispatch(cmd)
+		case errors.Is(err, errLineTooLong):
+			s.reply(500, "Command line too long.")
+		case errors.Is(err, errStopping):
+			s.reply(421, "The server is stopping.")
+			return
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			s.reply(421, "Timeout: closing the control connection.")
+			return
+		default:
+			return
+		}
+	}
+}
+
+// survive turns a panic into a log record: it costs its own session and no
+// other.
+func (s *session) survive(where string) {
+	if p := recover(); p != nil {
+		s.log.Error("panic", "in", where, "panic", p, "stack", string(debug.Stack()))
+		s.kill()
+	}
+}
+
+// end leaves nothing behind: no transfer, reservation, file or socket.
+func (s *session) end() {
+	s.kill()
+	if t := s.running(); t != nil {
+		<-t.done
+	}
+	s.logout()
+	s.log.Debug("session ended", "duration", time.Since(s.started))
+}
+
+// kill ends the session from any goroutine.
+func (s *session) kill() {
+	s.cancel()
+	s.conn.Close()
+	if t := s.running(); t != nil {
+		t.abort()
+	}
+}
+
+// stop ends the session as soon as no transfer runs.
+func (s *session) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopping = true
+	s.rearm()
+}
+
+// next returns the next command to carry out now. While a transfer runs that
+// is one that may run beside it; the others queue.
+func (s *session) next() (command, error) {
+	for {
+		cmd, full, err := s.dequeue()
+		switch {
+		case err != nil:
+			return command{}, err
+		case full != nil:
+			select {
+			case <-full:
+			case <-s.ctx.Done():
+				return command{}, s.ctx.Err()
+			}
+			continue
+		case cmd.verb != "":
+			return cmd, nil
+		}
+		line, err := s.lines.next()
+		if errors.Is(err, os.ErrDeadlineExceeded) && s.woken() {
+			continue
+		}
+		if err != nil {
+			return command{}, err
+		}
+		if cmd := parseCommand(line); !s.enqueue(cmd) {
+			return cmd, nil
+		}
+	}
+}
+
+// dequeue returns the oldest queued command once no transfer runs, or the
+// channel that says so when the queue is full. Where there is nothing to
+// return it arms the deadline of the read that follows.
+func (s *session) dequeue() (cmd command, full <-chan struct{}, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.transfer != nil && len(s.queued) == maxQueued:
+		return command{}, s.transfer.done, nil
+	case s.transfer != nil:
+	case s.stopping:
+		return command{}, nil, errStopping
+	case len(s.queued) > 0:
+		cmd = s.queued[0]
+		s.queued = s.queued[1:]
+	default:
+		s.queued = nil
+		if !s.lines.buffered() {
+			s.rearm()
+		}
+	}
+	return cmd, nil, nil
+}
+
+// enqueue keeps the command for later when a transfer runs, or when others
+// wait already, and tells whether it did.
+func (s *session) enqueue(cmd command) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.transfer != nil && besideTransfer(cmd) || s.transfer == nil && len(s.queued) == 0 {
+		return false
+	}
+	s.queued = append(s.queued, cmd)
+	return true
+}
+
+// woken tells whether a read's deadline passed to wake the session, not
+// because the client was idle.
+func (s *session) woken() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.transfer != nil || len(s.queued) > 0 || s.stopping
+}
+
+// rearm sets the deadline of the read for a command; s.mu is held. There is
+// none while a transfer runs, and it has passed where something is to be done
+// first.
+func (s *session) rearm() {
+	var at time.Time
+	switch now := time.Now(); {
+	case s.transfer != nil:
+	case s.stopping || len(s.queued) > 0:
+		at = now
+	case !s.login.done:
+		at = s.started.Add(s.srv.cfg.LoginTimeout)
+	default:
+		at = now.Add(s.srv.cfg.IdleTimeout)
+	}
+	s.conn.SetReadDeadline(at)
+}
+
+// begin makes t the running transfer; it is called by the session's goroutine
+// while none runs.
+func (s *session) begin(t *transfer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.transfer = t
+	s.rearm()
+}
+
+// finish ends the running transfer and lets the queued commands go on.
+func (s *session) finish(t *transfer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.transfer = nil
+	s.rearm()
+	close(t.done)
+}
+
+func (s *session) running() *transfer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.transfer
+}
+
+// reply sends a reply of one or more lines. A client that no longer takes
+// replies has its session ended.
+func (s *session) reply(code int, lines ...string) {
+	if s.out.write(code, lines...) != nil {
+		s.kill()
+	}
+}

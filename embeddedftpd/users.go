@@ -1,0 +1,188 @@
+package embeddedftpd
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"unicode/utf8"
+)
+
+// User is an account that has logged in.
+type User struct {
+	Name string
+	// Root is the folder that the user sees as "/".
+	Root string
+	// ReadOnly refuses every command that changes a file.
+	ReadOnly bool
+}
+
+// Users decides who may log in.
+type Users interface {
+	// Authenticate returns the user, or ErrLogin where the name is unknown or
+	// the password wrong, in the same time either way. It is called by many
+	// sessions at once, and gives up when ctx ends.
+	Authenticate(ctx context.Context, name, password string) (User, error)
+}
+
+// ErrLogin is the answer to an unknown name and to a wrong password alike.
+var ErrLogin = errors.New("wrong name or password")
+
+// Bounds of a users file.
+const (
+	maxUsers        = 100_000
+	maxUserLine     = 4096
+	maxUserName     = 128
+	maxUserFileSize = 64 << 20
+)
+
+// UserFile is a users file in memory.
+type UserFile struct {
+	users   map[string]int
+	entries []userEntry
+	seed    maphash.Seed
+	// hashing admits as many password checks at once as there are
+	// processors: each may take tens of MiB.
+	hashing chan struct{}
+}
+
+type userEntry struct {
+	User
+	hash passwordHash
+}
+
+// ReadUsers reads a users file: a line a user, "name:hash:root" or
+// "name:hash:root:ro" for one who may only read. The hash is what HashPassword
+// returns: argon2id in PHC form, or bcrypt ($2a$, $2b$, $2y$). The root is an
+// absolute path without a colon. Empty lines and lines that start with # are
+// skipped. file stands in the errors, "file:line: what is wrong".
+//
+// Bounds: 100,000 users, 64 MiB, 4,096 bytes a line, 128 bytes a name.
+func ReadUsers(r io.Reader, file string) (*UserFile, error) {
+	u := &UserFile{
+		users:   map[string]int{},
+		seed:    maphash.MakeSeed(),
+		hashing: make(chan struct{}, runtime.GOMAXPROCS(0)),
+	}
+	lines := bufio.NewScanner(io.LimitReader(r, maxUserFileSize))
+	lines.Buffer(make([]byte, 0, maxUserLine), maxUserLine)
+	n := 0
+	for lines.Scan() {
+		n++
+		line := strings.TrimSuffix(lines.Text(), "\r")
+		if strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		entry, err := parseUser(line)
+		if err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", file, n, err)
+		}
+		if _, twice := u.users[entry.Name]; twice {
+			return nil, fmt.Errorf("%s:%d: user %q stands here a second time: remove one of the lines", file, n, entry.Name)
+		}
+		if len(u.entries) == maxUsers {
+			return nil, fmt.Errorf("%s:%d: more than %d users", file, n, maxUsers)
+		}
+		u.users[entry.Name] = len(u.entries)
+		u.entries = append(u.entries, entry)
+	}
+	switch err := lines.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return nil, fmt.Errorf("%s:%d: the line is longer than %d bytes", file, n+1, maxUserLine)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return u, nil
+}
+
+func parseUser(line string) (userEntry, error) {
+	var e userEntry
+	fields := strings.Split(line, ":")
+	if len(fields) != 3 && len(fields) != 4 {
+		return e, fmt.Errorf("%d fields: want name:hash:root or name:hash:root:ro", len(fields))
+	}
+	e.Name, e.Root = fields[0], fields[2]
+	if err := checkUserName(e.Name); err != nil {
+		return e, err
+	}
+	var err error
+	if e.hash, err = parseHash(fields[1]); err != nil {
+		return e, fmt.Errorf("user %q: %w", e.Name, err)
+	}
+	if !filepath.IsAbs(e.Root) || strings.ContainsRune(e.Root, 0) {
+		return e, fmt.Errorf("user %q: root %q is not an absolute path", e.Name, e.Root)
+	}
+	if len(fields) == 4 {
+		if fields[3] != "ro" {
+			return e, fmt.Errorf("user %q: unknown option %q: the only one is ro", e.Name, fields[3])
+		}
+		e.ReadOnly = true
+	}
+	return e, nil
+}
+
+// checkUserName keeps names to what survives a users file, a log line and an
+// FTP command.
+func checkUserName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("the user name is empty")
+	case len(name) > maxUserName:
+		return fmt.Errorf("user %.20q…: the name is longer than %d bytes", name, maxUserName)
+	case !utf8.ValidString(name):
+		return fmt.Errorf("user %q: the name is not UTF-8", name)
+	case strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == ':' || r == '/' }):
+		return fmt.Errorf("user %q: control characters, ':' and '/' cannot stand in a name", name)
+	case name != strings.TrimSpace(name) || strings.HasPrefix(name, "#"):
+		return fmt.Errorf("user %q: a name neither starts nor ends with a space, nor starts with #", name)
+	}
+	return nil
+}
+
+// Line returns a users file's line for the user, the opposite of ReadUsers.
+func (u User) Line(hash string) (string, error) {
+	line := u.Name + ":" + hash + ":" + u.Root
+	if u.ReadOnly {
+		line += ":ro"
+	}
+	if _, err := parseUser(line); err != nil {
+		return "", err
+	}
+	if strings.ContainsAny(line, "\r\n") || len(line) >= maxUserLine {
+		return "", fmt.Errorf("user %q does not fit on a line", u.Name)
+	}
+	return line, nil
+}
+
+// Len is the number of users.
+func (u *UserFile) Len() int { return len(u.entries) }
+
+// Authenticate implements Users. For an unknown name it checks the password
+// against the hash of some user, always the same one for a name: so an
+// unknown name takes as long as a known one, whatever mixture of hashes the
+// file holds.
+func (u *UserFile) Authenticate(ctx context.Context, name, password string) (User, error) {
+	if len(u.entries) == 0 {
+		return User{}, ErrLogin
+	}
+	i, known := u.users[name]
+	if !known {
+		i = int(maphash.String(u.seed, name) % uint64(len(u.entries)))
+	}
+	select {
+	case u.hashing <- struct{}{}:
+		defer func() { <-u.hashing }()
+	case <-ctx.Done():
+		return User{}, ctx.Err()
+	}
+	right := u.entries[i].hash.matches(password)
+	if !known || !right {
+		return User{}, ErrLogin
+	}
+	return u.entries[i].User, nil
+}
