@@ -1,0 +1,66 @@
+package passive
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+)
+
+// arrive matches an accepted connection to the reservation of its client
+// address, own address and port. A connection that nobody waits for is closed
+// at once and costs no reservation anything.
+func (p *Pool) arrive(c net.Conn, from, to netip.AddrPort) {
+	p.mu.Lock()
+	why := p.match(c, p.key(from.Addr(), to.Addr()), to.Port())
+	p.mu.Unlock()
+	if why == "" {
+		return
+	}
+	refuse(c)
+	p.config.Log.LogAttrs(context.Background(), slog.LevelDebug, "data connection refused",
+		slog.String("why", why), slog.Any("from", from), slog.Any("to", to))
+}
+
+// match gives c to its reservation, or says why there is none.
+func (p *Pool) match(c net.Conn, k sourceKey, port uint16) (why string) {
+	s := p.sources[k]
+	if p.closed || s == nil || s.slots[port] == nil {
+		p.stats.Strangers++
+		return "no reservation"
+	}
+	sl := s.slots[port]
+	r := sl.sole
+	if r == nil {
+		p.stats.Late++
+		return "its reservation has ended"
+	}
+	p.deliver(r, c)
+	p.vacate(sl)
+	return ""
+}
+
+// deliver gives c to r, which keeps it for Accept.
+func (p *Pool) deliver(r *Reservation, c net.Conn) {
+	r.conn = c
+	r.settle(arrived)
+	r.slot.sole = nil
+	p.held[r] = struct{}{}
+	p.stats.Connected++
+}
+
+// end ends a pending reservation. What becomes of its port is the caller's.
+func (p *Pool) end(r *Reservation, why error) {
+	r.ended = why
+	r.settle(ended)
+	r.slot.sole = nil
+}
+
+// drop ends a reservation whose connection no Accept has taken, and gives that
+// connection for the caller to close.
+func (p *Pool) drop(r *Reservation, why error) net.Conn {
+	c := r.conn
+	r.conn, r.ended, r.state = nil, why, ended
+	delete(p.held, r)
+	return c
+}

@@ -1,0 +1,107 @@
+package passive
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// What a Config field means when it is zero.
+const (
+	DefaultMaxWait    = time.Second
+	DefaultExpiry     = 30 * time.Second
+	DefaultRest       = 2 * time.Second
+	DefaultIPv6Prefix = 64
+	DefaultMaxQueue   = 1024
+)
+
+// Config says which ports a pool holds and how patient it is. A zero duration
+// or count takes its default.
+type Config struct {
+	// Addresses are the local addresses on which every port is bound, at least
+	// one. 0.0.0.0 is every IPv4 address; :: is every IPv6 address, and every
+	// IPv4 address too unless an IPv4 address stands beside it.
+	Addresses []netip.Addr
+
+	// First and Last are the range, both included: 1 to 65535, First ≤ Last.
+	First, Last uint16
+
+	// Listeners are already bound ones, from socket activation or from a daemon
+	// that hands over. One that is bound to an address and port of the range is
+	// used instead of binding anew, any other is closed. Open owns them all from
+	// the call on, also when it fails.
+	Listeners []*net.TCPListener
+
+	// MaxWait is how long Reserve waits for a port when every one is reserved by
+	// the same client; negative: it never waits.
+	MaxWait time.Duration
+
+	// Expiry is how long after Reserve a reservation lives without its
+	// connection. It bounds what a client holds that asks for a port and never
+	// connects, however often it says NOOP.
+	Expiry time.Duration
+
+	// Rest is how long a port is kept from a client's next session after a
+	// reservation there ended without its connection, which may still be under
+	// way: a lost SYN is sent again after 1 s (RFC 6298 section 2). Negative: no
+	// rest.
+	Rest time.Duration
+
+	// IPv6Prefix is how many leading bits of an IPv6 address make one client, 1
+	// to 128.
+	IPv6Prefix int
+
+	// MaxQueue is how many reservations of one client may wait at once.
+	MaxQueue int
+
+	// Log receives accept errors (warn) and refused connections (debug); nil
+	// discards them.
+	Log *slog.Logger
+}
+
+// complete checks c and fills in its defaults.
+func (c Config) complete() (Config, error) {
+	if len(c.Addresses) == 0 {
+		return c, errors.New("no address to bind the passive ports on")
+	}
+	var addresses []netip.Addr
+	for _, a := range c.Addresses {
+		if !a.IsValid() {
+			return c, errors.New("an address to bind the passive ports on is not valid")
+		}
+		if a = a.Unmap(); !slices.Contains(addresses, a) {
+			addresses = append(addresses, a)
+		}
+	}
+	c.Addresses = addresses
+	if c.First == 0 || c.Last < c.First {
+		return c, fmt.Errorf("passive ports %d-%d are no range within 1-65535", c.First, c.Last)
+	}
+	if c.IPv6Prefix < 0 || c.IPv6Prefix > 128 {
+		return c, fmt.Errorf("IPv6 client prefix /%d is outside /1-/128", c.IPv6Prefix)
+	}
+	if c.MaxQueue < 0 {
+		return c, fmt.Errorf("queue of %d reservations is below 0", c.MaxQueue)
+	}
+	if c.Expiry < 0 {
+		return c, fmt.Errorf("expiry of %v is below 0", c.Expiry)
+	}
+	orDefault(&c.MaxWait, DefaultMaxWait)
+	orDefault(&c.Expiry, DefaultExpiry)
+	orDefault(&c.Rest, DefaultRest)
+	orDefault(&c.IPv6Prefix, DefaultIPv6Prefix)
+	orDefault(&c.MaxQueue, DefaultMaxQueue)
+	orDefault(&c.Log, slog.New(slog.DiscardHandler))
+	return c, nil
+}
+
+func orDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

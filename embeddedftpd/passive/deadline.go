@@ -1,0 +1,63 @@
+package passive
+
+import "time"
+
+// Every reservation lives for the same time and every rest lasts for the same
+// time, so both lists are in order of their ends by construction, and one timer
+// serves them all.
+
+// rest keeps sl from the client's other sessions for a while: the connection of
+// the reservation that ended there may still come.
+func (p *Pool) rest(sl *slot) {
+	if p.config.Rest < 0 {
+		p.vacate(sl)
+		return
+	}
+	sl.until = time.Now().Add(p.config.Rest)
+	sl.resting = p.resting.PushBack(sl)
+	p.wake(sl.until)
+}
+
+// wake makes the timer go off at t or earlier.
+func (p *Pool) wake(t time.Time) {
+	if p.alarm.IsZero() || t.Before(p.alarm) {
+		p.alarm = t
+		p.timer.Reset(time.Until(t))
+	}
+}
+
+// sweep ends what has come to its end, and sets the timer for the next.
+func (p *Pool) sweep() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.alarm = time.Time{}
+	if p.closed {
+		return
+	}
+	now := time.Now()
+	for e := p.expiring.Front(); e != nil; e = p.expiring.Front() {
+		r := e.Value.(*Reservation)
+		if r.deadline.After(now) {
+			p.wake(r.deadline)
+			break
+		}
+		p.stats.Expired++
+		p.end(r, ErrExpired)
+		p.rest(r.slot)
+	}
+	for e := p.resting.Front(); e != nil; e = p.resting.Front() {
+		sl := e.Value.(*slot)
+		if sl.until.After(now) {
+			p.wake(sl.until)
+			return
+		}
+		if now.Before(p.stalled.Add(p.config.Rest)) {
+			sl.until = now.Add(p.config.Rest)
+			p.resting.MoveToBack(e)
+			continue
+		}
+		p.resting.Remove(e)
+		sl.resting = nil
+		p.vacate(sl)
+	}
+}

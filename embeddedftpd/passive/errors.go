@@ -1,0 +1,56 @@
+package passive
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+var (
+	// ErrClosed: the pool is closed.
+	ErrClosed = errors.New("the passive pool is closed")
+
+	// ErrExpired: the client did not connect within Config.Expiry.
+	ErrExpired = errors.New("the client did not connect in time")
+
+	// ErrReleased: the reservation was released, or has already given its
+	// connection.
+	ErrReleased = errors.New("the reservation has ended")
+
+	// ErrBusy is what every BusyError is, for errors.Is.
+	ErrBusy = errors.New("no passive port is free for this client")
+
+	// ErrLocal: no port of the pool is bound on the local address of the
+	// control connection, so no data connection could arrive there.
+	ErrLocal = errors.New("no passive port is bound on this local address")
+)
+
+// BusyError says why Reserve gave up.
+type BusyError struct {
+	Client netip.Addr    // as ClientKey has it
+	Ports  int           // how many the pool has; the client's sessions hold all of them
+	Queue  int           // reservations of the client that waited before this one, when it gave up
+	Waited time.Duration // 0 where the queue was full or waiting is off
+}
+
+func (e *BusyError) Error() string {
+	if e.Waited == 0 {
+		return fmt.Sprintf("all %d passive ports are reserved by sessions from %v and %d more wait", e.Ports, e.Client, e.Queue)
+	}
+	return fmt.Sprintf("all %d passive ports are reserved by sessions from %v, none came free in %v", e.Ports, e.Client, e.Waited)
+}
+
+// Is makes errors.Is(err, ErrBusy) true.
+func (e *BusyError) Is(target error) bool { return target == ErrBusy }
+
+// TakenError names the first port of the range that another socket holds.
+type TakenError struct {
+	Addr netip.AddrPort
+	Err  error
+}
+
+func (e *TakenError) Error() string {
+	return fmt.Sprintf("passive port %v is taken: %v", e.Addr, e.Err)
+}
+func (e *TakenError) Unwrap() error { return e.Err }

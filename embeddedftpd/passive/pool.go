@@ -1,0 +1,206 @@
+package passive
+
+import (
+	"container/list"
+	"context"
+	crand "crypto/rand"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// Pool holds the passive ports and knows who waits for a connection on which.
+// Its methods may be called from any goroutine.
+type Pool struct {
+	config    Config
+	listeners []*net.TCPListener
+	running   sync.WaitGroup // accept loops
+	done      chan struct{}  // closed by Close
+
+	mu       sync.Mutex
+	closed   bool
+	sources  map[sourceKey]*source
+	held     map[*Reservation]struct{}
+	expiring list.List // of *Reservation, pending, by deadline
+	resting  list.List // of *slot, by end of rest
+	timer    *time.Timer
+	alarm    time.Time // when timer goes off; zero: it does not
+	stalled  time.Time // a listener may have had a backlog until then
+	random   *rand.Rand
+	stats    Stats
+}
+
+// Stats counts what a pool holds now and what has happened since it was opened.
+type Stats struct {
+	Ports    int // in the range
+	Pending  int // reservations without a connection
+	Held     int // connections that wait for Accept
+	Waiting  int // Reserve calls that wait for a turn
+	Resting  int // ports kept from a client for a late connection
+	Clients  int // (client, local address) pairs with any of these
+	Reserved uint64
+
+	Connected    uint64 // reservations that got their connection
+	Waited       uint64 // reservations that had to wait first
+	Refused      uint64 // Reserve calls that ended in ErrBusy
+	Expired      uint64 // reservations that ended in ErrExpired
+	Released     uint64 // reservations released before their connection came
+	Strangers    uint64 // connections from clients with no reservation there
+	Late         uint64 // connections to a port at rest
+	AcceptErrors uint64
+}
+
+func newPool(c Config) *Pool {
+	var seed [32]byte
+	crand.Read(seed[:])
+	p := &Pool{
+		config:  c,
+		done:    make(chan struct{}),
+		sources: make(map[sourceKey]*source),
+		held:    make(map[*Reservation]struct{}),
+		random:  rand.New(rand.NewChaCha8(seed)),
+	}
+	p.timer = time.AfterFunc(time.Hour, p.sweep)
+	p.timer.Stop()
+	return p
+}
+
+func (p *Pool) ports() int { return int(p.config.Last) - int(p.config.First) + 1 }
+
+// Reserve claims a port for the next data connection from client to local, the
+// peer and own address of the control connection. Where sessions of the same
+// client have reserved every port, it waits its turn in order of arrival. mark
+// is nil for a data connection in clear text.
+//
+// The error is a *BusyError after Config.MaxWait or where Config.MaxQueue
+// others wait already, ErrLocal, ErrClosed, or ctx's.
+func (p *Pool) Reserve(ctx context.Context, client, local netip.Addr, mark *Mark) (*Reservation, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	k := p.key(client, local)
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil, ErrClosed
+	}
+	if !p.config.covers(k.local) {
+		p.mu.Unlock()
+		return nil, ErrLocal
+	}
+	s := p.source(k)
+	if s.queue.Len() == 0 {
+		if port, ok := p.choose(s); ok {
+			defer p.mu.Unlock()
+			return p.place(s, port, mark), nil
+		}
+	}
+	if s.queue.Len() >= p.config.MaxQueue || p.config.MaxWait < 0 {
+		defer p.mu.Unlock()
+		return nil, p.busy(s, 0)
+	}
+	w := &waiter{mark: mark, turn: make(chan *Reservation, 1)}
+	w.element = s.queue.PushBack(w)
+	p.stats.Waiting++
+	p.stats.Waited++
+	p.mu.Unlock()
+	return p.wait(ctx, s, w)
+}
+
+// wait gives w's turn, or leaves the queue when ctx or the patience ends.
+func (p *Pool) wait(ctx context.Context, s *source, w *waiter) (*Reservation, error) {
+	timer := time.NewTimer(p.config.MaxWait)
+	defer timer.Stop()
+	var cancelled error
+	select {
+	case r := <-w.turn:
+		if r == nil {
+			return nil, ErrClosed
+		}
+		return r, nil
+	case <-ctx.Done():
+		cancelled = ctx.Err()
+	case <-timer.C:
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w.element == nil {
+		// The turn came in the same instant.
+		r := <-w.turn
+		if r == nil {
+			return nil, ErrClosed
+		}
+		if cancelled == nil {
+			return r, nil
+		}
+		// Nobody was told the port, so no connection can come: it needs no rest.
+		if r.state == pending {
+			p.end(r, ErrReleased)
+			p.vacate(r.slot)
+		}
+		return nil, cancelled
+	}
+	p.leave(s, w)
+	defer p.tidy(s)
+	if cancelled != nil {
+		return nil, cancelled
+	}
+	return nil, p.busy(s, p.config.MaxWait)
+}
+
+func (p *Pool) busy(s *source, waited time.Duration) error {
+	p.stats.Refused++
+	return &BusyError{Client: s.key.client, Ports: p.ports(), Queue: s.queue.Len(), Waited: waited}
+}
+
+// Stats is the pool's state at this moment.
+func (p *Pool) Stats() Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	st := p.stats
+	st.Ports = p.ports()
+	st.Pending = p.expiring.Len()
+	st.Held = len(p.held)
+	st.Resting = p.resting.Len()
+	st.Clients = len(p.sources)
+	return st
+}
+
+// Close lets go of the ports, ends every reservation and every wait with
+// ErrClosed and closes the connections that no Accept has taken. It returns
+// when the accept loops have ended.
+func (p *Pool) Close() error {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil
+	}
+	p.closed = true
+	close(p.done)
+	p.timer.Stop()
+	for e := p.expiring.Front(); e != nil; e = p.expiring.Front() {
+		p.end(e.Value.(*Reservation), ErrClosed)
+	}
+	var unclaimed []net.Conn
+	for r := range p.held {
+		unclaimed = append(unclaimed, p.drop(r, ErrClosed))
+	}
+	p.resting.Init()
+	for k, s := range p.sources {
+		for e := s.queue.Front(); e != nil; e = s.queue.Front() {
+			w := e.Value.(*waiter)
+			p.leave(s, w)
+			w.turn <- nil
+		}
+		delete(p.sources, k)
+	}
+	p.mu.Unlock()
+	for _, c := range unclaimed {
+		refuse(c)
+	}
+	closeAll(p.listeners)
+	p.running.Wait()
+	return nil
+}

@@ -1,0 +1,108 @@
+package passive
+
+import (
+	"container/list"
+	"context"
+	"net"
+	"time"
+)
+
+// Reservation is one session's claim on the next data connection that its
+// client opens to Port.
+type Reservation struct {
+	pool *Pool
+	slot *slot
+	port uint16
+	mark *Mark
+
+	// The rest is guarded by pool.mu.
+	state    state
+	ended    error         // why, once ended
+	conn     net.Conn      // while arrived
+	ready    chan struct{} // closed when state leaves pending; made by an Accept that has to wait
+	deadline time.Time
+	expiring *list.Element // in pool.expiring while pending
+}
+
+type state int
+
+const (
+	pending state = iota // the key is taken, no connection yet
+	arrived              // the key is free again, the connection waits for Accept
+	taken                // Accept has given the connection away
+	ended
+)
+
+// Port is the port to announce in the 227 or 229 reply.
+func (r *Reservation) Port() uint16 { return r.port }
+
+// Accept waits for the data connection and gives it to the caller, once. It is
+// a bare *net.TCPConn, so that io.Copy keeps sendfile and splice. The error is
+// ErrExpired, ErrReleased, ErrClosed or ctx's; after ctx's the reservation
+// still stands.
+func (r *Reservation) Accept(ctx context.Context) (net.Conn, error) {
+	for {
+		c, wait, err := r.take()
+		if wait == nil {
+			return c, err
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// take gives the connection, or the error, or what to wait for.
+func (r *Reservation) take() (net.Conn, <-chan struct{}, error) {
+	r.pool.mu.Lock()
+	defer r.pool.mu.Unlock()
+	switch r.state {
+	case pending:
+		if r.ready == nil {
+			r.ready = make(chan struct{})
+		}
+		return nil, r.ready, nil
+	case arrived:
+		c := r.conn
+		r.conn, r.state = nil, taken
+		delete(r.pool.held, r)
+		return c, nil, nil
+	case taken:
+		return nil, nil, ErrReleased
+	default:
+		return nil, nil, r.ended
+	}
+}
+
+// Release ends the reservation, whatever has become of it, and closes a
+// connection that Accept has not given away. It may be called more than once,
+// and touches no other reservation, not even a later one of the same port.
+func (r *Reservation) Release() {
+	p := r.pool
+	p.mu.Lock()
+	var c net.Conn
+	switch r.state {
+	case pending:
+		p.stats.Released++
+		p.end(r, ErrReleased)
+		p.rest(r.slot)
+	case arrived:
+		c = p.drop(r, ErrReleased)
+	}
+	p.mu.Unlock()
+	if c != nil {
+		refuse(c)
+	}
+}
+
+// settle moves r out of pending and wakes its Accept. The pool's lock is held.
+func (r *Reservation) settle(to state) {
+	r.state = to
+	if r.ready != nil {
+		close(r.ready)
+	}
+	r.pool.expiring.Remove(r.expiring)
+	r.expiring = nil
+}
