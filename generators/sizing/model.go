@@ -20,7 +20,7 @@ const (
 	PickScan        Pick = "scan"        // looks at every port of the range before it gives up
 	PickRandom      Pick = "random"      // Tries draws with replacement
 	PickDistinct    Pick = "distinct"    // Tries draws without replacement
-	PickScanPartial Pick = "scan_window" // Tries neighbouring ports from a random start
+	PickScanPartial Pick = "scan_window" // Tries neighbouring ports, upwards from a random start
 )
 
 // Scope says what a reserved port is exclusive to.
@@ -54,6 +54,12 @@ type Profile struct {
 	Tries    int // draws before it gives up; 0 for PickScan
 	Scope    Scope
 	WhenFull WhenFull
+	// MarksSessions: where a workload's MarkedSessions are demanded, the
+	// server tells its sessions apart by TLS and Scope becomes ScopeTLS.
+	MarksSessions bool
+	// HoldsRange: the server binds every port of its range when it starts and
+	// keeps it, so that no other program can squat one.
+	HoldsRange bool
 	// AbandonedHold is how long a PASV that no connection follows keeps its
 	// port.
 	AbandonedHold time.Duration
@@ -66,6 +72,9 @@ type Profile struct {
 	// FixedPorts is the range's size where nobody can choose it (AWS Transfer
 	// Family: 9); 0 where it is free.
 	FixedPorts int
+	// NeverDrawn is the number of ports of the range that the server never
+	// draws (goftp: 1).
+	NeverDrawn int
 	// Sources says where each of the fields above comes from.
 	Sources []string
 }

@@ -1,0 +1,72 @@
+package sizing
+
+import (
+	"fmt"
+	"math"
+)
+
+// WorkloadError says that a number of a workload lies where no workload can.
+type WorkloadError struct {
+	Attribute string // as a spec writes it: "traffic.abandoned"
+	Problem   string
+}
+
+func (e *WorkloadError) Error() string { return e.Attribute + " " + e.Problem }
+
+// MaxSessions bounds the sessions of a workload.
+const MaxSessions = 10_000_000
+
+func (w Workload) check() error {
+	bad := func(attribute, problem string) error { return &WorkloadError{attribute, problem} }
+	switch {
+	case w.Sessions < 1 || w.Sessions > MaxSessions:
+		return bad("concurrency.sessions", fmt.Sprintf("is %d, not 1 to %s", w.Sessions, count(MaxSessions)))
+	case w.SessionsPerAddress < 0:
+		return bad("concurrency.sessions_per_address", fmt.Sprintf("is %d, below 0", w.SessionsPerAddress))
+	case !(w.Objective.Refused >= 0 && w.Objective.Refused < 1):
+		return bad("objective.refused", fmt.Sprintf("is %v, not a share from 0 to below 1", w.Objective.Refused))
+	case w.Objective.MaxWait < 0:
+		return bad("objective.max_wait", "is below 0")
+	case w.Objective.Squatted < 0 || w.Objective.Squatted > MaxPorts:
+		return bad("objective.squatted", fmt.Sprintf("is %d, not 0 to %s", w.Objective.Squatted, count(MaxPorts)))
+	}
+	if w.Traffic == nil {
+		return nil
+	}
+	return w.Traffic.check()
+}
+
+func (t *Traffic) check() error {
+	for _, share := range []struct {
+		attribute string
+		value     float64
+	}{
+		{"traffic.transfers_per_second", t.Rate},
+		{"traffic.transfers_per_second_per_address", t.RatePerAddress},
+		{"traffic.peak_factor", t.PeakFactor},
+		{"traffic.connect_time", t.Connect.Seconds()},
+		{"traffic.transfer_time", t.Transfer.Seconds()},
+		{"traffic.client_ports", float64(t.ClientPorts)},
+	} {
+		if !(share.value >= 0) || math.IsInf(share.value, 0) {
+			return &WorkloadError{share.attribute, fmt.Sprintf("is %v, not 0 or more", share.value)}
+		}
+	}
+	if !(t.Abandoned >= 0 && t.Abandoned < 1) {
+		return &WorkloadError{"traffic.abandoned", fmt.Sprintf("is %v, not a share from 0 to below 1", t.Abandoned)}
+	}
+	return nil
+}
+
+// overloaded tells whether the sessions, or those of the busiest address,
+// cannot carry the rate: a session is busy with one data connection for
+// h_listen + (1−a)·transfer, whatever part of that the server holds a port.
+func (l *load) overloaded() error {
+	if l.rate*l.busy() >= float64(l.sessions) {
+		return &OverloadError{Sessions: l.sessions, Rate: l.rate, Busy: l.busy()}
+	}
+	if l.addressRate*l.busy() >= float64(l.perAddress) {
+		return &OverloadError{Sessions: l.perAddress, Rate: l.addressRate, Busy: l.busy(), PerAddress: true}
+	}
+	return nil
+}

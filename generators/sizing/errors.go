@@ -1,0 +1,69 @@
+package sizing
+
+import (
+	"fmt"
+	"strings"
+)
+
+// OverloadError says that the sessions cannot carry the wanted rate even if
+// every one of them is always busy, so that no number of ports is enough.
+type OverloadError struct {
+	Sessions int
+	Rate     float64 // wanted, a second, the peak factor included
+	Busy     float64 // seconds that one data connection keeps its session busy
+	// PerAddress: it is the busiest address's own rate and sessions.
+	PerAddress bool
+}
+
+func (e *OverloadError) Error() string {
+	where := ""
+	if e.PerAddress {
+		where = " of one client address"
+	}
+	return fmt.Sprintf("%s%s cannot carry %s transfers/s of %s",
+		plural(e.Sessions, "session"), where, number(e.Rate), duration(e.Busy))
+}
+
+// Carries is the rate, a second, below which the sessions can carry it.
+func (e *OverloadError) Carries() float64 { return float64(e.Sessions) / e.Busy }
+
+// Remedy is a full sentence.
+func (e *OverloadError) Remedy() string {
+	return fmt.Sprintf("%s that are each busy for %s carry less than %s transfers/s: "+
+		"allow more than %s, or lower the rate, the peak factor, the transfer time or the abandoned share.",
+		plural(e.Sessions, "session"), duration(e.Busy), number(e.Carries()),
+		plural(int(e.Rate*e.Busy), "session"))
+}
+
+// UnreachableError says that no range on one address meets the objective.
+type UnreachableError struct {
+	Profile Profile
+	Bound   string  // name of the bound that cannot be met
+	Limit   int     // the most ports there can be
+	Needs   int     // ports that would do; 0 where not even that is known
+	Wanted  float64 // refused share asked for
+	Refused float64 // refused share with Limit ports
+	// Servers are the names of the profiles that reach the objective.
+	Servers []string
+}
+
+func (e *UnreachableError) Error() string {
+	needs := ""
+	if e.Needs > 0 {
+		needs = fmt.Sprintf(", and %s would be needed", count(e.Needs))
+	}
+	return fmt.Sprintf("%s cannot keep the refused share within %s: with all %s it is %s%s",
+		e.Profile.Title, number(e.Wanted), plural(e.Limit, "port"), number(e.Refused), needs)
+}
+
+// Remedy is a full sentence.
+func (e *UnreachableError) Remedy() string {
+	s := fmt.Sprintf("Allow a refused share of %s or more, or fewer sessions", number(e.Refused))
+	if e.Refused >= 0.5 {
+		s = "Allow fewer sessions"
+	}
+	if len(e.Servers) > 0 {
+		s += ", or take a server that reaches it: " + strings.Join(e.Servers, ", ")
+	}
+	return s + "."
+}

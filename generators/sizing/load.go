@@ -1,0 +1,79 @@
+package sizing
+
+// Defaults of a workload whose fields are zero.
+const (
+	// DefaultClientPorts is the size of Linux's default range of local ports,
+	// 32768-60999.
+	DefaultClientPorts = 28232
+)
+
+// load is a workload's traffic on one server, with every default filled in.
+// Times are in seconds, rates per second.
+type load struct {
+	sessions, perAddress int
+	rate, addressRate    float64 // data connections asked for, at peak
+	abandoned            float64
+	connect, transfer    float64
+	abandonedHold        float64
+	clientPorts          int
+}
+
+// loadOf returns nil where a workload has no traffic.
+func loadOf(p Profile, w Workload) *load {
+	if w.Traffic == nil {
+		return nil
+	}
+	t, peak := w.Traffic, w.Traffic.PeakFactor
+	if peak <= 0 {
+		peak = 1
+	}
+	l := &load{
+		sessions: w.Sessions, perAddress: w.perAddress(),
+		rate: t.Rate * peak, addressRate: t.RatePerAddress * peak,
+		abandoned: t.Abandoned,
+		connect:   t.Connect.Seconds(), transfer: t.Transfer.Seconds(),
+		abandonedHold: p.AbandonedHold.Seconds(),
+		clientPorts:   t.ClientPorts,
+	}
+	if l.addressRate <= 0 {
+		l.addressRate = l.rate * float64(l.perAddress) / float64(l.sessions)
+	}
+	if l.clientPorts <= 0 {
+		l.clientPorts = DefaultClientPorts
+	}
+	return l
+}
+
+// perAddress is the number of sessions behind the busiest address.
+func (w Workload) perAddress() int {
+	if w.SessionsPerAddress <= 0 {
+		return w.Sessions
+	}
+	return min(w.SessionsPerAddress, w.Sessions)
+}
+
+// listening is the mean time from the PASV reply to accept, or until the
+// server gives up on a PASV that nobody follows.
+func (l *load) listening() float64 {
+	return (1-l.abandoned)*l.connect + l.abandoned*l.abandonedHold
+}
+
+// busy is the mean time that a session spends on one data connection.
+func (l *load) busy() float64 {
+	return l.listening() + (1-l.abandoned)*l.transfer
+}
+
+// held is the mean time that a port is held for one data connection.
+func (l *load) held(h Hold) float64 {
+	if h == HoldListen {
+		return l.listening()
+	}
+	return l.busy()
+}
+
+// sources is γ·h: what sessions that hold no port offer, where together they
+// carry rate data connections a second that hold a port for h each. A session
+// starts one every S/λ seconds and holds a port for h of them.
+func offeredBy(sessions int, rate, h float64) float64 {
+	return rate * h / (float64(sessions) - rate*h)
+}

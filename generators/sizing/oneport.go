@@ -1,0 +1,62 @@
+package sizing
+
+import "fmt"
+
+// onePort says what a range of one port would do, where r is the workload's
+// sizing.
+func (s *site) onePort(r Result) OnePort {
+	if s.p.FixedPorts > 1 {
+		return OnePort{Refused: 1, Why: fmt.Sprintf("the range of %s is fixed at %s", s.p.Title, plural(s.p.FixedPorts, "port"))}
+	}
+	if s.p.MinPorts > 1 {
+		return OnePort{Refused: 1, Why: fmt.Sprintf("%s does not run on a range of one port", s.p.Title)}
+	}
+	o := OnePort{Works: r.Ports == 1, Refused: s.refused(1)}
+	if o.Works {
+		o.Why = s.whyOneWorks()
+		return o
+	}
+	o.Why = s.whyOneFails(r)
+	return o
+}
+
+func (s *site) whyOneWorks() string {
+	switch {
+	case s.scope == ScopeTLS:
+		return "TLS tells all sessions apart, however many share an address"
+	case s.scope == ScopeAddress && s.w.perAddress() == 1:
+		return "each client address has one session, and a port serves any number of addresses"
+	case s.w.Sessions == 1:
+		return "there is one session"
+	default:
+		return fmt.Sprintf("at this load one port refuses %s of the data connections", number(s.refused(1)))
+	}
+}
+
+func (s *site) whyOneFails(r Result) string {
+	if k := s.w.Objective.Squatted; k > 0 && r.Ports == 1+k {
+		return fmt.Sprintf("%s may be taken by other programs, which leaves none", plural(k, "port"))
+	}
+	switch {
+	case r.Binding == BoundFourTuples:
+		return "one port has too few source ports on the other side: " + s.boundWhy(r)
+	case s.scope == ScopeAddress && s.p.WhenFull == FullWaits:
+		return fmt.Sprintf("%s of one client address queue for it, and a share of %s waits longer than %s",
+			plural(s.w.perAddress(), "session"), number(s.refused(1)), s.w.Objective.MaxWait)
+	case s.scope == ScopeAddress:
+		return fmt.Sprintf("%s of one client address compete for it, and a share of %s is refused",
+			plural(s.w.perAddress(), "session"), number(s.refused(1)))
+	default:
+		return fmt.Sprintf("%s compete for it, one at a time, and a share of %s is refused",
+			plural(s.w.Sessions, "session"), number(s.refused(1)))
+	}
+}
+
+func (s *site) boundWhy(r Result) string {
+	for _, b := range r.Bounds {
+		if b.Name == r.Binding {
+			return b.Why
+		}
+	}
+	return ""
+}

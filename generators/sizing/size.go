@@ -1,0 +1,241 @@
+package sizing
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Names of the bounds, in the order in which a Result lists them.
+const (
+	BoundContention = "contention"  // sessions that want a port at the same time
+	BoundPerAddress = "per_address" // sessions of one client address
+	BoundFourTuples = "four_tuples" // source ports of one client address
+	BoundServer     = "server"      // what the server itself demands
+)
+
+// Size is the smallest number of ports that is safe for the workload on a
+// server with this profile: the largest of the bounds, all of which it keeps.
+//
+// Its errors are a *WorkloadError for numbers that no workload can have, an
+// *OverloadError where the sessions cannot carry the rate on any number of
+// ports, and an *UnreachableError where no range on one address, or the one
+// range that the server has, is enough; with the last of them the Result holds
+// what the largest range gives.
+func Size(p Profile, w Workload) (Result, error) {
+	r, err := sizeOne(p, w)
+	if e, ok := err.(*UnreachableError); ok {
+		for _, other := range profiles {
+			if _, err := sizeOne(other, w); err == nil && other.Name != p.Name {
+				e.Servers = append(e.Servers, other.Name)
+			}
+		}
+	}
+	return r, err
+}
+
+func sizeOne(p Profile, w Workload) (Result, error) {
+	s, err := newSite(p, w)
+	if err != nil {
+		return Result{}, err
+	}
+	var r Result
+	var short *UnreachableError
+	for _, bound := range []func() (Bound, bool){s.contention, s.perAddress, s.fourTuples, s.server} {
+		b, applies := bound()
+		if !applies {
+			continue
+		}
+		r.Bounds = append(r.Bounds, b)
+		if b.Ports > r.Ports {
+			r.Ports, r.Binding = b.Ports, b.Name
+		}
+	}
+	limit := MaxPorts
+	if p.FixedPorts > 0 {
+		limit = p.FixedPorts
+	}
+	if r.Ports > limit {
+		short = &UnreachableError{
+			Profile: p, Bound: r.Binding, Limit: limit,
+			Wanted: w.Objective.Refused, Refused: s.refused(limit),
+		}
+		if r.Ports < unreachable {
+			short.Needs = r.Ports
+		}
+		r.Ports = limit
+	}
+	r.Refused = s.refused(r.Ports)
+	r.OnePort = s.onePort(r)
+	if short != nil {
+		return r, short
+	}
+	return r, nil
+}
+
+// Refused is the refused share that a range of this many ports gives, 0 to 1:
+// of the data connections where the workload has traffic, and else of those
+// asked for while all other sessions hold their ports. It is 1 where the
+// workload is in error or the server does not take such a range.
+func Refused(p Profile, w Workload, ports int) float64 {
+	s, err := newSite(p, w)
+	if err != nil {
+		return 1
+	}
+	return s.refused(ports)
+}
+
+// unreachable stands for a number of ports where none is enough.
+const unreachable = 1 << 30
+
+// site is a workload on a server, checked and with its defaults filled in.
+type site struct {
+	p     Profile
+	w     Workload
+	load  *load // nil without traffic
+	scope Scope
+}
+
+func newSite(p Profile, w Workload) (*site, error) {
+	if err := w.check(); err != nil {
+		return nil, err
+	}
+	s := &site{p: p, w: w, load: loadOf(p, w), scope: p.Scope}
+	if w.MarkedSessions && p.MarksSessions {
+		s.scope = ScopeTLS
+	}
+	if s.load != nil {
+		if err := s.load.overloaded(); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// worst tells whether every session is taken to hold a port at once: nothing
+// is known about the traffic, or nothing is trusted. A client that sends PASV
+// and then NOOP for ever holds a port on most servers for as long as its
+// session lives. A server that holds until the session ends leaves no choice.
+func (s *site) worst() bool {
+	return s.load == nil || s.w.Objective.WorstCase || s.p.Hold == HoldSession
+}
+
+// contention is bound 1: the sessions that compete for a port.
+func (s *site) contention() (Bound, bool) {
+	b := Bound{Name: BoundContention}
+	if s.scope != ScopePort {
+		b.Ports = 1 + s.idle()
+		b.Why = "a port serves any number of client addresses at once" + s.aside()
+		return b, true
+	}
+	b.Ports = s.fewest(s.w.Sessions)
+	b.Why = s.whyContention(b.Ports, s.w.Sessions, "")
+	return b, true
+}
+
+// perAddress is bound 2: the sessions of one client address that compete for
+// a port where different addresses do not.
+func (s *site) perAddress() (Bound, bool) {
+	b := Bound{Name: BoundPerAddress, Ports: 1}
+	switch s.scope {
+	case ScopePort:
+		b.Why = "a port is one session's at a time, whatever its address: contention counts them all"
+	case ScopeTLS:
+		b.Ports += s.idle()
+		b.Why = "TLS tells the sessions of one address apart on one port" + s.aside()
+	default:
+		n := s.w.perAddress()
+		b.Ports = s.fewest(n)
+		b.Why = s.whyContention(b.Ports, n, " of one client address")
+	}
+	return b, true
+}
+
+// fewest is the smallest number of ports on which that many sessions, each
+// excluding the others, meet the objective.
+func (s *site) fewest(sessions int) int {
+	n, found := smallest(1, func(ports int) bool {
+		return s.lost(ports, sessions) <= s.w.Objective.Refused
+	})
+	if !found {
+		if !s.worst() {
+			return unreachable
+		}
+		if s.p.Pick == PickScan {
+			return sessions + s.idle()
+		}
+		return unreachable
+	}
+	return n
+}
+
+// lost is the refused share where that many sessions compete for the ports.
+func (s *site) lost(ports, sessions int) float64 {
+	pool := s.p.pool(ports)
+	if s.worst() {
+		return pool.refuses(sessions - 1 + s.w.Objective.Squatted)
+	}
+	h, rate := s.load.held(s.p.Hold), s.load.rate
+	if s.scope == ScopeAddress {
+		rate = s.load.addressRate
+	}
+	return chain{
+		pool: pool, squatted: s.w.Objective.Squatted,
+		sources: sessions, offered: offeredBy(sessions, rate, h),
+	}.refused()
+}
+
+// server is bound 4: what the server itself demands.
+func (s *site) server() (Bound, bool) {
+	b := Bound{Name: BoundServer, Ports: max(1, s.p.MinPorts)}
+	b.Why = fmt.Sprintf("%s takes a range of %s", s.p.Title, plural(b.Ports, "port"))
+	if s.p.FixedPorts > 0 {
+		b.Ports = s.p.FixedPorts
+		b.Why = fmt.Sprintf("%s has a fixed range of %s", s.p.Title, plural(b.Ports, "port"))
+	}
+	if n := s.p.PortsPerSession * s.w.Sessions; n > b.Ports {
+		b.Ports = n
+		b.Why = fmt.Sprintf("%s admits one session for every %s of its range: %d x %s",
+			s.p.Title, plural(s.p.PortsPerSession, "port"), s.p.PortsPerSession, plural(s.w.Sessions, "session"))
+	}
+	return b, true
+}
+
+// idle is the number of ports in a range that no session ever gets.
+func (s *site) idle() int { return s.w.Objective.Squatted + s.p.NeverDrawn }
+
+func (s *site) aside() string {
+	var parts []string
+	if k := s.w.Objective.Squatted; k > 0 {
+		parts = append(parts, fmt.Sprintf("%s may be squatted", plural(k, "port")))
+	}
+	if n := s.p.NeverDrawn; n > 0 {
+		parts = append(parts, fmt.Sprintf("%s never draws %s", s.p.Title, plural(n, "port")))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "; " + strings.Join(parts, ", ")
+}
+
+// refused is the share that a range of this many ports refuses.
+func (s *site) refused(ports int) float64 {
+	if ports < 1 || ports < s.p.MinPorts {
+		return 1
+	}
+	switch s.scope {
+	case ScopePort:
+		r := s.lost(ports, s.w.Sessions)
+		if each := s.p.PortsPerSession; each > 0 {
+			turnedAway := 1 - float64(ports/each)/float64(s.w.Sessions)
+			r = max(r, turnedAway)
+		}
+		return r
+	case ScopeAddress:
+		return s.lost(ports, s.w.perAddress())
+	default:
+		if ports <= s.idle() {
+			return 1
+		}
+		return 0
+	}
+}

@@ -1,0 +1,61 @@
+package sizing
+
+import "fmt"
+
+// whyContention says why that many sessions need that many ports. Who is
+// empty, or narrows the sessions down: " of one client address".
+func (s *site) whyContention(ports, sessions int, who string) string {
+	asks := plural(sessions, "session") + who
+	if ports >= unreachable {
+		return fmt.Sprintf("%s: no number of ports keeps the refused share within %s", asks, number(s.w.Objective.Refused))
+	}
+	if !s.worst() {
+		return s.whyTraffic(ports, sessions, who)
+	}
+	all := fmt.Sprintf("all %s may hold a port at once", asks)
+	if sessions == 1 {
+		all = fmt.Sprintf("the one session%s may hold a port", who)
+	}
+	if s.p.Hold == HoldSession {
+		all = fmt.Sprintf("%s keeps a port until the session ends, and there are %s", s.p.Title, asks)
+	}
+	taken := sessions - 1 + s.w.Objective.Squatted
+	if refused := s.p.pool(ports).refuses(taken); refused > 0 {
+		return fmt.Sprintf("%s%s; %s, and with %s of %s taken all of them fail with probability %s",
+			all, s.aside(), s.draws(), count(taken), plural(ports, "port"), number(refused))
+	}
+	return all + s.aside()
+}
+
+// whyTraffic is whyContention where the traffic is known.
+func (s *site) whyTraffic(ports, sessions int, who string) string {
+	rate := s.load.rate
+	if s.scope == ScopeAddress {
+		rate = s.load.addressRate
+	}
+	h := s.load.held(s.p.Hold)
+	return fmt.Sprintf("%s%s ask for %s data connections/s, each of which holds a port for %s (%s): %s busy on average, "+
+		"and with %s a share of %s is refused%s",
+		plural(sessions, "session"), who, number(rate), duration(h), s.heldUntil(), plural(int(rate*h+0.5), "port"),
+		plural(ports, "port"), number(s.lost(ports, sessions)), s.aside())
+}
+
+func (s *site) heldUntil() string {
+	if s.p.Hold == HoldListen {
+		return "until the client connects"
+	}
+	return "until the transfer ends"
+}
+
+func (s *site) draws() string {
+	switch s.p.Pick {
+	case PickRandom:
+		return fmt.Sprintf("%s gives up after %s, which may repeat", s.p.Title, plural(s.p.Tries, "random draw"))
+	case PickDistinct:
+		return fmt.Sprintf("%s gives up after %s", s.p.Title, plural(s.p.Tries, "distinct draw"))
+	case PickScanPartial:
+		return fmt.Sprintf("%s gives up after %s from a random start", s.p.Title, plural(s.p.Tries, "neighbouring port"))
+	default:
+		return fmt.Sprintf("%s looks at every port", s.p.Title)
+	}
+}
