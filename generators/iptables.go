@@ -1,0 +1,127 @@
+package generators
+
+import (
+	"fmt"
+	"hash/fnv"
+	"net/netip"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/templates"
+)
+
+func init() {
+	register(Kind{Name: "iptables", Default: true, New: func() Target { return &iptables{} }})
+}
+
+// iptables renders each host's firewall policy for iptables-restore and
+// ip6tables-restore with --noflush, with the sets that the rules match for
+// `ipset restore -exist`, and each gateway's DNAT.
+//
+// Every site has two chains, and a packet meets up to two rules for every
+// address of every site. Hosts with hundreds of sites are better off with
+// nftables.
+type iptables struct{}
+
+func (iptables) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
+	if diags := checkGateways(p); diags.HasErrors() {
+		return nil, diags
+	}
+	var files []File
+	add := func(path, template string, data any) {
+		content, err := templates.Render("iptables/"+template, data)
+		if err != nil {
+			panic(err) // template and data disagree: a bug of ours
+		}
+		files = append(files, File{Path: path, Content: content})
+	}
+	for _, h := range p.Hosts {
+		v4, v6 := newIptView(p, h, false), newIptView(p, h, true)
+		add(h.Name+"/iptables.v4", "filter.tmpl", v4)
+		add(h.Name+"/iptables.v6", "filter.tmpl", v6)
+		add(h.Name+"/ipset", "ipset.tmpl", map[string]any{"Header": v4.Header, "Families": []*iptView{v4, v6}})
+	}
+	for _, g := range p.Gateways {
+		name := g.Name + "/iptables.v4"
+		if g.Address.Is6() {
+			name = g.Name + "/iptables.v6"
+		}
+		add(name, "gateway.tmpl", newGatewayView(p, g))
+	}
+	return files, nil
+}
+
+// iptView is one address family of a host's firewall.
+type iptView struct {
+	Header    string
+	Command   string // iptables or ip6tables
+	Family    string // inet or inet6
+	Interface string // "" is any
+	Sites     []*iptSite
+}
+
+// iptSite is a site in one address family.
+type iptSite struct {
+	*plan.Site
+	Comment       string // the site's name
+	Reason, Line  string // of its range; of the file's header
+	Addresses     []netip.Addr
+	ControlChain  string
+	DataChain     string
+	Clients       []netip.Prefix
+	ClientSet     string // "": everyone is a client
+	ClientSetNext string // filled, then swapped in
+	SeenSet       string // "": no gate
+	ClientBits    int    // this many bits of an address are one client
+	Timeout       int    // of the gate, seconds
+}
+
+func newIptView(p *plan.Plan, h *plan.Host, v6 bool) *iptView {
+	view := &iptView{Header: header(p, "#"), Command: "iptables", Family: "inet", Interface: h.Interface}
+	if v6 {
+		view.Command, view.Family = "ip6tables", "inet6"
+	}
+	for _, s := range h.Sites {
+		if site := newIptSite(s, v6); len(site.Addresses) > 0 {
+			view.Sites = append(view.Sites, site)
+		}
+	}
+	return view
+}
+
+func newIptSite(s *plan.Site, v6 bool) *iptSite {
+	name := shortName(s.Name)
+	site := &iptSite{
+		Site: s, Comment: commentText(s.Name), Reason: reason(s), Line: siteLine(s),
+		Addresses: s.Policy.Addresses4, Clients: s.Policy.Clients4, ClientBits: 32,
+		ControlChain: "PASVCTL-" + name + ".c",
+		DataChain:    "PASVCTL-" + name + ".d",
+		Timeout:      int(s.Policy.GateTimeout.Seconds()),
+	}
+	clients, seen := "pasvctl-"+name+".c4", "pasvctl-"+name+".s4"
+	if v6 {
+		site.Addresses, site.Clients, site.ClientBits = s.Policy.Addresses6, s.Policy.Clients6, s.Policy.ClientPrefix6
+		clients = "pasvctl-" + name + ".c6"
+		// ipset will not create a set anew with another netmask.
+		seen = fmt.Sprintf("pasvctl-%s.s6_%d", name, site.ClientBits)
+	}
+	if everyone := len(site.Clients) == 1 && site.Clients[0].Bits() == 0; !everyone {
+		site.ClientSet, site.ClientSetNext = clients, clients+"n"
+	}
+	if s.Policy.Gate {
+		site.SeenSet = seen
+	}
+	return site
+}
+
+// shortName fits a site's name into the 28 characters of a chain's name and
+// the 31 of a set's, with their prefixes and suffixes.
+func shortName(name string) string {
+	if len(name) <= 16 {
+		return name
+	}
+	h := fnv.New32a()
+	h.Write([]byte(name))
+	return fmt.Sprintf("%s~%08x", name[:7], h.Sum32())
+}
