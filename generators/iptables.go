@@ -8,7 +8,6 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/pasvctl/pasvctl/generators/plan"
-	"github.com/pasvctl/pasvctl/templates"
 )
 
 func init() {
@@ -30,11 +29,7 @@ func (iptables) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	}
 	var files []File
 	add := func(path, template string, data any) {
-		content, err := templates.Render("iptables/"+template, data)
-		if err != nil {
-			panic(err) // template and data disagree: a bug of ours
-		}
-		files = append(files, File{Path: path, Content: content})
+		files = append(files, render(path, "iptables/"+template, data))
 	}
 	for _, h := range p.Hosts {
 		v4, v6 := newIptView(p, h, false), newIptView(p, h, true)
@@ -93,7 +88,7 @@ func newIptView(p *plan.Plan, h *plan.Host, v6 bool) *iptView {
 func newIptSite(s *plan.Site, v6 bool) *iptSite {
 	name := shortName(s.Name)
 	site := &iptSite{
-		Site: s, Comment: commentText(s.Name), Reason: reason(s), Line: siteLine(s),
+		Site: s, Comment: commentText(s.Name), Reason: rangeReason(s), Line: siteLine(s),
 		Addresses: s.Policy.Addresses4, Clients: s.Policy.Clients4, ClientBits: 32,
 		ControlChain: "PASVCTL-" + name + ".c",
 		DataChain:    "PASVCTL-" + name + ".d",

@@ -10,7 +10,6 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/pasvctl/pasvctl/generators/plan"
-	"github.com/pasvctl/pasvctl/templates"
 )
 
 func init() {
@@ -35,11 +34,7 @@ func (nftables) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	}
 	var files []File
 	add := func(path, template string, data any) {
-		content, err := templates.Render("nftables/"+template, data)
-		if err != nil {
-			panic(err) // template and data disagree: a bug of ours
-		}
-		files = append(files, File{Path: path, Content: content})
+		files = append(files, render(path, "nftables/"+template, data))
 	}
 	for _, h := range p.Hosts {
 		view := newNFTHost(p, h)

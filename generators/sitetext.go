@@ -5,16 +5,17 @@ import (
 	"strings"
 
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/templates"
 )
 
 // siteLine is what a file's header says of a site.
 func siteLine(s *plan.Site) string {
-	return fmt.Sprintf("%s: control port %d, data %s (%s)", commentText(s.Name), s.Policy.Control, s.Policy.Data, reason(s))
+	return fmt.Sprintf("%s: control port %d, data %s (%s)", commentText(s.Name), s.Policy.Control, s.Policy.Data, rangeReason(s))
 }
 
-// reason is the size of a site's range and the bound that makes it so:
+// rangeReason is the size of a site's range and the bound that makes it so:
 // "1857 data ports: contention".
-func reason(s *plan.Site) string {
+func rangeReason(s *plan.Site) string {
 	text := fmt.Sprintf("%d data ports", s.Policy.Data.Count())
 	if s.Policy.Data.Count() == 1 {
 		text = "1 data port"
@@ -31,7 +32,7 @@ func reason(s *plan.Site) string {
 // commentText makes a text fit for a quoted comment: nft knows no escapes and
 // takes 127 bytes, iptables-restore takes a backslash for an escape.
 func commentText(s string) string {
-	s = strings.NewReplacer(`"`, "'", `\`, "/").Replace(oneLine(s))
+	s = strings.NewReplacer(`"`, "'", `\`, "/").Replace(templates.Comment(s))
 	if len(s) > 100 {
 		s = strings.ToValidUTF8(s[:100], "")
 	}
