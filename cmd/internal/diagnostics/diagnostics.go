@@ -1,0 +1,110 @@
+// Package diagnostics writes the diagnostics of a spec in the formats that
+// people, editors and CI systems read. A format is one function in Formats.
+//
+// It is not for finding anything wrong: it prints what it is handed.
+package diagnostics
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"path/filepath"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// Report is a list of diagnostics and what is needed to show them.
+type Report struct {
+	Diagnostics hcl.Diagnostics
+	Files       map[string]*hcl.File // sources by name, for excerpts
+	Dir         string               // folder that file names are relative to
+
+	// Limit is how many diagnostics people are shown, 0 for all; the rest is
+	// counted. Machines are always shown all.
+	Limit  int
+	Width  uint // columns of text, 0 for no wrapping
+	Colour bool
+}
+
+// Format writes a report.
+type Format func(io.Writer, Report) error
+
+// Formats holds all formats by name.
+var Formats = map[string]Format{
+	"text":   Text,
+	"json":   JSON,
+	"sarif":  SARIF,
+	"github": GitHub,
+}
+
+// Names returns the names of all formats, sorted.
+func Names() []string { return slices.Sorted(maps.Keys(Formats)) }
+
+// Count returns how many errors and warnings there are.
+func (r Report) Count() (failures, warnings int) {
+	for _, d := range r.Diagnostics {
+		if d.Severity == hcl.DiagError {
+			failures++
+		} else {
+			warnings++
+		}
+	}
+	return failures, warnings
+}
+
+// path is where a file lies, as the user may open it.
+func (r Report) path(name string) string { return filepath.Join(r.Dir, name) }
+
+// shown returns the diagnostics within the limit, errors before warnings where
+// not all fit, and how many are left out.
+func (r Report) shown() (hcl.Diagnostics, int) {
+	if r.Limit <= 0 || len(r.Diagnostics) <= r.Limit {
+		return r.Diagnostics, 0
+	}
+	var first, rest hcl.Diagnostics
+	for _, d := range r.Diagnostics {
+		if d.Severity == hcl.DiagError {
+			first = append(first, d)
+		} else {
+			rest = append(rest, d)
+		}
+	}
+	return append(first, rest...)[:r.Limit], len(r.Diagnostics) - r.Limit
+}
+
+// Text writes diagnostics with the source lines that they point at.
+func Text(w io.Writer, r Report) error {
+	files := make(map[string]*hcl.File, len(r.Files))
+	for name, f := range r.Files {
+		files[r.path(name)] = f
+	}
+	diags, more := r.shown()
+	writer := hcl.NewDiagnosticTextWriter(w, files, r.Width, r.Colour)
+	for _, d := range diags {
+		if err := writer.WriteDiagnostic(r.relocated(d)); err != nil {
+			return err
+		}
+	}
+	if more > 0 {
+		_, err := fmt.Fprintf(w, "… and %d more\n\n", more)
+		return err
+	}
+	return nil
+}
+
+// relocated is d with file names that lead to the files.
+func (r Report) relocated(d *hcl.Diagnostic) *hcl.Diagnostic {
+	moved := *d
+	moved.Subject, moved.Context = r.relocate(d.Subject), r.relocate(d.Context)
+	return &moved
+}
+
+func (r Report) relocate(at *hcl.Range) *hcl.Range {
+	if at == nil || at.Filename == "" {
+		return at
+	}
+	moved := *at
+	moved.Filename = r.path(at.Filename)
+	return &moved
+}

@@ -1,0 +1,136 @@
+package diagnostics
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclparse"
+)
+
+const text = "site \"a\" {\n  port = 70000\n}\n"
+
+func report(t *testing.T) Report {
+	t.Helper()
+	f, diags := hclparse.NewParser().ParseHCL([]byte(text), "a b.pasv.hcl")
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	return Report{
+		Dir:   "specs",
+		Files: map[string]*hcl.File{"a b.pasv.hcl": f},
+		Diagnostics: hcl.Diagnostics{
+			{Severity: hcl.DiagWarning, Summary: "Nobody, nowhere: odd"},
+			{
+				Severity: hcl.DiagError,
+				Summary:  "Port out of range",
+				Detail:   "70000 is more than 65535,\n100% of the time.",
+				Subject: &hcl.Range{Filename: "a b.pasv.hcl",
+					Start: hcl.Pos{Line: 2, Column: 10, Byte: 20}, End: hcl.Pos{Line: 2, Column: 15, Byte: 25}},
+			},
+		},
+	}
+}
+
+func render(t *testing.T, format string, r Report) string {
+	t.Helper()
+	var b strings.Builder
+	if err := Formats[format](&b, r); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestTextShowsTheSourceLine(t *testing.T) {
+	got := render(t, "text", report(t))
+	want := "Error: Port out of range\n\n  on specs/a b.pasv.hcl line 2, in site \"a\":\n   2:   port = 70000\n"
+	if !strings.Contains(got, want) {
+		t.Errorf("%s\nlacks\n%s", got, want)
+	}
+	if strings.Contains(got, "\x1b") {
+		t.Error("colour without asking")
+	}
+}
+
+func TestTextIsCapped(t *testing.T) {
+	r := report(t)
+	r.Limit = 1
+	got := render(t, "text", r)
+	if !strings.Contains(got, "Port out of range") || strings.Contains(got, "odd") || !strings.HasSuffix(got, "… and 1 more\n\n") {
+		t.Errorf("the error is to be shown first and the rest counted:\n%s", got)
+	}
+}
+
+func TestJSON(t *testing.T) {
+	var got struct {
+		Version          int
+		Valid            bool
+		Errors, Warnings int
+		Diagnostics      []struct {
+			Severity, Summary, Detail string
+			Range                     *struct {
+				File       string
+				Start, End struct{ Line, Column, Byte int }
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(render(t, "json", report(t))), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Version != 1 || got.Valid || got.Errors != 1 || got.Warnings != 1 || len(got.Diagnostics) != 2 {
+		t.Fatalf("%+v", got)
+	}
+	d := got.Diagnostics[1]
+	if d.Severity != "error" || d.Range == nil || d.Range.File != "specs/a b.pasv.hcl" || d.Range.Start.Line != 2 || d.Range.End.Byte != 25 {
+		t.Errorf("%+v", d)
+	}
+	if got.Diagnostics[0].Range != nil {
+		t.Error("a place was made up")
+	}
+	if empty := render(t, "json", Report{}); !strings.Contains(empty, `"diagnostics": []`) || !strings.Contains(empty, `"valid": true`) {
+		t.Errorf("no diagnostics: %s", empty)
+	}
+}
+
+func TestSARIF(t *testing.T) {
+	var got struct {
+		Version string
+		Runs    []struct {
+			Tool    struct{ Driver struct{ Name string } }
+			Results []struct {
+				Level     string
+				Message   struct{ Text string }
+				Locations []struct {
+					PhysicalLocation struct {
+						ArtifactLocation struct{ URI string }
+						Region           struct{ StartLine, StartColumn, EndLine, EndColumn int }
+					}
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(render(t, "sarif", report(t))), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Version != "2.1.0" || len(got.Runs) != 1 || got.Runs[0].Tool.Driver.Name != "pasvctl" || len(got.Runs[0].Results) != 2 {
+		t.Fatalf("%+v", got)
+	}
+	place := got.Runs[0].Results[1].Locations[0].PhysicalLocation
+	if place.ArtifactLocation.URI != "specs/a%20b.pasv.hcl" || fmt.Sprint(place.Region) != "{2 10 2 15}" {
+		t.Errorf("%+v", place)
+	}
+	if level := got.Runs[0].Results[0].Level; level != "warning" {
+		t.Errorf("level %q", level)
+	}
+}
+
+func TestGitHub(t *testing.T) {
+	want := "::warning title=Nobody%2C nowhere%3A odd::Nobody, nowhere: odd\n" +
+		"::error file=specs/a b.pasv.hcl,line=2,endLine=2,col=10,endColumn=15,title=Port out of range::" +
+		"Port out of range: 70000 is more than 65535,%0A100%25 of the time.\n"
+	if got := render(t, "github", report(t)); got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}

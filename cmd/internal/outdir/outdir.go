@@ -1,0 +1,345 @@
+// Package outdir brings a folder of generated files up to date: it compares,
+// stages everything that differs beside its place, and only then renames it in.
+// What is equal is not touched, and no symbolic link leads it out of the folder.
+//
+// It is not for deciding what the files hold, and it deletes nothing: a file
+// that an earlier run made and this one would not is only reported.
+package outdir
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/atomicfile"
+)
+
+// File is a file as it should be; Path is slash-separated and relative.
+type File struct {
+	Path    string
+	Content []byte
+}
+
+// State says how a file in the folder compares.
+type State string
+
+// The states.
+const (
+	Created   State = "created"   // is not there yet
+	Updated   State = "updated"   // is there with other content
+	Unchanged State = "unchanged" // is there as it should be
+	Stale     State = "stale"     // is there, made by an earlier run, and should not be
+)
+
+// Change is a path and how it compares.
+type Change struct {
+	Path  string `json:"path"`
+	State State  `json:"state"`
+}
+
+const (
+	// maxEntries bounds the search for stale files.
+	maxEntries = 1_000_000
+	// headBytes is how much of a file is looked at to tell whether it is ours.
+	headBytes = 1024
+)
+
+// Compare tells how each of files compares with what is in dir, in the order of
+// their paths. With ours, which knows a generated file by its first bytes, stale
+// files are found too. A folder that is not there holds nothing.
+func Compare(dir string, files []File, ours func(head []byte) bool) ([]Change, error) {
+	root, err := os.OpenRoot(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		changes := make([]Change, len(files))
+		for i, f := range files {
+			changes[i] = Change{Path: f.Path, State: Created}
+		}
+		return sorted(changes), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	return compare(root, files, ours)
+}
+
+func compare(root *os.Root, files []File, ours func([]byte) bool) ([]Change, error) {
+	changes := make([]Change, 0, len(files))
+	wanted := make(map[string]bool, len(files))
+	for _, f := range files {
+		if !fs.ValidPath(f.Path) || wanted[f.Path] {
+			return nil, fmt.Errorf("%q is not a path of its own in the output folder", f.Path)
+		}
+		wanted[f.Path] = true
+		state, err := stateOf(root, f)
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, Change{Path: f.Path, State: state})
+	}
+	if ours != nil {
+		stale, err := findStale(root, wanted, ours)
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, stale...)
+	}
+	return sorted(changes), nil
+}
+
+func sorted(changes []Change) []Change {
+	sort.Slice(changes, func(i, j int) bool { return changes[i].Path < changes[j].Path })
+	return changes
+}
+
+func stateOf(root *os.Root, f File) (State, error) {
+	info, err := root.Lstat(f.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Created, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() || info.Size() != int64(len(f.Content)) {
+		return Updated, nil
+	}
+	old, err := root.ReadFile(f.Path)
+	if err != nil {
+		return "", err
+	}
+	if bytes.Equal(old, f.Content) {
+		return Unchanged, nil
+	}
+	return Updated, nil
+}
+
+// findStale walks the folder for files of ours that are not wanted. Hidden
+// folders (.git) and links are passed over.
+func findStale(root *os.Root, wanted map[string]bool, ours func([]byte) bool) ([]Change, error) {
+	var stale []Change
+	entries := 0
+	err := fs.WalkDir(root.FS(), ".", func(name string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entries++; entries > maxEntries {
+			return fmt.Errorf("the output folder holds more than %d files: is it the right one?", maxEntries)
+		}
+		if e.IsDir() {
+			if name != "." && strings.HasPrefix(e.Name(), ".") {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !e.Type().IsRegular() || wanted[name] || atomicfile.Leftover(e.Name()) {
+			return nil
+		}
+		head, err := readHead(root, name)
+		if err == nil && ours(head) {
+			stale = append(stale, Change{Path: name, State: Stale})
+		}
+		return nil // what cannot be read is not known to be ours
+	})
+	return stale, err
+}
+
+func readHead(root *os.Root, name string) ([]byte, error) {
+	f, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, headBytes))
+}
+
+// Pending is an update of a folder that is written but not yet in place. Commit
+// or Discard ends it.
+type Pending struct {
+	Changes []Change
+
+	root   *os.Root
+	lock   *os.File
+	made   []string // folders, in the order they were made
+	base   []string // the output folder and its parents, as far as they were made
+	mu     sync.Mutex
+	staged []*atomicfile.Staged
+	names  []string
+}
+
+// Stage makes dir if need be, compares, and writes all that differs beside its
+// place. An error leaves the folder as it was. Only one process at a time
+// writes to a folder.
+func Stage(dir string, files []File, ours func(head []byte) bool) (*Pending, error) {
+	p := &Pending{}
+	if err := p.open(dir); err != nil {
+		p.Discard()
+		return nil, err
+	}
+	if err := p.stage(files, ours); err != nil {
+		p.Discard()
+		return nil, fmt.Errorf("in %s: %w", dir, err)
+	}
+	return p, nil
+}
+
+func (p *Pending) open(dir string) error {
+	err := p.makeBase(filepath.Clean(dir))
+	if err != nil {
+		return err
+	}
+	if p.root, err = os.OpenRoot(dir); err != nil {
+		return err
+	}
+	p.lock, err = lock(p.root, dir)
+	return err
+}
+
+// makeBase makes the output folder and its parents, and remembers which.
+func (p *Pending) makeBase(dir string) error {
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := p.makeBase(filepath.Dir(dir)); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o777); err != nil {
+		return err
+	}
+	p.base = append(p.base, dir)
+	return nil
+}
+
+func (p *Pending) stage(files []File, ours func([]byte) bool) error {
+	var err error
+	if p.Changes, err = compare(p.root, files, ours); err != nil {
+		return err
+	}
+	state := make(map[string]State, len(p.Changes))
+	for _, c := range p.Changes {
+		state[c.Path] = c.State
+	}
+	differ := slices.DeleteFunc(slices.Clone(files), func(f File) bool { return state[f.Path] == Unchanged })
+	for _, f := range differ {
+		if err := p.mkdir(path.Dir(f.Path)); err != nil {
+			return err
+		}
+	}
+	if err := p.sweep(differ); err != nil {
+		return err
+	}
+	// Each file is synced, which is a wait for the disk: let them share it.
+	var group errgroup.Group
+	group.SetLimit(16)
+	for _, f := range differ {
+		group.Go(func() error {
+			s, err := atomicfile.Stage(p.root, f.Path, f.Content, 0o644)
+			if err != nil {
+				return err
+			}
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.staged, p.names = append(p.staged, s), append(p.names, f.Path)
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// mkdir makes a folder and its parents, and remembers which it made.
+func (p *Pending) mkdir(folder string) error {
+	if folder == "." {
+		return nil
+	}
+	if info, err := p.root.Stat(folder); err == nil && info.IsDir() {
+		return nil
+	}
+	if err := p.mkdir(path.Dir(folder)); err != nil {
+		return err
+	}
+	if err := p.root.Mkdir(folder, 0o777); err != nil {
+		return err
+	}
+	p.made = append(p.made, folder)
+	return nil
+}
+
+// sweep removes what a killed run left beside the files that are written now.
+func (p *Pending) sweep(files []File) error {
+	seen := map[string]bool{}
+	for _, f := range files {
+		folder := path.Dir(f.Path)
+		if seen[folder] {
+			continue
+		}
+		seen[folder] = true
+		entries, err := fs.ReadDir(p.root.FS(), folder)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if atomicfile.Leftover(e.Name()) {
+				if err := p.root.Remove(path.Join(folder, e.Name())); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// Commit renames everything into place and makes it durable.
+func (p *Pending) Commit() error {
+	folders := map[string]bool{}
+	for i, s := range p.staged {
+		if err := s.Commit(); err != nil {
+			p.staged = p.staged[i+1:]
+			p.made, p.base = nil, nil
+			p.Discard()
+			return err
+		}
+		folders[path.Dir(p.names[i])] = true
+	}
+	for _, made := range p.made {
+		folders[path.Dir(made)] = true
+	}
+	var errs []error
+	for folder := range folders {
+		errs = append(errs, atomicfile.SyncFolder(p.root, folder))
+	}
+	p.close()
+	return errors.Join(errs...)
+}
+
+// Discard removes all that was staged and the folders made for it.
+func (p *Pending) Discard() {
+	for _, s := range p.staged {
+		s.Discard()
+	}
+	for _, folder := range slices.Backward(p.made) {
+		_ = p.root.Remove(folder)
+	}
+	p.close()
+	for _, folder := range slices.Backward(p.base) {
+		_ = os.Remove(folder)
+	}
+}
+
+func (p *Pending) close() {
+	if p.lock != nil {
+		p.lock.Close()
+	}
+	if p.root != nil {
+		p.root.Close()
+	}
+}

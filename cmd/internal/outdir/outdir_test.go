@@ -1,0 +1,192 @@
+package outdir
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func files(pairs ...string) []File {
+	var all []File
+	for i := 0; i < len(pairs); i += 2 {
+		all = append(all, File{Path: pairs[i], Content: []byte(pairs[i+1])})
+	}
+	return all
+}
+
+func ours(head []byte) bool { return bytes.Contains(head, []byte("made by us")) }
+
+// tree reads a folder whole, with its hidden files.
+func tree(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		all[name] = string(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func update(t *testing.T, dir string, all []File) []Change {
+	t.Helper()
+	p, err := Stage(dir, all, ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	return p.Changes
+}
+
+func TestUpdateWritesOnlyWhatDiffers(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new", "out")
+	got := update(t, dir, files("h/b", "made by us: 1", "a", "2", "h/s/c", "3"))
+	want := []Change{{"a", Created}, {"h/b", Created}, {"h/s/c", Created}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("first run: %v, want %v", got, want)
+	}
+	before, err := os.Stat(filepath.Join(dir, "a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = update(t, dir, files("a", "2", "h/s/c", "4"))
+	want = []Change{{"a", Unchanged}, {"h/b", Stale}, {"h/s/c", Updated}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("second run: %v, want %v", got, want)
+	}
+	after, err := os.Stat(filepath.Join(dir, "a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !os.SameFile(before, after) || !before.ModTime().Equal(after.ModTime()) {
+		t.Error("an unchanged file was written again")
+	}
+	wantTree := map[string]string{"a": "2", "h/b": "made by us: 1", "h/s/c": "4"}
+	if tree := tree(t, dir); !reflect.DeepEqual(tree, wantTree) {
+		t.Errorf("the folder holds %v", tree)
+	}
+}
+
+func TestCompareWritesNothing(t *testing.T) {
+	parent := t.TempDir()
+	dir := filepath.Join(parent, "out")
+	changes, err := Compare(dir, files("b", "1", "a", "2"), ours)
+	if want := []Change{{"a", Created}, {"b", Created}}; err != nil || !reflect.DeepEqual(changes, want) {
+		t.Errorf("%v, %v", changes, err)
+	}
+	if left := tree(t, parent); len(left) != 0 {
+		t.Errorf("comparing left %v", left)
+	}
+}
+
+func TestFailureLeavesTheFolderAsItWas(t *testing.T) {
+	dir := t.TempDir()
+	update(t, dir, files("a", "1", "edge1", "a file where a folder is to be"))
+	before := tree(t, dir)
+	if _, err := Stage(dir, files("a", "2", "b/c", "3", "edge1/nftables.nft", "4"), ours); err == nil {
+		t.Fatal("a file in a folder's place was no error")
+	}
+	if after := tree(t, dir); !reflect.DeepEqual(before, after) {
+		t.Errorf("before %v, after %v", before, after)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "b")); err == nil {
+		t.Error("a folder made for the failed update is still there")
+	}
+	made := filepath.Join(dir, "x", "y")
+	if _, err := Stage(made, files("a", "1", "a/b", "2"), ours); err == nil {
+		t.Fatal("a path below a file was no error")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "x")); err == nil {
+		t.Error("the output folder of the failed update is still there")
+	}
+}
+
+func TestDiscard(t *testing.T) {
+	dir := t.TempDir()
+	update(t, dir, files("a", "1"))
+	p, err := Stage(dir, files("a", "2", "b/c", "3"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if staged := tree(t, dir); len(staged) != 3 || staged["a"] != "1" {
+		t.Errorf("staged: %v", staged)
+	}
+	p.Discard()
+	if after := tree(t, dir); !reflect.DeepEqual(after, map[string]string{"a": "1"}) {
+		t.Errorf("discarded, and the folder holds %v", after)
+	}
+}
+
+func TestLinksAndStrangers(t *testing.T) {
+	dir, outside := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(outside, "f"), []byte("made by us, elsewhere"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(outside, filepath.Join(dir, "away")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(outside, "f"), filepath.Join(dir, "leaf")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "notes"), []byte("the user's own"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{"away/f": "escapes", "away/g": "escapes", "leaf": "symbolic link"} {
+		if _, err := Stage(dir, files(path, "new"), ours); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want an error with %q", path, err, want)
+		}
+	}
+	if got := tree(t, outside); !reflect.DeepEqual(got, map[string]string{"f": "made by us, elsewhere"}) {
+		t.Errorf("outside the folder: %v", got)
+	}
+	changes, err := Compare(dir, files("a", "1"), ours)
+	if want := []Change{{"a", Created}}; err != nil || !reflect.DeepEqual(changes, want) {
+		t.Errorf("links and strangers' files are stale: %v, %v", changes, err)
+	}
+}
+
+func TestBadPathsAreRefused(t *testing.T) {
+	for _, all := range [][]File{files("../x", "1"), files("/etc/x", "1"), files("", "1"), files("a", "1", "a", "2")} {
+		if _, err := Stage(t.TempDir(), all, nil); err == nil {
+			t.Errorf("%v was accepted", all)
+		}
+	}
+}
+
+func TestOneWriterAtATime(t *testing.T) {
+	dir := t.TempDir()
+	p, err := Stage(dir, files("a", "1"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Stage(dir, files("a", "2"), nil); err == nil || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("second writer: %v", err)
+	}
+	if err := p.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	update(t, dir, files("a", "2"))
+}
+
+func TestLeftoversOfAKilledRunAreSwept(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, ".pasvctl-ABC.tmp"), []byte("made by us"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	update(t, dir, files("a", "1"))
+	if got := tree(t, dir); !reflect.DeepEqual(got, map[string]string{"a": "1"}) {
+		t.Errorf("the folder holds %v", got)
+	}
+}

@@ -1,0 +1,191 @@
+// Package source opens the spec that a command line names: one *.pasv.hcl
+// file, or a folder of them. What it hands out is a file system that can only
+// see the spec's folder and only read regular files of bounded size, so that a
+// FIFO, a device, a link out of the folder or a huge file is an error and
+// never a stall.
+//
+// It is not for parsing: package spec reads from the file system it returns.
+package source
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"syscall"
+)
+
+// Ending is how the name of every spec file ends.
+const Ending = ".pasv.hcl"
+
+const (
+	// MaxFileSize is the largest file that is ever read, in bytes. Package
+	// spec has a smaller limit of its own and a better message for it.
+	MaxFileSize = 64 << 20
+	// MaxFiles is the largest number of spec files in a folder.
+	MaxFiles = 10_000
+)
+
+// Source is an opened spec.
+type Source struct {
+	FS    fs.FS    // the spec's folder
+	Names []string // the spec's files in FS, sorted
+	Name  string   // base name of the file or folder
+	Dir   string   // the folder's path, for messages and for what is written beside the spec
+
+	root *os.Root
+}
+
+// Open opens the file or folder at path. The files are only listed, not read.
+func Open(path string) (*Source, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return openFolder(path)
+	}
+	return openFile(path, info)
+}
+
+func openFile(path string, info fs.FileInfo) (*Source, error) {
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	}
+	// A link stands for the file it points to: lock and templates lie beside
+	// that one.
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil, err
+	}
+	base := filepath.Base(real)
+	if !strings.HasSuffix(base, Ending) {
+		return nil, fmt.Errorf("the name of a spec ends in %s, which %s does not", Ending, path)
+	}
+	return open(filepath.Dir(real), base, []string{base})
+}
+
+func openFolder(path string) (*Source, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	names, err := List(path)
+	if err != nil {
+		return nil, err
+	}
+	return open(path, filepath.Base(absolute), names)
+}
+
+// List returns the names of the spec files in a folder, sorted. Folders in it
+// are not looked into.
+func List(folder string) ([]string, error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), Ending) && e.Name() != Ending {
+			names = append(names, e.Name())
+		}
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("there is no *%s file in %s", Ending, folder)
+	}
+	if len(names) > MaxFiles {
+		return nil, fmt.Errorf("%s holds %d spec files, more than the %d that one spec may have", folder, len(names), MaxFiles)
+	}
+	sort.Strings(names)
+	return names, nil
+}
+
+func open(dir, name string, names []string) (*Source, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Source{FS: regular{root}, Names: names, Name: name, Dir: dir, root: root}, nil
+}
+
+// Path returns where a file of FS lies, for messages.
+func (s *Source) Path(name string) string { return filepath.Join(s.Dir, name) }
+
+// Close releases the folder.
+func (s *Source) Close() error { return s.root.Close() }
+
+// Read reads one regular file of at most MaxFileSize bytes, anywhere.
+func Read(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if err := check(f); err != nil {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: err}
+	}
+	return ReadAll(f)
+}
+
+// ReadAll reads at most MaxFileSize bytes from r, a stream of unknown length.
+func ReadAll(r io.Reader) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, MaxFileSize+1))
+	if err == nil && len(text) > MaxFileSize {
+		return nil, errTooLarge
+	}
+	return text, err
+}
+
+var (
+	errNotRegular = errors.New("not a regular file")
+	errTooLarge   = fmt.Errorf("larger than %d MiB", MaxFileSize>>20)
+)
+
+func check(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		return errors.New("is a folder, not a file")
+	}
+	if !info.Mode().IsRegular() {
+		return errNotRegular
+	}
+	if info.Size() > MaxFileSize {
+		return errTooLarge
+	}
+	return nil
+}
+
+// regular is a file system of regular, bounded files below a root. Links that
+// lead out of it are refused by os.Root.
+type regular struct{ root *os.Root }
+
+func (r regular) Open(name string) (fs.File, error) {
+	if !fs.ValidPath(name) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
+	// Without O_NONBLOCK opening a FIFO waits for its writer.
+	f, err := r.root.OpenFile(filepath.FromSlash(name), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := check(f); err != nil {
+		f.Close()
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return bounded{File: f, rest: io.LimitReader(f, MaxFileSize)}, nil
+}
+
+// bounded stops reading at MaxFileSize even where the file grows meanwhile.
+type bounded struct {
+	*os.File
+	rest io.Reader
+}
+
+func (b bounded) Read(p []byte) (int, error) { return b.rest.Read(p) }

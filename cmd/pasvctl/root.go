@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/pasvctl/pasvctl/generators"
+)
+
+// streams are where a command reads and writes. Results go to out; progress,
+// diagnostics and errors go to err.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// commands makes every subcommand; a new command is a file and a line here.
+var commands = []func(streams) *cobra.Command{
+	newValidate, newFmt, newPlan, newExplain, newGenerate, newServe, newVersion,
+}
+
+const bugHint = "this is a bug in pasvctl: please report it, with the spec, at https://github.com/pasvctl/pasvctl/issues " +
+	"(PASVCTL_DEBUG=1 prints where it happened)"
+
+// run executes one command line and returns its exit code.
+func run(ctx context.Context, args []string, s streams) int {
+	return execute(ctx, newRoot(s), args, s)
+}
+
+// execute runs root. A user's mistake is never a panic, but a bug may be: then
+// the program still ends with a message and a code, not with a stack trace.
+func execute(ctx context.Context, root *cobra.Command, args []string, s streams) (code int) {
+	started := false
+	markStart(root, &started)
+	defer func() {
+		if bug := recover(); bug != nil {
+			if os.Getenv("PASVCTL_DEBUG") != "" {
+				s.err.Write(debug.Stack())
+			}
+			code = report(s.err, failure(fmt.Errorf("internal error: %v", bug), bugHint), true)
+		}
+	}()
+	root.SetArgs(args)
+	return report(s.err, root.ExecuteContext(ctx), started)
+}
+
+// markStart notes when a command's own code begins: errors before that come
+// from reading the command line.
+func markStart(c *cobra.Command, started *bool) {
+	if body := c.RunE; body != nil {
+		c.RunE = func(c *cobra.Command, args []string) error {
+			*started = true
+			return body(c, args)
+		}
+	}
+	for _, sub := range c.Commands() {
+		markStart(sub, started)
+	}
+}
+
+func newRoot(s streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "pasvctl COMMAND",
+		Short: "compute the passive ports FTP sites need, and render rules and configs that agree on them",
+		Long: `pasvctl reads an HCL spec of FTP sites and concurrency targets, computes for each
+site the smallest passive port range that is safe, and renders firewall rules and
+server configs that agree on it to the port.
+
+Every command reads a *.pasv.hcl file or a folder of them. Results go to stdout,
+progress and diagnostics to stderr.
+
+exit codes: 0 done; 1 failed; 2 a check found a difference; 64 wrong usage`,
+		Example: "  pasvctl plan examples/quickstart\n  pasvctl generate examples/quickstart -o out",
+		Args: func(root *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			hint := "see pasvctl --help"
+			if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+				hint = "did you mean " + strings.Join(near, " or ") + "?"
+			}
+			return usage(hint, "there is no command %q", args[0])
+		},
+		RunE: func(root *cobra.Command, _ []string) error {
+			root.SetOut(s.err)
+			if err := root.Help(); err != nil {
+				return err
+			}
+			return silent(exitUsage)
+		},
+		Version:       generators.Version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetVersionTemplate("pasvctl {{.Version}}\n")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usage("see "+c.CommandPath()+" --help", "%w", err)
+	})
+	root.SetIn(s.in)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	root.CompletionOptions.DisableDescriptions = false
+	root.SuggestionsMinimumDistance = 2
+	for _, command := range commands {
+		root.AddCommand(command(s))
+	}
+	return root
+}
+
+// exactly demands the named positional arguments.
+func exactly(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		hint := "see " + c.CommandPath() + " --help"
+		if len(args) < len(names) {
+			return usage(hint, "%s is missing", names[len(args)])
+		}
+		if len(args) > len(names) {
+			return usage(hint, "unexpected argument %q", args[len(names)])
+		}
+		return nil
+	}
+}
+
+// terminal tells whether w is a terminal, and how many columns it has.
+func terminal(w io.Writer) (columns int, is bool) {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return 0, false
+	}
+	columns, _, err := term.GetSize(int(f.Fd()))
+	if err != nil || columns < 40 {
+		columns = 80
+	}
+	return columns, true
+}
+
+// colour tells whether w takes colours: a terminal, unless NO_COLOR is set
+// (https://no-color.org) or the terminal is a dumb one.
+func colour(w io.Writer) bool {
+	_, is := terminal(w)
+	return is && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
