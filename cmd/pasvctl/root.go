@@ -23,7 +23,7 @@ type streams struct {
 
 // commands makes every subcommand; a new command is a file and a line here.
 var commands = []func(streams) *cobra.Command{
-	newValidate, newFmt, newPlan, newExplain, newGenerate, newServe, newVersion,
+	newCompletion, newVersion,
 }
 
 const bugHint = "this is a bug in pasvctl: please report it, with the spec, at https://github.com/pasvctl/pasvctl/issues " +
@@ -67,7 +67,7 @@ func markStart(c *cobra.Command, started *bool) {
 
 func newRoot(s streams) *cobra.Command {
 	root := &cobra.Command{
-		Use:   "pasvctl COMMAND",
+		Use:   "pasvctl",
 		Short: "compute the passive ports FTP sites need, and render rules and configs that agree on them",
 		Long: `pasvctl reads an HCL spec of FTP sites and concurrency targets, computes for each
 site the smallest passive port range that is safe, and renders firewall rules and
@@ -106,8 +106,8 @@ exit codes: 0 done; 1 failed; 2 a check found a difference; 64 wrong usage`,
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
-	root.CompletionOptions.DisableDescriptions = false
-	root.SuggestionsMinimumDistance = 2
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetHelpCommand(newHelp())
 	for _, command := range commands {
 		root.AddCommand(command(s))
 	}
