@@ -1,0 +1,138 @@
+// Package ftpload is a load client for FTP servers: it holds sessions open,
+// asks for passive ports at a given rate or as fast as it can, and counts what
+// the server refused, and how.
+//
+// It measures; it does not judge. What the model says of the same load is
+// package sizing's to compute and the load command's to compare.
+package ftpload
+
+import (
+	"crypto/tls"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Operation is what a session does with its data connections.
+type Operation string
+
+// The operations.
+const (
+	Retrieve Operation = "retr"
+	Store    Operation = "stor"
+	List     Operation = "list"
+)
+
+// Shape is the distribution of a delay.
+type Shape string
+
+// The shapes.
+const (
+	Constant    Shape = "constant"
+	Exponential Shape = "exponential"
+)
+
+// Delay is a random time: the pause between a PASV reply and the connection.
+type Delay struct {
+	Shape Shape
+	Mean  time.Duration
+}
+
+func (d Delay) draw(r *rand.Rand) time.Duration {
+	if d.Shape == Exponential {
+		return time.Duration(r.ExpFloat64() * float64(d.Mean))
+	}
+	return d.Mean
+}
+
+// Limits of a Config.
+const (
+	MaxSessions = 20000
+	MaxRate     = 1e5      // data connections a second
+	MaxSize     = 64 << 30 // bytes of an upload
+	MaxDuration = 24 * time.Hour
+)
+
+// Config is one measurement.
+type Config struct {
+	Addr     string // host:port of the control port
+	User     string
+	Password string
+	Sessions int
+	// Sources are local addresses to bind to, dealt to the sessions in turn;
+	// none leaves the choice to the kernel.
+	Sources  []netip.Addr
+	Extended bool // EPSV (RFC 2428) instead of PASV
+	Op       Operation
+	// Path is what is fetched, stored or listed. "%d" in it stands for the
+	// session's number from 0, so that each session has a file of its own:
+	// only then is data that reaches the wrong session seen.
+	Path string
+	Size int64 // bytes of an upload
+	// Rate is the number of data connections asked for a second, as a Poisson
+	// stream over all sessions; 0 is a closed loop, where each session asks
+	// again when it is done.
+	Rate         float64
+	ConnectDelay Delay
+	Abandoned    float64 // share of PASVs that no connection follows, 0 to 1
+	ReadRate     float64 // bytes a second of a slow reader; 0 is full speed
+	// TLS is the client's configuration for AUTH TLS with PROT P (RFC 4217);
+	// nil is clear text. Each session gets a session cache of its own.
+	TLS      *tls.Config
+	Duration time.Duration
+	Timeout  time.Duration // longest wait for a reply or for data
+	// FirstPort and LastPort are the range that the server should keep to; 0
+	// leaves it unchecked.
+	FirstPort, LastPort uint16
+	Seed                uint64
+}
+
+// Check reports the first setting that is out of bounds.
+func (c *Config) Check() error {
+	switch {
+	case c.Sessions < 1 || c.Sessions > MaxSessions:
+		return fmt.Errorf("sessions must be 1 to %d, not %d", MaxSessions, c.Sessions)
+	case math.IsNaN(c.Rate) || c.Rate < 0 || c.Rate > MaxRate:
+		return fmt.Errorf("rate must be 0 to %g a second, not %g", float64(MaxRate), c.Rate)
+	case math.IsNaN(c.Abandoned) || c.Abandoned < 0 || c.Abandoned > 1:
+		return fmt.Errorf("abandoned must be a share from 0 to 1, not %g", c.Abandoned)
+	case math.IsNaN(c.ReadRate) || c.ReadRate < 0 || math.IsInf(c.ReadRate, 0):
+		return fmt.Errorf("read rate must be 0 or more bytes a second, not %g", c.ReadRate)
+	case c.Duration <= 0 || c.Duration > MaxDuration:
+		return fmt.Errorf("duration must be above 0 and at most %s, not %s", MaxDuration, c.Duration)
+	case c.Timeout <= 0:
+		return fmt.Errorf("timeout must be above 0, not %s", c.Timeout)
+	case c.ConnectDelay.Mean < 0 || c.ConnectDelay.Mean > c.Timeout:
+		return fmt.Errorf("connect delay must be 0 to the timeout of %s, not %s", c.Timeout, c.ConnectDelay.Mean)
+	case c.ConnectDelay.Shape != Constant && c.ConnectDelay.Shape != Exponential:
+		return fmt.Errorf("connect delay is constant or exponential, not %q", c.ConnectDelay.Shape)
+	case c.Op != Retrieve && c.Op != Store && c.Op != List:
+		return fmt.Errorf("operation is retr, stor or list, not %q", c.Op)
+	case c.Op != List && c.Path == "":
+		return fmt.Errorf("%s needs a path", c.Op)
+	case c.Size < 0 || c.Size > MaxSize:
+		return fmt.Errorf("size must be 0 to %d bytes, not %d", int64(MaxSize), c.Size)
+	case c.FirstPort > c.LastPort:
+		return fmt.Errorf("the range %d-%d is reversed", c.FirstPort, c.LastPort)
+	}
+	for _, s := range []string{c.User, c.Password, c.Path} {
+		if strings.ContainsAny(s, "\r\n\x00") {
+			return fmt.Errorf("user, password and path must not contain line breaks")
+		}
+	}
+	return nil
+}
+
+// path is the file of one session.
+func (c *Config) path(session int) string {
+	return strings.ReplaceAll(c.Path, "%d", fmt.Sprint(session))
+}
+
+// ownFiles tells whether sessions use different files, so that a mix-up of
+// their data would be seen.
+func (c *Config) ownFiles() bool {
+	return c.Op != List && strings.Contains(c.Path, "%d")
+}

@@ -1,0 +1,236 @@
+package ftpload
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// Progress is what a run has come to so far.
+type Progress struct {
+	Phase    string // "logging in", "measuring", "checking"
+	Done     int    // sessions, outside measuring
+	Sessions int
+	Elapsed  time.Duration // of Duration, while measuring
+	Duration time.Duration
+	Asked    int // data connections
+	Refused  int
+}
+
+// Run logs all sessions in, measures for cfg.Duration and returns the tally.
+// report, if not nil, is called about four times a second from one goroutine.
+// Run ends early, with what it has, when ctx is cancelled.
+func Run(ctx context.Context, cfg Config, report func(Progress)) (*Report, error) {
+	if err := cfg.Check(); err != nil {
+		return nil, err
+	}
+	l := &load{cfg: &cfg, show: report, tally: newTally(&cfg)}
+	if err := l.login(ctx); err != nil {
+		l.closeAll()
+		return nil, err
+	}
+	defer l.closeAll()
+	l.measure(ctx)
+	if cfg.Op == Store && cfg.ownFiles() && ctx.Err() == nil {
+		l.checkUploads(ctx)
+	}
+	return l.tally.report(), nil
+}
+
+type load struct {
+	cfg      *Config
+	show     func(Progress)
+	sessions []*session
+	tally    *tally
+}
+
+func (l *load) closeAll() {
+	for _, s := range l.sessions {
+		s.close()
+	}
+}
+
+// login opens all sessions, a few at a time, and fetches each session's file
+// once so that later fetches have something to be compared with.
+func (l *load) login(ctx context.Context) error {
+	for i := range l.cfg.Sessions {
+		l.sessions = append(l.sessions, newSession(l.cfg, i))
+	}
+	return l.each(ctx, "logging in", 8, func(ctx context.Context, s *session) error {
+		if err := s.open(ctx); err != nil {
+			return fmt.Errorf("session %d: %w", s.number, err)
+		}
+		return nil
+	}, func(ctx context.Context, s *session) error {
+		if l.cfg.Op != Retrieve {
+			return nil
+		}
+		// One at a time: nothing competes for the port, so what arrives is ours.
+		if ev := s.request(ctx); ev.kind != Done && ev.kind != AbandonedOnPurpose {
+			return fmt.Errorf("session %d cannot fetch %s: %s %s", s.number, l.cfg.path(s.number), ev.kind, ev.detail)
+		}
+		return nil
+	})
+}
+
+// each runs together on width sessions at once, then alone one by one.
+func (l *load) each(ctx context.Context, phase string, width int, together, alone func(context.Context, *session) error) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var wg sync.WaitGroup
+	next := make(chan *session)
+	for range width {
+		wg.Go(func() {
+			for s := range next {
+				if err := together(ctx, s); err != nil {
+					stop(err)
+				}
+			}
+		})
+	}
+	for i, s := range l.sessions {
+		if ctx.Err() != nil {
+			break
+		}
+		next <- s
+		l.progress(Progress{Phase: phase, Done: i + 1})
+	}
+	close(next)
+	wg.Wait()
+	for _, s := range l.sessions {
+		if ctx.Err() != nil {
+			break
+		}
+		if err := alone(ctx, s); err != nil {
+			return err
+		}
+	}
+	return context.Cause(ctx)
+}
+
+func (l *load) progress(p Progress) {
+	if l.show == nil {
+		return
+	}
+	p.Sessions = len(l.sessions)
+	p.Duration = l.cfg.Duration
+	l.show(p)
+}
+
+// measure runs the load itself.
+func (l *load) measure(ctx context.Context) {
+	start := time.Now()
+	l.tally.begin(start)
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.Duration)
+	defer cancel()
+	watch := make(chan struct{})
+	go l.watch(ctx, start, watch)
+	if l.cfg.Rate > 0 {
+		l.open(ctx)
+	} else {
+		l.closed(ctx)
+	}
+	l.tally.end(time.Now())
+	cancel()
+	<-watch
+}
+
+func (l *load) watch(ctx context.Context, start time.Time, done chan<- struct{}) {
+	defer close(done)
+	tick := time.NewTicker(250 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			asked, refused := l.tally.sofar()
+			l.progress(Progress{Phase: "measuring", Elapsed: time.Since(start), Asked: asked, Refused: refused})
+		}
+	}
+}
+
+// closed lets every session ask again as soon as it is done.
+func (l *load) closed(ctx context.Context) {
+	var wg sync.WaitGroup
+	for _, s := range l.sessions {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				l.once(ctx, s)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// open hands a Poisson stream of requests to the sessions that are idle. The
+// schedule is absolute, so a late wake-up does not thin the stream. A request
+// that finds no session idle is counted and lost.
+func (l *load) open(ctx context.Context) {
+	idle := make(chan *session, len(l.sessions))
+	for _, s := range l.sessions {
+		idle <- s
+	}
+	random := rand.New(rand.NewPCG(l.cfg.Seed, 0))
+	var wg sync.WaitGroup
+	for due := time.Now(); ; {
+		due = due.Add(time.Duration(random.ExpFloat64() / l.cfg.Rate * float64(time.Second)))
+		if !sleep(ctx, time.Until(due)) {
+			break
+		}
+		select {
+		case s := <-idle:
+			wg.Go(func() {
+				l.once(ctx, s)
+				idle <- s
+			})
+		default:
+			l.tally.noSession()
+		}
+	}
+	wg.Wait()
+}
+
+// once makes one request, on a fresh control connection if the server has
+// ended the last one.
+func (l *load) once(ctx context.Context, s *session) {
+	if s.conn == nil {
+		if err := s.open(ctx); err != nil {
+			if ctx.Err() == nil {
+				l.tally.reconnectFailed(err)
+				sleep(ctx, 100*time.Millisecond) // a server that turns us away is not to be hammered
+			}
+			return
+		}
+		l.tally.reconnected()
+	}
+	// The run's end lets a transfer under way finish, within its timeout.
+	ev := s.request(context.WithoutCancel(ctx))
+	l.tally.add(ev)
+}
+
+// checkUploads fetches each session's upload and compares it with what was
+// sent. Only here can bytes that went into another session's file be seen.
+func (l *load) checkUploads(ctx context.Context) {
+	check := *l.cfg
+	check.Op, check.Abandoned, check.ReadRate = Retrieve, 0, 0
+	check.ConnectDelay = Delay{Shape: Constant}
+	for i, s := range l.sessions {
+		if ctx.Err() != nil {
+			return
+		}
+		if s.conn == nil && s.open(ctx) != nil {
+			continue
+		}
+		if !s.uploaded {
+			continue
+		}
+		s.cfg, s.want, s.known = &check, digest(s.number, l.cfg.Size), true
+		if s.request(ctx).kind == WrongContent {
+			l.tally.wrongUpload()
+		}
+		l.progress(Progress{Phase: "checking", Done: i + 1})
+	}
+}
