@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"bytes"
 	"fmt"
 	"sort"
 	"strconv"
@@ -20,9 +19,9 @@ import (
 // with it.
 const LockFile = "pasvctl.lock.hcl"
 
-// maxLockBytes bounds what ParseLock reads: some 20,000 sites with names of
+// MaxLockBytes bounds what ParseLock reads: some 20,000 sites with names of
 // the greatest length.
-const maxLockBytes = 4 << 20
+const MaxLockBytes = 4 << 20
 
 const lockHeader = `# Made by pasvctl: the data ports that each site was given. Commit this file
 # beside the spec: it keeps every site where its firewalls and clients expect
@@ -48,16 +47,16 @@ type LockedSite struct {
 	Range hcl.Range
 }
 
-// find returns the entry of a site.
-func (l *Lock) find(name string) (LockedSite, bool) {
+// find returns the entry of a site, or nil.
+func (l *Lock) find(name string) *LockedSite {
 	if l == nil {
-		return LockedSite{}, false
+		return nil
 	}
 	i := sort.Search(len(l.Sites), func(i int) bool { return l.Sites[i].Name >= name })
 	if i == len(l.Sites) || l.Sites[i].Name != name {
-		return LockedSite{}, false
+		return nil
 	}
-	return l.Sites[i], true
+	return &l.Sites[i]
 }
 
 // Bytes writes the lock as ParseLock reads it: one block a site, sorted.
@@ -94,11 +93,11 @@ type lockBlock struct {
 // the expressions that HCL would nest. A lock with a mistake in it gives
 // diagnostics and no lock, because a guess would move ports.
 func ParseLock(src []byte, filename string) (*Lock, hcl.Diagnostics) {
-	if len(src) > maxLockBytes {
+	if len(src) > MaxLockBytes {
 		return nil, hcl.Diagnostics{{
 			Severity: hcl.DiagError,
 			Summary:  "Lock file too large",
-			Detail:   fmt.Sprintf("The lock has %d bytes; at most %d are read. Restore it from version control, or delete it to have all ranges chosen anew.", len(src), maxLockBytes),
+			Detail:   fmt.Sprintf("The lock has %d bytes; at most %d are read. Restore it from version control, or delete it to have all ranges chosen anew.", len(src), MaxLockBytes),
 			Subject:  &hcl.Range{Filename: filename, Start: hcl.InitialPos, End: hcl.InitialPos},
 		}}
 	}
@@ -186,13 +185,11 @@ func parsePorts(text string) (spec.PortRange, bool) {
 	return spec.PortRange{First: uint16(lo), Last: uint16(hi)}, true
 }
 
-// Equal tells whether two locks say the same. A nil lock equals an empty one.
-func (l *Lock) Equal(o *Lock) bool {
-	if l == nil {
-		l = &Lock{}
+// lockOf writes down where sites, sorted by name, have been placed.
+func lockOf(sites []*Site) *Lock {
+	lock := &Lock{Sites: make([]LockedSite, 0, len(sites))}
+	for _, s := range sites {
+		lock.Sites = append(lock.Sites, LockedSite{Name: s.Name, Host: s.Host.Name, DataPorts: s.DataPorts, Ports: s.Sizing.Ports})
 	}
-	if o == nil {
-		o = &Lock{}
-	}
-	return bytes.Equal(l.Bytes(), o.Bytes())
+	return lock
 }

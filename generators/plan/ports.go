@@ -73,7 +73,6 @@ var serviceNames = map[uint16]string{
 	10250: "kubelet",
 	11211: "memcached",
 	15672: "RabbitMQ management",
-	25565: "Minecraft",
 	27017: "MongoDB",
 	50000: "Db2",
 }

@@ -1,0 +1,125 @@
+package generators
+
+import (
+	"fmt"
+	"io/fs"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// selected returns the targets to render: those of the spec, or only those of
+// the kinds named. A kind that is named but has no block in the spec is
+// rendered as an empty block would be.
+func (p *Project) selected(only []string) ([]target, hcl.Diagnostics) {
+	if len(only) == 0 {
+		return p.targets, nil
+	}
+	var picked []target
+	var diags hcl.Diagnostics
+	for i, name := range only {
+		if slices.Contains(only[:i], name) {
+			continue
+		}
+		before := len(picked)
+		for _, t := range p.targets {
+			if t.kind == name {
+				picked = append(picked, t)
+			}
+		}
+		if len(picked) > before {
+			continue
+		}
+		t, more := unconfigured(name)
+		diags = append(diags, more...)
+		if !more.HasErrors() {
+			picked = append(picked, t)
+		}
+	}
+	return picked, diags
+}
+
+// Files renders the targets, or only those of the kinds named, and returns the
+// files sorted by path. What a target's platform cannot hold, and two targets
+// that write the same path, are diagnostics; with an error there are no files.
+func (p *Project) Files(only ...string) ([]File, hcl.Diagnostics) {
+	targets, diags := p.selected(only)
+	var files []File
+	owner := map[string]target{}
+	for _, t := range targets {
+		made, more := t.Files(p.Plan)
+		for _, d := range more {
+			if d.Subject == nil {
+				d.Subject = t.decl
+			}
+		}
+		diags = append(diags, more...)
+		for _, f := range made {
+			if d := misplaced(f.Path, t, owner); d != nil {
+				diags = append(diags, d)
+				continue
+			}
+			owner[f.Path] = t
+			files = append(files, f)
+		}
+	}
+	diags = append(diags, shadowed(files, owner)...)
+	if diags.HasErrors() {
+		return nil, InOrder(diags)
+	}
+	sort.Slice(files, func(i, j int) bool { return files[i].Path < files[j].Path })
+	return files, InOrder(diags)
+}
+
+// misplaced tells what is wrong with an output path: it leaves the output
+// folder, or another file has it.
+func misplaced(path string, t target, owner map[string]target) *hcl.Diagnostic {
+	if !fs.ValidPath(path) || path == "." || strings.ContainsAny(path, "\\\x00") {
+		return &hcl.Diagnostic{
+			Severity: hcl.DiagError,
+			Summary:  "Output path outside the output folder",
+			Detail:   fmt.Sprintf("Target %q wants to write %q. Paths are relative to the output folder, use slashes, and have no \".\" or \"..\" in them.", t.kind, path),
+			Subject:  t.decl,
+		}
+	}
+	if first, taken := owner[path]; taken {
+		return twoTargets(path, path, t, first)
+	}
+	return nil
+}
+
+// shadowed finds files whose path is another file's folder.
+func shadowed(files []File, owner map[string]target) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, f := range files {
+		for i, c := range f.Path {
+			if c != '/' {
+				continue
+			}
+			if other, taken := owner[f.Path[:i]]; taken {
+				diags = append(diags, twoTargets(f.Path, f.Path[:i], owner[f.Path], other))
+			}
+		}
+	}
+	return diags
+}
+
+func twoTargets(path, other string, t, first target) *hcl.Diagnostic {
+	where := ""
+	if first.decl != nil {
+		where = fmt.Sprintf(" at %s:%d", first.decl.Filename, first.decl.Start.Line)
+	}
+	d := &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "Two files on one path",
+		Detail: fmt.Sprintf("Target %q writes %q, but target %q%s writes %q already. Change the output of one of them, or remove it.",
+			t.kind, path, first.kind, where, other),
+		Subject: t.decl,
+	}
+	if d.Subject == nil {
+		d.Subject = first.decl
+	}
+	return d
+}

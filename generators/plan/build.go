@@ -1,0 +1,61 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+// Build sizes every site of a spec, gives it a range and works out its
+// firewall policy. The lock, which may be nil, says what ranges the sites have
+// had; it is not changed.
+//
+// Sites with a mistake are reported and left out. With an error there is no
+// Placement, and the Plan, which is never nil, is of use only for finding
+// further mistakes.
+func Build(s *spec.Spec, lock *Lock) (*Plan, *Placement, hcl.Diagnostics) {
+	sites, diags := sized(s.Sites)
+	all := seats(sites, s.Gateways, lock)
+	roomless := place(all, false)
+	if len(roomless) > 0 {
+		// A small range may lie where only a large one would have fitted.
+		again := seats(sites, s.Gateways, lock)
+		if len(place(again, true)) == 0 {
+			all, roomless = again, nil
+		}
+	}
+	for _, t := range roomless {
+		diags = append(diags, noRoom(t, lock != nil))
+	}
+	for _, t := range all {
+		t.Policy = policy(t.Site)
+	}
+	p := &Plan{SpecName: s.Name, Sites: sites, Hosts: hosts(sites)}
+	var more hcl.Diagnostics
+	p.Gateways, more = gateways(s.Gateways, sites)
+	diags = append(diags, more...)
+	if diags.HasErrors() {
+		return p, nil, diags
+	}
+	return p, &Placement{Lock: lockOf(sites), Moves: moves(all)}, diags
+}
+
+// hosts groups sites, which are sorted by name, by their host.
+func hosts(sites []*Site) []*Host {
+	byHost := map[*spec.Host]*Host{}
+	var all []*Host
+	for _, s := range sites {
+		h := byHost[s.Host]
+		if h == nil {
+			h = &Host{Host: s.Host}
+			byHost[s.Host] = h
+			all = append(all, h)
+		}
+		h.Sites = append(h.Sites, s)
+	}
+	slices.SortFunc(all, func(a, b *Host) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}

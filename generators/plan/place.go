@@ -1,0 +1,250 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+// seat is a site that wants a range.
+type seat struct {
+	*Site
+	locked *LockedSite // nil: the lock does not know the site
+	// why the site cannot stay where the lock says; "" where it can.
+	why string
+	// claims are the sets that the site's range becomes a part of: one for
+	// each of its addresses, and one for each gateway it stands behind.
+	claims []*portSet
+	// taken are all sets that the range must stay clear of, claims included.
+	taken []*portSet
+}
+
+// claim gives the site a range, or a larger one that includes the former.
+func (t *seat) claim(r spec.PortRange) {
+	t.DataPorts = r
+	for _, c := range t.claims {
+		c.add(r)
+	}
+}
+
+// choose gives the site the first fitting range.
+func (t *seat) choose() bool {
+	for _, zone := range choices {
+		if r, ok := firstFit(zone, t.Sizing.Ports, t.taken); ok {
+			t.claim(r)
+			return true
+		}
+	}
+	return false
+}
+
+// seats prepares sites for placement. Ports are taken per address of a host,
+// and per gateway, because a gateway forwards a port to one site only.
+func seats(sites []*Site, gateways []*spec.Gateway, lock *Lock) []*seat {
+	type address struct {
+		host *spec.Host
+		ip   netip.Addr
+	}
+	var (
+		hosts     = map[*spec.Host]*portSet{}
+		addresses = map[address]*portSet{}
+		behind    = map[*spec.Site][]*portSet{}
+	)
+	for _, g := range gateways {
+		set := &portSet{}
+		for _, s := range g.Sites {
+			set.add(one(s.Port))
+			behind[s] = append(behind[s], set)
+		}
+	}
+	all := make([]*seat, 0, len(sites))
+	for _, s := range sites {
+		if hosts[s.Host] == nil {
+			hosts[s.Host] = banned(s.Host)
+		}
+		hosts[s.Host].add(one(s.Port))
+		t := &seat{Site: s, locked: lock.find(s.Name)}
+		for _, ip := range s.Addresses {
+			at := address{s.Host, ip}
+			if addresses[at] == nil {
+				addresses[at] = &portSet{}
+			}
+			t.claims = append(t.claims, addresses[at])
+		}
+		t.claims = append(t.claims, behind[s.Site]...)
+		t.taken = append([]*portSet{services, hosts[s.Host]}, t.claims...)
+		all = append(all, t)
+	}
+	return all
+}
+
+// banned are the ports of a host where no range is ever placed, but for the
+// control ports.
+func banned(h *spec.Host) *portSet {
+	set := &portSet{}
+	if h.EphemeralPorts.First != 0 {
+		set.add(h.EphemeralPorts)
+	}
+	for _, r := range h.AvoidPorts {
+		set.add(r)
+	}
+	return set
+}
+
+func one(port uint16) spec.PortRange { return spec.PortRange{First: port, Last: port} }
+
+// place gives every site of a spec its range and returns those it has no room
+// for. Pins come first, then what the lock says, then the rest: by name, or
+// the largest first.
+func place(all []*seat, largestFirst bool) (roomless []*seat) {
+	for _, t := range all {
+		if t.Pinned {
+			t.claim(t.Site.Site.DataPorts)
+			t.why = "The spec pins data_ports."
+		}
+	}
+	keep(all)
+	var rest []*seat
+	for _, t := range all {
+		if t.DataPorts.First == 0 {
+			rest = append(rest, t)
+		}
+	}
+	if largestFirst {
+		slices.SortStableFunc(rest, func(a, b *seat) int { return cmp.Compare(b.Sizing.Ports, a.Sizing.Ports) })
+	}
+	for _, t := range rest {
+		if !t.choose() {
+			roomless = append(roomless, t)
+		}
+	}
+	return roomless
+}
+
+// keep leaves sites where the lock has them: first all at the size they had, or
+// need now if that is less, so that no site grows into another's ports; then
+// those that need more grow into the gap behind them.
+func keep(all []*seat) {
+	var short []*seat
+	for _, sameHost := range []bool{true, false} { // who was here stays before who comes
+		for _, t := range all {
+			if t.locked == nil || t.Pinned || (t.locked.Host == t.Host.Name) != sameHost {
+				continue
+			}
+			r := t.locked.DataPorts
+			if r.Count() > t.Sizing.Ports {
+				r.Last = r.First + uint16(t.Sizing.Ports-1)
+			}
+			t.why = obstacle(t, r, all)
+			if t.why != "" {
+				continue
+			}
+			t.claim(r)
+			if r.Count() < t.Sizing.Ports {
+				short = append(short, t)
+			}
+		}
+	}
+	for _, t := range short {
+		t.grow(all)
+	}
+}
+
+// grow extends a kept range to what the site needs now. Where that fails, the
+// site is without a range, and its old one stays empty in this plan: clients
+// may still be using it, and must not meet another site there.
+func (t *seat) grow(all []*seat) {
+	had, last := t.DataPorts, int(t.DataPorts.First)+t.Sizing.Ports-1
+	var why string
+	if last > highestPort {
+		why = fmt.Sprintf("there are only %s ports from %d on.", count(highestPort-int(had.First)+1), had.First)
+	} else {
+		why = obstacle(t, spec.PortRange{First: had.Last + 1, Last: uint16(last)}, all)
+	}
+	if why == "" {
+		t.claim(spec.PortRange{First: had.First, Last: uint16(last)})
+		return
+	}
+	t.why = fmt.Sprintf("It needs %s ports instead of %s and cannot grow where it is: %s", count(t.Sizing.Ports), count(had.Count()), why)
+	t.DataPorts = spec.PortRange{}
+}
+
+// obstacle says why a site cannot have the ports of r, as the end of a
+// sentence; "" where it can.
+func obstacle(t *seat, r spec.PortRange, all []*seat) string {
+	if free(r, t.taken) {
+		return ""
+	}
+	if e := t.Host.EphemeralPorts; r.Overlaps(e) {
+		return fmt.Sprintf("%s overlaps ephemeral_ports %s of host %q.", r, e, t.Host.Name)
+	}
+	for _, a := range t.Host.AvoidPorts {
+		if r.Overlaps(a) {
+			return fmt.Sprintf("%s overlaps avoid_ports %s of host %q.", r, a, t.Host.Name)
+		}
+	}
+	for port := int(r.First); port <= int(r.Last); port++ {
+		if name, known := serviceNames[uint16(port)]; known {
+			return fmt.Sprintf("%s covers port %d of a well-known service (%s).", r, port, name)
+		}
+	}
+	for _, o := range all {
+		if r.Contains(o.Port) && (o.Host == t.Host || t.shares(o)) {
+			return fmt.Sprintf("%s covers the control port %d of site %q.", r, o.Port, o.Name)
+		}
+		if o == t || !t.shares(o) {
+			continue
+		}
+		has := o.DataPorts
+		if has.First == 0 && o.locked != nil {
+			has = o.locked.DataPorts
+		}
+		if r.Overlaps(has) {
+			return fmt.Sprintf("%s overlaps %s of site %q.", r, has, o.Name)
+		}
+	}
+	return fmt.Sprintf("%s is not free.", r)
+}
+
+// shares tells whether two sites have an address or a gateway in common.
+func (t *seat) shares(o *seat) bool {
+	return slices.ContainsFunc(t.claims, func(c *portSet) bool { return slices.Contains(o.claims, c) })
+}
+
+// moves compares the ranges with those of the lock.
+func moves(all []*seat) []Move {
+	var list []Move
+	for _, t := range all {
+		if t.locked == nil || t.locked.DataPorts == t.DataPorts {
+			continue
+		}
+		m := Move{Site: t.Name, From: t.locked.DataPorts, To: t.DataPorts, Why: t.why}
+		if m.Why == "" {
+			m.Why = fmt.Sprintf("It needs %s ports now.", count(t.Sizing.Ports))
+		}
+		list = append(list, m)
+	}
+	return list
+}
+
+// noRoom is the mistake of a site that fits nowhere.
+func noRoom(t *seat, locked bool) *hcl.Diagnostic {
+	room := "no port left"
+	if gap := largestGap(t.taken); gap.First != 0 {
+		room = fmt.Sprintf("no larger gap than %s, which has %s", gap, count(gap.Count()))
+	}
+	repack := ""
+	if locked {
+		repack = ", or delete " + LockFile + " to have all ranges packed anew"
+	}
+	return wrong(t.Site.Site, "concurrency.sessions", "No room for the passive range", fmt.Sprintf(
+		"Site %q needs %s ports side by side, but host %q has %s, clear of ephemeral_ports, avoid_ports, control ports, well-known services and the other sites. "+
+			"Lower concurrency.sessions, choose a server that needs fewer ports, narrow ephemeral_ports (and the host's ip_local_port_range with it), "+
+			"give the site an address of its own, or pin data_ports%s.",
+		t.Name, count(t.Sizing.Ports), t.Host.Name, room, repack))
+}

@@ -1,0 +1,204 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+
+	"github.com/pasvctl/pasvctl/generators/sizing"
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+// question is what a site asks of package sizing, in a form that can be
+// compared: a fleet of equal sites asks once.
+type question struct {
+	server   string
+	workload sizing.Workload // Traffic is nil
+	traffic  sizing.Traffic
+	known    bool // whether traffic is known
+}
+
+func questionOf(s *spec.Site) question {
+	q := question{server: s.Server, workload: sizing.Workload{
+		Sessions:           s.Concurrency.Sessions,
+		SessionsPerAddress: s.Concurrency.SessionsPerAddress,
+		Objective: sizing.Objective{
+			Refused:   s.Objective.Refused,
+			MaxWait:   s.Objective.MaxWait,
+			Squatted:  s.Objective.Squatted,
+			WorstCase: s.Objective.WorstCase,
+		},
+		MarkedSessions: s.TLS.Mode != spec.TLSOff && s.TLS.Required && s.TLS.ReuseRequired,
+	}}
+	if t := s.Traffic; t != nil {
+		q.known = true
+		q.traffic = sizing.Traffic{
+			Rate:           t.TransfersPerSecond,
+			RatePerAddress: t.TransfersPerSecondPerAddress,
+			Connect:        t.ConnectTime,
+			Transfer:       t.TransferTime,
+			Abandoned:      t.Abandoned,
+			ClientPorts:    t.ClientPorts,
+			PeakFactor:     t.PeakFactor,
+		}
+	}
+	return q
+}
+
+// Workload is what a site asks of its server, in the terms of package sizing.
+func Workload(s *spec.Site) sizing.Workload { return questionOf(s).asked() }
+
+func (q question) asked() sizing.Workload {
+	w := q.workload
+	if q.known {
+		t := q.traffic
+		w.Traffic = &t
+	}
+	return w
+}
+
+// answer is what package sizing says to a question.
+type answer struct {
+	profile sizing.Profile
+	known   bool // there is such a profile
+	result  sizing.Result
+	err     error
+	refused map[int]float64 // by size of a pinned range
+}
+
+// answers asks each distinct question of the sites once, in parallel: a
+// question of 100,000 sessions takes a good part of a second.
+func answers(sites []*spec.Site) map[question]*answer {
+	all := map[question]*answer{}
+	var asking errgroup.Group
+	asking.SetLimit(runtime.GOMAXPROCS(0))
+	pins := map[question][]int{}
+	for _, s := range sites {
+		q := questionOf(s)
+		if n := s.DataPorts.Count(); n > 0 && !slices.Contains(pins[q], n) {
+			pins[q] = append(pins[q], n)
+		}
+		if all[q] == nil {
+			all[q] = &answer{refused: map[int]float64{}}
+		}
+	}
+	for q, a := range all {
+		asking.Go(func() error {
+			if a.profile, a.known = sizing.Lookup(q.server); !a.known {
+				return nil
+			}
+			a.result, a.err = sizing.Size(a.profile, q.asked())
+			for _, n := range pins[q] {
+				if a.err == nil && n >= a.result.Ports {
+					a.refused[n] = sizing.Refused(a.profile, q.asked(), n)
+				}
+			}
+			return nil
+		})
+	}
+	asking.Wait() // no question fails: errors are answers
+	return all
+}
+
+// sized turns the sites of a spec, sorted by name, into sites of a plan that
+// lack only their range and policy. Sites that no range would serve are
+// reported and left out.
+func sized(sites []*spec.Site) ([]*Site, hcl.Diagnostics) {
+	var (
+		all   []*Site
+		diags hcl.Diagnostics
+		asked = answers(sites)
+	)
+	for _, s := range sites {
+		q := questionOf(s)
+		a := asked[q]
+		if d := mistake(s, a); d != nil {
+			diags = append(diags, d)
+			continue
+		}
+		site := &Site{Site: s, Profile: a.profile, Sizing: a.result, Refused: a.result.Refused}
+		if s.DataPorts.Count() > 0 {
+			site.Pinned = true
+			site.DataPorts = s.DataPorts
+			site.Refused = a.refused[s.DataPorts.Count()]
+		}
+		all = append(all, site)
+	}
+	slices.SortFunc(all, func(a, b *Site) int { return strings.Compare(a.Name, b.Name) })
+	return all, diags
+}
+
+// mistake is what keeps a site from being placed; nil where nothing does.
+func mistake(s *spec.Site, a *answer) *hcl.Diagnostic {
+	pinned := s.DataPorts.Count()
+	var overload *sizing.OverloadError
+	var unreachable *sizing.UnreachableError
+	var workload *sizing.WorkloadError
+	switch {
+	case !a.known:
+		return wrong(s, "server", "Unknown server",
+			fmt.Sprintf("There is no profile of a server %q.", s.Server))
+	case errors.As(a.err, &overload):
+		return wrong(s, rateAttribute(s, overload), overload.Error(), overload.Remedy())
+	case errors.As(a.err, &unreachable):
+		attr := "objective.refused"
+		if unreachable.Refused >= 0.5 { // beyond what any objective may allow
+			attr = "concurrency.sessions"
+		}
+		return wrong(s, attr, "No range is large enough", unreachable.Error()+". "+unreachable.Remedy())
+	case errors.As(a.err, &workload):
+		return wrong(s, workload.Attribute, "Impossible workload", fmt.Sprintf("In site %q, %s.", s.Name, workload))
+	case a.err != nil:
+		return wrong(s, "", "Site cannot be sized", fmt.Sprintf("Site %q: %s.", s.Name, a.err))
+	case a.profile.FixedPorts > 0 && pinned != a.profile.FixedPorts:
+		return wrong(s, "data_ports", "Range cannot be chosen", fmt.Sprintf(
+			"%s always uses the same %s ports. Pin data_ports to them.", a.profile.Title, count(a.profile.FixedPorts)))
+	case pinned > 0 && pinned < a.result.Ports:
+		return tooSmall(s, a)
+	}
+	return nil
+}
+
+// tooSmall is the mistake of a pin that has fewer ports than the site needs.
+func tooSmall(s *spec.Site, a *answer) *hcl.Diagnostic {
+	why := ""
+	for _, b := range a.result.Bounds {
+		if b.Name == a.result.Binding {
+			why = b.Why + " "
+		}
+	}
+	return wrong(s, "data_ports",
+		fmt.Sprintf("site %q: %s sessions on %s need %s ports, but data_ports has %s",
+			s.Name, count(s.Concurrency.Sessions), a.profile.Title, count(a.result.Ports), count(s.DataPorts.Count())),
+		fmt.Sprintf("%sWiden data_ports to %s ports or more, remove it to have the range chosen, or ask for less in concurrency, traffic or objective.",
+			why, count(a.result.Ports)))
+}
+
+// rateAttribute is the attribute that asks for more than the sessions carry.
+func rateAttribute(s *spec.Site, e *sizing.OverloadError) string {
+	if e.PerAddress && s.Traffic.TransfersPerSecondPerAddress > 0 {
+		return "traffic.transfers_per_second_per_address"
+	}
+	return "traffic.transfers_per_second"
+}
+
+func wrong(s *spec.Site, attr, summary, detail string) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  summary,
+		Detail:   detail,
+		Subject:  s.Ranges.Of(attr),
+	}
+}
+
+var english = message.NewPrinter(language.English)
+
+// count writes a number with its thousands apart: 1,857.
+func count(n int) string { return english.Sprintf("%d", n) }

@@ -1,0 +1,86 @@
+package generators
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/gohcl"
+
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+// targets decodes the target blocks of a spec; without one, the default kinds.
+func targets(s *spec.Spec) ([]target, hcl.Diagnostics) {
+	var all []target
+	var diags hcl.Diagnostics
+	for _, block := range s.Targets {
+		t, more := decode(block)
+		diags = append(diags, more...)
+		all = append(all, t)
+	}
+	if len(s.Targets) > 0 {
+		return all, diags
+	}
+	for _, k := range Kinds() {
+		if k.Default {
+			t, more := unconfigured(k.Name)
+			diags = append(diags, more...)
+			all = append(all, t)
+		}
+	}
+	return all, diags
+}
+
+// target is a Target with the settings of its block.
+type target struct {
+	Target
+	kind string
+	decl *hcl.Range // the block's header; nil where the spec has no such block
+}
+
+// decode reads a target block into a new Target of its kind.
+func decode(t *spec.Target) (target, hcl.Diagnostics) {
+	kind, known := kinds[t.Kind]
+	if !known {
+		return target{}, hcl.Diagnostics{unknownKind(t.Kind, &t.DeclRange)}
+	}
+	settings := kind.New()
+	diags := gohcl.DecodeBody(t.Body, t.Eval, settings)
+	if s, ok := settings.(sourced); ok {
+		s.setSource(t.Source)
+	}
+	return target{Target: settings, kind: t.Kind, decl: &t.DeclRange}, diags
+}
+
+// unconfigured returns a target of this kind as an empty block would make it.
+func unconfigured(name string) (target, hcl.Diagnostics) {
+	kind, known := kinds[name]
+	if !known {
+		return target{}, hcl.Diagnostics{unknownKind(name, nil)}
+	}
+	settings := kind.New()
+	diags := gohcl.DecodeBody(hcl.EmptyBody(), nil, settings)
+	for _, d := range diags {
+		d.Subject = nil // an empty body stands nowhere
+		d.Detail += fmt.Sprintf(" Give the spec a target %q block with it.", name)
+	}
+	return target{Target: settings, kind: name}, diags
+}
+
+func kindNames() []string {
+	all := make([]string, 0, len(kinds))
+	for _, k := range Kinds() {
+		all = append(all, k.Name)
+	}
+	return all
+}
+
+func unknownKind(name string, at *hcl.Range) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "Unknown target",
+		Detail:   fmt.Sprintf("There is no target %q. There are %s.", name, strings.Join(kindNames(), ", ")),
+		Subject:  at,
+	}
+}
