@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+
+	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
 
 // admission counts the control connections, in all and by client: an IPv4
@@ -18,7 +20,7 @@ type admission struct {
 
 // enter counts a client in, or says why it may not come in.
 func (a *admission) enter(client netip.Addr) string {
-	key := clientKey(client, a.prefix6)
+	key := passive.ClientKey(client, a.prefix6)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.by == nil {
@@ -36,7 +38,7 @@ func (a *admission) enter(client netip.Addr) string {
 }
 
 func (a *admission) leave(client netip.Addr) {
-	key := clientKey(client, a.prefix6)
+	key := passive.ClientKey(client, a.prefix6)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.sessions--
@@ -49,19 +51,6 @@ func (a *admission) count() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.sessions
-}
-
-// clientKey is what a client counts by: its IPv4 address, or the first bits
-// of its IPv6 address, since a household or a cloud host owns a /64.
-func clientKey(client netip.Addr, prefix6 int) netip.Addr {
-	if client.Is4() {
-		return client
-	}
-	p, err := client.WithZone("").Prefix(prefix6)
-	if err != nil {
-		return client
-	}
-	return p.Addr()
 }
 
 // totals count since the server was made.

@@ -6,14 +6,16 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 )
 
 // Config is all that a server needs to know. A zero duration or count takes
 // the default that stands beside it.
 type Config struct {
-	// Listen holds the control connection's addresses. An unspecified address
-	// stands for every address of its family; "0.0.0.0" and "::" are two.
+	// Listen holds the addresses of the control port. 0.0.0.0 is every IPv4
+	// address; :: is every IPv6 address, and every IPv4 address too unless an
+	// IPv4 address stands beside it.
 	Listen []netip.AddrPort
 
 	// PassiveFirst and PassiveLast bound the passive ports, 1 to 65535,
@@ -68,6 +70,10 @@ type Config struct {
 
 // withDefaults returns c with its zero values filled in, or every mistake in it.
 func (c Config) withDefaults() (Config, error) {
+	c.Listen = slices.Clone(c.Listen)
+	for i, at := range c.Listen {
+		c.Listen[i] = netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
+	}
 	orDefault(&c.MaxSessions, 1024)
 	orDefault(&c.MaxSessionsPerAddress, c.MaxSessions)
 	orDefault(&c.IPv6ClientPrefix, 64)
@@ -82,6 +88,22 @@ func (c Config) withDefaults() (Config, error) {
 		c.Log = slog.Default()
 	}
 	return c, c.check()
+}
+
+// addresses are the distinct addresses of Listen.
+func (c Config) addresses() []netip.Addr {
+	var all []netip.Addr
+	for _, at := range c.Listen {
+		if !slices.Contains(all, at.Addr()) {
+			all = append(all, at.Addr())
+		}
+	}
+	return all
+}
+
+// dualStack is whether :: takes IPv4 connections too.
+func (c Config) dualStack() bool {
+	return !slices.ContainsFunc(c.Listen, func(at netip.AddrPort) bool { return at.Addr().Is4() })
 }
 
 func orDefault[T int | time.Duration](value *T, byDefault T) {

@@ -5,15 +5,13 @@ type verb struct {
 	run func(s *session, arg string)
 	// open: may come before the login.
 	open bool
-	// needs: the argument is required, and takes a path or a name.
+	// needs: the argument is required.
 	needs bool
-	// writes: refused to read-only users.
+	// writes: refused to users who may only read.
 	writes bool
 	// beside: is carried out while a transfer runs.
 	beside bool
-	// keeps: does not forget the RNFR or REST before it.
-	keeps bool
-	// usage is what HELP says.
+	// usage is what HELP and a 501 reply say.
 	usage string
 }
 
@@ -25,6 +23,42 @@ func init() {
 		"PASS": {run: (*session).pass, open: true, usage: "PASS <sp> password"},
 		"QUIT": {run: (*session).quit, open: true, usage: "QUIT"},
 		"NOOP": {run: (*session).noop, open: true, usage: "NOOP"},
+		"FEAT": {run: (*session).feat, open: true, usage: "FEAT"},
+		"OPTS": {run: (*session).opts, open: true, needs: true, usage: "OPTS <sp> command [<sp> options]"},
+		"SYST": {run: (*session).syst, open: true, usage: "SYST"},
+
+		"CWD":  {run: (*session).cwd, needs: true, usage: "CWD <sp> path"},
+		"CDUP": {run: (*session).cdup, usage: "CDUP"},
+		"PWD":  {run: (*session).pwd, usage: "PWD"},
+		"MKD":  {run: (*session).mkd, needs: true, writes: true, usage: "MKD <sp> path"},
+		"RMD":  {run: (*session).rmd, needs: true, writes: true, usage: "RMD <sp> path"},
+		"DELE": {run: (*session).dele, needs: true, writes: true, usage: "DELE <sp> path"},
+		"RNFR": {run: (*session).rnfr, needs: true, writes: true, usage: "RNFR <sp> path"},
+		"RNTO": {run: (*session).rnto, needs: true, writes: true, usage: "RNTO <sp> path"},
+		"SIZE": {run: (*session).size, needs: true, usage: "SIZE <sp> path"},
+		"MDTM": {run: (*session).mdtm, needs: true, usage: "MDTM <sp> path"},
+		"MFMT": {run: (*session).mfmt, needs: true, writes: true, usage: "MFMT <sp> time <sp> path"},
+
+		"TYPE": {run: (*session).setType, needs: true, usage: "TYPE <sp> A | I"},
+		"MODE": {run: (*session).mode, needs: true, usage: "MODE <sp> S"},
+		"STRU": {run: (*session).stru, needs: true, usage: "STRU <sp> F"},
+		"PASV": {run: (*session).pasv, usage: "PASV"},
+		"EPSV": {run: (*session).epsv, usage: "EPSV [<sp> 1 | 2 | ALL]"},
+		"PORT": {run: (*session).port, needs: true, usage: "PORT <sp> address"},
+		"EPRT": {run: (*session).port, needs: true, usage: "EPRT <sp> address"},
+		"REST": {run: (*session).rest, needs: true, usage: "REST <sp> offset"},
+		"RETR": {run: (*session).retr, needs: true, usage: "RETR <sp> path"},
+		"STOR": {run: (*session).stor, needs: true, writes: true, usage: "STOR <sp> path"},
+		"APPE": {run: (*session).appe, needs: true, writes: true, usage: "APPE <sp> path"},
+		"LIST": {run: (*session).list, usage: "LIST [<sp> path]"},
+		"NLST": {run: (*session).nlst, usage: "NLST [<sp> path]"},
+		"MLSD": {run: (*session).mlsd, usage: "MLSD [<sp> path]"},
+		"MLST": {run: (*session).mlst, usage: "MLST [<sp> path]"},
+		"ABOR": {run: (*session).abor, beside: true, usage: "ABOR"},
+	}
+	// RFC 775's names, which some clients still send.
+	for old, now := range map[string]string{"XCWD": "CWD", "XCUP": "CDUP", "XPWD": "PWD", "XMKD": "MKD", "XRMD": "RMD"} {
+		verbs[old] = verbs[now]
 	}
 }
 
@@ -32,6 +66,10 @@ func besideTransfer(cmd command) bool { return verbs[cmd.verb].beside }
 
 // dispatch carries out one command, or says why it cannot be.
 func (s *session) dispatch(cmd command) {
+	if cmd.verb != "RNTO" {
+		// RNTO comes straight after RNFR (RFC 959 section 4.1.3).
+		s.files.renameFrom = ""
+	}
 	v, known := verbs[cmd.verb]
 	switch {
 	case !known:
@@ -40,18 +78,11 @@ func (s *session) dispatch(cmd command) {
 		s.reply(530, "Log in with USER and PASS first.")
 	case v.needs && cmd.arg == "":
 		s.reply(501, "Usage: "+v.usage)
-	case v.needs && !clean(cmd.arg):
-		s.reply(501, "The argument holds a control character.")
+	case !clean(cmd.arg):
+		s.reply(501, "The argument holds a line break or a NUL.")
 	case v.writes && s.login.user.ReadOnly:
 		s.reply(550, "Permission denied: read-only.")
 	default:
 		v.run(s, cmd.arg)
 	}
 }
-
-func (s *session) quit(string) {
-	s.reply(221, "Goodbye.")
-	s.quitting = true
-}
-
-func (s *session) noop(string) { s.reply(200, "OK.") }

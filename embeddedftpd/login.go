@@ -86,6 +86,7 @@ func (s *session) enter(user User) error {
 		return errors.Join(errors.New("the user's root cannot be opened"), err)
 	}
 	s.login.root, s.login.user, s.login.done = root, user, true
+	s.files = fileState{cwd: "/"}
 	return nil
 }
 

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
 
 // Server is an FTP server whose control and passive ports are bound.
@@ -18,6 +20,7 @@ type Server struct {
 	cfg       Config
 	log       *slog.Logger
 	listeners []*net.TCPListener
+	pool      *passive.Pool
 	admission admission
 
 	// stopping is closed when the server is asked to stop.
@@ -46,22 +49,32 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		sessions:  map[*session]struct{}{},
 	}
 	for _, at := range cfg.Listen {
-		l, err := listenControl(ctx, at)
+		l, err := listenControl(ctx, at, cfg.dualStack())
 		if err != nil {
 			s.Close()
 			return nil, err
 		}
 		s.listeners = append(s.listeners, l)
 	}
+	s.pool, err = passive.Open(ctx, passive.Config{
+		Addresses: cfg.addresses(), First: cfg.PassiveFirst, Last: cfg.PassiveLast,
+		MaxWait: cfg.MaxWait, Expiry: cfg.ConnectTimeout, IPv6Prefix: cfg.IPv6ClientPrefix, Log: cfg.Log,
+	})
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
 	return s, nil
 }
 
 // listenControl binds a control port. What it sets on the listening socket,
 // the accepted ones inherit: three system calls fewer for each.
-func listenControl(ctx context.Context, at netip.AddrPort) (*net.TCPListener, error) {
-	network := "tcp4"
-	if at.Addr().Unmap().Is6() {
-		network = "tcp6"
+func listenControl(ctx context.Context, at netip.AddrPort, dualStack bool) (*net.TCPListener, error) {
+	network := "tcp6"
+	if at.Addr().Is4() {
+		network = "tcp4"
+	} else if dualStack && at.Addr().IsUnspecified() {
+		network = "tcp"
 	}
 	lc := net.ListenConfig{
 		KeepAlive: -1,
@@ -94,6 +107,9 @@ func (s *Server) Close() {
 	for _, l := range s.listeners {
 		l.Close()
 	}
+	if s.pool != nil {
+		s.pool.Close()
+	}
 }
 
 // Serve accepts sessions until ctx ends. Then it closes its ports, says 421
@@ -115,9 +131,12 @@ func (s *Server) Serve(ctx context.Context) error {
 	case err = <-failed:
 	}
 	close(s.stopping)
-	s.Close()
+	for _, l := range s.listeners {
+		l.Close()
+	}
 	accepting.Wait()
 	s.drain()
+	s.pool.Close()
 	return err
 }
 

@@ -34,6 +34,9 @@ type session struct {
 	started       time.Time
 
 	login    loginState
+	files    fileState
+	data     dataState
+	features featureState
 	quitting bool
 
 	mu       sync.Mutex
@@ -50,6 +53,7 @@ func newSession(srv *Server, conn *net.TCPConn, client netip.Addr) *session {
 		lines: newLineReader(conn), out: replyWriter{conn: conn},
 		log:    srv.log.With("session", srv.nextSession.Add(1), "client", client.String()),
 		client: client, local: local, started: time.Now(),
+		data: dataState{ascii: true},
 	}
 }
 
@@ -93,6 +97,7 @@ func (s *session) end() {
 	if t := s.running(); t != nil {
 		<-t.done
 	}
+	s.releasePassive()
 	s.logout()
 	s.log.Debug("session ended", "duration", time.Since(s.started))
 }

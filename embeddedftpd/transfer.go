@@ -1,11 +1,290 @@
 package embeddedftpd
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
+)
 
 // transfer is a running data transfer of a session.
 type transfer struct {
-	done   chan struct{} // closed when it is over
-	cancel context.CancelFunc
+	verb, path string // path is virtual
+	sends      bool   // data goes to the client
+	started    time.Time
+	file       *os.File
+	reserved   *passive.Reservation
+	bytes      atomic.Int64
+	done       chan struct{} // closed when it is over
+
+	ctx     context.Context
+	cancel  context.CancelFunc
+	aborted atomic.Bool
+
+	mu   sync.Mutex
+	conn net.Conn
 }
 
-func (t *transfer) abort() { t.cancel() }
+var (
+	errAborted = errors.New("aborted")
+	errStalled = errors.New("no data for too long")
+	errOffset  = errors.New("offset beyond the end of the file")
+)
+
+// localError is a failure on this side: of a file, not of the connection.
+type localError struct{ error }
+
+func (e localError) Unwrap() error { return e.error }
+
+// abort stops the transfer from any goroutine, whatever it waits for.
+func (t *transfer) abort() {
+	t.aborted.Store(true)
+	t.cancel()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.conn != nil {
+		t.conn.SetDeadline(time.Unix(1, 0))
+	}
+}
+
+// startTransfer runs body over the data connection of the last PASV, in a
+// goroutine of its own. It closes file, which may be nil, when all is over.
+func (s *session) startTransfer(t *transfer, body func(net.Conn) error) {
+	t.reserved = s.data.reserved
+	s.data.reserved = nil
+	s.files.offset = 0
+	t.started = time.Now()
+	t.done = make(chan struct{})
+	t.ctx, t.cancel = context.WithTimeout(s.ctx, s.srv.cfg.ConnectTimeout)
+	s.begin(t)
+	go s.runTransfer(t, body)
+}
+
+// connected tells whether the client has said how to reach it, and says 425
+// where it has not.
+func (s *session) connected() bool {
+	if s.data.reserved == nil {
+		s.reply(425, "Use PASV or EPSV first.")
+		return false
+	}
+	return true
+}
+
+func (s *session) runTransfer(t *transfer, body func(net.Conn) error) {
+	defer s.finish(t)
+	defer s.survive("transfer")
+	defer t.cancel()
+	defer t.reserved.Release()
+	if t.file != nil {
+		defer t.file.Close()
+	}
+	s.reply(150, "Opening data connection for "+t.verb+".")
+	conn, err := t.reserved.Accept(t.ctx)
+	if err != nil {
+		s.noConnection(t, err)
+		return
+	}
+	defer conn.Close()
+	t.mu.Lock()
+	t.conn = conn
+	t.mu.Unlock()
+	err = body(conn)
+	if err == nil && t.file != nil {
+		err = t.closeFile()
+	}
+	if err == nil {
+		err = conn.Close()
+	} else if tcp, ok := conn.(*net.TCPConn); ok {
+		// A reset, so that the client cannot take the part for the whole.
+		tcp.SetLinger(0)
+	}
+	conn.Close()
+	s.report(t, err)
+}
+
+func (t *transfer) closeFile() error {
+	if err := t.file.Close(); err != nil {
+		return localError{err}
+	}
+	return nil
+}
+
+// noConnection replies where the data connection never came.
+func (s *session) noConnection(t *transfer, err error) {
+	s.srv.totals.failedTransfers.Add(1)
+	s.log.Warn("no data connection", "command", t.verb, "path", t.path, "error", err)
+	if t.aborted.Load() {
+		s.reply(426, "Transfer aborted.")
+		return
+	}
+	s.reply(425, fmt.Sprintf("No data connection came within %v.", s.srv.cfg.ConnectTimeout))
+}
+
+// report logs and replies how the transfer went.
+func (s *session) report(t *transfer, err error) {
+	n := t.bytes.Load()
+	if t.sends {
+		s.srv.totals.sent.Add(uint64(n))
+	} else {
+		s.srv.totals.received.Add(uint64(n))
+	}
+	if err == nil {
+		s.srv.totals.transfers.Add(1)
+		s.log.Info("transfer", "command", t.verb, "path", t.path, "bytes", n, "duration", time.Since(t.started))
+		s.reply(226, "Transfer complete.")
+		return
+	}
+	s.srv.totals.failedTransfers.Add(1)
+	s.log.Warn("transfer failed", "command", t.verb, "path", t.path, "bytes", n, "error", err)
+	var local localError
+	switch {
+	case t.aborted.Load():
+		s.reply(426, "Transfer aborted.")
+	case errors.As(err, &local):
+		if code, text := fileReply(local.error); code == 452 {
+			s.reply(code, text)
+		} else {
+			s.reply(451, "Local error: "+text)
+		}
+	case errors.Is(err, errStalled):
+		s.reply(426, "Data connection stalled: closed.")
+	default:
+		s.reply(426, "Data connection lost.")
+	}
+}
+
+// retr sends a file.
+func (s *session) retr(arg string) {
+	if !s.connected() {
+		return
+	}
+	at := s.path(arg)
+	f, size, err := s.openRegular(at, os.O_RDONLY)
+	if err == nil {
+		err = seek(f, s.files.offset, size)
+	}
+	if err != nil {
+		s.refuseTransfer(f, err)
+		return
+	}
+	t := &transfer{verb: "RETR", path: at, file: f, sends: true}
+	ascii, stall := s.data.ascii, s.srv.cfg.StallTimeout
+	s.startTransfer(t, func(conn net.Conn) error {
+		if ascii {
+			return t.sendASCII(conn, f, stall)
+		}
+		return t.send(conn, f, stall)
+	})
+}
+
+func (s *session) stor(arg string) { s.receive("STOR", s.path(arg), os.O_CREATE, s.files.offset) }
+
+func (s *session) appe(arg string) { s.receive("APPE", s.path(arg), os.O_CREATE, atEnd) }
+
+// atEnd as an offset is the end of the file.
+const atEnd = -1
+
+// receive stores what the client sends. A file is written in place: what an
+// interrupted upload leaves is what REST goes on from.
+func (s *session) receive(verb, at string, flags int, offset int64) {
+	if !s.connected() {
+		return
+	}
+	f, size, err := s.openRegular(at, os.O_WRONLY|flags)
+	switch {
+	case err != nil:
+	case offset == atEnd:
+		err = seek(f, size, size)
+	default:
+		err = seek(f, offset, size)
+	}
+	if err != nil {
+		s.refuseTransfer(f, err)
+		return
+	}
+	t := &transfer{verb: verb, path: at, file: f}
+	ascii, stall := s.data.ascii, s.srv.cfg.StallTimeout
+	s.startTransfer(t, func(conn net.Conn) error {
+		if offset == 0 {
+			// Only now: a client that never connects empties no file.
+			if err := f.Truncate(0); err != nil {
+				return localError{err}
+			}
+		}
+		if ascii {
+			return t.receiveASCII(conn, f, stall)
+		}
+		return t.receive(conn, f, stall)
+	})
+}
+
+// refuseTransfer replies to a transfer command whose file is not to be had.
+// The reservation stays for the next one.
+func (s *session) refuseTransfer(f *os.File, err error) {
+	if f != nil {
+		f.Close()
+	}
+	s.files.offset = 0
+	if errors.Is(err, errOffset) {
+		s.reply(554, "REST is beyond the end of the file.")
+		return
+	}
+	s.fail(err)
+}
+
+// openRegular opens a file and makes sure that it is one. O_NONBLOCK keeps a
+// FIFO that somebody put there from holding the session for ever; O_APPEND is
+// never used, because it turns splice off.
+func (s *session) openRegular(at string, flags int) (f *os.File, size int64, err error) {
+	f, err = s.login.root.OpenFile(rooted(at), flags|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0o666)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+	case info.IsDir():
+		err = syscall.EISDIR
+	case !info.Mode().IsRegular():
+		err = errNotRegular
+	default:
+		return f, info.Size(), nil
+	}
+	f.Close()
+	return nil, 0, err
+}
+
+func seek(f *os.File, offset, size int64) error {
+	if offset == 0 {
+		return nil
+	}
+	if offset > size {
+		return errOffset
+	}
+	if _, err := f.Seek(offset, io.SeekStart); err != nil {
+		return fmt.Errorf("%w: %w", fs.ErrInvalid, err)
+	}
+	return nil
+}
+
+// abor ends the running transfer (426 for it, then 226) or gives up the
+// reservation of one that has not begun.
+func (s *session) abor(string) {
+	if t := s.running(); t != nil {
+		t.abort()
+		<-t.done
+		s.reply(226, "ABOR: the transfer has ended.")
+		return
+	}
+	s.releasePassive()
+	s.reply(226, "ABOR: no transfer was running.")
+}

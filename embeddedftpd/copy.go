@@ -1,0 +1,189 @@
+package embeddedftpd
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// chunk is how much one sendfile or splice may carry before the transfer's
+// count is brought up to date.
+const chunk = 64 << 20
+
+// send copies the rest of the file to the data connection. Both are handed to
+// the kernel bare (sendfile; a wrapper around either doubles the processor
+// time, measured), so a stall is not watched byte by byte: each deadline that
+// passes with progress made is simply renewed, and a stall is noticed after
+// one to two stall times.
+func (t *transfer) send(conn net.Conn, f *os.File, stall time.Duration) error {
+	tcp, bare := conn.(*net.TCPConn)
+	if !bare {
+		return t.copyOut(conn, f, stall)
+	}
+	for {
+		if err := t.extend(tcp.SetWriteDeadline, stall); err != nil {
+			return err
+		}
+		part := io.LimitedReader{R: f, N: chunk}
+		n, err := tcp.ReadFrom(&part)
+		t.bytes.Add(n)
+		if err = t.judge(n, err); err != nil {
+			return err
+		}
+		if n == 0 {
+			return nil
+		}
+	}
+}
+
+// receive copies the data connection to the file, by splice.
+func (t *transfer) receive(conn net.Conn, f *os.File, stall time.Duration) error {
+	tcp, bare := conn.(*net.TCPConn)
+	if !bare {
+		return t.copyIn(f, conn, stall)
+	}
+	for {
+		if err := t.extend(tcp.SetReadDeadline, stall); err != nil {
+			return err
+		}
+		part := io.LimitedReader{R: tcp, N: chunk}
+		n, err := f.ReadFrom(&part)
+		t.bytes.Add(n)
+		if ended := err == nil && part.N > 0; ended {
+			return nil
+		}
+		if err = t.judge(n, err); err != nil {
+			return err
+		}
+	}
+}
+
+// extend moves the deadline on, unless the transfer was aborted: the check
+// comes second, so that an abort's own deadline is never overwritten unseen.
+func (t *transfer) extend(set func(time.Time) error, stall time.Duration) error {
+	if err := set(time.Now().Add(stall)); err != nil {
+		return err
+	}
+	if t.aborted.Load() {
+		return errAborted
+	}
+	return nil
+}
+
+// judge turns what a copy returned into what it means for the transfer.
+func (t *transfer) judge(n int64, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case t.aborted.Load():
+		return errAborted
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		if n > 0 {
+			return nil
+		}
+		return errStalled
+	}
+	// A splice wraps the socket's errors as the file's, so the cause decides.
+	var file *os.PathError
+	if errors.As(err, &file) && !connectionLost(err) {
+		return localError{err}
+	}
+	return err
+}
+
+func connectionLost(err error) bool {
+	for _, errno := range []error{syscall.ECONNRESET, syscall.EPIPE, syscall.ETIMEDOUT, syscall.ECONNABORTED,
+		syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.ENETDOWN, net.ErrClosed} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
+}
+
+// dataConn is a data connection through which bytes pass in this process:
+// listings, TYPE A and TLS. Each read and write has the stall time.
+type dataConn struct {
+	t     *transfer
+	conn  net.Conn
+	stall time.Duration
+}
+
+func (d dataConn) Read(p []byte) (int, error) {
+	if err := d.t.extend(d.conn.SetReadDeadline, d.stall); err != nil {
+		return 0, err
+	}
+	n, err := d.conn.Read(p)
+	d.t.bytes.Add(int64(n))
+	if err == io.EOF {
+		return n, io.EOF
+	}
+	return n, d.t.judge(0, err)
+}
+
+func (d dataConn) Write(p []byte) (int, error) {
+	written := 0
+	for written < len(p) {
+		if err := d.t.extend(d.conn.SetWriteDeadline, d.stall); err != nil {
+			return written, err
+		}
+		n, err := d.conn.Write(p[written:])
+		written += n
+		d.t.bytes.Add(int64(n))
+		if err = d.t.judge(int64(n), err); err != nil {
+			return written, err
+		}
+	}
+	return written, nil
+}
+
+// buffers hold what passes through this process. They are many KiB and a
+// transfer is short, so they are shared out again.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
+
+func withBuffer(do func([]byte) error) error {
+	b := buffers.Get().(*[]byte)
+	defer buffers.Put(b)
+	return do(*b)
+}
+
+// copyOut is send where the connection is not a bare one.
+func (t *transfer) copyOut(conn net.Conn, f *os.File, stall time.Duration) error {
+	return withBuffer(func(buf []byte) error {
+		_, err := io.CopyBuffer(dataConn{t, conn, stall}, fileReader{f}, buf)
+		return err
+	})
+}
+
+// copyIn is receive where the connection is not a bare one.
+func (t *transfer) copyIn(f *os.File, conn net.Conn, stall time.Duration) error {
+	return withBuffer(func(buf []byte) error {
+		_, err := io.CopyBuffer(fileWriter{f}, dataConn{t, conn, stall}, buf)
+		return err
+	})
+}
+
+// fileReader and fileWriter mark a file's errors as this side's.
+type fileReader struct{ f *os.File }
+
+func (r fileReader) Read(p []byte) (int, error) {
+	n, err := r.f.Read(p)
+	if err != nil && err != io.EOF {
+		err = localError{err}
+	}
+	return n, err
+}
+
+type fileWriter struct{ f *os.File }
+
+func (w fileWriter) Write(p []byte) (int, error) {
+	n, err := w.f.Write(p)
+	if err != nil {
+		err = localError{err}
+	}
+	return n, err
+}

@@ -1,0 +1,140 @@
+package embeddedftpd
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
+)
+
+// dataState is how the next data connection comes about and what it carries.
+type dataState struct {
+	ascii    bool                 // TYPE A, the default (RFC 959 section 5.1)
+	reserved *passive.Reservation // of the last PASV or EPSV
+	epsvOnly bool                 // after EPSV ALL (RFC 2428 section 4)
+}
+
+func (s *session) pasv(string) {
+	switch {
+	case s.data.epsvOnly:
+		s.reply(503, "EPSV ALL has been sent: only EPSV from now on.")
+		return
+	case !s.local.Is4():
+		s.reply(425, "PASV is for IPv4; use EPSV.")
+		return
+	}
+	port, ok := s.reserve()
+	if !ok {
+		return
+	}
+	at := s.local
+	if s.srv.cfg.Announce.IsValid() {
+		at = s.srv.cfg.Announce.Unmap()
+	}
+	host := strings.ReplaceAll(at.String(), ".", ",")
+	s.reply(227, fmt.Sprintf("Entering Passive Mode (%s,%d,%d).", host, port>>8, port&0xff))
+}
+
+// epsv is RFC 2428 section 3. Protocol 1 is IPv4, 2 is IPv6; the data
+// connection always has the control connection's.
+func (s *session) epsv(arg string) {
+	family := "1"
+	if !s.local.Is4() {
+		family = "2"
+	}
+	switch strings.ToUpper(strings.TrimSpace(arg)) {
+	case "", family:
+	case "ALL":
+		s.data.epsvOnly = true
+		s.reply(200, "EPSV ALL accepted.")
+		return
+	case "1", "2":
+		s.reply(522, "Network protocol not supported here, use ("+family+")")
+		return
+	default:
+		s.reply(501, "Usage: EPSV [<sp> 1 | 2 | ALL]")
+		return
+	}
+	if port, ok := s.reserve(); ok {
+		s.reply(229, fmt.Sprintf("Entering Extended Passive Mode (|||%d|)", port))
+	}
+}
+
+// reserve replaces the session's reservation with a new one.
+func (s *session) reserve() (port uint16, ok bool) {
+	s.releasePassive()
+	r, err := s.srv.pool.Reserve(s.ctx, s.client, s.local, nil)
+	switch {
+	case errors.Is(err, passive.ErrBusy):
+		s.log.Warn("no passive port", "error", err)
+		s.reply(425, "No data connection: "+err.Error()+".")
+	case err != nil:
+		s.log.Error("no passive port", "error", err)
+		s.reply(425, "No data connection is possible.")
+	default:
+		s.data.reserved = r
+		return r.Port(), true
+	}
+	return 0, false
+}
+
+func (s *session) releasePassive() {
+	if s.data.reserved != nil {
+		s.data.reserved.Release()
+		s.data.reserved = nil
+	}
+}
+
+// port and eprt refuse active mode: a server that connects to wherever it is
+// told can be made to attack others (RFC 2577 section 3).
+func (s *session) port(string) {
+	s.reply(502, "Active mode is off; use PASV or EPSV.")
+}
+
+// setType is TYPE: A (with N, the default format control) and I, and L 8
+// which is the same as I on any machine of today.
+func (s *session) setType(arg string) {
+	switch strings.ToUpper(strings.Join(strings.Fields(arg), " ")) {
+	case "A", "A N":
+		s.data.ascii = true
+		s.reply(200, "Type set to A.")
+	case "I", "L 8":
+		s.data.ascii = false
+		s.reply(200, "Type set to I.")
+	default:
+		s.reply(504, "Only TYPE A and TYPE I are known.")
+	}
+}
+
+func (s *session) mode(arg string) {
+	if strings.EqualFold(arg, "S") {
+		s.reply(200, "Mode set to S.")
+		return
+	}
+	s.reply(504, "Only MODE S is known.")
+}
+
+func (s *session) stru(arg string) {
+	if strings.EqualFold(arg, "F") {
+		s.reply(200, "Structure set to F.")
+		return
+	}
+	s.reply(504, "Only STRU F is known.")
+}
+
+// rest is RFC 3659 section 5: an offset in bytes for the next RETR or STOR.
+// In TYPE A an offset means nothing that could be found in the file.
+func (s *session) rest(arg string) {
+	offset, err := strconv.ParseInt(arg, 10, 64)
+	switch {
+	case err != nil || offset < 0 || !digits(arg):
+		s.reply(501, "Usage: REST <sp> offset")
+	case s.data.ascii && offset > 0:
+		s.reply(501, "REST is not available in TYPE A; use TYPE I.")
+	default:
+		s.files.offset = offset
+		s.reply(350, fmt.Sprintf("The next transfer starts at %d.", offset))
+	}
+}

@@ -1,0 +1,219 @@
+package embeddedftpd
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+	"time"
+)
+
+var errNotRegular = errors.New("not a regular file")
+
+// fileState is what file commands remember of each other.
+type fileState struct {
+	cwd        string // virtual
+	renameFrom string // virtual; "": no RNFR before
+	offset     int64  // of the last REST
+}
+
+// fail replies to a failed file operation.
+func (s *session) fail(err error) {
+	code, text := fileReply(err)
+	s.log.Debug("file operation failed", "error", err)
+	s.reply(code, text)
+}
+
+// path is the virtual path that an argument names.
+func (s *session) path(arg string) string { return resolve(s.files.cwd, arg) }
+
+func (s *session) cwd(arg string) {
+	to := s.path(arg)
+	info, err := s.login.root.Stat(rooted(to))
+	if err == nil && !info.IsDir() {
+		err = syscall.ENOTDIR
+	}
+	if err != nil {
+		s.fail(err)
+		return
+	}
+	s.files.cwd = to
+	s.reply(250, "Directory changed to "+quoted(to)+".")
+}
+
+func (s *session) cdup(string) { s.cwd("..") }
+
+func (s *session) pwd(string) {
+	s.reply(257, quoted(s.files.cwd)+" is the current directory.")
+}
+
+func (s *session) mkd(arg string) {
+	at := s.path(arg)
+	if err := s.login.root.Mkdir(rooted(at), 0o777); err != nil {
+		s.fail(err)
+		return
+	}
+	s.log.Info("directory made", "path", at)
+	s.reply(257, quoted(at)+" created.")
+}
+
+func (s *session) rmd(arg string) {
+	s.remove(arg, func(info fs.FileInfo) error {
+		if !info.IsDir() {
+			return syscall.ENOTDIR
+		}
+		return nil
+	})
+}
+
+func (s *session) dele(arg string) {
+	s.remove(arg, func(info fs.FileInfo) error {
+		if info.IsDir() {
+			return syscall.EISDIR
+		}
+		return nil
+	})
+}
+
+func (s *session) remove(arg string, fit func(fs.FileInfo) error) {
+	at := s.path(arg)
+	if at == "/" {
+		s.fail(fs.ErrPermission)
+		return
+	}
+	info, err := s.login.root.Lstat(rooted(at))
+	if err == nil {
+		err = fit(info)
+	}
+	if err == nil {
+		err = s.login.root.Remove(rooted(at))
+	}
+	if err != nil {
+		s.fail(err)
+		return
+	}
+	s.log.Info("removed", "path", at)
+	s.reply(250, "Removed.")
+}
+
+func (s *session) rnfr(arg string) {
+	from := s.path(arg)
+	if from == "/" {
+		s.fail(fs.ErrPermission)
+		return
+	}
+	if _, err := s.login.root.Lstat(rooted(from)); err != nil {
+		s.fail(err)
+		return
+	}
+	s.files.renameFrom = from
+	s.reply(350, "Send RNTO with the new name.")
+}
+
+func (s *session) rnto(arg string) {
+	from, to := s.files.renameFrom, s.path(arg)
+	if from == "" {
+		s.reply(503, "Send RNFR first.")
+		return
+	}
+	s.files.renameFrom = ""
+	if to == "/" {
+		s.fail(fs.ErrPermission)
+		return
+	}
+	if err := s.login.root.Rename(rooted(from), rooted(to)); err != nil {
+		s.fail(err)
+		return
+	}
+	s.log.Info("renamed", "path", from, "to", to)
+	s.reply(250, "Renamed.")
+}
+
+// size is the number of bytes that RETR would send (RFC 3659 section 4). In
+// TYPE A that is not the size of the file, and counting would read all of it.
+func (s *session) size(arg string) {
+	if s.data.ascii {
+		s.reply(550, "SIZE is not available in TYPE A; use TYPE I.")
+		return
+	}
+	if info, ok := s.regular(arg); ok {
+		s.reply(213, fmt.Sprint(info.Size()))
+	}
+}
+
+func (s *session) mdtm(arg string) {
+	info, err := s.login.root.Stat(rooted(s.path(arg)))
+	if err != nil {
+		s.fail(err)
+		return
+	}
+	s.reply(213, formatTime(info.ModTime()))
+}
+
+func (s *session) regular(arg string) (fs.FileInfo, bool) {
+	info, err := s.login.root.Stat(rooted(s.path(arg)))
+	if err == nil && !info.Mode().IsRegular() {
+		err = errNotRegular
+	}
+	if err != nil {
+		s.fail(err)
+		return nil, false
+	}
+	return info, true
+}
+
+// mfmt sets a file's modification time (draft-somers-ftp-mfxx-04).
+func (s *session) mfmt(arg string) {
+	stamp, name, found := strings.Cut(arg, " ")
+	at, ok := parseTime(stamp)
+	if !found || name == "" || !ok {
+		s.reply(501, "Usage: MFMT <sp> YYYYMMDDHHMMSS <sp> path")
+		return
+	}
+	if _, ok := s.regular(name); !ok {
+		return
+	}
+	if err := s.login.root.Chtimes(rooted(s.path(name)), time.Time{}, at); err != nil {
+		s.fail(err)
+		return
+	}
+	s.reply(213, "Modify="+formatTime(at)+"; "+name)
+}
+
+// formatTime writes a time as RFC 3659 section 2.3 has it, in UTC.
+func formatTime(t time.Time) string { return t.UTC().Format("20060102150405") }
+
+// parseTime is its opposite. A fraction of a second may follow, of up to nine
+// digits; second 60 is a leap second and becomes the next minute.
+func parseTime(text string) (time.Time, bool) {
+	whole, fraction, dotted := strings.Cut(text, ".")
+	if len(whole) != 14 || dotted && (fraction == "" || len(fraction) > 9) || !digits(whole) || !digits(fraction) {
+		return time.Time{}, false
+	}
+	leap := whole[12:] == "60"
+	if leap {
+		whole = whole[:12] + "59"
+	}
+	t, err := time.Parse("20060102150405", whole)
+	if err != nil {
+		return time.Time{}, false
+	}
+	if leap {
+		return t.Add(time.Second), true
+	}
+	nanos := 0
+	for _, d := range (fraction + "000000000")[:9] {
+		nanos = nanos*10 + int(d-'0')
+	}
+	return t.Add(time.Duration(nanos)), true
+}
+
+func digits(s string) bool {
+	for _, c := range []byte(s) {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
+}

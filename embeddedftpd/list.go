@@ -1,0 +1,266 @@
+package embeddedftpd
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// listBatch is the number of directory entries that are read, sorted and sent
+// at a time: a folder of any size costs bounded memory, and one of up to this
+// size is sorted as a whole.
+const listBatch = 4096
+
+// entry is one line of a listing.
+type entry struct {
+	name string
+	info fs.FileInfo
+	link string // where a symbolic link leads; "" where it cannot be followed
+}
+
+// formatter appends the line of an entry, its line end included.
+type formatter func(buf []byte, e entry) []byte
+
+// selection is what a listing command asks for.
+type selection struct {
+	dir     string // virtual
+	pattern string // which names of it; "": all
+	entry   *entry // this one alone
+	prefix  string // what stands before each name in NLST
+}
+
+func (s *session) list(arg string) {
+	sel, err := s.choose(listArg(arg))
+	now := time.Now()
+	s.listing("LIST", sel, err, func(buf []byte, e entry) []byte { return appendLong(buf, e, now) })
+}
+
+func (s *session) nlst(arg string) {
+	sel, err := s.choose(listArg(arg))
+	s.listing("NLST", sel, err, func(buf []byte, e entry) []byte {
+		if !clean(e.name) {
+			return buf
+		}
+		buf = append(buf, sel.prefix...)
+		buf = append(buf, e.name...)
+		return append(buf, '\r', '\n')
+	})
+}
+
+// mlsd is RFC 3659 section 7: a folder and nothing else.
+func (s *session) mlsd(arg string) {
+	sel, err := s.choose(arg)
+	if err == nil && (sel.entry != nil || sel.pattern != "") {
+		s.reply(501, "MLSD lists directories; use MLST.")
+		return
+	}
+	facts, readOnly := s.features.facts(), s.login.user.ReadOnly
+	s.listing("MLSD", sel, err, func(buf []byte, e entry) []byte {
+		if !clean(e.name) {
+			return buf
+		}
+		buf = appendFacts(buf, e, facts, readOnly)
+		buf = append(buf, e.name...)
+		return append(buf, '\r', '\n')
+	})
+}
+
+// listArg drops the options of ls(1) that clients put before the path:
+// "-la dir". A lone "-" or what follows "--" is a path.
+func listArg(arg string) string {
+	rest := strings.TrimLeft(arg, " ")
+	for strings.HasPrefix(rest, "-") {
+		option, after, _ := strings.Cut(rest, " ")
+		if option == "--" {
+			return after
+		}
+		if option == "-" || strings.Trim(option[1:], letters) != "" {
+			return rest
+		}
+		arg = after
+		rest = strings.TrimLeft(after, " ")
+	}
+	return arg
+}
+
+const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+func hasGlob(name string) bool { return strings.ContainsAny(name, "*?[") }
+
+// choose finds what a listing command names: a directory, one file, or the
+// files of a directory that match a pattern in the last part of the path.
+func (s *session) choose(arg string) (selection, error) {
+	if !clean(arg) {
+		return selection{}, fs.ErrNotExist
+	}
+	if arg == "" || arg == "." {
+		return selection{dir: s.files.cwd}, nil
+	}
+	at := s.path(arg)
+	parent, base := path.Split(arg)
+	info, err := s.login.root.Stat(rooted(at))
+	switch {
+	case err == nil && info.IsDir():
+		return selection{dir: at, prefix: strings.TrimRight(arg, "/") + "/"}, nil
+	case err != nil && hasGlob(base):
+		if _, err := path.Match(base, ""); err != nil {
+			return selection{}, fs.ErrNotExist
+		}
+		return selection{dir: s.path(parent), pattern: base, prefix: parent}, nil
+	case err != nil:
+		// A link that leads nowhere is listed all the same.
+		if info, err = s.login.root.Lstat(rooted(at)); err != nil {
+			return selection{}, err
+		}
+	}
+	return selection{prefix: parent, entry: &entry{name: path.Base(at), info: info}}, nil
+}
+
+// listing sends what was chosen over the data connection.
+func (s *session) listing(verb string, sel selection, err error, format formatter) {
+	if !s.connected() {
+		return
+	}
+	t := &transfer{verb: verb, path: sel.dir, sends: true}
+	if err == nil && sel.entry == nil {
+		t.file, err = s.login.root.OpenFile(rooted(sel.dir), os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
+	}
+	if err != nil {
+		s.refuseTransfer(nil, err)
+		return
+	}
+	stall, root := s.srv.cfg.StallTimeout, s.login.root
+	s.startTransfer(t, func(conn net.Conn) error {
+		out := bufio.NewWriterSize(dataConn{t, conn, stall}, 16<<10)
+		if sel.entry != nil {
+			out.Write(format(nil, *sel.entry))
+			return out.Flush()
+		}
+		readlink := func(name string) string {
+			at := rooted(path.Join(sel.dir, name))
+			if _, err := root.Stat(at); err != nil {
+				return ""
+			}
+			to, _ := root.Readlink(at)
+			return to
+		}
+		return sendEntries(out, t.file, sel.pattern, readlink, format)
+	})
+}
+
+// sendEntries writes the entries of a directory, batch by batch.
+func sendEntries(out *bufio.Writer, dir *os.File, pattern string, readlink func(string) string, format formatter) error {
+	var line []byte
+	for {
+		batch, err := dir.ReadDir(listBatch)
+		slices.SortFunc(batch, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+		for _, d := range batch {
+			if match, _ := path.Match(pattern, d.Name()); pattern != "" && !match {
+				continue
+			}
+			info, err := d.Info()
+			if err != nil {
+				continue // removed since
+			}
+			e := entry{name: d.Name(), info: info}
+			if info.Mode()&fs.ModeSymlink != 0 {
+				e.link = readlink(e.name)
+			}
+			line = format(line[:0], e)
+			if _, err := out.Write(line); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF {
+			return out.Flush()
+		}
+		if err != nil {
+			return localError{err}
+		}
+	}
+}
+
+// halfYear is how old a file may be for ls(1) to show its time of day.
+const halfYear = 182 * 24 * time.Hour
+
+// appendLong appends a line like that of `ls -l`, which is what clients parse
+// for lack of any standard. Times are UTC. Owners are nobody's business.
+func appendLong(buf []byte, e entry, now time.Time) []byte {
+	when := e.info.ModTime().UTC()
+	stamp := when.Format("Jan _2 15:04")
+	if age := now.Sub(when); age > halfYear || age < -24*time.Hour {
+		stamp = when.Format("Jan _2  2006")
+	}
+	links := uint64(1)
+	if st, ok := e.info.Sys().(*syscall.Stat_t); ok {
+		links = uint64(st.Nlink)
+	}
+	buf = fmt.Appendf(buf, "%s %4d ftp      ftp      %12d %s ", modeString(e.info.Mode()), links, e.info.Size(), stamp)
+	buf = appendShown(buf, e.name)
+	if e.info.Mode()&fs.ModeSymlink != 0 && e.link != "" {
+		buf = append(buf, " -> "...)
+		buf = appendShown(buf, e.link)
+	}
+	return append(buf, '\r', '\n')
+}
+
+// appendShown appends a name as ls(1) shows it: what would break the line is
+// a question mark.
+func appendShown(buf []byte, name string) []byte {
+	for i := 0; i < len(name); i++ {
+		if c := name[i]; c == '\r' || c == '\n' || c == 0 {
+			buf = append(buf, '?')
+		} else {
+			buf = append(buf, c)
+		}
+	}
+	return buf
+}
+
+// modeString is the first column of ls(1), which fs.FileMode's String is not.
+func modeString(m fs.FileMode) string {
+	kind := byte('-')
+	switch {
+	case m.IsDir():
+		kind = 'd'
+	case m&fs.ModeSymlink != 0:
+		kind = 'l'
+	case m&fs.ModeNamedPipe != 0:
+		kind = 'p'
+	case m&fs.ModeSocket != 0:
+		kind = 's'
+	case m&fs.ModeCharDevice != 0:
+		kind = 'c'
+	case m&fs.ModeDevice != 0:
+		kind = 'b'
+	}
+	out := []byte{kind}
+	for i, c := range "rwxrwxrwx" {
+		if m&(1<<(8-i)) == 0 {
+			c = '-'
+		}
+		out = append(out, byte(c))
+	}
+	special := func(at int, bit fs.FileMode, set, unset byte) {
+		if m&bit == 0 {
+			return
+		}
+		if out[at] == '-' {
+			out[at] = unset
+		} else {
+			out[at] = set
+		}
+	}
+	special(3, fs.ModeSetuid, 's', 'S')
+	special(6, fs.ModeSetgid, 's', 'S')
+	special(9, fs.ModeSticky, 't', 'T')
+	return string(out)
+}
