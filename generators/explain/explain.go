@@ -1,0 +1,110 @@
+package explain
+
+import (
+	"io"
+	"strings"
+
+	"github.com/mitchellh/go-wordwrap"
+
+	"github.com/pasvctl/pasvctl/generators/plan"
+)
+
+// Explanation is the derivation of one site's range. Its JSON is the stable
+// face for other programs.
+type Explanation struct {
+	Version   int       `json:"version"` // 1
+	Site      string    `json:"site"`
+	Host      string    `json:"host"`
+	Server    string    `json:"server"`
+	DataPorts Ports     `json:"data_ports"`
+	Binding   string    `json:"binding"`
+	Bounds    []Bound   `json:"bounds"`
+	Refused   float64   `json:"refused"` // share, with DataPorts
+	OneFewer  *float64  `json:"refused_with_one_port_fewer,omitempty"`
+	OnePort   OnePort   `json:"one_port"`
+	Sections  []Section `json:"sections"`
+}
+
+// Ports is an inclusive range.
+type Ports struct {
+	First uint16 `json:"first"`
+	Last  uint16 `json:"last"`
+	Count int    `json:"count"`
+}
+
+// Bound is a lower bound on the number of ports.
+type Bound struct {
+	Name  string `json:"name"`
+	Ports int    `json:"ports"`
+	Why   string `json:"why"`
+	Binds bool   `json:"binds"`
+}
+
+// OnePort says what a range of one port would do.
+type OnePort struct {
+	Works   bool    `json:"works"`
+	Refused float64 `json:"refused"`
+	Why     string  `json:"why"`
+}
+
+// Section is a heading and its paragraphs. A paragraph that starts with "- "
+// is an item of a list.
+type Section struct {
+	Title string   `json:"title"`
+	Text  []string `json:"text"`
+}
+
+// Site explains one site of a plan.
+func Site(s *plan.Site) Explanation {
+	e := Explanation{
+		Version:   1,
+		Site:      s.Name,
+		Host:      s.Host.Name,
+		Server:    s.Server,
+		DataPorts: Ports{s.DataPorts.First, s.DataPorts.Last, s.DataPorts.Count()},
+		Binding:   s.Sizing.Binding,
+		Refused:   s.Refused,
+		OnePort:   OnePort(s.Sizing.OnePort),
+	}
+	for _, b := range s.Sizing.Bounds {
+		e.Bounds = append(e.Bounds, Bound{b.Name, b.Ports, b.Why, b.Name == s.Sizing.Binding})
+	}
+	t := &teller{s: s, w: plan.Workload(s.Site)}
+	e.OneFewer = t.oneFewer()
+	e.Sections = []Section{
+		{"the answer", t.answer()},
+		{"what tells data connections apart", t.fourValues()},
+		{"what is asked of the range", t.asked()},
+		{"what one port would do", t.onePort()},
+		{"the bounds", t.bounds()},
+		{"where the range lies", t.placement()},
+		{"where this is known from", t.sources()},
+	}
+	return e
+}
+
+// WriteText writes the sections as prose, wrapped to a number of columns.
+func (e Explanation) WriteText(w io.Writer, columns int) error {
+	var b strings.Builder
+	for i, s := range e.Sections {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(strings.ToUpper(s.Title) + "\n")
+		for _, paragraph := range s.Text {
+			b.WriteString(wrap(paragraph, columns))
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// wrap indents a paragraph by two columns, an item's further lines by four.
+func wrap(paragraph string, columns int) string {
+	first, rest := "  ", "\n  "
+	if strings.HasPrefix(paragraph, "- ") {
+		rest = "\n    "
+	}
+	lines := wordwrap.WrapString(paragraph, uint(max(columns-4, 20)))
+	return first + strings.ReplaceAll(lines, "\n", rest) + "\n"
+}

@@ -1,0 +1,250 @@
+package explain
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
+)
+
+// teller writes the paragraphs about one site.
+type teller struct {
+	s *plan.Site
+	w sizing.Workload
+}
+
+// oneFewer is the refused share with one port less than the computed minimum,
+// nil where that is no range at all.
+func (t *teller) oneFewer() *float64 {
+	if t.s.Sizing.Ports <= 1 {
+		return nil
+	}
+	share := sizing.Refused(t.s.Profile, t.w, t.s.Sizing.Ports-1)
+	return &share
+}
+
+func (t *teller) answer() []string {
+	s := t.s
+	lead := fmt.Sprintf("Site %q runs %s on host %q, control port %d. Its range of passive ports is %s, which is %s.",
+		s.Name, s.Profile.Title, s.Host.Name, s.Port, s.DataPorts, plural(s.DataPorts.Count(), "port"))
+	switch need := s.Sizing.Ports; {
+	case s.Pinned && s.DataPorts.Count() > need:
+		lead += fmt.Sprintf(" The spec pins it; %s would do, so %s open for nothing.",
+			Count(need), be(s.DataPorts.Count()-need))
+	case s.Pinned:
+		lead += " The spec pins it, and that is just enough."
+	default:
+		lead += " That is the smallest number that is safe here."
+	}
+	return []string{lead, t.refusedNow()}
+}
+
+func be(n int) string {
+	if n == 1 {
+		return "1 is"
+	}
+	return Count(n) + " are"
+}
+
+func (t *teller) refusedNow() string {
+	asked := t.s.Objective.Refused
+	of := "of the data connections"
+	if t.worst() {
+		of += " asked for while every other session holds a port"
+	}
+	text := fmt.Sprintf("It refuses %s %s; at most %s may be refused.", Share(t.s.Refused), of, Share(asked))
+	fewer := t.oneFewer()
+	switch {
+	case fewer == nil:
+		return text
+	case *fewer > asked && Share(*fewer) == Share(asked):
+		return text + fmt.Sprintf(" %s would refuse just over that.", plural(t.s.Sizing.Ports-1, "port"))
+	case *fewer > asked:
+		return text + fmt.Sprintf(" %s would refuse %s.", plural(t.s.Sizing.Ports-1, "port"), Share(*fewer))
+	default:
+		return text + fmt.Sprintf(" %s would refuse %s, but the bound %q below rules that out.",
+			plural(t.s.Sizing.Ports-1, "port"), Share(*fewer), label(t.s.Sizing.Binding))
+	}
+}
+
+// worst tells whether the range is sized for all sessions holding a port at
+// once.
+func (t *teller) worst() bool {
+	return t.w.Traffic == nil || t.s.Objective.WorstCase || t.s.Profile.Hold == sizing.HoldSession
+}
+
+// fourValues tells what TCP allows and what the server makes of it.
+func (t *teller) fourValues() []string {
+	s := t.s
+	return []string{
+		fmt.Sprintf("TCP tells connections apart by four values: server address, server port, client address, client port. "+
+			"This site has %s, and a client address has up to %s source ports, so for TCP alone one server port would "+
+			"carry that many data connections of each client address. What the server can tell apart decides.",
+			plural(len(s.Addresses), "address"), Count(t.clientPorts())),
+		t.scope() + ". " + sentence(t.hold()),
+		sentence(t.pick()) + " " + sentence(t.whenFull()),
+	}
+}
+
+func (t *teller) clientPorts() int {
+	if t.w.Traffic != nil {
+		return t.w.Traffic.ClientPorts
+	}
+	return sizing.DefaultClientPorts
+}
+
+func (t *teller) scope() string {
+	title := t.s.Profile.Title
+	switch {
+	case t.w.MarkedSessions && t.s.Profile.MarksSessions:
+		return title + " tells data connections apart by their TLS session, so any number of sessions share a port"
+	case t.s.Profile.Scope == sizing.ScopeAddress:
+		return title + " tells data connections apart by client address and port: sessions of different addresses share a port, those of one address do not"
+	default:
+		return title + " goes by the server port alone: while a port is one session's, no other session gets it, whatever its address"
+	}
+}
+
+func (t *teller) hold() string {
+	var until string
+	switch t.s.Profile.Hold {
+	case sizing.HoldListen:
+		until = "from the reply to PASV until the client has connected"
+	case sizing.HoldTransfer:
+		until = "from the reply to PASV to the end of the transfer"
+	default:
+		until = "from the reply to PASV until its next PASV or the session's end"
+	}
+	return fmt.Sprintf("a session keeps its port %s; a PASV that no connection follows keeps it for %s",
+		until, duration(t.s.Profile.AbandonedHold))
+}
+
+func (t *teller) pick() string {
+	p := t.s.Profile
+	switch p.Pick {
+	case sizing.PickRandom:
+		return fmt.Sprintf("it draws a port at random, gives up after %s tries, and may so miss ports that are free", Count(p.Tries))
+	case sizing.PickDistinct:
+		return fmt.Sprintf("it draws ports at random, none twice, and gives up after %s", Count(p.Tries))
+	case sizing.PickScanPartial:
+		return fmt.Sprintf("it tries %s side by side from a random start, and may so miss ports that are free", plural(p.Tries, "port"))
+	default:
+		return "it looks at the whole range for a free port"
+	}
+}
+
+func (t *teller) whenFull() string {
+	switch t.s.Profile.WhenFull {
+	case sizing.FullDrops:
+		return "where it finds none, the session dies"
+	case sizing.FullLeaves:
+		return "where it finds none it takes a port outside the range, which the firewall then blocks"
+	case sizing.FullWaits:
+		return fmt.Sprintf("where it finds none the session waits its turn, up to %s", duration(t.s.Objective.MaxWait))
+	case sizing.FullRefuses:
+		return "where it finds none it refuses the transfer, and the session goes on"
+	default:
+		return "what it does where it finds none is not documented"
+	}
+}
+
+func (t *teller) asked() []string {
+	c, o := t.s.Concurrency, t.s.Objective
+	text := []string{fmt.Sprintf("%s at once, at most %s of them behind one client address.",
+		plural(c.Sessions, "session"), Count(c.SessionsPerAddress))}
+	if w := t.w.Traffic; w != nil {
+		load := fmt.Sprintf("At the peak %s data connections a second, each %s until the client connects and %s for the transfer",
+			rate(w.Rate*max(w.PeakFactor, 1)), duration(w.Connect), duration(w.Transfer))
+		if w.Abandoned > 0 {
+			load += fmt.Sprintf("; %s of the PASVs are never followed by a connection", Share(w.Abandoned))
+		}
+		text = append(text, load+".")
+	}
+	switch {
+	case t.w.Traffic == nil:
+		text = append(text, "The spec says nothing of the traffic, so the worst case counts: every session wants a port at the same time.")
+	case o.WorstCase:
+		text = append(text, "The objective asks for the worst case: every session wants a port at the same time.")
+	case t.worst():
+		text = append(text, "Sessions keep their ports here, so the worst case counts: every session holds one at the same time.")
+	}
+	goal := fmt.Sprintf("At most %s of the data connections may be refused", Share(o.Refused))
+	if o.Squatted > 0 {
+		goal += fmt.Sprintf(", even while other programs sit on %s of the range", plural(o.Squatted, "port"))
+	}
+	return append(text, goal+".")
+}
+
+func (t *teller) onePort() []string {
+	one := t.s.Sizing.OnePort
+	if one.Works {
+		return []string{"One port is enough here: " + one.Why + "."}
+	}
+	text := []string{"One port is not enough here: " + one.Why + "."}
+	if one.Refused > 0 && one.Refused < 1 {
+		text = append(text, fmt.Sprintf("It would refuse %s of the data connections.", Share(one.Refused)))
+	}
+	if !t.s.Profile.HoldsRange {
+		text = append(text, "And no port above 1023 is reserved: any program of any user may sit on it while the server is not listening there.")
+	}
+	return text
+}
+
+func (t *teller) bounds() []string {
+	var text []string
+	for _, b := range t.s.Sizing.Bounds {
+		line := fmt.Sprintf("- %s: %s: %s", label(b.Name), plural(b.Ports, "port"), b.Why)
+		if b.Name == t.s.Sizing.Binding {
+			line += "  <- binds"
+		}
+		text = append(text, line)
+	}
+	return append(text, fmt.Sprintf("The range is the largest of these: %s.", plural(t.s.Sizing.Ports, "port")))
+}
+
+// label writes a bound's name as words.
+func label(bound string) string { return strings.ReplaceAll(bound, "_", " ") }
+
+func (t *teller) placement() []string {
+	s := t.s
+	how := "was chosen by pasvctl and is kept in " + plan.LockFile
+	if s.Pinned {
+		how = "is the spec's own (data_ports)"
+	}
+	text := []string{fmt.Sprintf("%s %s. It shares no port with another site of this host, with a control port, or with what the host must avoid.", s.DataPorts, how)}
+	ephemeral := s.Host.EphemeralPorts
+	if ephemeral.Overlaps(s.DataPorts) {
+		text = append(text, fmt.Sprintf("It overlaps %s, the ports of the host's own outgoing connections: unless the sysctl target reserves it, such a connection keeps the server from a port.", ephemeral))
+	} else if ephemeral.Count() > 0 {
+		text = append(text, fmt.Sprintf("It lies outside %s, the ports of the host's own outgoing connections, each of which keeps a server from its port.", ephemeral))
+	}
+	if s.Announce.IsValid() {
+		text = append(text, fmt.Sprintf("Clients are told %s in the reply to PASV, so whatever owns that address must pass the same ports on.", s.Announce))
+	}
+	if s.Gate {
+		text = append(text, "The firewall opens it only to clients that have a control connection with this site.")
+	}
+	return text
+}
+
+func (t *teller) sources() []string {
+	var text []string
+	for _, s := range t.s.Profile.Sources {
+		text = append(text, "- "+s)
+	}
+	return text
+}
+
+// duration writes a time without parts that are zero: 15m, 2s, 120ms.
+func duration(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
