@@ -9,8 +9,15 @@ type pool struct {
 	size  int // ports that can be drawn
 }
 
-func (p Profile) pool(ports int) pool {
-	return pool{pick: p.Pick, tries: p.Tries, size: max(0, ports-p.NeverDrawn)}
+// pool is the range of that many ports, some of them squatted. Squatters side
+// by side cost a server that looks at neighbouring ports a try each beyond the
+// first, wherever it starts; to be on the safe side it always starts there.
+func (p Profile) pool(ports, squatted int) pool {
+	tries := p.Tries
+	if p.Pick == PickScanPartial && squatted > 1 {
+		tries = max(0, tries-squatted+1)
+	}
+	return pool{pick: p.Pick, tries: tries, size: max(0, ports-p.NeverDrawn)}
 }
 
 // refuses is 1 − α: the probability that a draw fails while taken ports of
@@ -64,16 +71,17 @@ func windowRefuses(m, n, t int) float64 {
 	if n >= m-1 { // one free port: t of the m starts reach it
 		return float64(m-t) / float64(m)
 	}
-	logM, logGap := math.Log(float64(m)), math.Log(float64(m-n-1))
+	g := math.Exp(logChoose(n, t) + float64(t-1)*math.Log(float64(t+1)) + math.Log(float64(m-n-1)) +
+		float64(n-t-1)*math.Log(float64(m-t-1)) - float64(n)*math.Log(float64(m)))
 	sum := 0.0
 	for i := t; i <= n; i++ {
-		logG := logChoose(n, i) + float64(i-1)*math.Log(float64(i+1)) +
-			logGap + float64(n-i-1)*math.Log(float64(m-i-1)) - float64(n)*logM
-		term := float64(i-t+1) * math.Exp(logG)
+		term := float64(i-t+1) * g
 		sum += term
-		if i > t && term < sum*1e-15 {
+		if term <= sum*1e-12 {
 			break
 		}
+		g *= float64(n-i) / float64(m-i-2) *
+			math.Exp(float64(i)*math.Log1p(1/float64(i+1))+float64(n-i-1)*math.Log1p(-1/float64(m-i-1)))
 	}
 	return math.Min(sum, 1)
 }

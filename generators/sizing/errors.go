@@ -43,8 +43,19 @@ type UnreachableError struct {
 	Needs   int     // ports that would do; 0 where not even that is known
 	Wanted  float64 // refused share asked for
 	Refused float64 // refused share with Limit ports
-	// Servers are the names of the profiles that reach the objective.
-	Servers []string
+
+	workload Workload
+}
+
+// Servers are the names of the profiles that reach the objective, sorted.
+func (e *UnreachableError) Servers() []string {
+	var names []string
+	for _, p := range profiles {
+		if _, err := Size(p, e.workload); err == nil && p.Name != e.Profile.Name {
+			names = append(names, p.Name)
+		}
+	}
+	return names
 }
 
 func (e *UnreachableError) Error() string {
@@ -62,8 +73,8 @@ func (e *UnreachableError) Remedy() string {
 	if e.Refused >= 0.5 {
 		s = "Allow fewer sessions"
 	}
-	if len(e.Servers) > 0 {
-		s += ", or take a server that reaches it: " + strings.Join(e.Servers, ", ")
+	if servers := e.Servers(); len(servers) > 0 {
+		s += ", or take a server that reaches it: " + strings.Join(servers, ", ")
 	}
 	return s + "."
 }

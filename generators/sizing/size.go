@@ -22,18 +22,6 @@ const (
 // range that the server has, is enough; with the last of them the Result holds
 // what the largest range gives.
 func Size(p Profile, w Workload) (Result, error) {
-	r, err := sizeOne(p, w)
-	if e, ok := err.(*UnreachableError); ok {
-		for _, other := range profiles {
-			if _, err := sizeOne(other, w); err == nil && other.Name != p.Name {
-				e.Servers = append(e.Servers, other.Name)
-			}
-		}
-	}
-	return r, err
-}
-
-func sizeOne(p Profile, w Workload) (Result, error) {
 	s, err := newSite(p, w)
 	if err != nil {
 		return Result{}, err
@@ -57,7 +45,7 @@ func sizeOne(p Profile, w Workload) (Result, error) {
 	if r.Ports > limit {
 		short = &UnreachableError{
 			Profile: p, Bound: r.Binding, Limit: limit,
-			Wanted: w.Objective.Refused, Refused: s.refused(limit),
+			Wanted: w.Objective.Refused, Refused: s.refused(limit), workload: w,
 		}
 		if r.Ports < unreachable {
 			short.Needs = r.Ports
@@ -154,7 +142,7 @@ func (s *site) perAddress() (Bound, bool) {
 // excluding the others, meet the objective.
 func (s *site) fewest(sessions int) int {
 	n, found := smallest(1, func(ports int) bool {
-		return s.lost(ports, sessions) <= s.w.Objective.Refused
+		return s.meets(s.lost(ports, sessions))
 	})
 	if !found {
 		if !s.worst() {
@@ -168,11 +156,20 @@ func (s *site) fewest(sessions int) int {
 	return n
 }
 
+// meets tells whether a refused share is within the objective, but for the
+// last digits of a float: (1/10)^1 is within 0.1.
+func (s *site) meets(refused float64) bool {
+	return refused <= s.w.Objective.Refused*(1+1e-9)
+}
+
 // lost is the refused share where that many sessions compete for the ports.
 func (s *site) lost(ports, sessions int) float64 {
-	pool := s.p.pool(ports)
+	pool := s.p.pool(ports, s.w.Objective.Squatted)
 	if s.worst() {
 		return pool.refuses(sessions - 1 + s.w.Objective.Squatted)
+	}
+	if s.scope == ScopeAddress && s.p.WhenFull == FullWaits {
+		return s.late(ports)
 	}
 	h, rate := s.load.held(s.p.Hold), s.load.rate
 	if s.scope == ScopeAddress {

@@ -20,7 +20,7 @@ func (s *site) whyContention(ports, sessions int, who string) string {
 		all = fmt.Sprintf("%s keeps a port until the session ends, and there are %s", s.p.Title, asks)
 	}
 	taken := sessions - 1 + s.w.Objective.Squatted
-	if refused := s.p.pool(ports).refuses(taken); refused > 0 {
+	if refused := s.p.pool(ports, s.w.Objective.Squatted).refuses(taken); refused > 0 {
 		return fmt.Sprintf("%s%s; %s, and with %s of %s taken all of them fail with probability %s",
 			all, s.aside(), s.draws(), count(taken), plural(ports, "port"), number(refused))
 	}
@@ -34,10 +34,14 @@ func (s *site) whyTraffic(ports, sessions int, who string) string {
 		rate = s.load.addressRate
 	}
 	h := s.load.held(s.p.Hold)
+	fate := "is refused"
+	if s.scope == ScopeAddress && s.p.WhenFull == FullWaits {
+		fate = fmt.Sprintf("waits longer than %s", s.w.Objective.MaxWait)
+	}
 	return fmt.Sprintf("%s%s ask for %s data connections/s, each of which holds a port for %s (%s): %s busy on average, "+
-		"and with %s a share of %s is refused%s",
-		plural(sessions, "session"), who, number(rate), duration(h), s.heldUntil(), plural(int(rate*h+0.5), "port"),
-		plural(ports, "port"), number(s.lost(ports, sessions)), s.aside())
+		"and with %s a share of %s %s%s",
+		plural(sessions, "session"), who, number(rate), duration(h), s.heldUntil(), number(rate*h),
+		plural(ports, "port"), number(s.lost(ports, sessions)), fate, s.aside())
 }
 
 func (s *site) heldUntil() string {

@@ -1,0 +1,169 @@
+package sizing
+
+import "math"
+
+// late is bound 2 where the server lets a PASV wait instead of refusing it:
+// the share of the busy address's requests that find no port within max_wait
+// and are then refused, or an upper bound of it.
+//
+// The ports are servers of a queue, first come, first served. A request holds
+// its port for the connect time, or, with probability a, for the whole
+// abandoned hold; here the shape of the hold matters, for an abandoned PASV
+// blocks a port hundreds of times as long as an ordinary one.
+//
+// Those two time scales are taken apart. Of the other S−1 sessions, each
+// holds an abandoned port a share p of its time, so that x ports are out of
+// service with probability Bin(S−1, p), and the ordinary requests queue for
+// what is left, c = N − k − x, as M/D/c: see waits. Taking x as frozen while
+// they do is on the safe side: the slower the environment of a queue moves at
+// a given mean, the longer the waits (T. Rolski, Adv. Appl. Probab. 18 (1986)
+// 225-235, on S. M. Ross's conjecture). So is leaving the impatient ones in
+// the queue, and taking the arrivals as Poisson although the sources are
+// finite; they only help where there are as many ports as sessions.
+func (s *site) late(ports int) float64 {
+	l, wait := s.load, s.w.Objective.MaxWait.Seconds()
+	usable := ports - s.idle()
+	if usable >= l.perAddress {
+		return 0
+	}
+	if usable < 1 {
+		return 1
+	}
+	rate := l.addressRate * (1 - l.abandoned)
+	others := l.perAddress - 1
+	// An abandoned port's damage lasts longer than its hold by its own wait
+	// and by the time it takes the queue behind it to drain.
+	damage := l.abandonedHold + 2*wait
+	share := min(1, l.addressRate*l.abandoned*damage/float64(l.perAddress))
+	late, seen := 0.0, 0.0
+	eachBinomial(others, share, func(x int, probability float64) {
+		seen += probability
+		late += probability * waits(rate, l.connect, usable-x, wait)
+	})
+	return min(1, late/seen)
+}
+
+// waits is an upper bound of P(W > wait) in the queue M/D/c: Poisson arrivals
+// at that rate, a constant service time D, that many servers.
+//
+// With constant service the servers take turns, and a customer is the c-th
+// after the one before it at its server: a queue E_c/D/1, whose stationary
+// wait by Lindley's recursion is the largest of n·D − T(nc) over n ≥ 0, where
+// T(m) is the time since the m-th last arrival (C. D. Crommelin, P.O.
+// Electr. Eng. J. 25 (1932) 41-50, takes the same road). So W exceeds wait
+// where for some n at least n·c arrivals fell into the last n·D − wait, and
+//
+//	P(W > wait) ≤ Σ P(Poisson(λ(nD − wait)) ≥ nc)  over n with nD > wait.
+//
+// Near saturation that sum counts the same event many times over; then
+// J. F. C. Kingman's bound (J. Austral. Math. Soc. 8 (1968)) is the smaller.
+func waits(rate, service float64, servers int, wait float64) float64 {
+	if rate == 0 || service == 0 {
+		return 0
+	}
+	if servers < 1 || rate*service >= float64(servers) {
+		return 1
+	}
+	return min(kingman(rate, service, servers, wait), unionOfOverruns(rate, service, servers, wait))
+}
+
+// kingman is e^(−θ·wait), where θ > 0 solves E exp(θ(D − T(c))) = 1, that is
+// θD = c·ln(1 + θ/λ).
+func kingman(rate, service float64, servers int, wait float64) float64 {
+	c := float64(servers)
+	excess := func(theta float64) float64 { return theta*service - c*math.Log1p(theta/rate) }
+	high := rate
+	for excess(high) < 0 {
+		high *= 2
+	}
+	low := 0.0 // a lower bound of θ keeps the bound safe
+	for range 60 {
+		if mid := (low + high) / 2; excess(mid) < 0 {
+			low = mid
+		} else {
+			high = mid
+		}
+	}
+	return math.Exp(-low * wait)
+}
+
+// unionOfOverruns is the sum in the comment of waits, or 1 where it has too
+// many terms to be of use.
+func unionOfOverruns(rate, service float64, servers int, wait float64) float64 {
+	const mostTerms = 64
+	sum, last := 0.0, 0.0
+	first := math.Floor(wait/service) + 1
+	for n := first; n < first+mostTerms; n++ {
+		term := poissonTail(rate*(n*service-wait), n*float64(servers))
+		if sum += term; sum >= 1 {
+			return 1
+		}
+		// The terms rise to one summit and then fall ever faster.
+		if term < last && term < 1e-6*sum {
+			return sum + term*term/(last-term)
+		}
+		if term == 0 && chernoffFalls(rate*(n*service-wait)/(n*float64(servers)), rate*service/float64(servers)) {
+			return sum
+		}
+		last = term
+	}
+	return 1
+}
+
+// chernoffFalls tells whether Chernoff's bound of the terms has passed its
+// summit, where y is a term's mean over its count and rho the load of a server.
+func chernoffFalls(y, rho float64) bool { return math.Log(y)+rho*(1/y-1) < 0 }
+
+// poissonTail is P(X ≥ m) for a Poisson variable of that mean; 1 where m is
+// not above the mean, which is an upper bound.
+func poissonTail(mean, m float64) float64 {
+	if m <= mean {
+		return 1
+	}
+	if chernoff(mean, m) < negligible {
+		return 0
+	}
+	l, _ := math.Lgamma(m + 1)
+	term := math.Exp(m*math.Log(mean) - mean - l)
+	sum := 0.0
+	for m++; term > sum*1e-12; m++ {
+		sum += term
+		term *= mean / m
+	}
+	return min(1, sum)
+}
+
+// chernoff bounds P(X ≥ m), m > mean, for a Poisson variable:
+// e^(m − mean) (mean/m)^m.
+func chernoff(mean, m float64) float64 {
+	return math.Exp(m - mean + m*math.Log(mean/m))
+}
+
+// eachBinomial calls do with the values of a Bin(n, p) variable that matter,
+// from the most probable outwards, and their probabilities.
+func eachBinomial(n int, p float64, do func(x int, probability float64)) {
+	switch {
+	case p <= 0:
+		do(0, 1)
+		return
+	case p >= 1:
+		do(n, 1)
+		return
+	}
+	top := min(n, int(float64(n+1)*p))
+	peak := math.Exp(logChoose(n, top) + float64(top)*math.Log(p) + float64(n-top)*math.Log1p(-p))
+	odds := p / (1 - p)
+	do(top, peak)
+	for x, q := top, peak; x < n; x++ {
+		if q *= odds * float64(n-x) / float64(x+1); q < negligible {
+			break
+		}
+		do(x+1, q)
+	}
+	for x, q := top, peak; x > 0; x-- {
+		if q *= float64(x) / odds / float64(n-x+1); q < negligible {
+			break
+		}
+		do(x-1, q)
+	}
+}
