@@ -20,8 +20,9 @@ func init() {
 // ip-sysctl.rst).
 type sysctl struct{}
 
-// reservedMax is the longest value that one write hands to the kernel's list:
-// proc_do_large_bitmap reads a page less one byte.
+// reservedMax is the longest value, in bytes, that arrives whole: sysctl(8)
+// writes 4096 bytes at a time, line break included, and of a longer list the
+// kernel silently keeps the first part (measured, procps 4.0.2).
 const reservedMax = 4095
 
 // reason says why some ports are on a host's list.
@@ -102,7 +103,7 @@ func tooManyReserved(host *plan.Host, length int) *hcl.Diagnostic {
 	return &hcl.Diagnostic{
 		Severity: hcl.DiagError,
 		Summary:  "Too many separate port ranges to reserve",
-		Detail: fmt.Sprintf("The reserved ports of host %q make a list of %d characters, and the kernel reads %d at a time. "+
+		Detail: fmt.Sprintf("The reserved ports of host %q make a list of %d characters, and sysctl loads no more than %d. "+
 			"Pin the data_ports of its sites next to each other, or join neighbouring ranges in reserved_ports.",
 			host.Name, length, reservedMax),
 		Subject: host.Ranges.Of("reserved_ports"),

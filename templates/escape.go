@@ -30,6 +30,23 @@ func escapers() template.FuncMap {
 	}
 }
 
+// Holds tells why a format that has no escapes for everything, named as its
+// escaper, cannot hold a text; nil where it can.
+func Holds(format, s string) error {
+	var err error
+	switch format {
+	case "vsftpd":
+		_, err = vsftpdValue(s)
+	case "proftpd":
+		_, err = proftpdString(s)
+	case "word":
+		_, err = configWord(s)
+	default:
+		panic("no such format: " + format)
+	}
+	return err
+}
+
 // Comment makes a text safe to stand in a one-line comment of any format: what
 // cannot be printed, line breaks above all, becomes a question mark.
 func Comment(s string) string {

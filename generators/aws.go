@@ -1,0 +1,201 @@
+package generators
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pasvctl/pasvctl/generators/plan"
+)
+
+func init() {
+	register(Kind{Name: "aws", Default: true, New: func() Target {
+		return &aws{Format: "terraform", RulesPerGroup: 60}
+	}})
+}
+
+// aws renders one EC2 security group per host. A security group is stateful
+// and only ever allows, so that the replies and the running transfers pass by
+// themselves; it knows neither the gate nor the host's addresses, which the
+// host's own firewall adds.
+type aws struct {
+	Format string `hcl:"format,optional"`
+	VPC    string `hcl:"vpc_id,optional"`
+	// RulesPerGroup is the account's quota of inbound rules for each family
+	// in one group: 60 unless AWS raised it, at most 1000.
+	RulesPerGroup int `hcl:"rules_per_group,optional"`
+
+	FormatRange        hcl.Range `hcl:"format,attr_value_range"`
+	VPCRange           hcl.Range `hcl:"vpc_id,attr_value_range"`
+	RulesPerGroupRange hcl.Range `hcl:"rules_per_group,attr_value_range"`
+	Block              hcl.Body  `hcl:",body"`
+}
+
+// awsFormats are the renderings by their name in the format attribute.
+var awsFormats = map[string]func(*aws, *plan.Plan, []awsGroup) ([]File, hcl.Diagnostics){
+	"cli":            (*aws).cli,
+	"cloudformation": (*aws).cloudFormation,
+	"terraform":      (*aws).terraform,
+}
+
+var vpcID = regexp.MustCompile(`^vpc-[0-9a-z]{1,40}$`)
+
+// Files renders DIR/aws/…, in the format that the block asks for.
+func (a *aws) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
+	diags := a.check()
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	groups := make([]awsGroup, 0, len(p.Hosts))
+	full := false
+	for _, host := range p.Hosts {
+		if len(host.Sites) == 0 {
+			continue
+		}
+		group := newAWSGroup(p, host)
+		more := a.quota(group)
+		if len(more) > 0 {
+			full = true
+		} else {
+			more = group.shared()
+		}
+		diags = append(diags, more...)
+		groups = append(groups, group)
+	}
+	if full || len(groups) == 0 {
+		return nil, diags
+	}
+	files, more := awsFormats[a.Format](a, p, groups)
+	return files, append(diags, more...)
+}
+
+// check looks at the block's own settings.
+func (a *aws) check() hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	if _, known := awsFormats[a.Format]; !known {
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError,
+			Summary:  "Unknown format",
+			Detail:   fmt.Sprintf("Target \"aws\" has no format %q. %s", a.Format, choices(a.Format, awsFormats)),
+			Subject:  &a.FormatRange,
+		})
+	}
+	if a.VPC != "" && !vpcID.MatchString(a.VPC) {
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError,
+			Summary:  "Not the id of a VPC",
+			Detail:   fmt.Sprintf("%q is not the id of a VPC, such as \"vpc-0a1b2c3d\". Without vpc_id the files ask for it.", a.VPC),
+			Subject:  &a.VPCRange,
+		})
+	} else if a.VPC != "" && a.Format == "cli" {
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagWarning,
+			Summary:  "vpc_id is not used",
+			Detail:   "The format \"cli\" adds rules to a security group that is there already, and the group has its VPC. Remove vpc_id.",
+			Subject:  &a.VPCRange,
+		})
+	}
+	if a.RulesPerGroup < 1 || a.RulesPerGroup > 1000 {
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError,
+			Summary:  "Quota out of bounds",
+			Detail:   fmt.Sprintf("rules_per_group is %d. AWS starts at 60 and grants up to 1000 rules over all groups of a network interface.", a.RulesPerGroup),
+			Subject:  &a.RulesPerGroupRange,
+		})
+	}
+	return diags
+}
+
+// asked tells whether the spec has a target block for this, rather than that
+// the target is rendered because the spec names none.
+func (a *aws) asked() bool {
+	return a.Block != nil && a.Block.MissingItemRange().Filename != ""
+}
+
+// terraform renders a module of its own: rules as separate resources with
+// stable keys, because inline rules and rule resources undo each other.
+func (a *aws) terraform(p *plan.Plan, groups []awsGroup) ([]File, hcl.Diagnostics) {
+	data := a.data(p, groups)
+	for _, family := range []string{"IPv4", "IPv6"} {
+		var rows []awsRule
+		width := 0
+		for _, group := range groups {
+			for _, rule := range group.Rules {
+				if rule.Family == family {
+					rows = append(rows, rule)
+					width = max(width, len(rule.Key))
+				}
+			}
+		}
+		data[family] = map[string]any{"Rules": rows, "Width": width}
+	}
+	width := 0
+	for _, group := range groups {
+		width = max(width, len(group.Host.Name))
+	}
+	data["Width"] = width
+	return []File{render("aws/pasvctl.tf", "aws/pasvctl.tf.tmpl", data)}, nil
+}
+
+// The limits of one CloudFormation template ("CloudFormation quotas").
+const (
+	cfnResources = 500
+	cfnBytes     = 1_000_000
+)
+
+func (a *aws) cloudFormation(p *plan.Plan, groups []awsGroup) ([]File, hcl.Diagnostics) {
+	file := render("aws/pasvctl.cfn.yaml", "aws/pasvctl.cfn.yaml.tmpl", a.data(p, groups))
+	if len(groups) > cfnResources || len(file.Content) > cfnBytes {
+		return nil, hcl.Diagnostics{{
+			Severity: hcl.DiagError,
+			Summary:  "Too large for a CloudFormation template",
+			Detail: fmt.Sprintf("%d security groups make a template of %d bytes, and CloudFormation takes %d resources and %d bytes. "+
+				"Split the spec, or use the format \"terraform\".", len(groups), len(file.Content), cfnResources, cfnBytes),
+			Subject: &a.FormatRange,
+		}}
+	}
+	return []File{file}, nil
+}
+
+// cli renders what aws ec2 authorize-security-group-ingress reads as
+// --ip-permissions, a file per host.
+func (a *aws) cli(_ *plan.Plan, groups []awsGroup) ([]File, hcl.Diagnostics) {
+	files := make([]File, len(groups))
+	for i, group := range groups {
+		content, err := json.MarshalIndent(group.permissions(), "", "  ")
+		if err != nil {
+			panic(err) // strings and integers always marshal
+		}
+		files[i] = File{Path: "aws/" + group.Host.Name + ".ip-permissions.json", Content: append(content, '\n')}
+	}
+	return files, nil
+}
+
+func (a *aws) data(p *plan.Plan, groups []awsGroup) map[string]any {
+	return map[string]any{
+		"Header":      header(p, "#"),
+		"Description": awsText("FTP servers of " + p.SpecName + ", rules by pasvctl"),
+		"VPC":         a.VPC,
+		"Groups":      groups,
+	}
+}
+
+// awsText keeps a text within what AWS takes as the description of a group or
+// a rule: at most 255 characters of a small set.
+func awsText(s string) string {
+	const others = " ._-:/()#,@[]+=&;{}!$*"
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', strings.ContainsRune(others, r):
+			return r
+		}
+		return '-'
+	}, s)
+	if len(s) > 255 {
+		s = s[:252] + "..."
+	}
+	return s
+}

@@ -1,0 +1,42 @@
+package generators
+
+import (
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pasvctl/pasvctl/generators/plan"
+)
+
+func init() {
+	register(Kind{Name: "proftpd", Default: true, New: func() Target { return &proftpd{} }})
+}
+
+// proftpd renders proftpd.conf for each site that runs ProFTPD 1.3
+// (the directives' reference at proftpd.org).
+type proftpd struct{}
+
+// Files renders DIR/HOST/SITE/proftpd.conf.
+func (*proftpd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
+	var files []File
+	var diags hcl.Diagnostics
+	for _, s := range serverSites(p, "proftpd") {
+		more := s.holds("proftpd", "ProFTPD")
+		if s.Data.Count() < 2 {
+			more = append(more, &hcl.Diagnostic{
+				Severity: hcl.DiagError,
+				Summary:  "ProFTPD needs two data ports",
+				Detail:   fmt.Sprintf("Site %q has one data port, %s, and ProFTPD does not start with a range of one. Give it two.", s.Site.Name, s.Data),
+				Subject:  s.Site.Ranges.Of("data_ports"),
+			})
+		}
+		diags = append(diags, more...)
+		if !more.HasErrors() {
+			files = append(files, render(s.folder()+"proftpd.conf", "proftpd/proftpd.conf.tmpl", s))
+		}
+	}
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	return files, diags
+}

@@ -1,0 +1,129 @@
+package generators
+
+import (
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+func init() {
+	register(Kind{Name: "pureftpd", Default: true, New: func() Target { return &pureftpd{} }})
+}
+
+// pureftpd renders the settings of each site that runs Pure-FTPd, in the
+// layout of Debian's pure-ftpd-wrapper(8): a file a setting.
+type pureftpd struct{}
+
+// pureCertificate is where Pure-FTPd reads its certificate and key, one after
+// the other in one file; the wrapper has no setting for it.
+const pureCertificate = "/etc/ssl/private/pure-ftpd.pem"
+
+// pureSetting is one file of /etc/pure-ftpd/conf.
+type pureSetting struct{ Header, Name, Value, Why string }
+
+// Files renders DIR/HOST/SITE/pure-ftpd/conf/…
+func (*pureftpd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
+	var files []File
+	var diags hcl.Diagnostics
+	for _, s := range serverSites(p, "pureftpd") {
+		more := append(s.bindOne("Pure-FTPd"), s.pureLimits()...)
+		diags = append(diags, more...)
+		if more.HasErrors() {
+			continue
+		}
+		for _, setting := range s.pureSettings() {
+			setting.Header = s.Header
+			files = append(files, render(s.folder()+"pure-ftpd/conf/"+setting.Name, "pureftpd/setting.tmpl", setting))
+		}
+	}
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	return files, diags
+}
+
+// pureLimits reports what Pure-FTPd cannot do.
+func (s serverSite) pureLimits() hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	say := func(severity hcl.DiagnosticSeverity, attr, summary, format string, args ...any) {
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: severity,
+			Summary:  summary,
+			Detail:   fmt.Sprintf("Site %q: ", s.Site.Name) + fmt.Sprintf(format, args...),
+			Subject:  s.Site.Ranges.Of(attr),
+		})
+	}
+	if s.Several {
+		say(hcl.DiagError, "server", "Pure-FTPd runs once a host",
+			"Host %q has several sites on Pure-FTPd, and its wrapper reads one folder, /etc/pure-ftpd/conf. Run another server for all but one of them.", s.Host.Name)
+	}
+	if clients := s.Data.Count() / 2; clients < s.Site.Concurrency.Sessions {
+		say(hcl.DiagError, "data_ports", "Too few data ports for Pure-FTPd's own cap",
+			"Pure-FTPd admits one client for every two ports of its range, so %s lets in %d of %d sessions. Give it %d ports.",
+			s.Data, clients, s.Site.Concurrency.Sessions, 2*s.Site.Concurrency.Sessions)
+	}
+	if s.TLS.Mode == spec.TLSImplicit {
+		say(hcl.DiagError, "tls.mode", "Pure-FTPd has no implicit TLS",
+			"set mode = \"explicit\", or run vsftpd or ProFTPD there.")
+	}
+	if s.TLS.Mode == spec.TLSOff {
+		return diags
+	}
+	if s.TLS.Certificate != pureCertificate || s.TLS.Key != pureCertificate {
+		say(hcl.DiagWarning, "tls.certificate", "Pure-FTPd reads its certificate elsewhere",
+			"the server reads certificate and key from one file, %s. Put %s and %s there, one after the other, and name that file in both attributes.",
+			pureCertificate, s.TLS.Certificate, s.TLS.Key)
+	}
+	if _, written := s.Site.Ranges["tls.session_reuse"]; written && s.TLS.ReuseRequired {
+		say(hcl.DiagWarning, "tls.session_reuse", "Pure-FTPd does not check session reuse",
+			"the server takes a data connection in any TLS session. Set session_reuse = \"preferred\", or run vsftpd or ProFTPD there.")
+	}
+	return diags
+}
+
+// pureSettings are the files of a site, in no order that matters.
+func (s serverSite) pureSettings() []pureSetting {
+	bind := fmt.Sprintf(",%d", s.Site.Port)
+	if len(s.Addresses) == 1 {
+		bind = s.Addresses[0] + bind
+	}
+	settings := []pureSetting{
+		{Name: "Bind", Value: bind, Why: "address and control port; no address is all of them"},
+		{Name: "PassivePortRange", Value: fmt.Sprintf("%d %d", s.Data.First, s.Data.Last), Why: "the data ports, computed; the firewall rules open exactly these"},
+		{Name: "MaxClientsNumber", Value: fmt.Sprint(s.Site.Concurrency.Sessions), Why: "sessions at once, which the data ports are computed for; the server admits at most one for two of its ports"},
+		{Name: "MaxClientsPerIP", Value: fmt.Sprint(s.Site.Concurrency.SessionsPerAddress), Why: "sessions at once from one address; the server counts each IPv6 address by itself"},
+		{Name: "MaxIdleTime", Value: fmt.Sprint(s.IdleMinutes()), Why: "minutes; a PASV that no connection follows holds its port this long, which the range is computed with"},
+		{Name: "NoAnonymous", Value: "yes", Why: "users of the system only"},
+		{Name: "PAMAuthentication", Value: "yes", Why: "by /etc/pam.d/pure-ftpd, where auth/ has a link to this file"},
+		{Name: "UnixAuthentication", Value: "no", Why: "PAM does it"},
+		{Name: "MinUID", Value: "1000", Why: "no system accounts"},
+		{Name: "ChrootEveryone", Value: "yes", Why: "users see their home and nothing above it"},
+		{Name: "DontResolve", Value: "yes", Why: "no DNS query a session"},
+		{Name: "Umask", Value: "133 022", Why: "files, then folders"},
+		{Name: "AltLog", Value: "clf:/var/log/pure-ftpd/transfer.log", Why: "a line a transfer"},
+		{Name: "TLS", Value: fmt.Sprint(s.pureTLS()), Why: "0 is off, 1 is for those who ask, 3 is required for control and data connections"},
+	}
+	if s.Announce != "" {
+		settings = append(settings, pureSetting{Name: "ForcePassiveIP", Value: s.Announce, Why: "the address in the 227 reply"})
+	}
+	if s.IPv4Only {
+		settings = append(settings, pureSetting{Name: "IPV4Only", Value: "yes", Why: "the site has no IPv6 address"})
+	}
+	if s.TLS.Mode != spec.TLSOff {
+		settings = append(settings, pureSetting{Name: "TLSCipherSuite", Value: "HIGH", Why: "as OpenSSL's ciphers(1)"})
+	}
+	return settings
+}
+
+func (s serverSite) pureTLS() int {
+	switch {
+	case s.TLS.Mode == spec.TLSOff:
+		return 0
+	case s.TLS.Required:
+		return 3
+	}
+	return 1
+}

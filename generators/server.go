@@ -1,0 +1,144 @@
+package generators
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
+	"github.com/pasvctl/pasvctl/templates"
+)
+
+// serverSite is a site as the templates of the server configs read it.
+type serverSite struct {
+	Header    string
+	Host      *plan.Host
+	Site      *plan.Site
+	Data      spec.PortRange
+	Addresses []string // what the server binds its control port to; none: all
+	IPv4Only  bool     // the site has no IPv6 address
+	Announce  string   // "" is the control connection's own address
+	TLS       spec.TLS
+	Idle      int  // seconds until an idle session is closed
+	Several   bool // the host runs this server more than once
+}
+
+// stall is how long a transfer may make no progress, in seconds.
+const stall = 300
+
+// Stall is stall for the templates.
+func (serverSite) Stall() int { return stall }
+
+// IdleMinutes is Idle in whole minutes, at least one.
+func (s serverSite) IdleMinutes() int { return max(1, (s.Idle+59)/60) }
+
+// serverSites returns the sites that run the server with this profile name,
+// host by host. The idle time is the one that the range was computed with: a
+// PASV that no connection follows holds its port that long.
+func serverSites(p *plan.Plan, server string) []serverSite {
+	var all []serverSite
+	for _, host := range p.Hosts {
+		first := len(all)
+		for _, site := range host.Sites {
+			if site.Server != server {
+				continue
+			}
+			s := serverSite{
+				Header:   header(p, "#"),
+				Host:     host,
+				Site:     site,
+				Data:     site.DataPorts,
+				IPv4Only: len(families(site.Addresses).v6) == 0,
+				TLS:      site.TLS,
+				Idle:     int(site.Profile.AbandonedHold / time.Second),
+			}
+			for _, address := range site.Addresses {
+				s.Addresses = append(s.Addresses, address.String())
+			}
+			if site.Announce.IsValid() {
+				s.Announce = site.Announce.String()
+			}
+			all = append(all, s)
+		}
+		for i := first; i < len(all); i++ {
+			all[i].Several = len(all)-first > 1
+		}
+	}
+	return all
+}
+
+// folder is where a site's server config goes.
+func (s serverSite) folder() string { return s.Site.Host.Name + "/" + s.Site.Name + "/" }
+
+type byFamily struct{ v4, v6 []netip.Addr }
+
+func families(addresses []netip.Addr) byFamily {
+	var f byFamily
+	for _, a := range addresses {
+		if a.Is4() {
+			f.v4 = append(f.v4, a)
+		} else {
+			f.v6 = append(f.v6, a)
+		}
+	}
+	return f
+}
+
+// bindOne decides the listener of a server that binds its control port to one
+// address or to all: a site with several addresses gets all. That takes the
+// port from every other site of the host, and opens it on addresses that the
+// site does not name.
+func (s *serverSite) bindOne(title string) hcl.Diagnostics {
+	host := s.Host
+	if len(s.Addresses) == 1 {
+		return nil
+	}
+	s.Addresses = nil
+	var diags hcl.Diagnostics
+	for _, other := range host.Sites {
+		if other != s.Site && other.Port == s.Site.Port {
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError,
+				Summary:  "Control port taken by a listener on all addresses",
+				Detail: fmt.Sprintf("%s listens on one address or on all, so site %q, which has %d, takes port %d on all of host %q. "+
+					"Site %q wants it too. Give site %q one address or another port, or run ProFTPD there, which listens on any number.",
+					title, s.Site.Name, len(s.Site.Addresses), s.Site.Port, host.Name, other.Name, s.Site.Name),
+				Subject: s.Site.Ranges.Of("addresses"),
+			})
+		}
+	}
+	if len(diags) == 0 && len(s.Site.Addresses) < len(host.Addresses) {
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagWarning,
+			Summary:  "The server listens on more addresses than the site has",
+			Detail: fmt.Sprintf("%s listens on one address or on all, so port %d of site %q answers on all %d addresses of host %q and not only on the %d named. "+
+				"Name one address or all of them, or run ProFTPD there, which listens on any number.",
+				title, s.Site.Port, s.Site.Name, len(host.Addresses), host.Name, len(s.Site.Addresses)),
+			Subject: s.Site.Ranges.Of("addresses"),
+		})
+	}
+	return diags
+}
+
+// holds checks that the server's config has a way to write the values that the
+// spec leaves free: the paths of the certificate and its key.
+func (s serverSite) holds(format, title string) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	if s.TLS.Mode == spec.TLSOff {
+		return nil
+	}
+	for _, path := range [][2]string{{"tls.certificate", s.TLS.Certificate}, {"tls.key", s.TLS.Key}} {
+		if err := templates.Holds(format, path[1]); err != nil {
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError,
+				Summary:  "Not possible in the config of " + title,
+				Detail:   fmt.Sprintf("Site %q: %s. Choose another path.", s.Site.Name, err),
+				Subject:  s.Site.Ranges.Of(path[0]),
+			})
+		}
+	}
+	return diags
+}

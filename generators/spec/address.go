@@ -1,0 +1,137 @@
+package spec
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// address parses one IP address; what is wrong with it is reported.
+func (b *block) address(attr, text string, at hcl.Range) (netip.Addr, bool) {
+	addr, err := netip.ParseAddr(text)
+	switch {
+	case err != nil && strings.Contains(text, "/"):
+		b.errAt(at, "Invalid address", "%q in %s is a network, and a single address is needed. Write it without the part from the slash on.", text, b.key(attr))
+	case err != nil:
+		b.errAt(at, "Invalid address", "%q in %s is not an IP address. Write it like \"203.0.113.10\" or \"2001:db8::10\"; host names are not resolved.", text, b.key(attr))
+	case addr.Zone() != "":
+		b.errAt(at, "Address with a zone", "%q in %s has a zone, which firewall rules cannot match. Write %q and name the interface instead.", text, b.key(attr), addr.WithZone("").String())
+	case addr.Is4In6():
+		b.errAt(at, "IPv4 address in IPv6 form", "%q in %s never appears in an IPv6 packet. Write %q.", text, b.key(attr), addr.Unmap().String())
+	case addr.IsUnspecified():
+		b.errAt(at, "Invalid address", "%q in %s means every address. Write the addresses themselves, because rules and port ranges are kept apart by address.", text, b.key(attr))
+	case addr.IsMulticast():
+		b.errAt(at, "Invalid address", "%q in %s is a multicast address, which no TCP connection can have.", text, b.key(attr))
+	case addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		b.errAt(at, "Invalid address", "%q in %s is the broadcast address, which no TCP connection can have.", text, b.key(attr))
+	default:
+		return addr, true
+	}
+	return netip.Addr{}, false
+}
+
+// addresses parses a list of addresses and refuses duplicates.
+func (b *block) addresses(attr string, elements []element) []netip.Addr {
+	var addrs []netip.Addr
+	seen := map[netip.Addr]bool{}
+	for _, e := range elements {
+		addr, ok := b.address(attr, e.text, e.at)
+		if !ok {
+			continue
+		}
+		if seen[addr] {
+			b.errAt(e.at, "Duplicate address", "%s stands in %s twice. Remove one of them.", addr, b.key(attr))
+			continue
+		}
+		seen[addr] = true
+		addrs = append(addrs, addr)
+	}
+	return addrs
+}
+
+// prefix parses one client prefix; an address alone stands for itself.
+func (b *block) prefix(attr string, e element) (netip.Prefix, bool) {
+	if !strings.Contains(e.text, "/") {
+		addr, err := netip.ParseAddr(e.text)
+		if err != nil || addr.Zone() != "" || addr.Is4In6() || addr.IsUnspecified() || addr.IsMulticast() {
+			if e.text == "0.0.0.0" || e.text == "::" {
+				b.errAt(e.at, "Invalid client network", "%q in %s is no client's address. Write %q for everyone.", e.text, b.key(attr), e.text+"/0")
+				return netip.Prefix{}, false
+			}
+			b.address(attr, e.text, e.at)
+			return netip.Prefix{}, false
+		}
+		return netip.PrefixFrom(addr, addr.BitLen()), true
+	}
+	prefix, err := netip.ParsePrefix(e.text)
+	switch {
+	case err != nil:
+		b.errAt(e.at, "Invalid client network", "%q in %s is not a network. Write it like \"192.0.2.0/24\" or \"2001:db8::/32\".", e.text, b.key(attr))
+	case prefix.Addr().Is4In6():
+		b.errAt(e.at, "IPv4 network in IPv6 form", "%q in %s never matches an IPv6 packet. Write the IPv4 network.", e.text, b.key(attr))
+	case prefix != prefix.Masked():
+		b.errAt(e.at, "Network with host bits", "%q in %s has bits set behind its prefix. Write %q for the network, or %q for the one address.",
+			e.text, b.key(attr), prefix.Masked().String(), prefix.Addr().String())
+	case prefix.Addr().IsMulticast():
+		b.errAt(e.at, "Invalid client network", "%q in %s is a multicast network, from which no packet comes.", e.text, b.key(attr))
+	case prefix.Addr().IsUnspecified() && prefix.IsSingleIP():
+		b.errAt(e.at, "Invalid client network", "%q in %s is no client's address. Write %q for everyone.", e.text, b.key(attr), prefix.Addr().String()+"/0")
+	default:
+		return prefix, true
+	}
+	return netip.Prefix{}, false
+}
+
+// prefixes parses a list of client prefixes. One that another covers is a
+// mistake too: somebody thinks that it narrows the other.
+func (b *block) prefixes(attr string, elements []element) []netip.Prefix {
+	var prefixes []netip.Prefix
+	seen := map[netip.Prefix]bool{}
+	for _, e := range elements {
+		prefix, ok := b.prefix(attr, e)
+		if !ok {
+			continue
+		}
+		if seen[prefix] {
+			b.errAt(e.at, "Duplicate client network", "%s stands in %s twice. Remove one of them.", prefix, b.key(attr))
+			continue
+		}
+		seen[prefix] = true
+		prefixes = append(prefixes, prefix)
+	}
+	return prefixes
+}
+
+// families tells which IP versions are among addrs.
+func families(addrs []netip.Addr) (v4, v6 bool) {
+	for _, addr := range addrs {
+		v4 = v4 || addr.Is4()
+		v6 = v6 || addr.Is6()
+	}
+	return v4, v6
+}
+
+func addressList(addrs []netip.Addr) string {
+	words := make([]string, len(addrs))
+	for i, addr := range addrs {
+		words[i] = addr.String()
+	}
+	return strings.Join(words, ", ")
+}
+
+func familyName(v4 bool) string {
+	if v4 {
+		return "IPv4"
+	}
+	return "IPv6"
+}
+
+var everyone = []netip.Prefix{
+	netip.PrefixFrom(netip.IPv4Unspecified(), 0),
+	netip.PrefixFrom(netip.IPv6Unspecified(), 0),
+}
+
+// sortedRange writes a reversed range the right way round.
+func sortedRange(a, b int) string { return fmt.Sprintf("%d-%d", min(a, b), max(a, b)) }

@@ -1,0 +1,130 @@
+package spec
+
+import (
+	"net/netip"
+	"sort"
+)
+
+// claim is a site's use of ports on an address.
+type claim struct {
+	site  *Site
+	ports PortRange
+	pin   bool // data_ports; else the control port
+}
+
+// checkPorts finds the ports that two sites want on one address, and the pins
+// that lie where other programs take ports.
+func (l *loader) checkPorts(reserved bool) {
+	byAddress := map[netip.Addr][]claim{}
+	var addrs []netip.Addr
+	for _, s := range l.spec.Sites {
+		l.checkPin(s, reserved)
+		for _, addr := range s.Addresses {
+			if byAddress[addr] == nil {
+				addrs = append(addrs, addr)
+			}
+			byAddress[addr] = append(byAddress[addr], claims(s)...)
+		}
+	}
+	reported := map[[2]claim]bool{}
+	for _, addr := range addrs {
+		l.checkClaims(byAddress[addr], "address "+addr.String(), reported)
+	}
+	// A gateway forwards each port to one place.
+	for _, g := range l.spec.Gateways {
+		var all []claim
+		for _, s := range g.Sites {
+			all = append(all, claims(s)...)
+		}
+		l.checkClaims(all, "gateway "+g.Name, reported)
+	}
+}
+
+func claims(s *Site) []claim {
+	own := []claim{{s, PortRange{s.Port, s.Port}, false}}
+	if s.DataPorts.Count() > 0 {
+		own = append(own, claim{s, s.DataPorts, true})
+	}
+	return own
+}
+
+// checkClaims sweeps over the claims in the order of their ports, comparing
+// each with the one that reaches farthest so far, which finds an overlap
+// wherever there is one without comparing all pairs.
+func (l *loader) checkClaims(all []claim, where string, reported map[[2]claim]bool) {
+	sort.SliceStable(all, func(i, j int) bool { return all[i].ports.First < all[j].ports.First })
+	if len(all) == 0 {
+		return
+	}
+	farthest := all[0]
+	for _, next := range all[1:] {
+		if next.ports.Overlaps(farthest.ports) {
+			l.reportOverlap(farthest, next, where, reported)
+		}
+		if next.ports.Last > farthest.ports.Last {
+			farthest = next
+		}
+	}
+}
+
+func (l *loader) reportOverlap(a, b claim, where string, reported map[[2]claim]bool) {
+	// The site that comes later in the spec is the one to change, and of one
+	// site's own ports it is the pin.
+	if l.later(a, b) {
+		a, b = b, a
+	}
+	pair := [2]claim{a, b}
+	if reported[pair] {
+		return
+	}
+	reported[pair] = true
+	blk := &block{l: l, title: `site "` + b.site.Name + `"`, ranges: b.site.Ranges, failed: new(bool)}
+	switch {
+	case a.site == b.site:
+		blk.err("data_ports", "Control port among the data ports", "data_ports %s contains the site's own control port %d. Choose a range without it.", b.site.DataPorts, b.site.Port)
+	case !a.pin && !b.pin:
+		blk.err("port", "Control port in use", "port %d on %s belongs to site %q (%s). Give one of them another port or other addresses.", b.site.Port, where, a.site.Name, place(*a.site.Ranges.Of("port")))
+	case a.pin && b.pin:
+		blk.err("data_ports", "Overlapping data ports", "data_ports %s overlaps %s of site %q (%s) on %s. Move one of the two ranges.", b.ports, a.ports, a.site.Name, place(*a.site.Ranges.Of("data_ports")), where)
+	case b.pin:
+		blk.err("data_ports", "Control port among the data ports", "data_ports %s contains the control port %s of site %q (%s) on %s. Choose a range without it.", b.ports, a.ports, a.site.Name, place(*a.site.Ranges.Of("port")), where)
+	default:
+		blk.err("port", "Control port among the data ports", "port %s lies within the data_ports %s of site %q (%s) on %s. Choose another port, or move that range.", b.ports, a.ports, a.site.Name, place(*a.site.Ranges.Of("data_ports")), where)
+	}
+}
+
+// later tells whether a is to be blamed rather than b.
+func (l *loader) later(a, b claim) bool {
+	if a.site == b.site {
+		return a.pin
+	}
+	x, y := a.site.Ranges[""], b.site.Ranges[""]
+	if x.Filename != y.Filename {
+		return x.Filename > y.Filename
+	}
+	return x.Start.Byte > y.Start.Byte
+}
+
+// checkPin checks one site's data_ports against its host.
+func (l *loader) checkPin(s *Site, reserved bool) {
+	pin := s.DataPorts
+	if pin.Count() == 0 {
+		return
+	}
+	b := &block{l: l, title: `site "` + s.Name + `"`, ranges: s.Ranges, failed: new(bool)}
+	if pin.First < 1024 {
+		b.err("data_ports", "Data ports below 1024", "data_ports %s begins below 1024, where servers that have given up root cannot listen. Choose a range above 1023.", pin)
+	}
+	for _, avoid := range s.Host.AvoidPorts {
+		if pin.Overlaps(avoid) {
+			b.err("data_ports", "Data ports to be avoided", "data_ports %s overlaps %s, which host %q lists in avoid_ports (%s). Move the range, or take it off that list.", pin, avoid, s.Host.Name, place(*s.Host.Ranges.Of("avoid_ports")))
+		}
+	}
+	if eph := s.Host.EphemeralPorts; pin.Overlaps(eph) {
+		if reserved {
+			b.warn("data_ports", "Data ports among the ephemeral ports", "data_ports %s overlaps host %q's ephemeral ports %s. They are safe only while the sysctl file reserves them; a range outside needs no such care.", pin, s.Host.Name, eph)
+			return
+		}
+		b.err("data_ports", "Data ports among the ephemeral ports", "data_ports %s overlaps host %q's ephemeral ports %s, so its own outgoing connections will take some of them. Move the range, or add target \"sysctl\" {}, which reserves them.", pin, s.Host.Name, eph)
+	}
+}

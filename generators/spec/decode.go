@@ -1,0 +1,104 @@
+package spec
+
+import (
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/ext/dynblock"
+	"github.com/hashicorp/hcl/v2/gohcl"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// maxDynamic bounds the blocks that all dynamic blocks of a spec make.
+const maxDynamic = 100_000
+
+// rawFile is the schema of a file's top level.
+type rawFile struct {
+	Variables []rawBlock  `hcl:"variable,block"`
+	Locals    []rawLocals `hcl:"locals,block"`
+	Hosts     []rawBlock  `hcl:"host,block"`
+	Sites     []rawBlock  `hcl:"site,block"`
+	Gateways  []rawBlock  `hcl:"gateway,block"`
+	Targets   []rawBlock  `hcl:"target,block"`
+}
+
+type rawLocals struct {
+	Body hcl.Body `hcl:",remain"`
+}
+
+// decode turns the blocks into the Spec. Hosts come first and gateways last,
+// in all files, because sites refer to hosts and gateways to sites.
+func (l *loader) decode() {
+	files := make([]rawFile, len(l.bodies))
+	made := 0
+	limit := dynblock.OptCheckForEach(func(each cty.Value, expr hcl.Expression, _ *hcl.EvalContext) hcl.Diagnostics {
+		return l.checkForEach(each, expr, &made)
+	})
+	for i, src := range l.bodies {
+		l.add(gohcl.DecodeBody(dynblock.Expand(src.body, l.ctx, limit), l.ctx, &files[i])...)
+	}
+	for i := range files {
+		for j := range files[i].Hosts {
+			l.decodeHost(&files[i].Hosts[j])
+		}
+	}
+	targets := l.decodeTargets(files)
+	for i := range files {
+		for j := range files[i].Sites {
+			l.decodeSite(&files[i].Sites[j])
+		}
+	}
+	for i := range files {
+		for j := range files[i].Gateways {
+			l.decodeGateway(&files[i].Gateways[j])
+		}
+	}
+	l.checkPorts(targets)
+	l.checkAnySite(files)
+}
+
+// consequence is an error that stops HCL and is not reported, because its
+// cause has been.
+var consequence = &hcl.Diagnostic{Severity: hcl.DiagError}
+
+// checkForEach bounds what dynamic blocks make, and stops at a value that
+// failed elsewhere instead of making blocks out of it.
+func (l *loader) checkForEach(each cty.Value, expr hcl.Expression, made *int) hcl.Diagnostics {
+	each, _ = each.Unmark()
+	switch {
+	case !each.IsKnown():
+		return hcl.Diagnostics{consequence}
+	case each.IsNull() || !each.CanIterateElements():
+		return nil // dynblock reports these
+	default:
+		*made += each.LengthInt()
+	}
+	if *made <= maxDynamic {
+		return nil
+	}
+	at := expr.Range()
+	return hcl.Diagnostics{{
+		Severity: hcl.DiagError,
+		Summary:  "Too many blocks",
+		Detail:   fmt.Sprintf("The dynamic blocks of this spec make more than %s blocks. Split the spec.", thousands(maxDynamic)),
+		Subject:  &at,
+	}}
+}
+
+// checkAnySite reports a spec that asks for nothing, unless something else is
+// wrong with it already.
+func (l *loader) checkAnySite(files []rawFile) {
+	for i := range files {
+		if len(files[i].Sites) > 0 {
+			return
+		}
+	}
+	if l.diags.HasErrors() {
+		return
+	}
+	var at *hcl.Range
+	if len(l.bodies) > 0 {
+		at = l.bodies[0].body.MissingItemRange().Ptr()
+	}
+	l.err(at, "Spec without a site", `The spec has no site block, so there is nothing to compute. Add one: site "downloads" { host = …, server = …, port = 21, concurrency { sessions = 100 } }.`)
+}

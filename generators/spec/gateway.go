@@ -1,0 +1,105 @@
+package spec
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+type rawGateway struct {
+	Address *hcl.Attribute `hcl:"address,optional"`
+	Sites   *hcl.Attribute `hcl:"sites,optional"`
+}
+
+func (l *loader) decodeGateway(raw *rawBlock) {
+	b := l.block("gateway", raw)
+	l.checkName("gateway", b, raw)
+	l.checkFolder(b, raw)
+	var r rawGateway
+	b.decode(raw.Body, &r)
+	g := &Gateway{Name: raw.Label, Ranges: b.ranges}
+	if text, ok := b.text("address", r.Address, `"198.51.100.7"`); ok {
+		g.Address, _ = b.address("address", text, b.ranges["address"])
+	} else if r.Address == nil || b.isNull("address") {
+		b.missing("address", "Write the address that clients connect to.")
+	}
+	g.Sites = l.gatewaySites(b, g, r.Sites)
+	if g.Address.IsValid() {
+		key := "gateway address " + g.Address.String()
+		if first, twice := l.declared[key]; twice {
+			b.err("address", "Duplicate gateway address", "%s is the address of the gateway at %s already. List the sites of both in one block.", g.Address, place(first))
+		} else {
+			l.declared[key] = b.at
+		}
+	}
+	if !*b.failed {
+		l.spec.Gateways = append(l.spec.Gateways, g)
+	}
+}
+
+// checkFolder keeps the folders of hosts, gateways and targets apart.
+func (l *loader) checkFolder(b *block, raw *rawBlock) {
+	if first, taken := l.declared["host "+raw.Label]; taken {
+		b.errAt(raw.LabelRange, "Name taken by a host", "the host at %s has this name, and both would write to the output folder %s/. Rename the gateway.", place(first), raw.Label)
+	}
+	for _, kind := range l.o.Targets {
+		if kind == raw.Label {
+			b.errAt(raw.LabelRange, "Reserved name", "%q is also a kind of target, and both would write to the output folder %s/. Rename the gateway.", raw.Label, raw.Label)
+		}
+	}
+}
+
+func (l *loader) gatewaySites(b *block, g *Gateway, attr *hcl.Attribute) []*Site {
+	elements, ok := b.list("sites", attr, `["downloads"]`)
+	if !ok {
+		if attr == nil || b.isNull("sites") {
+			b.missing("sites", "Name the sites behind it.")
+		}
+		return nil
+	}
+	if len(elements) == 0 && !*b.failed {
+		b.err("sites", "No sites", "sites is empty. Name the sites behind the gateway.")
+	}
+	var sites []*Site
+	seen := map[string]bool{}
+	for _, e := range elements {
+		site, declared := l.sites[e.text]
+		switch {
+		case !declared:
+			b.errAt(e.at, "Unknown site", "no site block is named %q.%s Name one that is, or add it.", e.text, l.suggest(e.text, namesOf(l.sites)))
+		case seen[e.text]:
+			b.errAt(e.at, "Duplicate site", "site %q stands in sites twice. Remove one of them.", e.text)
+		case site == nil:
+			*b.failed = true // the site's own error has been reported
+		default:
+			checkForward(b, g, site, e.at)
+			sites = append(sites, site)
+		}
+		seen[e.text] = true
+	}
+	return sites
+}
+
+// checkForward checks that the gateway can send clients on to the site, and
+// that the site tells them the gateway's address.
+func checkForward(b *block, g *Gateway, s *Site, at hcl.Range) {
+	if !g.Address.IsValid() {
+		return
+	}
+	v4, v6 := families(s.Addresses)
+	if g.Address.Is4() && !v4 || g.Address.Is6() && !v6 {
+		b.errAt(at, "Gateway of the wrong family", "%s cannot forward to site %q, which has only %s addresses (%s). Add an address of its family to the site, or use another gateway.",
+			g.Address, s.Name, familyName(v4), addressList(s.Addresses))
+		return
+	}
+	if !g.Address.Is4() || s.Announce == g.Address {
+		return
+	}
+	remedy := fmt.Sprintf("Set announce = %q in the site.", g.Address)
+	if s.Announce == (netip.Addr{}) {
+		b.l.warn(&at, "Site announces its inner address", fmt.Sprintf("%s: PASV clients of site %q are told the host's own address, not %s. %s", b.title, s.Name, g.Address, remedy))
+		return
+	}
+	b.l.warn(&at, "Site announces another address", fmt.Sprintf("%s: PASV clients of site %q are told %s, not %s. %s", b.title, s.Name, s.Announce, g.Address, remedy))
+}

@@ -1,0 +1,90 @@
+package spec
+
+import (
+	"bytes"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// Limits of a source. hclsyntax parses and evaluates recursively, and a Go
+// stack that overflows cannot be recovered from, so what nests is bounded
+// before it is parsed. A spec of 10,000 sites stays below half of each.
+const (
+	maxBytes     = 8 << 20
+	maxTokens    = 2_000_000
+	maxNesting   = 64   // brackets, blocks, templates and conditions in each other
+	maxOperators = 1000 // in one expression: each nests the tree by one
+	maxNumber    = 100  // characters of a number
+	maxExponent  = 300  // of a number, decimal
+)
+
+// checkLimits tells whether src may be given to the parser.
+func checkLimits(name string, src []byte) hcl.Diagnostics {
+	if diag := checkText(name, src); diag != nil {
+		return hcl.Diagnostics{diag}
+	}
+	if n := tokensAtMost(src); n > maxTokens {
+		return hcl.Diagnostics{{
+			Severity: hcl.DiagError,
+			Summary:  "Spec too large",
+			Detail:   fmt.Sprintf("%s has about %d words and signs, more than the %d that are read. Split it into several specs.", name, n, maxTokens),
+			Subject:  &hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos},
+		}}
+	}
+	tokens, _ := hclsyntax.LexConfig(src, name, hcl.InitialPos)
+	return checkNesting(tokens)
+}
+
+// checkText finds the first NUL or byte that is not UTF-8.
+func checkText(name string, src []byte) *hcl.Diagnostic {
+	at := bytes.IndexByte(src, 0)
+	what, remedy := "a NUL byte", "Remove it, or save the file as plain UTF-8 text."
+	if bad := firstInvalid(src); bad >= 0 && (at < 0 || bad < at) {
+		at, what, remedy = bad, fmt.Sprintf("the byte 0x%02x, which is not UTF-8", src[bad]), "Save the file as UTF-8."
+	}
+	if at < 0 {
+		return nil
+	}
+	line := 1 + bytes.Count(src[:at], []byte{'\n'})
+	column := 1 + utf8.RuneCount(src[bytes.LastIndexByte(src[:at], '\n')+1:at])
+	start := hcl.Pos{Line: line, Column: column, Byte: at}
+	end := hcl.Pos{Line: line, Column: column + 1, Byte: at + 1}
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "Not a text file",
+		Detail:   fmt.Sprintf("Byte %d of %s is %s. %s", at, name, what, remedy),
+		Subject:  &hcl.Range{Filename: name, Start: start, End: end},
+	}
+}
+
+func firstInvalid(src []byte) int {
+	if utf8.Valid(src) {
+		return -1
+	}
+	for i := 0; i < len(src); {
+		r, size := utf8.DecodeRune(src[i:])
+		if r == utf8.RuneError && size == 1 {
+			return i
+		}
+		i += size
+	}
+	return -1
+}
+
+// tokensAtMost is an upper bound on the number of tokens of src, found
+// without making them: a token takes forty times its text.
+func tokensAtMost(src []byte) int {
+	n, inWord := 0, false
+	for _, c := range src {
+		word := c == '_' || c >= 0x80 || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		blank := c == ' ' || c == '\t' || c == '\r'
+		if !blank && !(word && inWord) {
+			n++
+		}
+		inWord = word
+	}
+	return n
+}

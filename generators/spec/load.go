@@ -1,0 +1,157 @@
+package spec
+
+import (
+	"io/fs"
+	"path"
+	"sort"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// Extension ends the name of every file of a spec.
+const Extension = ".pasv.hcl"
+
+// Options is what a spec is checked against besides its own text.
+type Options struct {
+	// Name becomes Spec.Name; the base name of the first file, without its
+	// extension, where it is empty.
+	Name string
+	// Servers are the server profiles that a site may name.
+	Servers map[string]Server
+	// Targets are the kinds that a target block may have.
+	Targets []string
+	// Vars are values given on the command line, as raw text by variable
+	// name. They win over everything else.
+	Vars map[string]string
+	// VarFiles are files of attributes; of two that set a variable the later
+	// wins.
+	VarFiles []VarFile
+	// Env are values from the environment, by the name of the variable. They
+	// win over defaults only; names that no variable has are ignored.
+	Env map[string]string
+}
+
+// Server holds those traits of a server profile that a check of the spec
+// depends on.
+type Server struct {
+	// NoImplicitTLS: the server has no implicit TLS (Pure-FTPd).
+	NoImplicitTLS bool
+	// HoldsRange: the server binds its whole range at start, so nothing can
+	// squat in it, and objective.squatted is 0 unless the spec says otherwise.
+	HoldsRange bool
+}
+
+// VarFile is a file of variable values, read by the caller.
+type VarFile struct {
+	Name string // for diagnostics
+	Src  []byte
+}
+
+// Load reads the named files of fsys as one spec.
+//
+// All mistakes are reported in one call. What is well-formed is returned even
+// then: blocks with an error are left out, the others stay, so that later
+// stages can report their own errors in the same run. The Spec is never nil,
+// and its Files hold every source that a diagnostic may point into.
+func Load(fsys fs.FS, names []string, o Options) (*Spec, hcl.Diagnostics) {
+	names = append([]string(nil), names...)
+	sort.Strings(names)
+
+	l := newLoader(fsys, o)
+	l.spec.Name = o.Name
+	if l.spec.Name == "" && len(names) > 0 {
+		l.spec.Name = strings.TrimSuffix(path.Base(names[0]), Extension)
+	}
+	l.parse(names)
+	l.checkReferences()
+	l.evaluateVariables()
+	l.evaluateLocals()
+	l.decode()
+	l.sortDiagnostics(names)
+	return l.spec, l.diags
+}
+
+// loader carries one Load from the sources to the Spec.
+type loader struct {
+	fsys   fs.FS
+	o      Options
+	spec   *Spec
+	diags  hcl.Diagnostics
+	meter  *meter
+	ctx    *hcl.EvalContext
+	bodies []*source
+
+	declaredVars   map[string]*variable
+	declaredLocals map[string]*local
+	// Names that are referred to but not declared, which has been reported.
+	undeclaredVars, undeclaredLocals map[string]bool
+
+	// What was declared by name; nil where the block has an error of its own,
+	// so that references to it are not reported as unknown.
+	hosts    map[string]*Host
+	sites    map[string]*Site
+	declared map[string]hcl.Range // "site downloads" → where
+
+	suggestions int // made so far
+}
+
+func newLoader(fsys fs.FS, o Options) *loader {
+	return &loader{
+		fsys: fsys, o: o, meter: &meter{},
+		spec:         &Spec{Files: map[string]*hcl.File{}},
+		ctx:          &hcl.EvalContext{Functions: functions()},
+		declaredVars: map[string]*variable{}, undeclaredVars: map[string]bool{},
+		declaredLocals: map[string]*local{}, undeclaredLocals: map[string]bool{},
+		hosts: map[string]*Host{}, sites: map[string]*Site{},
+		declared: map[string]hcl.Range{},
+	}
+}
+
+func (l *loader) add(diags ...*hcl.Diagnostic) {
+	for _, diag := range diags {
+		if diag != consequence {
+			l.diags = append(l.diags, diag)
+		}
+	}
+}
+
+func (l *loader) err(at *hcl.Range, summary, detail string) {
+	l.add(&hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: at})
+}
+
+func (l *loader) warn(at *hcl.Range, summary, detail string) {
+	l.add(&hcl.Diagnostic{Severity: hcl.DiagWarning, Summary: summary, Detail: detail, Subject: at})
+}
+
+// sortDiagnostics puts the diagnostics in the order of the sources, because
+// gohcl walks its struct tags in map order.
+func (l *loader) sortDiagnostics(names []string) {
+	order := map[string]int{}
+	for i, name := range names {
+		order[name] = i + 1
+	}
+	key := func(d *hcl.Diagnostic) (int, string, int) {
+		if d.Subject == nil {
+			return -1, "", 0
+		}
+		return order[d.Subject.Filename], d.Subject.Filename, d.Subject.Start.Byte
+	}
+	sort.SliceStable(l.diags, func(i, j int) bool {
+		a, b := l.diags[i], l.diags[j]
+		ai, af, ab := key(a)
+		bi, bf, bb := key(b)
+		switch {
+		case ai != bi:
+			return ai < bi
+		case af != bf:
+			return af < bf
+		case ab != bb:
+			return ab < bb
+		case a.Summary != b.Summary:
+			return a.Summary < b.Summary
+		default:
+			return a.Detail < b.Detail
+		}
+	})
+}

@@ -1,0 +1,59 @@
+package spec
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// A name becomes a folder, a file, an nftables set, an iptables chain (28
+// characters with its prefix), an ipset (31 with its suffix) and a cloud
+// resource, so it is what all of them take.
+const maxName = 24
+
+var validName = regexp.MustCompile(`^[a-z]([a-z0-9-]*[a-z0-9])?$`)
+
+// deviceNames cannot be files or folders on Windows.
+var deviceNames = regexp.MustCompile(`^(con|prn|aux|nul|com[0-9]|lpt[0-9])$`)
+
+// checkName checks a block's label and that no other block of its kind has
+// it. A label that comes twice is an error of the second block.
+func (l *loader) checkName(kind string, b *block, raw *rawBlock) {
+	name := raw.Label
+	switch {
+	case len(name) > maxName:
+		b.errAt(raw.LabelRange, "Name too long", "the name has %d characters, more than the %d that fit into chain, set and cloud names. Shorten it.", len(name), maxName)
+	case !validName.MatchString(name):
+		b.errAt(raw.LabelRange, "Invalid name", "a name consists of lower-case letters, digits and hyphens, starts with a letter and ends with a letter or digit, because it becomes a file, chain and cloud name.%s", nameRemedy(name))
+	case deviceNames.MatchString(name):
+		b.errAt(raw.LabelRange, "Reserved name", "Windows has no files of this name. Add something to it: %q.", name+"-1")
+	}
+	key := kind + " " + name
+	if first, twice := l.declared[key]; twice {
+		b.errAt(raw.LabelRange, "Duplicate "+kind, "this name is taken by the %s at %s. Rename one of them.", kind, place(first))
+		return
+	}
+	l.declared[key] = raw.LabelRange
+}
+
+var (
+	notInName  = regexp.MustCompile(`[^a-z0-9]+`)
+	beforeName = regexp.MustCompile(`^[^a-z]+`)
+)
+
+// nameRemedy proposes the nearest valid name.
+func nameRemedy(name string) string {
+	fixed := notInName.ReplaceAllString(strings.ToLower(name), "-")
+	fixed = strings.Trim(beforeName.ReplaceAllString(fixed, ""), "-")
+	if fixed == "" {
+		return ""
+	}
+	return fmt.Sprintf(" Write %q, for example.", fixed)
+}
+
+// place writes where something stands: file and line.
+func place(r hcl.Range) string {
+	return fmt.Sprintf("%s:%d", r.Filename, r.Start.Line)
+}

@@ -1,0 +1,70 @@
+package spec
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// maxPort is the largest TCP port.
+const maxPort = 65535
+
+var rangeText = regexp.MustCompile(`^([0-9]{1,9})(?:-([0-9]{1,9}))?$`)
+
+// portRange parses "20000-20199", or "21" for one port.
+func (b *block) portRange(attr, text string, at hcl.Range) (PortRange, bool) {
+	m := rangeText.FindStringSubmatch(text)
+	if m == nil {
+		b.errAt(at, "Invalid port range", "%q in %s is not a range of ports. Write the first and the last port with a hyphen, like %q.", text, b.key(attr), rangeRemedy(text))
+		return PortRange{}, false
+	}
+	// At most nine digits each, so neither conversion fails.
+	first, _ := strconv.Atoi(m[1])
+	last := first
+	if m[2] != "" {
+		last, _ = strconv.Atoi(m[2])
+	}
+	switch {
+	case min(first, last) < 1 || max(first, last) > maxPort:
+		b.errAt(at, "Port out of range", "%q in %s goes beyond the ports there are, 1 to %d.", text, b.key(attr), maxPort)
+	case first > last:
+		b.errAt(at, "Reversed port range", "%q in %s ends before it begins. Write %q.", text, b.key(attr), sortedRange(first, last))
+	default:
+		return PortRange{uint16(first), uint16(last)}, true
+	}
+	return PortRange{}, false
+}
+
+var looseRange = regexp.MustCompile(`^\s*([0-9]+)\s*(?:-|:|–|—|,|\.\.+|to|\s)\s*([0-9]+)\s*$`)
+
+// rangeRemedy writes another tool's notation (20000:20199, 20000 - 20199) as
+// a range.
+func rangeRemedy(text string) string {
+	if m := looseRange.FindStringSubmatch(strings.ToLower(text)); m != nil {
+		return m[1] + "-" + m[2]
+	}
+	return "20000-20199"
+}
+
+// portRangeOf reads an attribute that holds one range.
+func (b *block) portRangeOf(name string, attr *hcl.Attribute) (PortRange, bool) {
+	text, ok := b.text(name, attr, `"20000-20199"`)
+	if !ok {
+		return PortRange{}, false
+	}
+	return b.portRange(name, text, b.ranges[b.key(name)])
+}
+
+// portRangesOf reads an attribute that holds a list of ranges.
+func (b *block) portRangesOf(name string, attr *hcl.Attribute) []PortRange {
+	elements, _ := b.list(name, attr, `["30000-32767"]`)
+	var ranges []PortRange
+	for _, e := range elements {
+		if r, ok := b.portRange(name, e.text, e.at); ok {
+			ranges = append(ranges, r)
+		}
+	}
+	return ranges
+}

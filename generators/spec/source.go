@@ -1,0 +1,85 @@
+package spec
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// source is one parsed file.
+type source struct {
+	name string
+	body *hclsyntax.Body
+}
+
+// parse reads and parses the files. A file that breaks a limit is left out
+// and never reaches the parser.
+func (l *loader) parse(names []string) {
+	total := 0
+	for _, name := range names {
+		src, err := readBounded(l.fsys, name, maxBytes-total)
+		if err != nil {
+			l.err(nil, "Cannot read the spec", fmt.Sprintf("%s: %s.", name, err))
+			if err == errTooLong {
+				return
+			}
+			continue
+		}
+		total += len(src)
+		if body := l.parseFile(name, src); body != nil {
+			l.bodies = append(l.bodies, &source{name, body})
+		}
+	}
+}
+
+// parseFile returns nil where the source breaks a limit.
+func (l *loader) parseFile(name string, src []byte) *hclsyntax.Body {
+	l.spec.Files[name] = &hcl.File{Bytes: src}
+	if diags := checkLimits(name, src); diags.HasErrors() {
+		l.add(diags...)
+		return nil
+	}
+	file, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+	l.add(diags...)
+	l.spec.Files[name] = file
+	body := file.Body.(*hclsyntax.Body)
+	l.meter.install(body)
+	return body
+}
+
+var errTooLong = fmt.Errorf("the spec is longer than %d MiB in all; split it into several specs", maxBytes>>20)
+
+// readBounded reads a regular file of at most max bytes.
+func readBounded(fsys fs.FS, name string, max int) ([]byte, error) {
+	info, err := fs.Stat(fsys, name)
+	if err != nil {
+		return nil, reason(err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("it is not a regular file")
+	}
+	file, err := fsys.Open(name)
+	if err != nil {
+		return nil, reason(err)
+	}
+	defer file.Close()
+	src, err := io.ReadAll(io.LimitReader(file, int64(max)+1))
+	if err != nil {
+		return nil, reason(err)
+	}
+	if len(src) > max {
+		return nil, errTooLong
+	}
+	return src, nil
+}
+
+// reason strips the operation and the path that fs errors repeat.
+func reason(err error) error {
+	if pathErr, ok := err.(*fs.PathError); ok {
+		return pathErr.Err
+	}
+	return err
+}

@@ -1,0 +1,95 @@
+package spec
+
+import (
+	"errors"
+
+	"io/fs"
+	"path"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// maxSource bounds the template file that a target names.
+const maxSource = 1 << 20
+
+var sourceSchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "source"}}}
+
+// decodeTargets returns whether the targets of the spec reserve data ports
+// against being given out as ephemeral ones.
+func (l *loader) decodeTargets(files []rawFile) (reserve bool) {
+	any := false
+	for i := range files {
+		for j := range files[i].Targets {
+			any = true
+			raw := &files[i].Targets[j]
+			reserve = reserve || raw.Label == "sysctl"
+			l.decodeTarget(raw)
+		}
+	}
+	return reserve || !any
+}
+
+func (l *loader) decodeTarget(raw *rawBlock) {
+	b := l.block("target", raw)
+	if !slices.Contains(l.o.Targets, raw.Label) {
+		b.errAt(raw.LabelRange, "Unknown target", "there is no target %q.%s The known ones are %s.", raw.Label, l.suggest(raw.Label, l.o.Targets), quotedList(l.o.Targets))
+		return
+	}
+	// What else the body holds is the target's to decode and to report.
+	content, _, _ := raw.Body.PartialContent(sourceSchema)
+	t := &Target{Kind: raw.Label, Body: raw.Body, Eval: l.ctx, DeclRange: raw.DefRange}
+	if content != nil {
+		if name, ok := b.text("source", content.Attributes["source"], `"motd.tmpl"`); ok {
+			t.Source = l.readSource(b, raw.DefRange.Filename, name)
+		}
+	}
+	attrs, _ := raw.Body.JustAttributes()
+	for _, name := range namesOf(attrs) {
+		if name != "source" {
+			l.checkSetting(b, name, attrs[name])
+		}
+	}
+	if !*b.failed {
+		l.spec.Targets = append(l.spec.Targets, t)
+	}
+}
+
+// checkSetting refuses control characters in a target's own strings. Whatever
+// else is wrong with them the target reports.
+func (l *loader) checkSetting(b *block, name string, attr *hcl.Attribute) {
+	val, diags := attr.Expr.Value(l.ctx)
+	if diags.HasErrors() || !val.IsWhollyKnown() || val.IsNull() || val.Type() != cty.String {
+		return
+	}
+	val, _ = val.Unmark()
+	if what := controlCharacter(val.AsString()); what != "" {
+		b.errAt(attr.Expr.Range(), "Control character in "+name, "%s contains %s. Write it without control characters and line breaks.", name, what)
+	}
+}
+
+// readSource reads a file beside the one that names it.
+func (l *loader) readSource(b *block, from, name string) []byte {
+	file := path.Join(path.Dir(from), name)
+	if path.IsAbs(name) || !fs.ValidPath(file) || file == "." {
+		b.err("source", "Source outside the spec", "source is %q, but only files in the spec's own folder are read. Put the file there and write its path from there.", name)
+		return nil
+	}
+	text, err := readBounded(l.fsys, file, maxSource)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		b.err("source", "Source not found", "there is no file %q. Write its path from the folder of the spec.", file)
+	case err == errTooLong:
+		b.err("source", "Source too long", "%q is longer than %d KiB.", file, maxSource>>10)
+	case err != nil:
+		b.err("source", "Cannot read the source", "%q: %s.", file, err)
+	default:
+		if diag := checkText(file, text); diag != nil {
+			b.err("source", "Source is not text", "%s", diag.Detail)
+			return nil
+		}
+		return text
+	}
+	return nil
+}

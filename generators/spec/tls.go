@@ -1,0 +1,89 @@
+package spec
+
+import (
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+type rawTLS struct {
+	Mode         *hcl.Attribute `hcl:"mode,optional"`
+	Required     *hcl.Attribute `hcl:"required,optional"`
+	Certificate  *hcl.Attribute `hcl:"certificate,optional"`
+	Key          *hcl.Attribute `hcl:"key,optional"`
+	SessionReuse *hcl.Attribute `hcl:"session_reuse,optional"`
+	DefRange     hcl.Range      `hcl:",def_range"`
+}
+
+// implicitPort is the registered port of FTP over implicit TLS (ftps).
+const implicitPort = 990
+
+func decodeTLS(site *block, s *Site, server Server, r *rawTLS) TLS {
+	if r == nil {
+		return TLS{Mode: TLSOff, ReuseRequired: true}
+	}
+	b := site.in("tls", r.DefRange)
+	mode := TLSMode(b.choice("mode", r.Mode, string(TLSExplicit), string(TLSExplicit), string(TLSImplicit), string(TLSOff)))
+	t := TLS{
+		Mode:          mode,
+		Required:      b.boolean("required", r.Required, mode == TLSImplicit),
+		ReuseRequired: b.choice("session_reuse", r.SessionReuse, "required", "required", "preferred") == "required",
+		Certificate:   b.path("certificate", r.Certificate, `"/etc/ssl/certs/ftp.pem"`),
+		Key:           b.path("key", r.Key, `"/etc/ssl/private/ftp.key"`),
+	}
+	if mode == TLSOff {
+		if t.Required {
+			b.err("required", "TLS is off and required", `required is true, but mode is "off". Set mode to "explicit", or remove required.`)
+		}
+		return t
+	}
+	for _, file := range []struct {
+		name string
+		attr *hcl.Attribute
+	}{{"certificate", r.Certificate}, {"key", r.Key}} {
+		if file.attr == nil || b.isNull(file.name) {
+			b.errAt(r.DefRange, "TLS without a "+file.name, `%s is not set, but mode is %q. Write the absolute path of the PEM file, or set mode to "off".`, b.key(file.name), mode)
+		}
+	}
+	if mode == TLSImplicit {
+		checkImplicit(b, s, server, t)
+	}
+	return t
+}
+
+func checkImplicit(b *block, s *Site, server Server, t TLS) {
+	if server.NoImplicitTLS {
+		b.err("mode", "No implicit TLS", `%s has no implicit TLS. Set mode to "explicit", or choose another server.`, s.Server)
+	}
+	if !t.Required && !b.isNull("required") {
+		b.err("required", "Implicit TLS is always required", `required is false, but a connection under implicit TLS begins with TLS. Remove required, or set mode to "explicit".`)
+	}
+	if s.Port == 21 {
+		b.warn("mode", "Implicit TLS on port 21", "clients speak clear text or AUTH TLS on port 21 and will not connect. Implicit TLS has port %d.", implicitPort)
+	}
+}
+
+// validPath leaves out what some config syntax gives a meaning: quotes,
+// spaces, comment signs, variables.
+var validPath = regexp.MustCompile(`^[A-Za-z0-9/._@+,=:-]+$`)
+
+// path reads the absolute path of a file on the host.
+func (b *block) path(name string, attr *hcl.Attribute, example string) string {
+	text, ok := b.text(name, attr, example)
+	if !ok {
+		return ""
+	}
+	switch {
+	case !strings.HasPrefix(text, "/"):
+		b.err(name, "Not an absolute path", "%s is %q. Write the path on the host from the root on, like %s.", b.key(name), text, example)
+	case len(text) > 255 || !validPath.MatchString(text):
+		b.err(name, "Invalid path", "%s is %q. Server configs take paths of at most 255 letters, digits and / . _ @ + , = : - without spaces or quotes.", b.key(name), text)
+	case path.Clean(text) != text:
+		b.err(name, "Invalid path", "%s is %q. Write %q.", b.key(name), text, path.Clean(text))
+	default:
+		return text
+	}
+	return ""
+}

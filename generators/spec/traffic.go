@@ -1,0 +1,113 @@
+package spec
+
+import (
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// Bounds of the figures that sizing rests on.
+const (
+	maxSessions    = 100_000
+	maxRate        = 1_000_000 // a second
+	minDuration    = time.Millisecond
+	maxDuration    = 24 * time.Hour
+	minRefused     = 1e-12
+	maxRefused     = 0.5
+	maxSquatted    = 60_000
+	maxPeakFactor  = 1000
+	maxClientPorts = 64_512 // all above 1023
+
+	// defaultClientPorts is the size of Linux's ephemeral range.
+	defaultClientPorts = 28_232
+	defaultConnect     = 200 * time.Millisecond
+	defaultTransfer    = time.Second
+	defaultRefused     = 1e-6
+	defaultMaxWait     = time.Second
+)
+
+type rawConcurrency struct {
+	Sessions           *hcl.Attribute `hcl:"sessions,optional"`
+	SessionsPerAddress *hcl.Attribute `hcl:"sessions_per_address,optional"`
+	DefRange           hcl.Range      `hcl:",def_range"`
+}
+
+func decodeConcurrency(site *block, r *rawConcurrency) Concurrency {
+	if r == nil {
+		site.missing("concurrency", "Add a block that says how many control connections the server admits at once: concurrency { sessions = 100 }.")
+		return Concurrency{}
+	}
+	b := site.in("concurrency", r.DefRange)
+	c := Concurrency{Sessions: b.integer("sessions", r.Sessions, 1, maxSessions, 0)}
+	if r.Sessions == nil || b.isNull("sessions") && !*b.failed {
+		b.missing("sessions", "Write how many control connections the server admits at once: its own cap, like sessions = 100.")
+	}
+	limit := maxSessions
+	c.SessionsPerAddress = b.integer("sessions_per_address", r.SessionsPerAddress, 1, limit, c.Sessions)
+	if c.Sessions > 0 && c.SessionsPerAddress > c.Sessions {
+		b.err("sessions_per_address", "More sessions per address than sessions", "sessions_per_address is %s, but the site admits only %s sessions in all. Lower it to %d or less, or raise sessions.",
+			thousands(c.SessionsPerAddress), thousands(c.Sessions), c.Sessions)
+	}
+	return c
+}
+
+type rawTraffic struct {
+	TransfersPerSecond           *hcl.Attribute `hcl:"transfers_per_second,optional"`
+	TransfersPerSecondPerAddress *hcl.Attribute `hcl:"transfers_per_second_per_address,optional"`
+	ConnectTime                  *hcl.Attribute `hcl:"connect_time,optional"`
+	TransferTime                 *hcl.Attribute `hcl:"transfer_time,optional"`
+	Abandoned                    *hcl.Attribute `hcl:"abandoned,optional"`
+	ClientPorts                  *hcl.Attribute `hcl:"client_ports,optional"`
+	PeakFactor                   *hcl.Attribute `hcl:"peak_factor,optional"`
+	DefRange                     hcl.Range      `hcl:",def_range"`
+}
+
+func decodeTraffic(site *block, r *rawTraffic) *Traffic {
+	if r == nil {
+		return nil
+	}
+	b := site.in("traffic", r.DefRange)
+	t := &Traffic{
+		ConnectTime:  b.duration("connect_time", r.ConnectTime, defaultConnect),
+		TransferTime: b.duration("transfer_time", r.TransferTime, defaultTransfer),
+		Abandoned:    b.share("abandoned", r.Abandoned, 0, 1, true, 0),
+		ClientPorts:  b.integer("client_ports", r.ClientPorts, 1, maxClientPorts, defaultClientPorts),
+		PeakFactor:   b.share("peak_factor", r.PeakFactor, 1, maxPeakFactor, false, 1),
+	}
+	var ok bool
+	t.TransfersPerSecond, ok = b.rate("transfers_per_second", r.TransfersPerSecond)
+	if r.TransfersPerSecond == nil || !ok && b.isNull("transfers_per_second") {
+		b.missing("transfers_per_second", "Write how many data connections clients ask for a second at peak, LIST included, or remove the traffic block: then the worst case is computed.")
+	}
+	t.TransfersPerSecondPerAddress, _ = b.rate("transfers_per_second_per_address", r.TransfersPerSecondPerAddress)
+	if ok && t.TransfersPerSecondPerAddress > t.TransfersPerSecond {
+		b.err("transfers_per_second_per_address", "More transfers per address than transfers", "one address asks for %g transfers a second, but all together for %g. Lower it, or raise transfers_per_second.",
+			t.TransfersPerSecondPerAddress, t.TransfersPerSecond)
+	}
+	return t
+}
+
+type rawObjective struct {
+	Refused   *hcl.Attribute `hcl:"refused,optional"`
+	MaxWait   *hcl.Attribute `hcl:"max_wait,optional"`
+	Squatted  *hcl.Attribute `hcl:"squatted,optional"`
+	WorstCase *hcl.Attribute `hcl:"worst_case,optional"`
+	DefRange  hcl.Range      `hcl:",def_range"`
+}
+
+func decodeObjective(site *block, server Server, r *rawObjective) Objective {
+	squatted := 1
+	if server.HoldsRange {
+		squatted = 0
+	}
+	if r == nil {
+		return Objective{Refused: defaultRefused, MaxWait: defaultMaxWait, Squatted: squatted}
+	}
+	b := site.in("objective", r.DefRange)
+	return Objective{
+		Refused:   b.share("refused", r.Refused, minRefused, maxRefused, false, defaultRefused),
+		MaxWait:   b.duration("max_wait", r.MaxWait, defaultMaxWait),
+		Squatted:  b.integer("squatted", r.Squatted, 0, maxSquatted, squatted),
+		WorstCase: b.boolean("worst_case", r.WorstCase, false),
+	}
+}
