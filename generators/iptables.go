@@ -24,9 +24,6 @@ func init() {
 type iptables struct{}
 
 func (iptables) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
-	if diags := checkGateways(p); diags.HasErrors() {
-		return nil, diags
-	}
 	var files []File
 	add := func(path, template string, data any) {
 		files = append(files, render(path, "iptables/"+template, data))

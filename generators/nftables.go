@@ -29,9 +29,6 @@ func init() {
 type nftables struct{}
 
 func (nftables) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
-	if diags := checkGateways(p); diags.HasErrors() {
-		return nil, diags
-	}
 	var files []File
 	add := func(path, template string, data any) {
 		files = append(files, render(path, "nftables/"+template, data))

@@ -9,10 +9,10 @@ import (
 )
 
 var (
-	client4 = netip.MustParseAddr("192.0.2.7")
-	client6 = netip.MustParseAddr("2001:db8:1::7")
-	server4 = netip.MustParseAddr("203.0.113.10")
-	server6 = netip.MustParseAddr("2001:db8::10")
+	client4 = addr("192.0.2.7")
+	client6 = addr("2001:db8:1::7")
+	server4 = addr("203.0.113.10")
+	server6 = addr("2001:db8::10")
 )
 
 func TestProbesTellDroppedFromAdmitted(t *testing.T) {
@@ -42,7 +42,7 @@ func TestProbesTellDroppedFromAdmitted(t *testing.T) {
 }
 
 func TestGatewayForwards(t *testing.T) {
-	nat4, nat6 := netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("2001:db8:2::7")
+	nat4, nat6 := addr("198.51.100.7"), addr("2001:db8:2::7")
 	bed := newBed(t, packets.Layout{
 		Server: []netip.Addr{server4, server6}, Clients: []netip.Addr{client4, client6}, Gateways: []netip.Addr{nat4, nat6},
 	})

@@ -1,0 +1,152 @@
+package packets_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/packets"
+	"github.com/pasvctl/pasvctl/cmd/needs"
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+// backend is one way of putting the rendered rules into a kernel.
+type backend struct {
+	name, target string
+	tools        []string
+	// into is the chain that an owner who drops by default names in the spec.
+	into *spec.Chain
+	// dropping makes a host that drops by default and serves port 2222.
+	dropping func(*testing.T, *packets.Namespace)
+	// load loads the rendered files of a node, and adds the jump where it is
+	// not there yet.
+	load func(t *testing.T, n *packets.Namespace, node string, files map[string]string)
+	// list returns the ruleset without what packets change in it.
+	list func(*testing.T, *packets.Namespace) string
+	// forget removes every learnt client.
+	forget func(*testing.T, *packets.Namespace)
+}
+
+func backends() []backend {
+	return []backend{nft(), iptables("nft"), iptables("legacy")}
+}
+
+func (b backend) needs(t *testing.T) {
+	t.Helper()
+	for _, tool := range b.tools {
+		needs.Tool(t, tool)
+	}
+}
+
+func nft() backend {
+	return backend{
+		name: "nft", target: "nftables", tools: []string{"nft"},
+		into: &spec.Chain{Family: "inet", Table: "filter", Chain: "input"},
+		dropping: func(t *testing.T, n *packets.Namespace) {
+			run(t, n, `table inet filter {
+				chain input {
+					type filter hook input priority filter; policy drop;
+					ct state established,related accept
+					meta l4proto icmpv6 accept
+					tcp dport 2222 accept
+				}
+			}`, "nft", "-f", "-")
+		},
+		load: func(t *testing.T, n *packets.Namespace, node string, files map[string]string) {
+			t.Helper()
+			file := files[node+"/nftables.nft"]
+			run(t, n, file, "nft", "-c", "-f", "-")
+			run(t, n, file, "nft", "-f", "-")
+			jump, into := files[node+"/nftables.jump.nft"]
+			if into && !strings.Contains(run(t, n, "", "nft", "list", "chain", "inet", "filter", "input"), `comment "pasvctl"`) {
+				run(t, n, jump, "nft", "-f", "-")
+			}
+		},
+		list: func(t *testing.T, n *packets.Namespace) string {
+			return run(t, n, "", "nft", "-s", "list", "ruleset")
+		},
+		forget: func(t *testing.T, n *packets.Namespace) {
+			table, flushed := "", false
+			for _, line := range strings.Split(run(t, n, "", "nft", "list", "sets"), "\n") {
+				switch fields := strings.Fields(line); {
+				case len(fields) > 2 && fields[0] == "table":
+					table = fields[1] + " " + fields[2]
+				case len(fields) > 2 && fields[0] == "set" && strings.Contains(fields[1], "seen"):
+					run(t, n, "", "nft", "flush set "+table+" "+fields[1])
+					flushed = true
+				}
+			}
+			if !flushed {
+				t.Fatal("there is no set of learnt clients")
+			}
+		},
+	}
+}
+
+func iptables(variant string) backend {
+	commands := []string{"iptables-" + variant, "ip6tables-" + variant}
+	files := []string{"iptables.v4", "iptables.v6"}
+	b := backend{
+		name: "iptables-" + variant, target: "iptables",
+		tools: []string{"ipset", commands[0], commands[1]},
+	}
+	b.dropping = func(t *testing.T, n *packets.Namespace) {
+		for _, c := range commands {
+			run(t, n, "", c, "-w", "-P", "INPUT", "DROP")
+			run(t, n, "", c, "-w", "-A", "INPUT", "-m", "conntrack", "--ctstate", "ESTABLISHED,RELATED", "-j", "ACCEPT")
+			run(t, n, "", c, "-w", "-A", "INPUT", "-p", "ipv6-icmp", "-j", "ACCEPT")
+			run(t, n, "", c, "-w", "-A", "INPUT", "-p", "tcp", "--dport", "2222", "-j", "ACCEPT")
+		}
+	}
+	b.load = func(t *testing.T, n *packets.Namespace, node string, rendered map[string]string) {
+		t.Helper()
+		if sets, ok := rendered[node+"/ipset"]; ok {
+			run(t, n, sets, "ipset", "restore", "-exist")
+		}
+		for i, c := range commands {
+			rules, ok := rendered[node+"/"+files[i]]
+			if !ok {
+				continue
+			}
+			table, hook := "filter", "INPUT"
+			if strings.Contains(rules, "\n*nat\n") {
+				table, hook = "nat", "PREROUTING"
+			}
+			run(t, n, rules, c+"-restore", "-w", "--test", "--noflush")
+			run(t, n, rules, c+"-restore", "-w", "--noflush")
+			jump := []string{hook, "-m", "comment", "--comment", "pasvctl", "-j", "PASVCTL"}
+			if _, err := n.Run("", c, append([]string{"-w", "-t", table, "-C"}, jump...)...); err != nil {
+				run(t, n, "", c, append([]string{"-w", "-t", table, "-I"}, jump...)...)
+			}
+		}
+	}
+	b.list = func(t *testing.T, n *packets.Namespace) string {
+		var all strings.Builder
+		for _, c := range commands {
+			for _, line := range strings.Split(run(t, n, "", c+"-save"), "\n") {
+				if !strings.HasPrefix(line, "#") { // the time of day
+					fmt.Fprintln(&all, line)
+				}
+			}
+		}
+		return all.String() + run(t, n, "", "ipset", "save", "-sorted")
+	}
+	b.forget = func(t *testing.T, n *packets.Namespace) {
+		for _, name := range strings.Fields(run(t, n, "", "ipset", "list", "-name")) {
+			if strings.Contains(name, ".s") {
+				run(t, n, "", "ipset", "flush", name)
+			}
+		}
+	}
+	return b
+}
+
+// run runs a program in a namespace; its failure ends the test.
+func run(t *testing.T, n *packets.Namespace, stdin, program string, args ...string) string {
+	t.Helper()
+	out, err := n.Run(stdin, program, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
