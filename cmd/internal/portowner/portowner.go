@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // State is what a socket does with its port.
@@ -33,10 +34,12 @@ const (
 // Owner is a socket and the process that holds it.
 type Owner struct {
 	Local   netip.AddrPort
+	Remote  netip.AddrPort // port 0 where it listens
 	State   State
 	UID     int
-	PID     int    // 0: no process that this user may look at holds the socket
-	Process string // name of the process, "" without a PID
+	PID     int       // 0: no process that this user may look at holds the socket
+	Process string    // name of the process, "" without a PID
+	Started time.Time // of the process, to the hundredth of a second; zero without a PID
 
 	inode uint64
 }
@@ -52,10 +55,23 @@ const (
 // It finds at most 64.
 func Of(at netip.AddrPort) ([]Owner, error) { return of("/proc", at) }
 
+// Filter picks sockets by their local end.
+type Filter func(local netip.AddrPort) bool
+
+// Matching returns the sockets whose local end match picks, listening ones
+// first. It finds at most 64.
+func Matching(match Filter) ([]Owner, error) {
+	return matching("/proc", match)
+}
+
 func of(proc string, at netip.AddrPort) ([]Owner, error) {
+	return matching(proc, func(local netip.AddrPort) bool { return blocks(local, at) })
+}
+
+func matching(proc string, match Filter) ([]Owner, error) {
 	var owners []Owner
 	for _, table := range []string{"tcp", "tcp6"} {
-		found, err := readTable(filepath.Join(proc, "net", table), at)
+		found, err := readTable(filepath.Join(proc, "net", table), match)
 		if errors.Is(err, os.ErrNotExist) {
 			continue // a kernel without IPv6, or no Linux at all
 		}
@@ -82,22 +98,22 @@ func listeningFirst(owners []Owner) []Owner {
 	return all[:min(len(all), maxOwners)]
 }
 
-func readTable(path string, at netip.AddrPort) ([]Owner, error) {
+func readTable(path string, match Filter) ([]Owner, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return parseTable(f, at)
+	return parseTable(f, match)
 }
 
-func parseTable(r io.Reader, at netip.AddrPort) ([]Owner, error) {
+func parseTable(r io.Reader, match Filter) ([]Owner, error) {
 	var owners []Owner
 	lines := bufio.NewScanner(r)
 	lines.Scan() // the heading
 	for n := 0; lines.Scan() && n < maxLines; n++ {
 		o, ok := parseLine(lines.Text())
-		if ok && blocks(o.Local, at) {
+		if ok && match(o.Local) {
 			owners = append(owners, o)
 		}
 	}
@@ -118,12 +134,13 @@ func parseLine(line string) (Owner, bool) {
 		return Owner{}, false
 	}
 	local, ok := parseAddress(f[1])
+	remote, ok2 := parseAddress(f[2])
 	uid, err1 := strconv.Atoi(f[7])
 	inode, err2 := strconv.ParseUint(f[9], 10, 64)
-	if !ok || err1 != nil || err2 != nil {
+	if !ok || !ok2 || err1 != nil || err2 != nil {
 		return Owner{}, false
 	}
-	o := Owner{Local: local, State: Connected, UID: uid, inode: inode}
+	o := Owner{Local: local, Remote: remote, State: Connected, UID: uid, inode: inode}
 	switch f[3] { // include/net/tcp_states.h
 	case "0A":
 		o.State = Listening
@@ -179,6 +196,7 @@ func name(proc string, owners []Owner) {
 			link, err := os.Readlink(filepath.Join(folder, fd))
 			if i, ok := wanted[link]; err == nil && ok {
 				owners[i].PID, owners[i].Process = pid, command(proc, process)
+				owners[i].Started = started(proc, process)
 				delete(wanted, link)
 			}
 		}
@@ -213,6 +231,26 @@ func command(proc, pid string) string {
 		}
 		return '?'
 	}, strings.TrimSuffix(string(text), "\n"))
+}
+
+// started is when a process began: field 22 of its stat file counts hundredths
+// of a second (USER_HZ, the same on every Linux) since the boot that btime of
+// /proc/stat gives. It is zero where /proc does not say.
+func started(proc, pid string) time.Time {
+	stat, err1 := os.ReadFile(filepath.Join(proc, pid, "stat"))
+	boot, err2 := os.ReadFile(filepath.Join(proc, "stat"))
+	_, since, found := strings.Cut(string(boot), "\nbtime ")
+	// The name in parentheses may hold anything, so count from its end.
+	fields := strings.Fields(string(stat[max(0, strings.LastIndexByte(string(stat), ')')):]))
+	if err1 != nil || err2 != nil || !found || len(fields) < 21 {
+		return time.Time{}
+	}
+	btime, err1 := strconv.ParseInt(strings.TrimSpace(strings.SplitN(since, "\n", 2)[0]), 10, 64)
+	ticks, err2 := strconv.ParseInt(fields[20], 10, 64)
+	if err1 != nil || err2 != nil {
+		return time.Time{}
+	}
+	return time.Unix(btime, 0).Add(time.Duration(ticks) * 10 * time.Millisecond)
 }
 
 // String says who has the port and how, as the end of the sentence "port 61000

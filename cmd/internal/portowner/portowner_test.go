@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestOwnListener(t *testing.T) {
@@ -28,6 +29,9 @@ func TestOwnListener(t *testing.T) {
 		o := owners[0]
 		if o.PID != os.Getpid() || o.UID != os.Getuid() || o.State != Listening || o.Local != at {
 			t.Errorf("%v: %+v", at, o)
+		}
+		if age := time.Since(o.Started); age < -time.Second || age > time.Hour {
+			t.Errorf("this test began %s ago", age)
 		}
 		comm, err := os.ReadFile("/proc/self/comm")
 		if err != nil {

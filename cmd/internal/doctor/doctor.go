@@ -1,0 +1,104 @@
+// Package doctor looks at a machine that is to run the sites of a plan and
+// says what stands in their way: ports that others hold, kernel settings, and
+// firewalls that drop before our rules are asked.
+//
+// It only looks. Every finding names the command that mends it and leaves it
+// to the administrator.
+package doctor
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os/exec"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/portowner"
+	"github.com/pasvctl/pasvctl/generators/plan"
+)
+
+// Severity says how much a finding matters.
+type Severity string
+
+// The severities, worst first.
+const (
+	Error   Severity = "error"   // some transfers fail now, or will
+	Warning Severity = "warning" // they may fail under load or later
+	Note    Severity = "note"    // worth knowing; nothing to mend
+)
+
+var rank = map[Severity]int{Error: 0, Warning: 1, Note: 2}
+
+// Finding is one thing that stands in a site's way.
+type Finding struct {
+	Severity Severity `json:"severity"`
+	Check    string   `json:"check"` // squatter, outbound, ephemeral, reserved, …
+	Site     string   `json:"site,omitempty"`
+	What     string   `json:"what"`
+	Evidence string   `json:"evidence"`         // where it was read, and what stood there
+	Remedy   string   `json:"remedy,omitempty"` // a command
+}
+
+// Machine is what the checks look at.
+type Machine struct {
+	Root    fs.FS // the file system from "/": proc, sys and etc
+	Sockets func(portowner.Filter) ([]portowner.Owner, error)
+	// Run runs a program and returns its standard output. Its error wraps
+	// exec.ErrNotFound where there is no such program.
+	Run func(ctx context.Context, name string, args ...string) ([]byte, error)
+	Now func() time.Time
+}
+
+// exam is one examination of one host.
+type exam struct {
+	Machine
+	host     *plan.Host
+	findings []Finding
+}
+
+// Examine runs all checks for one host of a plan. The findings come worst
+// first, then by check and site. A check that cannot be made, for want of a
+// program or of privilege, is a finding of its own and not a silent pass.
+func Examine(ctx context.Context, m Machine, h *plan.Host) []Finding {
+	e := &exam{Machine: m, host: h}
+	e.ports()
+	e.ephemeral()
+	e.reserved()
+	e.conntrack()
+	e.backlog()
+	e.certificates()
+	e.selinux()
+	e.firewalls(ctx)
+	sort.SliceStable(e.findings, func(i, j int) bool {
+		a, b := e.findings[i], e.findings[j]
+		if a.Severity != b.Severity {
+			return rank[a.Severity] < rank[b.Severity]
+		}
+		if a.Check != b.Check {
+			return a.Check < b.Check
+		}
+		return a.Site < b.Site
+	})
+	return e.findings
+}
+
+func (e *exam) find(f Finding) { e.findings = append(e.findings, f) }
+
+// unknown says that a check could not be made.
+func (e *exam) unknown(check, what string, err error) {
+	e.find(Finding{Severity: Warning, Check: check, What: what + " could not be checked", Evidence: err.Error(),
+		Remedy: "run pasvctl doctor as root on the host itself"})
+}
+
+// read returns a small file's text without the white space around it. It is ""
+// and false where there is no such file.
+func (e *exam) read(name string) (string, bool) {
+	text, err := fs.ReadFile(e.Root, name)
+	return strings.TrimSpace(string(text)), err == nil
+}
+
+func absent(err error) bool {
+	return errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist)
+}

@@ -1,0 +1,174 @@
+package doctor
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"net/netip"
+	"os/exec"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/portowner"
+	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+var (
+	now    = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	server = netip.MustParseAddr("203.0.113.10")
+)
+
+// healthy is a host with one site and a machine that has nothing against it.
+func healthy() (*plan.Host, *fstest.MapFS, *Machine) {
+	h := &spec.Host{Name: "edge1", Addresses: []netip.Addr{server}, EphemeralPorts: spec.PortRange{First: 32768, Last: 60999}}
+	s := &plan.Site{
+		Site: &spec.Site{Name: "downloads", Host: h, Addresses: h.Addresses, Server: "vsftpd", Port: 21,
+			TLS:         spec.TLS{Mode: spec.TLSExplicit, Certificate: "/etc/ssl/ftp.pem"},
+			Concurrency: spec.Concurrency{Sessions: 400, SessionsPerAddress: 50}},
+		DataPorts: spec.PortRange{First: 61000, Last: 61099},
+	}
+	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
+	files := &fstest.MapFS{
+		"proc/sys/net/ipv4/ip_local_port_range":         file("32768\t60999\n"),
+		reservedFile:                                    file("8080,61000-61099\n"),
+		"proc/sys/net/netfilter/nf_conntrack_max":       file("262144\n"),
+		"proc/sys/net/netfilter/nf_conntrack_count":     file("12\n"),
+		"proc/sys/net/core/somaxconn":                   file("4096\n"),
+		"etc/ssl/ftp.pem":                               file(certificate(now.AddDate(0, -1, 0), now.AddDate(1, 0, 0))),
+		"sys/fs/selinux/enforce":                        file("1"),
+		"sys/fs/selinux/booleans/ftpd_use_passive_mode": file("1 1"),
+	}
+	m := &Machine{
+		Root:    files,
+		Sockets: func(portowner.Filter) ([]portowner.Owner, error) { return nil, nil },
+		Run: func(_ context.Context, name string, _ ...string) ([]byte, error) {
+			return nil, &exec.Error{Name: name, Err: exec.ErrNotFound}
+		},
+		Now: func() time.Time { return now },
+	}
+	return &plan.Host{Host: h, Sites: []*plan.Site{s}}, files, m
+}
+
+func certificate(from, to time.Time) string {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: from, NotAfter: to}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		panic(err)
+	}
+	var out bytes.Buffer
+	if err := pem.Encode(&out, &pem.Block{Type: "CERTIFICATE", Bytes: der}); err != nil {
+		panic(err)
+	}
+	return out.String()
+}
+
+func TestHealthyHostHasNoFindings(t *testing.T) {
+	h, _, m := healthy()
+	if found := Examine(t.Context(), *m, h); len(found) != 0 {
+		t.Errorf("found %+v", found)
+	}
+}
+
+func TestFindings(t *testing.T) {
+	sockets := func(owners ...portowner.Owner) func(*plan.Host, fstest.MapFS, *Machine) {
+		return func(_ *plan.Host, _ fstest.MapFS, m *Machine) {
+			m.Sockets = func(match portowner.Filter) (all []portowner.Owner, _ error) {
+				for _, o := range owners {
+					if match(o.Local) {
+						all = append(all, o)
+					}
+				}
+				return all, nil
+			}
+		}
+	}
+	set := func(name, text string) func(*plan.Host, fstest.MapFS, *Machine) {
+		return func(_ *plan.Host, files fstest.MapFS, _ *Machine) { files[name] = &fstest.MapFile{Data: []byte(text)} }
+	}
+	listener := func(at string, process string) portowner.Owner {
+		return portowner.Owner{Local: netip.MustParseAddrPort(at), State: portowner.Listening, PID: 42, Process: process, Started: now}
+	}
+	outbound := listener("203.0.113.10:61005", "curl")
+	outbound.State, outbound.Remote = portowner.Connected, netip.MustParseAddrPort("192.0.2.1:443")
+
+	tests := []struct {
+		name     string
+		spoil    func(*plan.Host, fstest.MapFS, *Machine)
+		severity Severity
+		check    string   // "" where nothing is to be found
+		says     []string // in What, Evidence or Remedy
+	}{
+		{"listener on the site's address", sockets(listener("203.0.113.10:61005", "java")), Error, "squatter",
+			[]string{"port 61005", "java (pid 42", "2026-06-01 12:00:00 UTC", "kill 42"}},
+		{"listener on the wildcard", sockets(listener("[::]:61099", "java")), Error, "squatter", []string{"port 61099"}},
+		{"listener on another address", sockets(listener("203.0.113.11:61005", "java")), "", "", nil},
+		{"listener beside the range", sockets(listener("203.0.113.10:61100", "java")), "", "", nil},
+		{"the site's own server", sockets(listener("203.0.113.10:61005", "vsftpd")), "", "", nil},
+		{"outbound connection", sockets(outbound), Warning, "outbound", []string{"curl", "192.0.2.1:443"}},
+		{"other local ports than the spec's", set("proc/sys/net/ipv4/ip_local_port_range", "30000 60999"), Warning, "ephemeral",
+			[]string{"30000-60999", `ephemeral_ports = "30000-60999"`}},
+		{"not reserved", set(reservedFile, "8080"), Warning, "reserved", []string{"61000-61099", "60-pasvctl.conf"}},
+		{"reserved but for one port", set(reservedFile, "61000-61049,61051-61099"), Warning, "reserved", nil},
+		{"reserved in two pieces", set(reservedFile, "61000-61049,61050-61200"), "", "", nil},
+		{"small conntrack table", set("proc/sys/net/netfilter/nf_conntrack_max", "800"), Error, "conntrack",
+			[]string{"800 entries", "nf_conntrack_max=2048"}},
+		{"no conntrack", func(_ *plan.Host, f fstest.MapFS, _ *Machine) { delete(f, "proc/sys/net/netfilter/nf_conntrack_max") }, "", "", nil},
+		{"small backlog", set("proc/sys/net/core/somaxconn", "128"), Warning, "somaxconn", []string{"400 sessions", "128"}},
+		{"certificate expired", set("etc/ssl/ftp.pem", certificate(now.AddDate(-1, 0, 0), now.AddDate(0, 0, -1))), Error, "certificate",
+			[]string{"expired", "2026-05-31 12:00 UTC"}},
+		{"certificate of the future", set("etc/ssl/ftp.pem", certificate(now.AddDate(0, 0, 1), now.AddDate(1, 0, 0))), Error, "certificate",
+			[]string{"not valid yet"}},
+		{"certificate about to expire", set("etc/ssl/ftp.pem", certificate(now.AddDate(-1, 0, 0), now.AddDate(0, 0, 7))), Warning, "certificate",
+			[]string{"two weeks"}},
+		{"no certificate", func(_ *plan.Host, f fstest.MapFS, _ *Machine) { delete(f, "etc/ssl/ftp.pem") }, Error, "certificate", []string{"cannot be read"}},
+		{"something else in its place", set("etc/ssl/ftp.pem", "hello"), Error, "certificate", []string{"PEM"}},
+		{"SELinux", set("sys/fs/selinux/booleans/ftpd_use_passive_mode", "0 0"), Error, "selinux", []string{"setsebool -P ftpd_use_passive_mode on"}},
+		{"firewalld", func(_ *plan.Host, _ fstest.MapFS, m *Machine) {
+			m.Run = func(context.Context, string, ...string) ([]byte, error) { return []byte("table inet firewalld {"), nil }
+		}, Note, "firewall", []string{"firewalld", "--add-port=21/tcp", "--add-port=61000-61099/tcp"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			h, files, m := healthy()
+			tt.spoil(h, *files, m)
+			found := Examine(t.Context(), *m, h)
+			if tt.check == "" {
+				if len(found) != 0 {
+					t.Errorf("found %+v", found)
+				}
+				return
+			}
+			if len(found) != 1 || found[0].Check != tt.check || found[0].Severity != tt.severity {
+				t.Fatalf("found %+v, want one %s of check %q", found, tt.severity, tt.check)
+			}
+			f := found[0]
+			for _, s := range tt.says {
+				if text := f.What + "\n" + f.Evidence + "\n" + f.Remedy; !strings.Contains(text, s) {
+					t.Errorf("%q is missing in\n%s", s, text)
+				}
+			}
+		})
+	}
+}
+
+func TestEphemeralRangeThatOverlaps(t *testing.T) {
+	h, files, m := healthy()
+	(*files)["proc/sys/net/ipv4/ip_local_port_range"] = &fstest.MapFile{Data: []byte("1024 61049")}
+	(*files)[reservedFile] = &fstest.MapFile{Data: []byte("61000-61048")}
+	found := Examine(t.Context(), *m, h)
+	if found[0].Check != "ephemeral" || found[0].Severity != Error || !strings.Contains(found[0].What, "61000-61049") {
+		t.Errorf("found %+v", found)
+	}
+}

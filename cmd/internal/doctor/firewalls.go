@@ -1,0 +1,71 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/pasvctl/pasvctl/generators/plan"
+)
+
+// managers are programs that write firewall rules of their own, by what they
+// leave in the ruleset. Rules beside theirs hold only until they say otherwise.
+var managers = []struct {
+	name, mark string
+	remedy     func(*plan.Host) string
+}{
+	{"firewalld", "firewalld", func(h *plan.Host) string {
+		return portCommands(h, "firewall-cmd --permanent --add-port=%s/tcp", "-") + " && firewall-cmd --reload"
+	}},
+	{"ufw", "ufw-before-input", func(h *plan.Host) string {
+		return portCommands(h, "ufw allow proto tcp to any port %s", ":")
+	}},
+	{"docker", "DOCKER", func(*plan.Host) string { return "" }}, // its rules are for forwarded packets
+}
+
+// portCommands is a command for each control port and range of the host.
+func portCommands(h *plan.Host, command, dash string) string {
+	var all []string
+	for _, s := range h.Sites {
+		for _, ports := range []string{fmt.Sprint(s.Port), s.DataPorts.String()} {
+			all = append(all, fmt.Sprintf(command, strings.ReplaceAll(ports, "-", dash)))
+		}
+	}
+	return strings.Join(all, " && ")
+}
+
+// firewalls looks for others who write rules here.
+func (e *exam) firewalls(ctx context.Context) {
+	rules, err := e.ruleset(ctx)
+	if err != nil {
+		e.unknown("firewall", "the firewall's rules", err)
+		return
+	}
+	for _, m := range managers {
+		if !strings.Contains(rules, m.mark) {
+			continue
+		}
+		e.find(Finding{
+			Severity: Note, Check: "firewall",
+			What:     m.name + " writes rules on this host",
+			Evidence: "the ruleset has " + m.mark,
+			Remedy:   m.remedy(e.host),
+		})
+	}
+}
+
+// ruleset is the live ruleset in text, of nftables and of both iptables.
+func (e *exam) ruleset(ctx context.Context) (string, error) {
+	var all strings.Builder
+	for _, program := range [][]string{
+		{"nft", "-s", "list", "ruleset"},
+		{"iptables-legacy-save"}, {"ip6tables-legacy-save"},
+	} {
+		text, err := e.Run(ctx, program[0], program[1:]...)
+		if err != nil && !absent(err) {
+			return "", err
+		}
+		all.Write(text)
+	}
+	return all.String(), nil
+}

@@ -1,0 +1,169 @@
+package doctor
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+// timeWait is how long conntrack remembers a closed connection, seconds
+// (nf_conntrack_tcp_timeout_time_wait's default).
+const timeWait = 120
+
+// connections is how many entries the plan's sites may need in the connection
+// tracking table at once: a control and a data connection a session, and the
+// data connections that ended within the last two minutes.
+func connections(h *plan.Host) int {
+	total := 0
+	for _, s := range h.Sites {
+		total += 2 * s.Concurrency.Sessions
+		if t := s.Traffic; t != nil {
+			total += int(t.TransfersPerSecond * t.PeakFactor * timeWait)
+		}
+	}
+	return total
+}
+
+// conntrack compares the table's size with the plan. A full table drops new
+// connections of everybody.
+func (e *exam) conntrack() {
+	const folder = "proc/sys/net/netfilter/"
+	most, ok := e.number(folder + "nf_conntrack_max")
+	if !ok {
+		return // no connection tracking: nothing can be full
+	}
+	used, _ := e.number(folder + "nf_conntrack_count")
+	needed := connections(e.host)
+	if used+needed <= most {
+		return
+	}
+	e.find(Finding{
+		Severity: Error, Check: "conntrack",
+		What: fmt.Sprintf("the connection tracking table holds %d entries, %d are in use, and the sites of this host need up to %d more",
+			most, used, needed),
+		Evidence: fmt.Sprintf("/%snf_conntrack_max: %d, nf_conntrack_count: %d", folder, most, used),
+		Remedy:   fmt.Sprintf("sysctl -w net.netfilter.nf_conntrack_max=%d  # and in /etc/sysctl.d", roundUp(2*(used+needed))),
+	})
+}
+
+func roundUp(n int) int {
+	size := 1024
+	for size < n {
+		size *= 2
+	}
+	return size
+}
+
+func (e *exam) number(name string) (int, bool) {
+	text, ok := e.read(name)
+	n, err := strconv.Atoi(text)
+	return n, ok && err == nil
+}
+
+// backlog looks at somaxconn, which caps the queue of connections that a
+// server has not accepted yet: a login storm larger than it waits for SYN
+// retransmissions.
+func (e *exam) backlog() {
+	const name = "proc/sys/net/core/somaxconn"
+	limit, ok := e.number(name)
+	if !ok {
+		return
+	}
+	for _, s := range e.host.Sites {
+		wanted := min(s.Concurrency.Sessions, 4096)
+		if limit >= wanted {
+			continue
+		}
+		e.find(Finding{
+			Severity: Warning, Check: "somaxconn", Site: s.Name,
+			What:     fmt.Sprintf("%d sessions may connect at once, but the queue before accept is capped at %d", s.Concurrency.Sessions, limit),
+			Evidence: fmt.Sprintf("/%s: %d", name, limit),
+			Remedy:   "sysctl -w net.core.somaxconn=4096  # and in /etc/sysctl.d",
+		})
+	}
+}
+
+// certificates looks at the files that the sites' TLS names: there, readable,
+// and valid by this host's clock.
+func (e *exam) certificates() {
+	for _, s := range e.host.Sites {
+		if s.TLS.Mode != spec.TLSOff && s.TLS.Certificate != "" {
+			e.certificate(s)
+		}
+	}
+}
+
+// soon is how long before its end a certificate is worth a warning.
+const soon = 14 * 24 * time.Hour
+
+func (e *exam) certificate(s *plan.Site) {
+	path := s.TLS.Certificate
+	f := Finding{Severity: Error, Check: "certificate", Site: s.Name, Evidence: path}
+	text, err := fs.ReadFile(e.Root, strings.TrimPrefix(path, "/"))
+	if err != nil {
+		f.What, f.Evidence = "the certificate cannot be read", err.Error()
+		f.Remedy = "ls -l " + path
+		e.find(f)
+		return
+	}
+	cert, err := firstCertificate(text)
+	if err != nil {
+		f.What, f.Evidence = "the certificate is not one", path+": "+err.Error()
+		f.Remedy = "openssl x509 -noout -text -in " + path
+		e.find(f)
+		return
+	}
+	now := e.Now()
+	const layout = "2006-01-02 15:04 UTC"
+	f.Evidence = fmt.Sprintf("%s is valid from %s to %s; this host's clock says %s",
+		path, cert.NotBefore.UTC().Format(layout), cert.NotAfter.UTC().Format(layout), now.UTC().Format(layout))
+	switch {
+	case now.Before(cert.NotBefore):
+		f.What, f.Remedy = "the certificate is not valid yet, or the clock is slow", "timedatectl"
+	case now.After(cert.NotAfter):
+		f.What, f.Remedy = "the certificate has expired, or the clock is fast", "timedatectl  # then renew "+path
+	case now.Add(soon).After(cert.NotAfter):
+		f.Severity, f.What, f.Remedy = Warning, "the certificate expires within two weeks", "renew "+path
+	default:
+		return
+	}
+	e.find(f)
+}
+
+func firstCertificate(text []byte) (*x509.Certificate, error) {
+	for {
+		block, rest := pem.Decode(text)
+		if block == nil {
+			return nil, fmt.Errorf("no CERTIFICATE in PEM form")
+		}
+		if block.Type == "CERTIFICATE" {
+			return x509.ParseCertificate(block.Bytes)
+		}
+		text = rest
+	}
+}
+
+// selinux looks at the policy of an enforcing host: without the boolean
+// ftpd_use_passive_mode, or a port type, it denies the daemons their range.
+func (e *exam) selinux() {
+	if mode, ok := e.read("sys/fs/selinux/enforce"); !ok || mode != "1" {
+		return
+	}
+	const name = "sys/fs/selinux/booleans/ftpd_use_passive_mode"
+	// "1 1": the value in force and the pending one.
+	if state, ok := e.read(name); ok && !strings.HasPrefix(state, "1") {
+		e.find(Finding{
+			Severity: Error, Check: "selinux",
+			What:     "SELinux is enforcing and denies FTP daemons passive ports above 1023",
+			Evidence: fmt.Sprintf("/%s: %q", name, state),
+			Remedy:   "setsebool -P ftpd_use_passive_mode on",
+		})
+	}
+}

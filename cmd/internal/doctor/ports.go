@@ -1,0 +1,189 @@
+package doctor
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/portowner"
+	"github.com/pasvctl/pasvctl/generators/plan"
+)
+
+// processes are the names under which the servers themselves run: what they
+// hold in their own range is no squatter.
+var processes = map[string][]string{
+	"embedded": {"pasvctl"},
+	"proftpd":  {"proftpd"},
+	"pureftpd": {"pure-ftpd"},
+	"sftpgo":   {"sftpgo"},
+	"vsftpd":   {"vsftpd"},
+}
+
+// ports looks for sockets of others in the sites' ranges. A listener on one of
+// the site's addresses, or on all, takes the port away; so does a connection
+// of this host that leaves from it.
+func (e *exam) ports() {
+	for _, s := range e.host.Sites {
+		owners, err := e.Sockets(func(local netip.AddrPort) bool {
+			return s.DataPorts.Contains(local.Port()) && concerns(s, local.Addr().Unmap())
+		})
+		if err != nil {
+			e.unknown("squatter", "who holds ports of the range "+s.DataPorts.String(), err)
+			return
+		}
+		for _, o := range owners {
+			e.owner(s, o)
+		}
+	}
+}
+
+// concerns tells whether a socket at addr is in the way of the site.
+func concerns(s *plan.Site, addr netip.Addr) bool {
+	return addr.IsUnspecified() || slices.Contains(s.Addresses, addr)
+}
+
+func (e *exam) owner(s *plan.Site, o portowner.Owner) {
+	if o.PID != 0 && slices.Contains(processes[s.Server], o.Process) {
+		return
+	}
+	switch o.State {
+	case portowner.Listening:
+		e.find(Finding{
+			Severity: Error, Check: "squatter", Site: s.Name,
+			What:     fmt.Sprintf("port %d of the range %s is taken by %s", o.Local.Port(), s.DataPorts, o),
+			Evidence: evidence(o),
+			Remedy:   stop(o, fmt.Sprintf("ss -ltnp 'sport = :%d'", o.Local.Port())),
+		})
+	case portowner.Connected:
+		// Without a process it may as well be a transfer of the server's own.
+		if o.PID == 0 {
+			return
+		}
+		e.find(Finding{
+			Severity: Warning, Check: "outbound", Site: s.Name,
+			What:     fmt.Sprintf("port %d of the range %s is used by %s", o.Local.Port(), s.DataPorts, o),
+			Evidence: evidence(o) + ", connected to " + o.Remote.String(),
+			Remedy:   "sysctl -p DIR/" + e.host.Name + "/60-pasvctl.conf  # reserves the range, then restart " + o.Process,
+		})
+	}
+}
+
+func evidence(o portowner.Owner) string {
+	text := "/proc/net/tcp: " + o.Local.String()
+	if !o.Started.IsZero() {
+		text += ", held by a process running since " + o.Started.UTC().Format("2006-01-02 15:04:05 UTC")
+	}
+	return text
+}
+
+func stop(o portowner.Owner, look string) string {
+	if o.PID == 0 {
+		return look
+	}
+	return fmt.Sprintf("kill %d  # %s; or give the site other ports with data_ports", o.PID, o.Process)
+}
+
+// ephemeral compares the kernel's range of local ports with the spec's.
+func (e *exam) ephemeral() {
+	const name = "proc/sys/net/ipv4/ip_local_port_range"
+	text, ok := e.read(name)
+	var live portRange
+	if ok {
+		_, err := fmt.Sscan(text, &live.first, &live.last)
+		ok = err == nil && live.first > 0 && live.first <= live.last && live.last <= 65535
+	}
+	if !ok {
+		e.unknown("ephemeral", "the range of local ports", fmt.Errorf("/%s holds %q", name, text))
+		return
+	}
+	told := e.host.EphemeralPorts
+	if live.first != int(told.First) || live.last != int(told.Last) {
+		e.find(Finding{
+			Severity: Warning, Check: "ephemeral",
+			What:     fmt.Sprintf("this host draws local ports from %d-%d, but the spec says %s", live.first, live.last, told),
+			Evidence: fmt.Sprintf("/%s: %s", name, strings.Join(strings.Fields(text), " ")),
+			Remedy:   fmt.Sprintf("set ephemeral_ports = \"%d-%d\" for host %q, then run pasvctl generate again", live.first, live.last, e.host.Name),
+		})
+	}
+	reserved := e.reservedPorts()
+	for _, s := range e.host.Sites {
+		r := portRange{int(s.DataPorts.First), int(s.DataPorts.Last)}
+		if r.last < live.first || live.last < r.first || covers(reserved, r.overlap(live)) {
+			continue
+		}
+		o := r.overlap(live)
+		e.find(Finding{
+			Severity: Error, Check: "ephemeral", Site: s.Name,
+			What: fmt.Sprintf("the ports %d-%d of the range %s are local ports that any program here is given, and they are not reserved",
+				o.first, o.last, s.DataPorts),
+			Evidence: fmt.Sprintf("/%s: %s", name, strings.Join(strings.Fields(text), " ")),
+			Remedy:   e.loadSysctl(),
+		})
+	}
+}
+
+// reserved tells whether the kernel keeps its hands off the ranges. A range
+// outside the local ports needs no reserving, but bind(0) is not all there is:
+// an administrator who widens ip_local_port_range later will not think of FTP.
+func (e *exam) reserved() {
+	live := e.reservedPorts()
+	for _, s := range e.host.Sites {
+		if covers(live, portRange{int(s.DataPorts.First), int(s.DataPorts.Last)}) {
+			continue
+		}
+		e.find(Finding{
+			Severity: Warning, Check: "reserved", Site: s.Name,
+			What:     fmt.Sprintf("the range %s is not in ip_local_reserved_ports", s.DataPorts),
+			Evidence: fmt.Sprintf("/%s: %q", reservedFile, e.reservedText()),
+			Remedy:   e.loadSysctl(),
+		})
+	}
+}
+
+func (e *exam) loadSysctl() string {
+	return "sysctl -p DIR/" + e.host.Name + "/60-pasvctl.conf  # from pasvctl generate -o DIR"
+}
+
+const reservedFile = "proc/sys/net/ipv4/ip_local_reserved_ports"
+
+func (e *exam) reservedText() string {
+	text, _ := e.read(reservedFile)
+	return text
+}
+
+func (e *exam) reservedPorts() []portRange { return parseReserved(e.reservedText()) }
+
+// portRange is an inclusive range of ports as the kernel writes it.
+type portRange struct{ first, last int }
+
+func (r portRange) overlap(o portRange) portRange {
+	return portRange{max(r.first, o.first), min(r.last, o.last)}
+}
+
+// parseReserved reads the kernel's list: "8080,9148-9150", sorted. What is not
+// a range there is passed over.
+func parseReserved(text string) []portRange {
+	var list []portRange
+	for part := range strings.SplitSeq(text, ",") {
+		var r portRange
+		if n, _ := fmt.Sscanf(part, "%d-%d", &r.first, &r.last); n == 1 {
+			r.last = r.first
+		} else if n == 0 {
+			continue
+		}
+		list = append(list, r)
+	}
+	return list
+}
+
+// covers tells whether the sorted list holds every port of r.
+func covers(list []portRange, r portRange) bool {
+	next := r.first
+	for _, l := range list {
+		if l.first <= next && next <= l.last {
+			next = l.last + 1
+		}
+	}
+	return next > r.last
+}
