@@ -70,6 +70,7 @@ type Stats struct {
 	FailedTransfers uint64
 	BytesSent       uint64 // over data connections
 	BytesReceived   uint64
+	Passive         passive.Stats
 }
 
 // Stats returns the counters, each by itself exact.
@@ -84,5 +85,6 @@ func (s *Server) Stats() Stats {
 		FailedTransfers: s.totals.failedTransfers.Load(),
 		BytesSent:       s.totals.sent.Load(),
 		BytesReceived:   s.totals.received.Load(),
+		Passive:         s.pool.Stats(),
 	}
 }

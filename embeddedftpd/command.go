@@ -14,6 +14,11 @@ const maxLine = 4096 + 16
 // to the line end, and the reader can go on.
 var errLineTooLong = errors.New("command line too long")
 
+// maxDiscarded is how much of one line is skipped before the session ends.
+const maxDiscarded = 4 << 20
+
+var errFlood = errors.New("a command line without an end")
+
 // Telnet bytes (RFC 854) that an FTP control connection may carry.
 const (
 	telnetIAC  = 0xff
@@ -28,8 +33,8 @@ type lineReader struct {
 	src        io.Reader
 	buf        []byte
 	start, end int
-	// discarding: the line under way is too long, skip to its end.
-	discarding bool
+	// discarded is how much of a line that is too long has been skipped.
+	discarded int
 }
 
 const smallLine = 512
@@ -60,8 +65,8 @@ func (r *lineReader) next() (string, error) {
 		if i := lineEnd(r.buf[r.start:r.end]); i >= 0 {
 			line := r.buf[r.start : r.start+i]
 			r.start += i + 1
-			if r.discarding {
-				r.discarding = false
+			if r.discarded > 0 {
+				r.discarded = 0
 				return "", errLineTooLong
 			}
 			if len(line) > maxLine {
@@ -77,7 +82,14 @@ func (r *lineReader) next() (string, error) {
 
 // fill reads once more, growing the buffer up to what a line may need.
 func (r *lineReader) fill() error {
-	if r.discarding || r.start == r.end {
+	if r.discarded > 0 {
+		r.discarded += r.end - r.start
+		if r.discarded > maxDiscarded {
+			return errFlood
+		}
+		r.start, r.end = 0, 0
+	}
+	if r.start == r.end {
 		r.start, r.end = 0, 0
 		if len(r.buf) > smallLine {
 			r.buf = make([]byte, smallLine)
@@ -89,7 +101,7 @@ func (r *lineReader) fill() error {
 	}
 	if r.end == len(r.buf) {
 		if len(r.buf) >= 2*maxLine {
-			r.discarding = true
+			r.discarded = r.end
 			r.end = 0
 		} else {
 			grown := make([]byte, 2*len(r.buf))

@@ -12,32 +12,34 @@ import (
 
 // chunk is how much one sendfile or splice may carry before the transfer's
 // count is brought up to date.
-const chunk = 64 << 20
+const chunk = 4 << 20
 
-// send copies the rest of the file to the data connection. Both are handed to
+// send copies the rest of the file, left bytes, to the data connection. Both are handed to
 // the kernel bare (sendfile; a wrapper around either doubles the processor
 // time, measured), so a stall is not watched byte by byte: each deadline that
 // passes with progress made is simply renewed, and a stall is noticed after
 // one to two stall times.
-func (t *transfer) send(conn net.Conn, f *os.File, stall time.Duration) error {
+func (t *transfer) send(conn net.Conn, f *os.File, left int64, stall time.Duration) error {
 	tcp, bare := conn.(*net.TCPConn)
 	if !bare {
 		return t.copyOut(conn, f, stall)
 	}
-	for {
+	for left > 0 {
 		if err := t.extend(tcp.SetWriteDeadline, stall); err != nil {
 			return err
 		}
-		part := io.LimitedReader{R: f, N: chunk}
+		part := io.LimitedReader{R: f, N: min(left, chunk)}
 		n, err := tcp.ReadFrom(&part)
 		t.bytes.Add(n)
+		left -= n
+		if ended := n == 0 && err == nil; ended {
+			return localError{io.ErrUnexpectedEOF} // cut short meanwhile
+		}
 		if err = t.judge(n, err); err != nil {
 			return err
 		}
-		if n == 0 {
-			return nil
-		}
 	}
+	return nil
 }
 
 // receive copies the data connection to the file, by splice.

@@ -26,6 +26,14 @@ func init() {
 		"FEAT": {run: (*session).feat, open: true, usage: "FEAT"},
 		"OPTS": {run: (*session).opts, open: true, needs: true, usage: "OPTS <sp> command [<sp> options]"},
 		"SYST": {run: (*session).syst, open: true, usage: "SYST"},
+		"STAT": {run: (*session).stat, open: true, beside: true, usage: "STAT [<sp> path]"},
+		"HELP": {run: (*session).help, open: true, usage: "HELP [<sp> command]"},
+		"CLNT": {run: (*session).clnt, open: true, needs: true, usage: "CLNT <sp> name"},
+		"HOST": {run: (*session).host, open: true, needs: true, usage: "HOST <sp> name"},
+		"REIN": {run: (*session).rein, open: true, usage: "REIN"},
+		"ACCT": {run: (*session).unknown, open: true, usage: "ACCT, which is not implemented"},
+		"SMNT": {run: (*session).unknown, open: true, usage: "SMNT, which is not implemented"},
+		"SITE": {run: (*session).unknown, open: true, usage: "SITE, which has no subcommands here"},
 
 		"CWD":  {run: (*session).cwd, needs: true, usage: "CWD <sp> path"},
 		"CDUP": {run: (*session).cdup, usage: "CDUP"},
@@ -50,6 +58,8 @@ func init() {
 		"RETR": {run: (*session).retr, needs: true, usage: "RETR <sp> path"},
 		"STOR": {run: (*session).stor, needs: true, writes: true, usage: "STOR <sp> path"},
 		"APPE": {run: (*session).appe, needs: true, writes: true, usage: "APPE <sp> path"},
+		"STOU": {run: (*session).stou, writes: true, usage: "STOU"},
+		"ALLO": {run: (*session).allo, usage: "ALLO <sp> bytes"},
 		"LIST": {run: (*session).list, usage: "LIST [<sp> path]"},
 		"NLST": {run: (*session).nlst, usage: "NLST [<sp> path]"},
 		"MLSD": {run: (*session).mlsd, usage: "MLSD [<sp> path]"},
@@ -62,7 +72,11 @@ func init() {
 	}
 }
 
-func besideTransfer(cmd command) bool { return verbs[cmd.verb].beside }
+// besideTransfer tells whether a command is carried out while a transfer
+// runs. STAT with a path reads the disk, and waits.
+func besideTransfer(cmd command) bool {
+	return verbs[cmd.verb].beside && cmd.arg == ""
+}
 
 // dispatch carries out one command, or says why it cannot be.
 func (s *session) dispatch(cmd command) {

@@ -11,11 +11,45 @@ func (s *session) quit(string) {
 
 func (s *session) noop(string) { s.reply(200, "OK.") }
 
+// unknown is for commands of RFC 959 that are not implemented.
+func (s *session) unknown(string) { s.reply(502, "Command not implemented.") }
+
+// allo is RFC 959's answer of a server that needs no space reserved.
+func (s *session) allo(string) { s.reply(202, "No storage allocation is necessary.") }
+
+// clnt takes the client's word for what it is, for the log.
+func (s *session) clnt(arg string) {
+	s.log.Debug("client program", "name", arg)
+	s.reply(200, "Noted.")
+}
+
+// host is RFC 7151. One server has one set of users, under any name.
+func (s *session) host(arg string) {
+	if s.login.done || s.login.name != "" {
+		s.reply(503, "HOST comes before USER.")
+		return
+	}
+	if strings.ContainsAny(arg, " /@") {
+		s.reply(501, "Usage: HOST <sp> name")
+		return
+	}
+	s.reply(220, "Host accepted.")
+}
+
+// rein begins the session anew (RFC 959 section 4.1.1).
+func (s *session) rein(string) {
+	s.releasePassive()
+	s.logout()
+	s.data = dataState{ascii: true}
+	s.features = featureState{}
+	s.reply(220, "Ready for a new user.")
+}
+
 func (s *session) syst(string) { s.reply(215, "UNIX Type: L8") }
 
 // feat is RFC 2389: what goes beyond RFC 959.
 func (s *session) feat(string) {
-	lines := []string{"Features:", "EPSV", "MDTM", "MFMT"}
+	lines := []string{"Features:", "CLNT", "EPSV", "HOST", "MDTM", "MFMT"}
 	star := func(on bool) string {
 		if on {
 			return "*"

@@ -137,23 +137,29 @@ func (s *session) listing(verb string, sel selection, err error, format formatte
 		s.refuseTransfer(nil, err)
 		return
 	}
-	stall, root := s.srv.cfg.StallTimeout, s.login.root
+	stall, readlink := s.srv.cfg.StallTimeout, s.readlink(sel.dir)
 	s.startTransfer(t, func(conn net.Conn) error {
 		out := bufio.NewWriterSize(dataConn{t, conn, stall}, 16<<10)
 		if sel.entry != nil {
 			out.Write(format(nil, *sel.entry))
 			return out.Flush()
 		}
-		readlink := func(name string) string {
-			at := rooted(path.Join(sel.dir, name))
-			if _, err := root.Stat(at); err != nil {
-				return ""
-			}
-			to, _ := root.Readlink(at)
-			return to
-		}
 		return sendEntries(out, t.file, sel.pattern, readlink, format)
 	})
+}
+
+// readlink returns the function that says where a link in dir leads, "" where
+// it leads nowhere or out of the root.
+func (s *session) readlink(dir string) func(name string) string {
+	root := s.login.root
+	return func(name string) string {
+		at := rooted(path.Join(dir, name))
+		if _, err := root.Stat(at); err != nil {
+			return ""
+		}
+		to, _ := root.Readlink(at)
+		return to
+	}
 }
 
 // sendEntries writes the entries of a directory, batch by batch.

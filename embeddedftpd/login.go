@@ -2,9 +2,10 @@ package embeddedftpd
 
 import (
 	"context"
-	"errors"
-	"os"
+	"fmt"
 	"time"
+
+	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
 
 // loginState is who the client is.
@@ -12,7 +13,7 @@ type loginState struct {
 	name     string // of the last USER
 	done     bool
 	user     User
-	root     *os.Root
+	root     *sharedRoot
 	attempts int
 }
 
@@ -21,6 +22,7 @@ func isAnonymous(name string) bool {
 }
 
 func (s *session) user(name string) {
+	s.releasePassive()
 	s.logout()
 	s.login.name = name
 	if s.srv.cfg.AnonymousRoot != "" && isAnonymous(name) {
@@ -30,8 +32,7 @@ func (s *session) user(name string) {
 	s.reply(331, "Password required.")
 }
 
-// pass checks the password. A wrong one is answered later each time, so that
-// guessing is slow.
+// pass checks the password.
 func (s *session) pass(password string) {
 	name := s.login.name
 	switch {
@@ -43,6 +44,10 @@ func (s *session) pass(password string) {
 		return
 	}
 	s.login.name = ""
+	key := passive.ClientKey(s.client, s.srv.cfg.IPv6ClientPrefix)
+	if !s.pause(s.srv.guard.delay(key, time.Now())) {
+		return
+	}
 	user, err := s.authenticate(name, password)
 	if err == nil {
 		err = s.enter(user)
@@ -54,11 +59,9 @@ func (s *session) pass(password string) {
 		return
 	}
 	s.srv.totals.failedLogins.Add(1)
+	s.srv.guard.wrong(key, time.Now())
 	s.login.attempts++
 	s.log.Warn("login failed", "user", name, "attempt", s.login.attempts, "error", err)
-	if !s.pause(time.Duration(s.login.attempts) * time.Second) {
-		return
-	}
 	if s.login.attempts >= s.srv.cfg.MaxLoginAttempts {
 		s.reply(421, "Too many wrong passwords.")
 		s.quitting = true
@@ -81,9 +84,9 @@ func (s *session) authenticate(name, password string) (User, error) {
 
 // enter opens the user's root.
 func (s *session) enter(user User) error {
-	root, err := os.OpenRoot(user.Root)
+	root, err := s.srv.roots.get(user.Root)
 	if err != nil {
-		return errors.Join(errors.New("the user's root cannot be opened"), err)
+		return fmt.Errorf("the user's root cannot be opened: %w", err)
 	}
 	s.login.root, s.login.user, s.login.done = root, user, true
 	s.files = fileState{cwd: "/"}
@@ -93,13 +96,16 @@ func (s *session) enter(user User) error {
 // logout forgets who the client is.
 func (s *session) logout() {
 	if s.login.root != nil {
-		s.login.root.Close()
+		s.login.root.release()
 	}
 	s.login = loginState{attempts: s.login.attempts}
 }
 
 // pause waits, unless the session ends first.
 func (s *session) pause(d time.Duration) bool {
+	if d == 0 {
+		return true
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -22,6 +22,8 @@ type Server struct {
 	listeners []*net.TCPListener
 	pool      *passive.Pool
 	admission admission
+	guard     loginGuard
+	roots     rootCache
 
 	// stopping is closed when the server is asked to stop.
 	stopping chan struct{}

@@ -2,12 +2,15 @@ package embeddedftpd
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"net"
 	"os"
+	"path"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -19,6 +22,7 @@ import (
 // transfer is a running data transfer of a session.
 type transfer struct {
 	verb, path string // path is virtual
+	opening    string // the 150 reply's text
 	sends      bool   // data goes to the client
 	started    time.Time
 	file       *os.File
@@ -62,6 +66,9 @@ func (s *session) startTransfer(t *transfer, body func(net.Conn) error) {
 	t.reserved = s.data.reserved
 	s.data.reserved = nil
 	s.files.offset = 0
+	if t.opening == "" {
+		t.opening = "Opening data connection for " + t.verb + "."
+	}
 	t.started = time.Now()
 	t.done = make(chan struct{})
 	t.ctx, t.cancel = context.WithTimeout(s.ctx, s.srv.cfg.ConnectTimeout)
@@ -87,7 +94,7 @@ func (s *session) runTransfer(t *transfer, body func(net.Conn) error) {
 	if t.file != nil {
 		defer t.file.Close()
 	}
-	s.reply(150, "Opening data connection for "+t.verb+".")
+	s.reply(150, t.opening)
 	conn, err := t.reserved.Accept(t.ctx)
 	if err != nil {
 		s.noConnection(t, err)
@@ -178,17 +185,28 @@ func (s *session) retr(arg string) {
 	}
 	t := &transfer{verb: "RETR", path: at, file: f, sends: true}
 	ascii, stall := s.data.ascii, s.srv.cfg.StallTimeout
+	left := size - s.files.offset
+	if !ascii {
+		// Clients show their progress by the number in parentheses.
+		t.opening = fmt.Sprintf("Opening data connection for RETR (%d bytes).", left)
+	}
 	s.startTransfer(t, func(conn net.Conn) error {
 		if ascii {
 			return t.sendASCII(conn, f, stall)
 		}
-		return t.send(conn, f, stall)
+		return t.send(conn, f, left, stall)
 	})
 }
 
-func (s *session) stor(arg string) { s.receive("STOR", s.path(arg), os.O_CREATE, s.files.offset) }
+func (s *session) stor(arg string) { s.receive("STOR", s.path(arg), 0, s.files.offset) }
 
-func (s *session) appe(arg string) { s.receive("APPE", s.path(arg), os.O_CREATE, atEnd) }
+func (s *session) appe(arg string) { s.receive("APPE", s.path(arg), 0, atEnd) }
+
+// stou stores under a name that nobody has yet. RFC 1123 section 4.1.2.9 says
+// how the client learns it.
+func (s *session) stou(string) {
+	s.receive("STOU", s.path("ftp-"+strings.ToLower(rand.Text())), os.O_EXCL, 0)
+}
 
 // atEnd as an offset is the end of the file.
 const atEnd = -1
@@ -199,7 +217,7 @@ func (s *session) receive(verb, at string, flags int, offset int64) {
 	if !s.connected() {
 		return
 	}
-	f, size, err := s.openRegular(at, os.O_WRONLY|flags)
+	f, size, err := s.openRegular(at, os.O_WRONLY|os.O_CREATE|flags)
 	switch {
 	case err != nil:
 	case offset == atEnd:
@@ -212,6 +230,9 @@ func (s *session) receive(verb, at string, flags int, offset int64) {
 		return
 	}
 	t := &transfer{verb: verb, path: at, file: f}
+	if verb == "STOU" {
+		t.opening = "FILE: " + path.Base(at)
+	}
 	ascii, stall := s.data.ascii, s.srv.cfg.StallTimeout
 	s.startTransfer(t, func(conn net.Conn) error {
 		if offset == 0 {
