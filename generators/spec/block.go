@@ -31,14 +31,23 @@ type block struct {
 	at     hcl.Range
 	ranges Ranges
 	failed *bool
+	broken bool // by a syntax error, which is all that is reported
 }
 
 func (l *loader) block(kind string, raw *rawBlock) *block {
-	failed := false
+	failed := l.broken[raw.DefRange]
 	return &block{
 		l: l, title: fmt.Sprintf("%s %q", kind, raw.Label), at: raw.DefRange,
-		ranges: Ranges{"": raw.DefRange}, failed: &failed,
+		ranges: Ranges{"": raw.DefRange}, failed: &failed, broken: failed,
 	}
+}
+
+// add reports diagnostics that HCL found in the block.
+func (b *block) add(diags hcl.Diagnostics) {
+	if !b.broken {
+		b.l.add(diags...)
+	}
+	*b.failed = *b.failed || diags.HasErrors()
 }
 
 // in returns the reader for a block nested in b.
@@ -51,11 +60,7 @@ func (b *block) in(nested string, at hcl.Range) *block {
 
 // decode fills a raw struct from the block's body.
 func (b *block) decode(body hcl.Body, into any) {
-	diags := gohcl.DecodeBody(body, b.l.ctx, into)
-	b.l.add(diags...)
-	if diags.HasErrors() {
-		*b.failed = true
-	}
+	b.add(gohcl.DecodeBody(body, b.l.ctx, into))
 }
 
 // key is the name of an attribute as Ranges has it.
@@ -70,7 +75,9 @@ func (b *block) key(attr string) string {
 // the block's title.
 func (b *block) errAt(at hcl.Range, summary, format string, args ...any) {
 	*b.failed = true
-	b.l.err(&at, summary, b.title+": "+fmt.Sprintf(format, args...))
+	if !b.broken {
+		b.l.err(&at, summary, b.title+": "+fmt.Sprintf(format, args...))
+	}
 }
 
 // err reports an error at an attribute, or at the nearest thing there is.
@@ -79,7 +86,13 @@ func (b *block) err(attr, summary, format string, args ...any) {
 }
 
 func (b *block) warn(attr, summary, format string, args ...any) {
-	b.l.warn(b.ranges.Of(b.key(attr)), summary, b.title+": "+fmt.Sprintf(format, args...))
+	b.warnAt(*b.ranges.Of(b.key(attr)), summary, format, args...)
+}
+
+func (b *block) warnAt(at hcl.Range, summary, format string, args ...any) {
+	if !b.broken {
+		b.l.warn(&at, summary, b.title+": "+fmt.Sprintf(format, args...))
+	}
 }
 
 // missing reports a required attribute that is not there.
@@ -95,12 +108,17 @@ func (b *block) value(name string, attr *hcl.Attribute, want cty.Type, example s
 	}
 	b.ranges[b.key(name)] = attr.Expr.Range()
 	val, diags := attr.Expr.Value(b.l.ctx)
-	b.l.add(diags...)
+	b.add(diags)
 	if diags.HasErrors() {
-		*b.failed = true
 		return cty.NilVal, false
 	}
 	val, _ = val.UnmarkDeep()
+	if problem := b.l.meter.measure(val); problem != "" {
+		_, diags := b.l.meter.exceeded(attr.Expr.Range(), problem)
+		b.add(diags)
+		*b.failed = true
+		return cty.NilVal, false
+	}
 	if !val.IsWhollyKnown() {
 		// Only what failed elsewhere is unknown, and was reported there.
 		*b.failed = true

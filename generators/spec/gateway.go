@@ -66,6 +66,8 @@ func (l *loader) gatewaySites(b *block, g *Gateway, attr *hcl.Attribute) []*Site
 	for _, e := range elements {
 		site, declared := l.sites[e.text]
 		switch {
+		case !declared && len(l.broken) > 0:
+			*b.failed = true // its declaration may be what is broken
 		case !declared:
 			b.errAt(e.at, "Unknown site", "no site block is named %q.%s Name one that is, or add it.", e.text, l.suggest(e.text, namesOf(l.sites)))
 		case seen[e.text]:
@@ -98,8 +100,8 @@ func checkForward(b *block, g *Gateway, s *Site, at hcl.Range) {
 	}
 	remedy := fmt.Sprintf("Set announce = %q in the site.", g.Address)
 	if s.Announce == (netip.Addr{}) {
-		b.l.warn(&at, "Site announces its inner address", fmt.Sprintf("%s: PASV clients of site %q are told the host's own address, not %s. %s", b.title, s.Name, g.Address, remedy))
+		b.warnAt(at, "Site announces its inner address", "PASV clients of site %q are told the host's own address, not %s. %s", s.Name, g.Address, remedy)
 		return
 	}
-	b.l.warn(&at, "Site announces another address", fmt.Sprintf("%s: PASV clients of site %q are told %s, not %s. %s", b.title, s.Name, s.Announce, g.Address, remedy))
+	b.warnAt(at, "Site announces another address", "PASV clients of site %q are told %s, not %s. %s", s.Name, s.Announce, g.Address, remedy)
 }

@@ -93,6 +93,8 @@ type loader struct {
 	sites    map[string]*Site
 	declared map[string]hcl.Range // "site downloads" → where
 
+	broken map[hcl.Range]bool // blocks with a syntax error, by their headers
+
 	suggestions int // made so far
 }
 
@@ -104,7 +106,7 @@ func newLoader(fsys fs.FS, o Options) *loader {
 		declaredVars: map[string]*variable{}, undeclaredVars: map[string]bool{},
 		declaredLocals: map[string]*local{}, undeclaredLocals: map[string]bool{},
 		hosts: map[string]*Host{}, sites: map[string]*Site{},
-		declared: map[string]hcl.Range{},
+		declared: map[string]hcl.Range{}, broken: map[hcl.Range]bool{},
 	}
 }
 

@@ -71,16 +71,18 @@ func (l *loader) checkReference(traversal hcl.Traversal) {
 		l.err(&at, "Incomplete reference", fmt.Sprintf("%q needs the name of a value after a dot, like %s.name.", root, root))
 		return
 	}
-	switch root {
-	case "var":
-		if _, known := l.declaredVars[step.Name]; !known {
-			l.err(&at, "Unknown variable", fmt.Sprintf("No variable %q is declared.%s Declare it with a variable block, or correct the name.", step.Name, l.suggest(step.Name, namesOf(l.declaredVars))))
-			l.undeclaredVars[step.Name] = true
-		}
-	case "local":
-		if _, known := l.declaredLocals[step.Name]; !known {
-			l.err(&at, "Unknown local value", fmt.Sprintf("No local value %q is declared.%s Declare it in a locals block, or correct the name.", step.Name, l.suggest(step.Name, namesOf(l.declaredLocals))))
-			l.undeclaredLocals[step.Name] = true
-		}
+	if root == "var" && l.declaredVars[step.Name] == nil {
+		l.undeclaredVars[step.Name] = true
+		l.undeclared(at, "variable", step.Name, namesOf(l.declaredVars), "with a variable block")
+	}
+	if root == "local" && l.declaredLocals[step.Name] == nil {
+		l.undeclaredLocals[step.Name] = true
+		l.undeclared(at, "local value", step.Name, namesOf(l.declaredLocals), "in a locals block")
+	}
+}
+
+func (l *loader) undeclared(at hcl.Range, kind, name string, candidates []string, remedy string) {
+	if len(l.broken) == 0 { // else a syntax error may have hidden the declaration
+		l.err(&at, "Unknown "+kind, fmt.Sprintf("No %s %q is declared.%s Declare it %s, or correct the name.", kind, name, l.suggest(name, candidates), remedy))
 	}
 }

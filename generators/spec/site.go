@@ -48,7 +48,7 @@ func (l *loader) decodeSite(raw *rawBlock) {
 	if ports, ok := b.portRangeOf("data_ports", r.DataPorts); ok {
 		s.DataPorts = ports
 	}
-	if *b.failed || s.Host == nil {
+	if *b.failed || s.Host == nil { // the host's own error has been reported
 		if _, exists := l.sites[raw.Label]; !exists {
 			l.sites[raw.Label] = nil
 		}
@@ -68,7 +68,7 @@ func (l *loader) siteHost(b *block, attr *hcl.Attribute) *Host {
 		return nil
 	}
 	host, declared := l.hosts[name]
-	if !declared {
+	if !declared && len(l.broken) == 0 {
 		b.err("host", "Unknown host", "no host block is named %q.%s Name one that is, or add it.", name, l.suggest(name, namesOf(l.hosts)))
 	}
 	return host

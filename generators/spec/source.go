@@ -46,8 +46,25 @@ func (l *loader) parseFile(name string, src []byte) *hclsyntax.Body {
 	l.add(diags...)
 	l.spec.Files[name] = file
 	body := file.Body.(*hclsyntax.Body)
+	l.markBroken(body, diags)
 	l.meter.install(body)
 	return body
+}
+
+// markBroken remembers the blocks that a syntax error lies in. What they seem
+// to lack may only have been skipped by the parser, so nothing else is
+// reported about them.
+func (l *loader) markBroken(body *hclsyntax.Body, diags hcl.Diagnostics) {
+	for _, diag := range diags {
+		if diag.Severity != hcl.DiagError || diag.Subject == nil {
+			continue
+		}
+		for _, b := range body.Blocks {
+			if all := b.Range(); all.Start.Byte <= diag.Subject.End.Byte && diag.Subject.Start.Byte <= all.End.Byte {
+				l.broken[b.DefRange()] = true
+			}
+		}
+	}
 }
 
 var errTooLong = fmt.Errorf("the spec is longer than %d MiB in all; split it into several specs", maxBytes>>20)

@@ -1,0 +1,23 @@
+package spec
+
+import (
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/hashicorp/hcl/v2/hclwrite"
+)
+
+// Format returns src, a *.pasv.hcl file, in the canonical layout. Only spaces
+// change, so its meaning does not. A source that does not parse is not touched:
+// the diagnostics, under the given name, say why.
+func Format(name string, src []byte) ([]byte, hcl.Diagnostics) {
+	if len(src) > maxBytes {
+		return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Cannot format", Detail: name + ": " + errTooLong.Error() + "."}}
+	}
+	if diags := checkLimits(name, src); diags.HasErrors() {
+		return nil, diags
+	}
+	if _, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos); diags.HasErrors() {
+		return nil, diags
+	}
+	return hclwrite.Format(src), nil
+}
