@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"fmt"
 	"sort"
 	"strconv"
@@ -19,9 +20,14 @@ import (
 // with it.
 const LockFile = "pasvctl.lock.hcl"
 
-// MaxLockBytes bounds what ParseLock reads: some 20,000 sites with names of
-// the greatest length.
+// MaxLockBytes is the size of the largest lock that ParseLock reads, enough
+// for some 20,000 sites.
 const MaxLockBytes = 4 << 20
+
+const (
+	maxLockLine   = 1024    // bytes
+	maxLockTokens = 700_000 // an entry has 30 with the ends of its lines
+)
 
 const lockHeader = `# Made by pasvctl: the data ports that each site was given. Commit this file
 # beside the spec: it keeps every site where its firewalls and clients expect
@@ -59,21 +65,20 @@ func (l *Lock) find(name string) *LockedSite {
 	return &l.Sites[i]
 }
 
-// Bytes writes the lock as ParseLock reads it: one block a site, sorted.
+// Bytes writes the lock as ParseLock reads it: one block a site, in canonical
+// layout.
 func (l *Lock) Bytes() []byte {
-	file := hclwrite.NewEmptyFile()
-	file.Body().AppendUnstructuredTokens(hclwrite.Tokens{
-		{Type: hclsyntax.TokenComment, Bytes: []byte(lockHeader)},
-	})
+	var text bytes.Buffer
+	text.WriteString(lockHeader)
 	for _, s := range l.Sites {
-		file.Body().AppendNewline()
-		body := file.Body().AppendNewBlock("site", []string{s.Name}).Body()
-		body.SetAttributeValue("host", cty.StringVal(s.Host))
-		body.SetAttributeValue("data_ports", cty.StringVal(s.DataPorts.String()))
-		body.SetAttributeValue("ports", cty.NumberIntVal(int64(s.Ports)))
+		fmt.Fprintf(&text, "\nsite %s {\n  host       = %s\n  data_ports = %s\n  ports      = %d\n}\n",
+			quoted(s.Name), quoted(s.Host), quoted(s.DataPorts.String()), s.Ports)
 	}
-	return hclwrite.Format(file.Bytes())
+	return text.Bytes()
 }
+
+// quoted writes an HCL string.
+func quoted(s string) []byte { return hclwrite.TokensForValue(cty.StringVal(s)).Bytes() }
 
 type lockBody struct {
 	Sites []lockBlock `hcl:"site,block"`
@@ -101,7 +106,7 @@ func ParseLock(src []byte, filename string) (*Lock, hcl.Diagnostics) {
 			Subject:  &hcl.Range{Filename: filename, Start: hcl.InitialPos, End: hcl.InitialPos},
 		}}
 	}
-	if diags := plainTokens(src, filename); diags.HasErrors() {
+	if diags := checkPlain(src, filename); diags.HasErrors() {
 		return nil, diags
 	}
 	file, diags := hclsyntax.ParseConfig(src, filename, hcl.InitialPos)
@@ -115,25 +120,38 @@ func ParseLock(src []byte, filename string) (*Lock, hcl.Diagnostics) {
 	return checkLock(body)
 }
 
-// plainTokens refuses whatever a lock never holds. The parser recurses into
-// brackets, operators and nested blocks; without these it runs flat.
-func plainTokens(src []byte, filename string) hcl.Diagnostics {
-	tokens, _ := hclsyntax.LexConfig(src, filename, hcl.InitialPos)
-	depth := 0
-	for _, t := range tokens {
-		switch t.Type {
-		case hclsyntax.TokenOBrace:
-			depth++
-		case hclsyntax.TokenCBrace:
-			depth--
-		case hclsyntax.TokenIdent, hclsyntax.TokenOQuote, hclsyntax.TokenQuotedLit, hclsyntax.TokenCQuote,
-			hclsyntax.TokenNumberLit, hclsyntax.TokenEqual, hclsyntax.TokenNewline, hclsyntax.TokenComment, hclsyntax.TokenEOF:
-		default:
-			depth = -1
+// checkPlain refuses whatever a lock never holds, before the parser sees it.
+// The parser recurses into brackets, operators and nested blocks; without these
+// it runs flat. The text is looked at line by line, because a token takes a
+// hundred times the memory of its text.
+func checkPlain(src []byte, filename string) hcl.Diagnostics {
+	pos := hcl.InitialPos
+	depth, total := 0, 0
+	for line := range bytes.Lines(src) {
+		if len(line) > maxLockLine {
+			end := pos
+			end.Byte, end.Column = end.Byte+maxLockLine, end.Column+maxLockLine
+			return hcl.Diagnostics{damaged("This line is longer than any of a lock.", hcl.Range{Filename: filename, Start: pos, End: end})}
 		}
-		if depth < 0 || depth > 1 {
-			return hcl.Diagnostics{damaged("The lock holds only site blocks with plain values, and this is not one of them.", t.Range)}
+		tokens, _ := hclsyntax.LexConfig(line, filename, pos)
+		for _, t := range tokens {
+			total++
+			switch t.Type {
+			case hclsyntax.TokenOBrace:
+				depth++
+			case hclsyntax.TokenCBrace:
+				depth--
+			case hclsyntax.TokenIdent, hclsyntax.TokenOQuote, hclsyntax.TokenQuotedLit, hclsyntax.TokenCQuote,
+				hclsyntax.TokenNumberLit, hclsyntax.TokenEqual, hclsyntax.TokenNewline, hclsyntax.TokenComment, hclsyntax.TokenEOF:
+			default:
+				depth = -1
+			}
+			if depth < 0 || depth > 1 || total > maxLockTokens {
+				return hcl.Diagnostics{damaged("A lock holds only site blocks with plain values, some 20,000 at most, and this is something else.", t.Range)}
+			}
 		}
+		pos.Line++
+		pos.Byte += len(line)
 	}
 	return nil
 }

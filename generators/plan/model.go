@@ -48,8 +48,8 @@ type Site struct {
 //  4. Any other new connection to Control or Data is dropped.
 //  5. What goes to other ports is left to the host.
 type Policy struct {
-	Addresses4, Addresses6 []netip.Addr
-	Clients4, Clients6     []netip.Prefix // sorted, merged, masked
+	Addresses4, Addresses6 []netip.Addr   // the site's, in its host's order
+	Clients4, Clients6     []netip.Prefix // sorted, merged, masked; none of a family without address
 	Control                uint16
 	Data                   spec.PortRange
 	Gate                   bool

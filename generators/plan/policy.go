@@ -1,8 +1,6 @@
 package plan
 
 import (
-	"net/netip"
-	"slices"
 	"time"
 
 	"go4.org/netipx"
@@ -30,8 +28,6 @@ func policy(s *Site) Policy {
 			p.Addresses6 = append(p.Addresses6, a)
 		}
 	}
-	slices.SortFunc(p.Addresses4, netip.Addr.Compare)
-	slices.SortFunc(p.Addresses6, netip.Addr.Compare)
 
 	var clients netipx.IPSetBuilder
 	for _, c := range s.Clients {
