@@ -1,7 +1,9 @@
 package generators
 
 import (
-	"sort"
+	"cmp"
+	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 )
@@ -29,12 +31,14 @@ func InOrder(diags hcl.Diagnostics) hcl.Diagnostics {
 			kept = append(kept, d)
 		}
 	}
-	sort.SliceStable(kept, func(i, j int) bool {
-		a, b := at(kept[i]), at(kept[j])
-		if a.Filename != b.Filename {
-			return a.Filename < b.Filename
-		}
-		return a.Start.Byte < b.Start.Byte
+	slices.SortStableFunc(kept, func(a, b *hcl.Diagnostic) int {
+		x, y := at(a), at(b)
+		return cmp.Or(
+			strings.Compare(x.Filename, y.Filename),
+			cmp.Compare(x.Start.Byte, y.Start.Byte),
+			strings.Compare(a.Summary, b.Summary),
+			strings.Compare(a.Detail, b.Detail), // gohcl reports in no fixed order
+		)
 	})
 	return kept
 }

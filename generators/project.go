@@ -1,7 +1,18 @@
 package generators
 
 import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
@@ -13,4 +24,84 @@ type Project struct {
 	Moves []plan.Move // against the lock that lay there
 
 	targets []target
+}
+
+// Options are the values that a spec's variables get.
+type Options struct {
+	// Name is the spec's own, in the header of every file; the base name of
+	// the first file, without its extension, where it is empty.
+	Name string
+	// Vars are values given by name, as raw text. They win over the rest.
+	Vars map[string]string
+	// VarFiles are files of values; of two that set a variable the later wins.
+	VarFiles []spec.VarFile
+	// Env are values from the environment, by the name of the variable.
+	Env map[string]string
+}
+
+// Load reads the named files of fsys as one spec, with the lock that lies
+// beside the first of them, plans it, and decodes the settings of its targets.
+// The mistakes of all three are reported in one run, in the order of the
+// sources.
+//
+// The Project is never nil, and Spec.Files has every source that a diagnostic
+// points into. With an error nothing else of it is of use.
+func Load(fsys fs.FS, names []string, o Options) (*Project, hcl.Diagnostics) {
+	s, diags := spec.Load(fsys, names, spec.Options{
+		Name:     o.Name,
+		Servers:  servers(),
+		Targets:  slices.Sorted(maps.Keys(kinds)),
+		Vars:     o.Vars,
+		VarFiles: o.VarFiles,
+		Env:      o.Env,
+	})
+	lock, more := readLock(fsys, names, s)
+	diags = append(diags, more...)
+	p := &Project{Spec: s}
+	made, placement, more := plan.Build(s, lock)
+	diags = append(diags, more...)
+	p.Plan = made
+	if placement != nil {
+		p.Lock, p.Moves = placement.Lock, placement.Moves
+	}
+	p.targets, more = targets(s)
+	return p, InOrder(append(diags, more...))
+}
+
+// servers are the traits of all server profiles that package spec checks by.
+func servers() map[string]spec.Server {
+	all := map[string]spec.Server{}
+	for _, p := range sizing.Profiles() {
+		all[p.Name] = spec.Server{
+			NoImplicitTLS: p.Name == "pureftpd", // its TLS modes are all explicit
+			HoldsRange:    p.HoldsRange,
+		}
+	}
+	return all
+}
+
+// readLock reads the lock beside the spec; nil where there is none.
+func readLock(fsys fs.FS, names []string, s *spec.Spec) (*plan.Lock, hcl.Diagnostics) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	name := path.Join(path.Dir(slices.Min(names)), plan.LockFile)
+	file, err := fsys.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var text []byte
+	if err == nil {
+		defer file.Close()
+		text, err = io.ReadAll(io.LimitReader(file, plan.MaxLockBytes+1))
+	}
+	if err != nil {
+		return nil, hcl.Diagnostics{{
+			Severity: hcl.DiagError,
+			Summary:  "Cannot read the lock",
+			Detail:   fmt.Sprintf("%s. Without it every range would be chosen anew.", err),
+		}}
+	}
+	s.Files[name] = &hcl.File{Bytes: text}
+	return plan.ParseLock(text, name)
 }

@@ -2,7 +2,6 @@ package generators
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/gohcl"
@@ -39,13 +38,10 @@ type target struct {
 	decl *hcl.Range // the block's header; nil where the spec has no such block
 }
 
-// decode reads a target block into a new Target of its kind.
+// decode reads a target block into a new Target of its kind, which package
+// spec has checked.
 func decode(t *spec.Target) (target, hcl.Diagnostics) {
-	kind, known := kinds[t.Kind]
-	if !known {
-		return target{}, hcl.Diagnostics{unknownKind(t.Kind, &t.DeclRange)}
-	}
-	settings := kind.New()
+	settings := kinds[t.Kind].New()
 	diags := gohcl.DecodeBody(t.Body, t.Eval, settings)
 	if s, ok := settings.(sourced); ok {
 		s.setSource(t.Source)
@@ -57,7 +53,11 @@ func decode(t *spec.Target) (target, hcl.Diagnostics) {
 func unconfigured(name string) (target, hcl.Diagnostics) {
 	kind, known := kinds[name]
 	if !known {
-		return target{}, hcl.Diagnostics{unknownKind(name, nil)}
+		return target{}, hcl.Diagnostics{{
+			Severity: hcl.DiagError,
+			Summary:  "Unknown target",
+			Detail:   fmt.Sprintf("There is no target %q. %s", name, choices(name, kinds)),
+		}}
 	}
 	settings := kind.New()
 	diags := gohcl.DecodeBody(hcl.EmptyBody(), nil, settings)
@@ -66,21 +66,4 @@ func unconfigured(name string) (target, hcl.Diagnostics) {
 		d.Detail += fmt.Sprintf(" Give the spec a target %q block with it.", name)
 	}
 	return target{Target: settings, kind: name}, diags
-}
-
-func kindNames() []string {
-	all := make([]string, 0, len(kinds))
-	for _, k := range Kinds() {
-		all = append(all, k.Name)
-	}
-	return all
-}
-
-func unknownKind(name string, at *hcl.Range) *hcl.Diagnostic {
-	return &hcl.Diagnostic{
-		Severity: hcl.DiagError,
-		Summary:  "Unknown target",
-		Detail:   fmt.Sprintf("There is no target %q. There are %s.", name, strings.Join(kindNames(), ", ")),
-		Subject:  at,
-	}
 }

@@ -33,10 +33,7 @@ func Build(s *spec.Spec, lock *Lock) (*Plan, *Placement, hcl.Diagnostics) {
 	for _, t := range all {
 		t.Policy = policy(t.Site)
 	}
-	p := &Plan{SpecName: s.Name, Sites: sites, Hosts: hosts(sites)}
-	var more hcl.Diagnostics
-	p.Gateways, more = gateways(s.Gateways, sites)
-	diags = append(diags, more...)
+	p := &Plan{SpecName: s.Name, Sites: sites, Hosts: hosts(sites), Gateways: gateways(s.Gateways, sites)}
 	if diags.HasErrors() {
 		return p, nil, diags
 	}
