@@ -1,0 +1,127 @@
+package generators
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/pasvctl/pasvctl/cmd/needs"
+	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+func TestAWSTerraform(t *testing.T) {
+	text := mustFiles(t, handTarget(t, "aws", `vpc_id = "vpc-0abc"`), awsPlan())["aws/pasvctl.tf"]
+	file, diags := hclsyntax.ParseConfig([]byte(text), "pasvctl.tf", hcl.InitialPos)
+	if diags.HasErrors() {
+		t.Fatal(diags, text)
+	}
+	var got []string
+	for _, block := range file.Body.(*hclsyntax.Body).Blocks {
+		if block.Type == "variable" {
+			t.Error("asks for the VPC although vpc_id is set")
+		}
+		if block.Type != "locals" {
+			continue
+		}
+		for family, title := range map[string]string{"ipv4": "IPv4", "ipv6": "IPv6"} {
+			rules, diags := block.Body.Attributes[family].Expr.Value(nil)
+			if diags.HasErrors() {
+				t.Fatal(diags)
+			}
+			for _, rule := range rules.AsValueMap() {
+				first, _ := rule.GetAttr("first").AsBigFloat().Int64()
+				last, _ := rule.GetAttr("last").AsBigFloat().Int64()
+				got = append(got, fmt.Sprintf("%s %s %s %d-%d",
+					rule.GetAttr("host").AsString(), title, rule.GetAttr("from").AsString(), first, last))
+			}
+		}
+		groups, _ := block.Body.Attributes["groups"].Expr.Value(nil)
+		want := "FTP servers on edge2 by pasvctl from m-ller -${x}- -{y}.pasv.hcl"
+		if got := groups.AsValueMap()["edge2"].GetAttr("description").AsString(); got != want {
+			t.Errorf("description %q, want %q", got, want)
+		}
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, awsWant) {
+		t.Errorf("got  %q\nwant %q", got, awsWant)
+	}
+}
+
+// Terraform itself formats and validates the module, against a provider that
+// serves the schemas of the two resources.
+func TestAWSTerraformIsReadByTheTool(t *testing.T) {
+	terraform := needs.Tool(t, "terraform")
+	provider := buildProvider(t)
+	lone := handHost("edge1", "203.0.113.10")
+	v4Only := handPlan(handSite(lone, "a", "vsftpd", 21, spec.PortRange{First: 61000, Last: 61009}, nil))
+	cases := []struct {
+		name, body string
+		plan       *plan.Plan
+		mutate     func(string) string
+		valid      bool
+	}{
+		{"two hosts", ``, awsPlan(), nil, true},
+		{"in a VPC", `vpc_id = "vpc-0abc"`, awsPlan(), nil, true},
+		{"no IPv6", ``, v4Only, nil, true},
+		{"a wrong attribute", ``, v4Only, func(s string) string { return strings.Replace(s, "cidr_ipv6  ", "cidr_block ", 1) }, false},
+		{"a missing attribute", ``, v4Only, func(s string) string {
+			return strings.Replace(s, `  ip_protocol       = "tcp"`+"\n", "", 1)
+		}, false},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			text := mustFiles(t, handTarget(t, "aws", c.body), c.plan)["aws/pasvctl.tf"]
+			if c.mutate != nil {
+				mutant := c.mutate(text)
+				if mutant == text {
+					t.Fatal("the mutation changed nothing")
+				}
+				text = mutant
+			}
+			if err := os.WriteFile(filepath.Join(dir, "pasvctl.tf"), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if out, err := runTerraform(terraform, provider, dir, "fmt", "-check", "-diff"); err != nil && c.valid {
+				t.Errorf("terraform fmt: %v: %s", err, out)
+			}
+			if out, err := runTerraform(terraform, provider, dir, "validate", "-no-color"); (err == nil) != c.valid {
+				t.Errorf("terraform validate: %v: %s", err, out)
+			}
+		})
+	}
+}
+
+func runTerraform(terraform, provider, dir string, args ...string) ([]byte, error) {
+	cmd := exec.Command(terraform, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "TF_CLI_CONFIG_FILE="+provider, "CHECKPOINT_DISABLE=1")
+	return cmd.CombinedOutput()
+}
+
+// buildProvider builds the provider under testdata, a module of its own, and
+// returns the configuration that makes Terraform take it for hashicorp/aws.
+func buildProvider(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	build := exec.Command(needs.Tool(t, "go"), "build", "-o", filepath.Join(dir, "terraform-provider-aws"), ".")
+	build.Dir = filepath.Join("testdata", "terraform-provider-aws")
+	build.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	config := filepath.Join(dir, "terraformrc")
+	text := fmt.Sprintf("provider_installation {\n  dev_overrides {\n    \"hashicorp/aws\" = %q\n  }\n}\n", dir)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return config
+}
