@@ -1,0 +1,79 @@
+# Made by pasvctl 0.1.0 from nat; do not edit: change the spec and generate it again.
+#
+# A module of its own: one security group per host, for its network interfaces
+# to be members of. The groups are stateful, so replies and running transfers
+# need no rule. They have no egress rules: passive FTP opens no connection from
+# the server, and what else the host needs (DNS, updates) belongs to a group of
+# yours beside this one.
+
+terraform {
+  required_version = ">= 1.3"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.0"
+    }
+  }
+}
+
+variable "vpc_id" {
+  description = "Id of the VPC that the hosts are in."
+  type        = string
+}
+
+locals {
+  groups = {
+    "exchange" = { name = "pasvctl-exchange", description = "FTP servers on exchange by pasvctl from nat" }
+    "files"    = { name = "pasvctl-files", description = "FTP servers on files by pasvctl from nat" }
+  }
+  ipv4 = {
+    "exchange/orders/control/203.0.113.0/25"   = { host = "exchange", from = "203.0.113.0/25", first = 2121, last = 2121, description = "orders control" }
+    "exchange/orders/control/203.0.113.128/26" = { host = "exchange", from = "203.0.113.128/26", first = 2121, last = 2121, description = "orders control" }
+    "exchange/orders/data/203.0.113.0/25"      = { host = "exchange", from = "203.0.113.0/25", first = 61185, last = 61370, description = "orders data" }
+    "exchange/orders/data/203.0.113.128/26"    = { host = "exchange", from = "203.0.113.128/26", first = 61185, last = 61370, description = "orders data" }
+    "files/downloads/control/0.0.0.0/0"        = { host = "files", from = "0.0.0.0/0", first = 21, last = 21, description = "downloads control" }
+    "files/downloads/data/0.0.0.0/0"           = { host = "files", from = "0.0.0.0/0", first = 61000, last = 61184, description = "downloads data" }
+  }
+  ipv6 = {
+  }
+}
+
+resource "aws_security_group" "pasvctl" {
+  for_each = local.groups
+
+  name        = each.value.name
+  description = each.value.description
+  vpc_id      = var.vpc_id
+
+  tags = {
+    Name = each.value.name
+  }
+}
+
+resource "aws_vpc_security_group_ingress_rule" "ipv4" {
+  for_each = local.ipv4
+
+  security_group_id = aws_security_group.pasvctl[each.value.host].id
+  description       = each.value.description
+  ip_protocol       = "tcp"
+  from_port         = each.value.first
+  to_port           = each.value.last
+  cidr_ipv4         = each.value.from
+}
+
+resource "aws_vpc_security_group_ingress_rule" "ipv6" {
+  for_each = local.ipv6
+
+  security_group_id = aws_security_group.pasvctl[each.value.host].id
+  description       = each.value.description
+  ip_protocol       = "tcp"
+  from_port         = each.value.first
+  to_port           = each.value.last
+  cidr_ipv6         = each.value.from
+}
+
+output "security_group_ids" {
+  description = "Id of each host's security group, by the host's name in the spec."
+  value       = { for host, group in aws_security_group.pasvctl : host => group.id }
+}
