@@ -119,7 +119,28 @@ func (s *Source) Path(name string) string { return filepath.Join(s.Dir, name) }
 func (s *Source) Close() error { return s.root.Close() }
 
 // Read reads one regular file of at most MaxFileSize bytes, anywhere.
-func Read(path string) ([]byte, error) {
+func Read(path string) ([]byte, error) { return read(path, check) }
+
+// ErrReadable is the error of a file that everybody may read or write, and
+// should not.
+var ErrReadable = errors.New("is open to every user")
+
+// ReadPrivate reads a file with secrets: one that others than its owner and
+// group may not touch.
+func ReadPrivate(path string) ([]byte, error) {
+	return read(path, func(f *os.File) error {
+		if err := check(f); err != nil {
+			return err
+		}
+		info, err := f.Stat()
+		if err == nil && info.Mode().Perm()&0o007 != 0 {
+			err = ErrReadable
+		}
+		return err
+	})
+}
+
+func read(path string, check func(*os.File) error) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -141,6 +162,7 @@ func ReadAll(r io.Reader) ([]byte, error) {
 }
 
 var (
+	errFolder     = errors.New("is a folder, not a file")
 	errNotRegular = errors.New("not a regular file")
 	errTooLarge   = fmt.Errorf("larger than %d MiB", MaxFileSize>>20)
 )
@@ -151,7 +173,7 @@ func check(f *os.File) error {
 		return err
 	}
 	if info.IsDir() {
-		return errors.New("is a folder, not a file")
+		return errFolder
 	}
 	if !info.Mode().IsRegular() {
 		return errNotRegular

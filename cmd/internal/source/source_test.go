@@ -1,6 +1,7 @@
 package source
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -130,5 +131,21 @@ func TestReadAllIsBounded(t *testing.T) {
 	defer zero.Close()
 	if _, err := ReadAll(zero); err == nil {
 		t.Error("an endless stream was read without an error")
+	}
+}
+
+func TestSecretsAreTheOwnersOnly(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "users")
+	write(t, path, "secret")
+	if text, err := ReadPrivate(path); err != nil || string(text) != "secret" {
+		t.Errorf("%q, %v", text, err)
+	}
+	for _, mode := range []fs.FileMode{0o604, 0o602, 0o666} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadPrivate(path); !errors.Is(err, ErrReadable) {
+			t.Errorf("mode %o: %v", mode, err)
+		}
 	}
 }

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/pasvctl/pasvctl/generators/explain"
+	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
+)
+
+// comparison is what each known server would need for one site.
+type comparison struct {
+	Version int              `json:"version"`
+	Sites   []siteComparison `json:"sites"`
+}
+
+type siteComparison struct {
+	Name    string           `json:"name"`
+	Servers []serverForecast `json:"servers"`
+}
+
+type serverForecast struct {
+	Server  string  `json:"server"`
+	Chosen  bool    `json:"chosen"` // the spec's own choice
+	Ports   int     `json:"ports"`
+	Binding string  `json:"binding,omitempty"`
+	Refused float64 `json:"refused"`
+	OnePort bool    `json:"one_port_works"`
+	// Error says why no range serves this site on this server.
+	Error string `json:"error,omitempty"`
+}
+
+// explicitSquatted is the attribute whose default depends on the server.
+const explicitSquatted = "objective.squatted"
+
+func comparisons(p *plan.Plan) comparison {
+	all := comparison{Version: 1, Sites: []siteComparison{}}
+	for _, s := range p.Sites {
+		c := siteComparison{Name: s.Name}
+		for _, profile := range sizing.Profiles() {
+			c.Servers = append(c.Servers, forecast(s, profile))
+		}
+		all.Sites = append(all.Sites, c)
+	}
+	return all
+}
+
+func forecast(s *plan.Site, profile sizing.Profile) serverForecast {
+	w := plan.Workload(s.Site)
+	if _, explicit := s.Ranges[explicitSquatted]; !explicit {
+		w.Objective.Squatted = 1
+		if profile.HoldsRange {
+			w.Objective.Squatted = 0
+		}
+	}
+	r, err := sizing.Size(profile, w)
+	f := serverForecast{
+		Server: profile.Name, Chosen: profile.Name == s.Server, Ports: r.Ports, Binding: r.Binding,
+		Refused: r.Refused, OnePort: r.OnePort.Works,
+	}
+	if err != nil {
+		f.Error = err.Error()
+	}
+	return f
+}
+
+func writeComparisons(w io.Writer, c comparison) error {
+	for i, s := range c.Sites {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		rows := [][]string{{"SITE " + s.Name, "PORTS", "BOUND", "REFUSED", "ONE PORT"}}
+		for _, f := range s.Servers {
+			rows = append(rows, f.row())
+		}
+		if err := table(w, rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f serverForecast) row() []string {
+	name := "  " + f.Server
+	if f.Chosen {
+		name = "* " + f.Server
+	}
+	if f.Error != "" {
+		return []string{name, "-", f.Error}
+	}
+	one := "no"
+	if f.OnePort {
+		one = "is enough"
+	}
+	return []string{name, explain.Count(f.Ports), f.Binding, explain.Share(f.Refused), one}
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/pasvctl/pasvctl/generators/explain"
+)
+
+// proseColumns is how wide prose is on a wide terminal, and where there is
+// none.
+const proseColumns = 88
+
+func newExplain(s streams) *cobra.Command {
+	var v variables
+	var asJSON bool
+	c := &cobra.Command{
+		Use:     "explain FILE|FOLDER SITE",
+		Short:   "derive a site's range in prose: why these ports, and not fewer",
+		Example: "  pasvctl explain examples/quickstart downloads",
+		Args:    exactly("FILE", "SITE"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			p, err := v.valid(s, args[0])
+			if err != nil {
+				return err
+			}
+			site, err := p.site(args[1])
+			if err != nil {
+				return err
+			}
+			e := explain.Site(site)
+			if asJSON {
+				return writeJSON(s.out, e)
+			}
+			columns, is := terminal(s.out)
+			if !is || columns > proseColumns {
+				columns = proseColumns
+			}
+			return e.WriteText(s.out, columns)
+		},
+	}
+	v.register(c)
+	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")
+	c.ValidArgsFunction = func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 1 {
+			return v.completeSite(c, args, typed)
+		}
+		return completeSpec(c, args, typed)
+	}
+	return c
+}

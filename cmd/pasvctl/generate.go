@@ -1,0 +1,232 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/atomicfile"
+	"github.com/pasvctl/pasvctl/cmd/internal/outdir"
+	"github.com/pasvctl/pasvctl/generators"
+	"github.com/pasvctl/pasvctl/generators/plan"
+)
+
+type generator struct {
+	streams
+	variables
+	dir     string
+	targets []string
+	check   bool
+	asJSON  bool
+}
+
+func newGenerate(s streams) *cobra.Command {
+	g := &generator{streams: s}
+	c := &cobra.Command{
+		Use:   "generate FILE|FOLDER -o DIR",
+		Short: "write the firewall rules and server configs of a spec",
+		Long: `generate renders the targets of a spec into DIR and prints each path with what
+became of it: created, updated or unchanged. Nothing is written unless everything
+could be rendered, each file is replaced as a whole, and what is equal is not
+touched. Files of an earlier run that this spec would not make any more are called
+stale and left where they are: delete them yourself.
+
+The ranges are kept in ` + plan.LockFile + ` beside the spec, which is to be committed.
+
+With --check nothing is written, and a difference ends with exit code 2.`,
+		Example: "  pasvctl generate examples/quickstart -o out\n  pasvctl generate examples/quickstart -o out --check --target nftables",
+		Args:    exactly("FILE"),
+		RunE:    func(_ *cobra.Command, args []string) error { return g.run(args[0]) },
+	}
+	g.register(c)
+	c.Flags().StringVarP(&g.dir, "output", "o", "", "write into `DIR`")
+	c.Flags().StringArrayVar(&g.targets, "target", nil, "render only this `TARGET`; repeatable")
+	c.Flags().BoolVar(&g.check, "check", false, "write nothing, exit 2 if a file differs, is missing or is stale")
+	c.Flags().BoolVar(&g.asJSON, "json", false, "write the list of paths as JSON")
+	_ = c.MarkFlagDirname("output")
+	_ = c.RegisterFlagCompletionFunc("target", cobra.FixedCompletions(targetNames(), cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+func targetNames() []string {
+	var names []string
+	for _, k := range generators.Kinds() {
+		names = append(names, k.Name)
+	}
+	return names
+}
+
+func (g *generator) run(path string) error {
+	if g.dir == "" {
+		return usage("write -o DIR", "the output folder is missing")
+	}
+	for _, name := range g.targets {
+		if !slices.Contains(targetNames(), name) {
+			return usage("the targets are "+strings.Join(targetNames(), ", "), "there is no target %q", name)
+		}
+	}
+	p, err := g.valid(g.streams, path)
+	if err != nil {
+		return err
+	}
+	made, diags := p.Files(g.targets...)
+	if err := p.show(g.streams, diags); err != nil {
+		return err
+	}
+	if err := p.invalid(path, diags); err != nil {
+		return err
+	}
+	files := make([]outdir.File, len(made))
+	for i, f := range made {
+		files[i] = outdir.File(f)
+	}
+	g.tellMoves(p.Moves)
+	if g.check {
+		return g.compare(p, files)
+	}
+	return g.write(p, files)
+}
+
+// tellMoves is loud, because what pasvctl does not write must follow.
+func (g *generator) tellMoves(moves []plan.Move) {
+	for _, m := range moves {
+		what := "MOVED"
+		if m.InPlace() {
+			what = "RESIZED"
+		}
+		fmt.Fprintf(g.err, "%s: site %q: data ports %s -> %s: %s\n", what, m.Site, m.From, m.To, m.Why)
+	}
+	if len(moves) > 0 {
+		fmt.Fprintln(g.err, "Firewalls and NAT devices that pasvctl does not write must follow.")
+	}
+}
+
+// ours knows the files that an earlier run made from this spec by their first
+// line. With only some targets rendered, none is taken for stale.
+func (g *generator) ours(p *project) func(head []byte) bool {
+	if len(g.targets) > 0 {
+		return nil
+	}
+	header := regexp.MustCompile(`(?m)^\W*Made by pasvctl \S+ from ` + regexp.QuoteMeta(p.Plan.SpecName) + `;`)
+	return header.Match
+}
+
+// lockName is where the lock lies, for the list of paths.
+func (g *generator) lockName(p *project) string { return p.source.Path(plan.LockFile) }
+
+func (g *generator) compare(p *project, files []outdir.File) error {
+	changes, err := outdir.Compare(g.dir, files, g.ours(p))
+	if err != nil {
+		return failure(err, "")
+	}
+	changes = g.located(changes)
+	lock, err := outdir.Compare(p.source.Dir, lockFile(p), nil)
+	if err != nil {
+		return failure(err, "")
+	}
+	lock[0].Path = g.lockName(p)
+	changes = slices.DeleteFunc(append(changes, lock...), func(c outdir.Change) bool { return c.State == outdir.Unchanged })
+	if g.asJSON {
+		err = writeJSON(g.out, changes)
+	} else {
+		err = g.list(changes, map[outdir.State]string{outdir.Created: "missing", outdir.Updated: "differs", outdir.Stale: "stale"})
+	}
+	if err != nil {
+		return err
+	}
+	if len(changes) > 0 {
+		fmt.Fprintf(g.err, "%s: run pasvctl generate without --check\n", counted(len(changes), "difference"))
+		return silent(exitDifference)
+	}
+	return nil
+}
+
+func (g *generator) write(p *project, files []outdir.File) error {
+	pending, err := outdir.Stage(g.dir, files, g.ours(p))
+	if err != nil {
+		return failure(err, writeHint(err))
+	}
+	changes := g.located(pending.Changes)
+	lock, err := g.writeLock(p)
+	if err != nil {
+		pending.Discard()
+		return failure(err, "the lock is kept beside the spec, which must be writable")
+	}
+	if err := pending.Commit(); err != nil {
+		return failure(err, "")
+	}
+	changes = append(changes, lock)
+	if g.asJSON {
+		return writeJSON(g.out, changes)
+	}
+	if err := g.list(changes, nil); err != nil {
+		return err
+	}
+	g.summarize(changes)
+	return nil
+}
+
+// writeLock writes the lock if it says something new.
+func (g *generator) writeLock(p *project) (outdir.Change, error) {
+	file := lockFile(p)
+	changes, err := outdir.Compare(p.source.Dir, file, nil)
+	if err != nil {
+		return outdir.Change{}, err
+	}
+	change := outdir.Change{Path: g.lockName(p), State: changes[0].State}
+	if change.State == outdir.Unchanged {
+		return change, nil
+	}
+	return change, atomicfile.Write(p.source.Dir, plan.LockFile, file[0].Content, 0o644)
+}
+
+func lockFile(p *project) []outdir.File {
+	return []outdir.File{{Path: plan.LockFile, Content: p.Lock.Bytes()}}
+}
+
+// located puts the output folder before the paths.
+func (g *generator) located(changes []outdir.Change) []outdir.Change {
+	all := slices.Clone(changes)
+	for i := range all {
+		all[i].Path = filepath.Join(g.dir, filepath.FromSlash(all[i].Path))
+	}
+	return all
+}
+
+func (g *generator) list(changes []outdir.Change, words map[outdir.State]string) error {
+	for _, c := range changes {
+		word := string(c.State)
+		if other, ok := words[c.State]; ok {
+			word = other
+		}
+		if _, err := fmt.Fprintf(g.out, "%-9s  %s\n", word, c.Path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *generator) summarize(changes []outdir.Change) {
+	count := map[outdir.State]int{}
+	for _, c := range changes {
+		count[c.State]++
+	}
+	fmt.Fprintf(g.err, "%s created, %d updated, %d unchanged\n",
+		counted(count[outdir.Created], "file"), count[outdir.Updated], count[outdir.Unchanged])
+	if n := count[outdir.Stale]; n > 0 {
+		fmt.Fprintf(g.err, "%s stale: this spec does not make them any more; delete them, and take them out of use where they are deployed\n", counted(n, "file"))
+	}
+}
+
+func writeHint(err error) string {
+	if errors.Is(err, fs.ErrPermission) {
+		return "choose a folder that you may write to with -o"
+	}
+	return ""
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pasvctl/pasvctl/generators/explain"
+	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
+)
+
+type planner struct {
+	streams
+	variables
+	asJSON, compare bool
+}
+
+func newPlan(s streams) *cobra.Command {
+	p := &planner{streams: s}
+	c := &cobra.Command{
+		Use:   "plan FILE|FOLDER",
+		Short: "show the computed range of each site, and the reason for it",
+		Long: `plan shows for each site the range, the bound that makes it that large, the share of
+data connections that is refused with it, and what a range of one port would do.
+
+With --compare it shows what each known server would need for the same site.`,
+		Example: "  pasvctl plan examples/quickstart\n  pasvctl plan --compare examples/quickstart",
+		Args:    exactly("FILE"),
+		RunE:    func(_ *cobra.Command, args []string) error { return p.run(args[0]) },
+	}
+	p.register(c)
+	c.Flags().BoolVar(&p.asJSON, "json", false, "write JSON")
+	c.Flags().BoolVar(&p.compare, "compare", false, "compare all servers for each site")
+	return c
+}
+
+func (p *planner) run(path string) error {
+	loaded, err := p.valid(p.streams, path)
+	if err != nil {
+		return err
+	}
+	switch {
+	case p.compare && p.asJSON:
+		return writeJSON(p.out, comparisons(loaded.Plan))
+	case p.compare:
+		return writeComparisons(p.out, comparisons(loaded.Plan))
+	case p.asJSON:
+		text, err := loaded.Plan.JSON()
+		if err != nil {
+			return err
+		}
+		_, err = p.out.Write(text)
+		return err
+	default:
+		return writePlan(p.out, loaded.Plan)
+	}
+}
+
+// table lays out rows in columns.
+func table(w io.Writer, rows [][]string) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		if _, err := fmt.Fprintln(t, strings.Join(row, "\t")); err != nil {
+			return err
+		}
+	}
+	return t.Flush()
+}
+
+func writePlan(w io.Writer, p *plan.Plan) error {
+	rows := [][]string{{"SITE", "HOST", "SERVER", "CONTROL", "RANGE", "PORTS", "BOUND", "REFUSED", "ONE PORT"}}
+	for _, s := range p.Sites {
+		bound := s.Sizing.Binding
+		if s.Pinned {
+			bound += " (pinned)"
+		}
+		rows = append(rows, []string{
+			s.Name, s.Host.Name, s.Server, fmt.Sprint(s.Port), s.DataPorts.String(), explain.Count(s.DataPorts.Count()),
+			bound, explain.Share(s.Refused), onePort(s.Sizing.OnePort),
+		})
+	}
+	if err := table(w, rows); err != nil {
+		return err
+	}
+	for _, s := range p.Sites {
+		for _, b := range s.Sizing.Bounds {
+			if b.Name != s.Sizing.Binding {
+				continue
+			}
+			if _, err := fmt.Fprintf(w, "\n%s: %s\n", s.Name, b.Why); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// onePort says in a word what one port would do.
+func onePort(o sizing.OnePort) string {
+	switch {
+	case o.Works:
+		return "is enough"
+	case o.Refused == 1:
+		return "refuses all"
+	case o.Refused == 0:
+		return "is too few"
+	default:
+		return "refuses " + explain.Share(o.Refused)
+	}
+}

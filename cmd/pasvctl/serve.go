@@ -1,0 +1,247 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/portowner"
+	"github.com/pasvctl/pasvctl/cmd/internal/source"
+	"github.com/pasvctl/pasvctl/embeddedftpd"
+	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
+	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+// embedded is the server profile of the bundled daemon.
+const embedded = "embedded"
+
+type server struct {
+	streams
+	variables
+	site             string
+	listen           []string
+	anonymous, users string
+}
+
+func newServe(s streams) *cobra.Command {
+	d := &server{streams: s}
+	c := &cobra.Command{
+		Use:   "serve FILE|FOLDER --site NAME",
+		Short: "run the bundled FTP daemon for a site, on its computed range",
+		Long: `serve runs the bundled FTP daemon for a site whose server is "embedded". It binds the
+control port and every port of the site's range at start, on the site's addresses or
+on those of --listen, and refuses to start where another program has one of them.
+
+Addresses outside the site's clients are refused, unless every --listen is on
+loopback. A users file has a line a user, NAME:HASH:FOLDER or NAME:HASH:FOLDER:ro,
+with an argon2id or bcrypt hash.
+
+It logs to stderr, and stops on SIGTERM or SIGINT: idle sessions end at once, running
+transfers get a few seconds.`,
+		Example: "  pasvctl serve examples/quickstart --site drop --listen 127.0.0.1:2121 --anonymous /srv/ftp",
+		Args:    exactly("FILE"),
+		RunE:    func(c *cobra.Command, args []string) error { return d.run(c.Context(), args[0]) },
+	}
+	d.register(c)
+	c.Flags().StringVar(&d.site, "site", "", "serve the site `NAME`")
+	c.Flags().StringArrayVar(&d.listen, "listen", nil, "bind control and data ports on `ADDR:PORT` instead of the site's addresses; repeatable")
+	c.Flags().StringVar(&d.anonymous, "anonymous", "", "let anybody read `DIR`")
+	c.Flags().StringVar(&d.users, "users", "", "let the users of `FILE` log in")
+	_ = c.RegisterFlagCompletionFunc("site", d.completeSite)
+	_ = c.MarkFlagDirname("anonymous")
+	return c
+}
+
+func (d *server) run(ctx context.Context, path string) error {
+	if d.site == "" {
+		return usage("write --site NAME", "the site is missing")
+	}
+	if d.anonymous == "" && d.users == "" {
+		return usage("write --anonymous DIR or --users FILE, or both", "nobody could log in")
+	}
+	listen, err := parseListen(d.listen)
+	if err != nil {
+		return err
+	}
+	p, err := d.valid(d.streams, path)
+	if err != nil {
+		return err
+	}
+	site, err := p.site(d.site)
+	if err != nil {
+		return err
+	}
+	if err := servable(site); err != nil {
+		return err
+	}
+	d.warnUnkept(p, site)
+	cfg, err := d.config(site, listen)
+	if err != nil {
+		return err
+	}
+	return d.serve(ctx, site, cfg)
+}
+
+// servable tells whether the bundled daemon can run a site as the spec has it.
+func servable(s *plan.Site) error {
+	if s.Server != embedded {
+		return failure(fmt.Errorf("site %q runs on %s, not on the bundled daemon", s.Name, s.Profile.Title),
+			fmt.Sprintf("set server = %q in the spec (pasvctl plan --compare shows what changes)", embedded))
+	}
+	if s.TLS.Mode != spec.TLSOff {
+		return failure(fmt.Errorf("site %q asks for TLS, which the bundled daemon does not speak", s.Name),
+			`serving it in clear text would break the spec's promise; set mode = "off" in its tls block to do so knowingly`)
+	}
+	return nil
+}
+
+// warnUnkept warns where the range that is served is not the one that the
+// firewall was generated for.
+func (d *server) warnUnkept(p *project, s *plan.Site) {
+	for _, m := range p.Moves {
+		if m.Site == s.Name {
+			fmt.Fprintf(d.err, "warning: the range of site %q has changed from %s to %s since the last generate: %s\n", s.Name, m.From, m.To, m.Why)
+		}
+	}
+}
+
+// parseListen reads --listen: IP addresses with ports; no address is all.
+func parseListen(values []string) ([]netip.AddrPort, error) {
+	const hint = "write an IP address and a port, such as 127.0.0.1:2121, [::1]:2121 or :2121 for all addresses"
+	var all []netip.AddrPort
+	for _, value := range values {
+		text := value
+		if strings.HasPrefix(text, ":") {
+			text = "[::]" + text
+		}
+		at, err := netip.ParseAddrPort(text)
+		if err != nil {
+			return nil, usage(hint, "--listen %q is no address and port", value)
+		}
+		all = append(all, at)
+	}
+	return all, nil
+}
+
+// config is the site in the daemon's terms.
+func (d *server) config(s *plan.Site, listen []netip.AddrPort) (embeddedftpd.Config, error) {
+	cfg := embeddedftpd.Config{
+		Listen:                listen,
+		PassiveFirst:          s.DataPorts.First,
+		PassiveLast:           s.DataPorts.Last,
+		Announce:              s.Announce,
+		Clients:               s.Clients,
+		MaxSessions:           s.Concurrency.Sessions,
+		MaxSessionsPerAddress: s.Concurrency.SessionsPerAddress,
+		IPv6ClientPrefix:      s.IPv6ClientPrefix,
+		MaxWait:               s.Objective.MaxWait,
+		AnonymousRoot:         d.anonymous,
+		Log:                   slog.New(slog.NewTextHandler(d.err, nil)).With("site", s.Name),
+	}
+	if len(listen) == 0 {
+		for _, a := range s.Addresses {
+			cfg.Listen = append(cfg.Listen, netip.AddrPortFrom(a, s.Port))
+		}
+	}
+	if onLoopback(cfg.Listen) {
+		// A trial on this machine: its clients are here, and the announced
+		// address is somewhere else.
+		cfg.Clients, cfg.Announce = nil, netip.Addr{}
+	}
+	if d.users != "" {
+		text, err := source.ReadPrivate(d.users)
+		if errors.Is(err, source.ErrReadable) {
+			return cfg, failure(err, "it holds password hashes: chmod o-rwx "+d.users)
+		}
+		if err != nil {
+			return cfg, failure(err, "")
+		}
+		users, err := embeddedftpd.ReadUsers(bytes.NewReader(text), d.users)
+		if err != nil {
+			return cfg, failure(err, "a line is NAME:HASH:FOLDER or NAME:HASH:FOLDER:ro")
+		}
+		cfg.Users = users
+	}
+	return cfg, nil
+}
+
+func onLoopback(listen []netip.AddrPort) bool {
+	for _, at := range listen {
+		if !at.Addr().Unmap().IsLoopback() {
+			return false
+		}
+	}
+	return true
+}
+
+// serve binds the ports and serves until a signal or ctx ends it.
+func (d *server) serve(ctx context.Context, s *plan.Site, cfg embeddedftpd.Config) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	daemon, err := embeddedftpd.New(ctx, cfg)
+	if err != nil {
+		return bindFailure(s, cfg, err)
+	}
+	cfg.Log.Info("accepting connections", "control", joined(daemon.Addrs()), "passive", s.DataPorts.String())
+	err = daemon.Serve(ctx)
+	if err != nil {
+		cfg.Log.Error("stopped", "error", err)
+		return silent(exitFailed)
+	}
+	cfg.Log.Info("stopped")
+	return nil
+}
+
+func joined(addrs []netip.AddrPort) string {
+	words := make([]string, len(addrs))
+	for i, a := range addrs {
+		words[i] = a.String()
+	}
+	return strings.Join(words, ",")
+}
+
+// bindFailure says why the daemon did not start, and who is in its way.
+func bindFailure(s *plan.Site, cfg embeddedftpd.Config, err error) error {
+	var taken *passive.TakenError
+	switch {
+	case errors.As(err, &taken):
+		return failure(fmt.Errorf("port %d of the range %s of site %q is taken by %s", taken.Addr.Port(), s.DataPorts, s.Name, owner(taken.Addr)),
+			"end that program, or keep the range off its port with avoid_ports in the host block")
+	case errors.Is(err, syscall.EADDRINUSE):
+		return failure(fmt.Errorf("the control port of site %q is taken by %s", s.Name, controlOwner(cfg.Listen)),
+			"end that program, or choose another port with --listen")
+	case errors.Is(err, syscall.EACCES):
+		return failure(err, "ports below 1024 are root's: serve as root, or choose another port with --listen")
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return failure(err, "the site's addresses are not this machine's: try it here with --listen 127.0.0.1:2121")
+	default:
+		return failure(err, "")
+	}
+}
+
+func owner(at netip.AddrPort) string {
+	owners, err := portowner.Of(at)
+	if err != nil || len(owners) == 0 {
+		return "another program, which is gone or hidden"
+	}
+	return owners[0].String()
+}
+
+// controlOwner is the owner of the first control port that has one.
+func controlOwner(listen []netip.AddrPort) string {
+	for _, at := range listen {
+		if owners, err := portowner.Of(at); err == nil && len(owners) > 0 {
+			return owners[0].String()
+		}
+	}
+	return "another program, which is gone or hidden"
+}

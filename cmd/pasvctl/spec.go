@@ -1,0 +1,184 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/diagnostics"
+	"github.com/pasvctl/pasvctl/cmd/internal/source"
+	"github.com/pasvctl/pasvctl/generators"
+	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+const (
+	// variablePrefix starts the environment variables that set a spec's.
+	variablePrefix = "PASVCTL_VAR_"
+	// maxShown is how many diagnostics a person is shown.
+	maxShown = 50
+)
+
+// variables are the flags that set a spec's variables.
+type variables struct {
+	values, files []string
+}
+
+func (v *variables) register(c *cobra.Command) {
+	c.Flags().StringArrayVar(&v.values, "var", nil, "set a variable of the spec, `NAME=VALUE`; repeatable")
+	c.Flags().StringArrayVar(&v.files, "var-file", nil, "read variables of the spec from `FILE`; repeatable")
+	_ = c.RegisterFlagCompletionFunc("var", cobra.NoFileCompletions)
+	c.ValidArgsFunction = completeSpec
+}
+
+// project is a loaded spec and where it came from.
+type project struct {
+	*generators.Project
+	source *source.Source
+	diags  hcl.Diagnostics
+}
+
+// load reads and plans the spec at path. A spec with mistakes is no error
+// here: project.diags has them.
+func (v *variables) load(path string) (*project, error) {
+	o, err := v.options()
+	if err != nil {
+		return nil, err
+	}
+	s, err := source.Open(path)
+	if err != nil {
+		hint := ""
+		if errors.Is(err, fs.ErrNotExist) {
+			hint = "name a file that ends in " + source.Ending + ", or a folder of them"
+		}
+		return nil, failure(err, hint)
+	}
+	defer s.Close()
+	o.Name = s.Name
+	loaded, diags := generators.Load(s.FS, s.Names, o)
+	return &project{Project: loaded, source: s, diags: diags}, nil
+}
+
+// options gathers the variables of the command line and the environment.
+func (v *variables) options() (generators.Options, error) {
+	o := generators.Options{Vars: map[string]string{}, Env: map[string]string{}}
+	for _, entry := range os.Environ() {
+		if name, value, ok := strings.Cut(entry, "="); ok && strings.HasPrefix(name, variablePrefix) {
+			o.Env[strings.TrimPrefix(name, variablePrefix)] = value
+		}
+	}
+	for _, entry := range v.values {
+		name, value, ok := strings.Cut(entry, "=")
+		if !ok || name == "" {
+			return o, usage("write --var NAME=VALUE", "--var %q has no name and value", entry)
+		}
+		o.Vars[name] = value
+	}
+	for _, path := range v.files {
+		text, err := source.Read(path)
+		if err != nil {
+			return o, failure(err, "")
+		}
+		o.VarFiles = append(o.VarFiles, spec.VarFile{Name: path, Src: text})
+	}
+	return o, nil
+}
+
+// valid loads the spec at path, shows all diagnostics on stderr, and returns
+// an error where one of them is.
+func (v *variables) valid(s streams, path string) (*project, error) {
+	p, err := v.load(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.show(s, p.diags); err != nil {
+		return nil, err
+	}
+	return p, p.invalid(path, p.diags)
+}
+
+// show writes diagnostics for people on stderr.
+func (p *project) show(s streams, diags hcl.Diagnostics) error {
+	return showDiagnostics(s, p.report(diags))
+}
+
+func showDiagnostics(s streams, r diagnostics.Report) error {
+	columns, _ := terminal(s.err)
+	r.Limit, r.Width, r.Colour = maxShown, uint(columns), colour(s.err)
+	return diagnostics.Text(s.err, r)
+}
+
+func (p *project) report(diags hcl.Diagnostics) diagnostics.Report {
+	return diagnostics.Report{Diagnostics: diags, Files: p.Spec.Files, Dir: p.source.Dir}
+}
+
+// invalid is the error that ends a command whose spec has mistakes.
+func (p *project) invalid(path string, diags hcl.Diagnostics) error {
+	failures, _ := p.report(diags).Count()
+	if failures == 0 {
+		return nil
+	}
+	return failure(fmt.Errorf("%s has %s", path, counted(failures, "error")), "")
+}
+
+// site finds a site by name.
+func (p *project) site(name string) (*plan.Site, error) {
+	names := make([]string, 0, len(p.Plan.Sites))
+	for _, s := range p.Plan.Sites {
+		if s.Name == name {
+			return s, nil
+		}
+		names = append(names, s.Name)
+	}
+	const shown = 20
+	if len(names) > shown {
+		names = append(names[:shown], "…")
+	}
+	return nil, failure(fmt.Errorf("the spec has no site %q", name), "its sites are "+strings.Join(names, ", "))
+}
+
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// completeSpec completes a spec's path as the first argument.
+func completeSpec(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return []string{"hcl"}, cobra.ShellCompDirectiveFilterFileExt
+}
+
+// completeSite completes the name of a site of the spec that is args[0].
+func (v *variables) completeSite(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) == 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	p, err := v.load(args[0])
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, s := range p.Spec.Sites {
+		names = append(names, s.Name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// writeJSON writes v for machines.
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
