@@ -19,8 +19,9 @@ func init() {
 // `ipset restore -exist`, and each gateway's DNAT.
 //
 // Every site has two chains, and a packet meets up to two rules for every
-// address of every site. Hosts with hundreds of sites are better off with
-// nftables.
+// address of every site: hosts with hundreds of sites are better off with
+// nftables. A re-load starts counting the connections of each client anew,
+// because connlimit's memory goes with its rule; a server's own cap does not.
 type iptables struct{}
 
 func (iptables) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {

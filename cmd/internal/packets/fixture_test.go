@@ -63,3 +63,13 @@ func rendered(t testing.TB, target string, gateways []*spec.Gateway, sites ...*s
 }
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
+
+func addrPort(a netip.Addr, port uint16) netip.AddrPort { return netip.AddrPortFrom(a, port) }
+
+// prefixes are the prefixes that hold just these addresses.
+func prefixes(addresses ...netip.Addr) (all []netip.Prefix) {
+	for _, a := range addresses {
+		all = append(all, netip.PrefixFrom(a, a.BitLen()))
+	}
+	return all
+}

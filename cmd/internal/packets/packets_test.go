@@ -21,18 +21,18 @@ func TestProbesTellDroppedFromAdmitted(t *testing.T) {
 	if _, err := bed.Server.Run(rules, "nft", "-f", "-"); err != nil {
 		t.Fatal(err)
 	}
-	echo, err := packets.NewEcho(bed.Server, netip.AddrPortFrom(server4, 80), netip.AddrPortFrom(server6, 80))
+	echo, err := packets.NewEcho(bed.Server, addrPort(server4, 80), addrPort(server6, 80))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer echo.Close()
 	probes := []packets.Probe{
-		{From: client4, To: netip.AddrPortFrom(server4, 80), Want: packets.Admitted},
-		{From: client4, To: netip.AddrPortFrom(server4, 81), Want: packets.Dropped},
-		{From: client4, To: netip.AddrPortFrom(server4, 82), Want: packets.Admitted},
-		{From: client6, To: netip.AddrPortFrom(server6, 80), Want: packets.Admitted},
-		{From: client6, To: netip.AddrPortFrom(server6, 81), Want: packets.Dropped},
-		{From: client6, To: netip.AddrPortFrom(server6, 82), Want: packets.Admitted},
+		{From: client4, To: addrPort(server4, 80), Want: packets.Admitted},
+		{From: client4, To: addrPort(server4, 81), Want: packets.Dropped},
+		{From: client4, To: addrPort(server4, 82), Want: packets.Admitted},
+		{From: client6, To: addrPort(server6, 80), Want: packets.Admitted},
+		{From: client6, To: addrPort(server6, 81), Want: packets.Dropped},
+		{From: client6, To: addrPort(server6, 82), Want: packets.Admitted},
 	}
 	for _, r := range bed.Send(probes...) {
 		if r.Err != nil || r.Got != r.Want {
@@ -46,7 +46,7 @@ func TestGatewayForwards(t *testing.T) {
 	bed := newBed(t, packets.Layout{
 		Server: []netip.Addr{server4, server6}, Clients: []netip.Addr{client4, client6}, Gateways: []netip.Addr{nat4, nat6},
 	})
-	at := []netip.AddrPort{netip.AddrPortFrom(server4, 80), netip.AddrPortFrom(server6, 80)}
+	at := []netip.AddrPort{addrPort(server4, 80), addrPort(server6, 80)}
 	echo, err := packets.NewEcho(bed.Server, at...)
 	if err != nil {
 		t.Fatal(err)

@@ -78,7 +78,7 @@ func newScenario(t *testing.T, b backend, name string, into *spec.Chain) *scenar
 	s := &scenario{t: t, bed: newBed(t, layout), backend: b, family: f}
 	var at []netip.AddrPort
 	for _, port := range []uint16{downloads, edi, public, foreign, downloadsData.First, downloadsData.Last, ediData.First, ediData.Last} {
-		at = append(at, netip.AddrPortFrom(f.server, port))
+		at = append(at, addrPort(f.server, port))
 	}
 	echo, err := packets.NewEcho(s.bed.Server, at...)
 	if err != nil {
@@ -94,7 +94,7 @@ func (s *scenario) load() { s.backend.load(s.t, s.bed.Server, "edge1", s.files) 
 // connect opens a connection that must be admitted and work.
 func (s *scenario) connect(from netip.Addr, port uint16) net.Conn {
 	s.t.Helper()
-	c, err := s.bed.World.Dial(from, netip.AddrPortFrom(s.server, port), packets.Patience)
+	c, err := s.bed.World.Dial(from, addrPort(s.server, port), packets.Patience)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func (s *scenario) expect(list ...want) {
 	s.t.Helper()
 	var probes []packets.Probe
 	for _, w := range list {
-		probes = append(probes, packets.Probe{From: w.from, To: netip.AddrPortFrom(s.server, w.port), Want: w.want})
+		probes = append(probes, packets.Probe{From: w.from, To: addrPort(s.server, w.port), Want: w.want})
 	}
 	for i, r := range s.bed.Send(probes...) {
 		if r.Err != nil || r.Got != r.Want {

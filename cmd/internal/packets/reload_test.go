@@ -1,0 +1,133 @@
+package packets_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/packets"
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+func TestTenLoadsAreOne(t *testing.T) {
+	for _, b := range backends() {
+		for _, dropping := range []bool{false, true} {
+			name := b.name + "/accepting"
+			if dropping {
+				name = b.name + "/dropping"
+			}
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				var into *spec.Chain
+				if dropping {
+					into = b.into
+				}
+				s := newScenario(t, b, "IPv4", into)
+				if dropping {
+					b.dropping(t, s.bed.Server)
+				}
+				s.load()
+				once := b.list(t, s.bed.Server)
+				for range reloads - 1 {
+					s.load()
+				}
+				if gone, came := difference(once, b.list(t, s.bed.Server)); len(gone)+len(came) > 0 {
+					t.Errorf("after ten loads these lines are gone:\n%s\nand these are new:\n%s",
+						strings.Join(gone, "\n"), strings.Join(came, "\n"))
+				}
+			})
+		}
+	}
+}
+
+// difference lists the lines that only one of two listings has.
+func difference(a, b string) (onlyA, onlyB []string) {
+	count := map[string]int{}
+	for line := range strings.Lines(a) {
+		count[line]++
+	}
+	for line := range strings.Lines(b) {
+		count[line]--
+	}
+	for line, n := range count {
+		switch {
+		case n > 0:
+			onlyA = append(onlyA, line)
+		case n < 0:
+			onlyB = append(onlyB, line)
+		}
+	}
+	return onlyA, onlyB
+}
+
+// The jump into our chain is there once, and the owner's rules are as they were.
+func TestOwnersChainGetsOneJump(t *testing.T) {
+	b := nft()
+	s := newScenario(t, b, "IPv4", b.into)
+	b.dropping(t, s.bed.Server)
+	chain := func() string {
+		return run(t, s.bed.Server, "", "nft", "-s", "list", "chain", "inet", "filter", "input")
+	}
+	before := chain()
+	for range reloads {
+		s.load()
+	}
+	const jump = "\t\tjump pasvctl comment \"pasvctl\"\n"
+	after := chain()
+	if n := strings.Count(after, jump); n != 1 {
+		t.Fatalf("the jump is there %d times:\n%s", n, after)
+	}
+	if without := strings.Replace(after, jump, "", 1); without != before {
+		t.Errorf("the owner's chain was\n%s\nand is now\n%s", before, after)
+	}
+}
+
+func TestLearntClientsOutliveReload(t *testing.T) {
+	forEach(t, func(t *testing.T, b backend, family string) {
+		s := newScenario(t, b, family, nil)
+		s.load()
+		control := s.connect(s.client, downloads)
+		control.Close()
+		for range reloads {
+			s.load()
+		}
+		s.expect(
+			want{s.client, downloadsData.First, packets.Admitted, "data port of a client that was learnt before the re-loads"},
+			want{s.cousin, downloadsData.First, packets.Dropped, "data port of a client that was never learnt"},
+		)
+	})
+}
+
+// A file that has other sites replaces the policy of the one before, and what
+// was learnt for a site never counts for another.
+func TestChangedSitesReplaceTheOldOnes(t *testing.T) {
+	forEach(t, func(t *testing.T, b backend, family string) {
+		s := newScenario(t, b, family, nil)
+		s.load()
+		s.connect(s.client, downloads)
+		s.connect(s.cousin, edi)
+
+		sites := scenarioSites(nil)
+		sites[0].DataPorts = spec.PortRange{First: 62000, Last: 62009} // moved
+		sites[0].Concurrency = spec.Concurrency{Sessions: 5, SessionsPerAddress: 5}
+		sites[1].Clients = prefixes(s.client) // less the cousin
+		added := newSite(sites[0].Host, "added", 2123, downloadsData, 1, "0.0.0.0/0", "::/0")
+		s.files = rendered(t, b.target, nil, sites[0], sites[1], added) // without public
+		s.load()
+		s.expect(
+			want{s.client, downloadsData.First, packets.Dropped, "the old range, now another site's"},
+			want{s.cousin, ediData.First, packets.Dropped, "data port of a learnt client that is no longer one"},
+			want{s.cousin, edi, packets.Dropped, "control port of a client that is no longer one"},
+			want{s.outside, publicData.First, packets.Admitted, "data port of a site that is gone: the host's own again"},
+			want{s.outside, public, packets.Admitted, "control port of a site that is gone: the host's own again"},
+		)
+		s.connect(s.client, downloads)
+		s.expect(
+			want{s.client, 62000, packets.Admitted, "first port of the moved range"},
+			want{s.client, 62009, packets.Admitted, "last port of the moved range"},
+			want{s.client, 62010, packets.Admitted, "port above the moved range: the host's own"},
+		)
+		for range 2 { // two more than the old cap
+			s.connect(s.client, downloads)
+		}
+	})
+}
