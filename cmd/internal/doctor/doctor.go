@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/portowner"
+	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
 	"github.com/pasvctl/pasvctl/generators/plan"
 )
 
@@ -49,6 +50,9 @@ type Machine struct {
 	// exec.ErrNotFound where there is no such program.
 	Run func(ctx context.Context, name string, args ...string) ([]byte, error)
 	Now func() time.Time
+	// Blocked tells which connections to the host's sites the live rules would
+	// drop with ours beside them.
+	Blocked func() ([]shadow.Blocked, error)
 }
 
 // exam is one examination of one host.
@@ -71,6 +75,7 @@ func Examine(ctx context.Context, m Machine, h *plan.Host) []Finding {
 	e.certificates()
 	e.selinux()
 	e.firewalls(ctx)
+	e.drops()
 	sort.SliceStable(e.findings, func(i, j int) bool {
 		a, b := e.findings[i], e.findings[j]
 		if a.Severity != b.Severity {

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net/netip"
 	"os/exec"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/portowner"
+	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
@@ -52,7 +54,8 @@ func healthy() (*plan.Host, *fstest.MapFS, *Machine) {
 		Run: func(_ context.Context, name string, _ ...string) ([]byte, error) {
 			return nil, &exec.Error{Name: name, Err: exec.ErrNotFound}
 		},
-		Now: func() time.Time { return now },
+		Now:     func() time.Time { return now },
+		Blocked: func() ([]shadow.Blocked, error) { return nil, nil },
 	}
 	return &plan.Host{Host: h, Sites: []*plan.Site{s}}, files, m
 }
@@ -135,6 +138,13 @@ func TestFindings(t *testing.T) {
 		{"no certificate", func(_ *plan.Host, f fstest.MapFS, _ *Machine) { delete(f, "etc/ssl/ftp.pem") }, Error, "certificate", []string{"cannot be read"}},
 		{"something else in its place", set("etc/ssl/ftp.pem", "hello"), Error, "certificate", []string{"PEM"}},
 		{"SELinux", set("sys/fs/selinux/booleans/ftpd_use_passive_mode", "0 0"), Error, "selinux", []string{"setsebool -P ftpd_use_passive_mode on"}},
+		{"a chain that drops", func(h *plan.Host, _ fstest.MapFS, m *Machine) {
+			b := shadow.Blocked{Site: h.Sites[0], From: server, To: netip.AddrPortFrom(server, 21), Rule: "inet filter input: policy drop"}
+			m.Blocked = func() ([]shadow.Blocked, error) { return []shadow.Blocked{b, b}, nil }
+		}, Error, "drop", []string{"203.0.113.10:21", "inet filter input: policy drop", `firewall { into = "inet filter input" }`}},
+		{"rules that cannot be read", func(_ *plan.Host, _ fstest.MapFS, m *Machine) {
+			m.Blocked = func() ([]shadow.Blocked, error) { return nil, errors.New("operation not permitted") }
+		}, Warning, "drop", []string{"could not be checked", "operation not permitted", "as root"}},
 		{"firewalld", func(_ *plan.Host, _ fstest.MapFS, m *Machine) {
 			m.Run = func(context.Context, string, ...string) ([]byte, error) { return []byte("table inet firewalld {"), nil }
 		}, Note, "firewall", []string{"firewalld", "--add-port=21/tcp", "--add-port=61000-61099/tcp"}},

@@ -69,3 +69,39 @@ func (e *exam) ruleset(ctx context.Context) (string, error) {
 	}
 	return all.String(), nil
 }
+
+// drops reports the rules of others that drop what our policy allows: an
+// accept in our own base chain does not override them.
+func (e *exam) drops() {
+	blocked, err := e.Blocked()
+	if err != nil {
+		e.unknown("drop", "whether another chain drops the sites' connections", err)
+		return
+	}
+	said := map[string]bool{} // one finding a site and rule
+	for _, b := range blocked {
+		rule := b.Rule
+		if rule == "" {
+			rule = "a rule that leaves no trace (iptables-legacy?)"
+		}
+		if said[b.Site.Name+rule] {
+			continue
+		}
+		said[b.Site.Name+rule] = true
+		e.find(Finding{
+			Severity: Error, Check: "drop", Site: b.Site.Name,
+			What:     fmt.Sprintf("a connection from %s to %s, which the policy allows, is dropped by %s", b.From, b.To, rule),
+			Evidence: "packets sent through a copy of the live ruleset with the rendered rules beside it",
+			Remedy:   into(b.Rule),
+		})
+	}
+}
+
+// into is how our rules get into a chain that drops.
+func into(rule string) string {
+	chain, _, found := strings.Cut(rule, ": ")
+	if !found || len(strings.Fields(chain)) != 3 {
+		return "iptables-legacy-save | grep -n DROP"
+	}
+	return fmt.Sprintf("give the host firewall { into = %q }, then run pasvctl generate and apply", chain)
+}
