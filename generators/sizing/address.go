@@ -139,6 +139,22 @@ func chernoff(mean, m float64) float64 {
 	return math.Exp(m - mean + m*math.Log(mean/m))
 }
 
+// eachPoisson calls do with the values of a Poisson variable that matter, from
+// the most probable outwards, and their probabilities.
+func eachPoisson(mean float64, do func(x int, probability float64)) {
+	top := int(mean)
+	peak := math.Exp(float64(top)*math.Log(mean) - mean - logFactorial(top))
+	do(top, peak)
+	for x, q := top, peak; q >= negligible; x++ {
+		q *= mean / float64(x+1)
+		do(x+1, q)
+	}
+	for x, q := top, peak; x > 0 && q >= negligible; x-- {
+		q *= float64(x) / mean
+		do(x-1, q)
+	}
+}
+
 // eachBinomial calls do with the values of a Bin(n, p) variable that matter,
 // from the most probable outwards, and their probabilities.
 func eachBinomial(n int, p float64, do func(x int, probability float64)) {

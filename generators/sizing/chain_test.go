@@ -211,9 +211,9 @@ func stationary(a [][]float64) []float64 {
 // cluster, and the chain must err on the safe side, but not by much.
 func TestChainAgreesWithSetsOfPorts(t *testing.T) {
 	for _, p := range []pool{
-		{PickScan, 0, 6}, {PickRandom, 1, 5}, {PickRandom, 2, 6}, {PickRandom, 9, 7},
-		{PickDistinct, 2, 6}, {PickDistinct, 3, 7}, {PickDistinct, 1000, 5},
-		{PickScanPartial, 2, 7}, {PickScanPartial, 3, 8}, {PickScanPartial, 15, 6},
+		{PickScan, 0, 6, 0}, {PickRandom, 1, 5, 0}, {PickRandom, 2, 6, 0}, {PickRandom, 9, 7, 0},
+		{PickDistinct, 2, 6, 0}, {PickDistinct, 3, 7, 0}, {PickDistinct, 1000, 5, 0},
+		{PickScanPartial, 2, 7, 0}, {PickScanPartial, 3, 8, 0}, {PickScanPartial, 15, 6, 0},
 	} {
 		for _, squatted := range []int{0, 1, 2} {
 			drawn := Profile{Pick: p.pick, Tries: p.tries}.pool(p.size, squatted)

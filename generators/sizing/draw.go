@@ -4,20 +4,24 @@ import "math"
 
 // pool is a range of ports as a server draws from it.
 type pool struct {
-	pick  Pick
-	tries int
-	size  int // ports that can be drawn
+	pick     Pick
+	tries    int
+	size     int // ports that can be drawn
+	distinct int // different ports after which random draws end; 0: no such limit
 }
 
 // pool is the range of that many ports, some of them squatted. Squatters side
 // by side cost a server that looks at neighbouring ports a try each beyond the
 // first, wherever it starts; to be on the safe side it always starts there.
 func (p Profile) pool(ports, squatted int) pool {
-	tries := p.Tries
+	tries, size := p.Tries, max(0, ports-p.NeverDrawn)
+	if p.TriesPerPort > 0 {
+		tries = min(max(p.TriesPerPort*(size-1), p.MinTries), p.Tries)
+	}
 	if p.Pick == PickScanPartial && squatted > 1 {
 		tries = max(0, tries-squatted+1)
 	}
-	return pool{pick: p.Pick, tries: tries, size: max(0, ports-p.NeverDrawn)}
+	return pool{pick: p.Pick, tries: tries, size: size, distinct: p.DistinctTries}
 }
 
 // refuses is 1 − α: the probability that a draw fails while taken ports of
@@ -25,7 +29,8 @@ func (p Profile) pool(ports, squatted int) pool {
 // grows and never rises as the pool grows. With N ports, x taken and t tries:
 //
 //   - a scan fails only when all are taken;
-//   - t draws with replacement: (x/N)^t;
+//   - t draws with replacement: (x/N)^t, and where the draws also end after d
+//     different ports at most C(x,d)/C(N,d) more;
 //   - t distinct draws: C(x,t)/C(N,t), the hypergeometric probability that all
 //     t are among the x;
 //   - t neighbours from a random start: see windowRefuses.
@@ -38,12 +43,13 @@ func (p pool) refuses(taken int) float64 {
 	}
 	switch p.pick {
 	case PickRandom:
-		return math.Exp(float64(p.tries) * math.Log(float64(taken)/float64(p.size)))
-	case PickDistinct:
-		if p.tries > taken {
-			return 0
+		all := math.Exp(float64(p.tries) * math.Log(float64(taken)/float64(p.size)))
+		if p.distinct > 0 {
+			all = math.Min(1, all+distinctRefuses(p.size, taken, p.distinct))
 		}
-		return math.Exp(logChoose(taken, p.tries) - logChoose(p.size, p.tries))
+		return all
+	case PickDistinct:
+		return distinctRefuses(p.size, taken, p.tries)
 	case PickScanPartial:
 		if p.tries > taken {
 			return 0
@@ -52,6 +58,14 @@ func (p pool) refuses(taken int) float64 {
 	default:
 		return 0
 	}
+}
+
+// distinctRefuses is C(x,t)/C(N,t): none of t different ports is free.
+func distinctRefuses(size, taken, tries int) float64 {
+	if tries > taken {
+		return 0
+	}
+	return math.Exp(logChoose(taken, tries) - logChoose(size, tries))
 }
 
 // windowRefuses is the probability that t neighbouring ports of a ring of m,

@@ -35,6 +35,20 @@ func (e *OverloadError) Remedy() string {
 		plural(int(e.Rate*e.Busy), "session"))
 }
 
+// TrafficError says that a server needs its traffic known: its ports rest
+// after each transfer, so that the worst case uses up any range.
+type TrafficError struct{ Profile Profile }
+
+func (e *TrafficError) Error() string {
+	return fmt.Sprintf("%s leaves each port in TIME_WAIT for %s after a transfer, and no range is enough for an unknown rate",
+		e.Profile.Title, e.Profile.PortRest)
+}
+
+// Remedy is a full sentence.
+func (e *TrafficError) Remedy() string {
+	return "Say what the site carries in a traffic block, or let the server set SO_REUSEADDR."
+}
+
 // UnreachableError says that no range on one address meets the objective.
 type UnreachableError struct {
 	Profile Profile

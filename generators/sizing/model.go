@@ -45,15 +45,32 @@ const (
 	FullUnknown WhenFull = "unknown"       // undocumented and unmeasured
 )
 
+// Strangers says what a server does with the connection of a stranger on a
+// port that waits for a client.
+type Strangers string
+
+// The ways with strangers.
+const (
+	StrangersServed  Strangers = "served"  // it is taken for the client's
+	StrangersRefused Strangers = "refused" // it is closed, and the client's transfer fails
+	StrangersIgnored Strangers = "ignored" // it is closed, and the client still gets its port
+)
+
 // Profile says how a server treats passive ports.
 type Profile struct {
-	Name     string // as in a spec's server attribute
-	Title    string // as its makers write it
-	Hold     Hold
-	Pick     Pick
-	Tries    int // draws before it gives up; 0 for PickScan
-	Scope    Scope
-	WhenFull WhenFull
+	Name  string // as in a spec's server attribute
+	Title string // as its makers write it
+	Hold  Hold
+	Pick  Pick
+	Tries int // draws before it gives up; 0 for PickScan
+	// TriesPerPort makes the draws of PickRandom grow with the range: that
+	// many for each of its ports but one, at least MinTries, at most Tries.
+	TriesPerPort, MinTries int
+	// DistinctTries ends PickRandom's draws when that many different ports
+	// have been drawn, too; 0 where only the draws are counted.
+	DistinctTries int
+	Scope         Scope
+	WhenFull      WhenFull
 	// MarksSessions: where a workload's MarkedSessions are demanded, the
 	// server tells its sessions apart by TLS and Scope becomes ScopeTLS.
 	MarksSessions bool
@@ -63,6 +80,20 @@ type Profile struct {
 	// AbandonedHold is how long a PASV that no connection follows keeps its
 	// port.
 	AbandonedHold time.Duration
+	// RaceWindow is the time between a server's choice of a port and its
+	// listening on it, in which another session may choose the same port and
+	// then fail (δ of the listen race); 0 where it draws again.
+	RaceWindow time.Duration
+	// PortRest is how long a port cannot be bound again after a transfer that
+	// the server was first to close: TIME_WAIT, 60 s on Linux, on a server
+	// that does not set SO_REUSEADDR; 0 on all that do.
+	PortRest time.Duration
+	// Strangers is what becomes of a connection from another address than the
+	// control connection's.
+	Strangers Strangers
+	// ResumesTLS: the server can demand that a data connection resumes the TLS
+	// session of its control connection, so that nobody else's is served.
+	ResumesTLS bool
 	// PortsPerSession is the number of ports the server wants per admitted
 	// session by a cap of its own (Pure-FTPd: 2); 0 where it has no such cap.
 	PortsPerSession int

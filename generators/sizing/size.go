@@ -16,8 +16,8 @@ const (
 // Size is the smallest number of ports that is safe for the workload on a
 // server with this profile: the largest of the bounds, all of which it keeps.
 //
-// Its errors are a *WorkloadError for numbers that no workload can have, an
-// *OverloadError where the sessions cannot carry the rate on any number of
+// Its errors are a *WorkloadError for numbers that no workload can have, a
+// *TrafficError where nothing can be said without traffic, an *OverloadError where the sessions cannot carry the rate on any number of
 // ports, and an *UnreachableError where no range on one address, or the one
 // range that the server has, is enough; with the last of them the Result holds
 // what the largest range gives.
@@ -28,7 +28,7 @@ func Size(p Profile, w Workload) (Result, error) {
 	}
 	var r Result
 	var short *UnreachableError
-	for _, bound := range []func() (Bound, bool){s.contention, s.perAddress, s.fourTuples, s.server} {
+	for _, bound := range []func() (Bound, bool){s.contention, s.listenRace, s.perAddress, s.fourTuples, s.server} {
 		b, applies := bound()
 		if !applies {
 			continue
@@ -90,6 +90,9 @@ func newSite(p Profile, w Workload) (*site, error) {
 	s := &site{p: p, w: w, load: loadOf(p, w), scope: p.Scope}
 	if w.MarkedSessions && p.MarksSessions {
 		s.scope = ScopeTLS
+	}
+	if s.load == nil && p.PortRest > 0 {
+		return nil, &TrafficError{Profile: p}
 	}
 	if s.load != nil {
 		if err := s.load.overloaded(); err != nil {
@@ -164,21 +167,55 @@ func (s *site) meets(refused float64) bool {
 
 // lost is the refused share where that many sessions compete for the ports.
 func (s *site) lost(ports, sessions int) float64 {
-	pool := s.p.pool(ports, s.w.Objective.Squatted)
-	if s.worst() {
-		return pool.refuses(sessions - 1 + s.w.Objective.Squatted)
-	}
-	if s.scope == ScopeAddress && s.p.WhenFull == FullWaits {
+	switch {
+	case s.worst():
+		return s.lostAtWorst(ports, sessions)
+	case s.scope == ScopeAddress && s.p.WhenFull == FullWaits:
 		return s.late(ports)
+	default:
+		return s.chain(ports, sessions).refused()
 	}
+}
+
+// lostAtWorst is the refused share where all sessions hold a port, as the one
+// that asked last finds it. Ports that rest in TIME_WAIT come on top: by
+// Little's law their number is λ·(1−a)·rest on average, and Poisson, for it
+// takes any number of ports to be used and to rest.
+func (s *site) lostAtWorst(ports, sessions int) float64 {
+	pool, taken := s.p.pool(ports, s.w.Objective.Squatted), sessions-1+s.w.Objective.Squatted
+	if s.resting() == 0 {
+		return pool.refuses(taken)
+	}
+	refused := 0.0
+	eachPoisson(s.resting(), func(x int, probability float64) {
+		refused += probability * pool.refuses(taken+x)
+	})
+	return refused
+}
+
+// resting is the mean number of ports in TIME_WAIT.
+func (s *site) resting() float64 {
+	if s.load == nil {
+		return 0
+	}
+	return s.load.rate * (1 - s.load.abandoned) * s.p.PortRest.Seconds()
+}
+
+// chain is the birth–death chain of that many sessions on the ports. Where
+// ports rest after use, a session that has given up one port may hold the
+// next, and the sources are no longer finite.
+func (s *site) chain(ports, sessions int) chain {
 	h, rate := s.load.held(s.p.Hold), s.load.rate
 	if s.scope == ScopeAddress {
 		rate = s.load.addressRate
 	}
-	return chain{
-		pool: pool, squatted: s.w.Objective.Squatted,
-		sources: sessions, offered: offeredBy(sessions, rate, h),
-	}.refused()
+	c := chain{pool: s.p.pool(ports, s.w.Objective.Squatted), squatted: s.w.Objective.Squatted}
+	if rest := s.p.PortRest.Seconds(); rest > 0 {
+		c.offered = rate * (h + (1-s.load.abandoned)*rest)
+		return c
+	}
+	c.sources, c.offered = sessions, offeredBy(sessions, rate, h)
+	return c
 }
 
 // server is bound 4: what the server itself demands.
@@ -221,7 +258,7 @@ func (s *site) refused(ports int) float64 {
 	}
 	switch s.scope {
 	case ScopePort:
-		r := s.lost(ports, s.w.Sessions)
+		r := min(1, s.lost(ports, s.w.Sessions)+s.race(ports))
 		if each := s.p.PortsPerSession; each > 0 {
 			turnedAway := 1 - float64(ports/each)/float64(s.w.Sessions)
 			r = max(r, turnedAway)

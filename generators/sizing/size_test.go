@@ -33,7 +33,8 @@ func TestSizeWorstCase(t *testing.T) {
 		{name: "one address", server: "embedded", ports: 400, binding: BoundPerAddress},
 		{name: "marked sessions", server: "embedded", perAddress: 50, marked: true, ports: 1, binding: BoundContention},
 		{name: "marks that nobody reads", server: "proftpd", squatted: 1, marked: true, ports: 401, binding: BoundContention},
-		{name: "fewer tries than ports", server: "ftpserverlib", squatted: 1, ports: 401, binding: BoundContention},
+		{name: "four draws a port", server: "ftpserverlib", squatted: 1, ports: 404, binding: BoundContention}, // (400/N)^(4(N−1))
+		{name: "a draw a port", server: "sftpgo", squatted: 1, ports: 414, binding: BoundContention},           // (400/N)^(N−1)
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := Workload{

@@ -22,7 +22,7 @@ func (s *site) whyContention(ports, sessions int, who string) string {
 	taken := sessions - 1 + s.w.Objective.Squatted
 	if refused := s.p.pool(ports, s.w.Objective.Squatted).refuses(taken); refused > 0 {
 		return fmt.Sprintf("%s%s; %s, and with %s of %s taken all of them fail with probability %s",
-			all, s.aside(), s.draws(), count(taken), plural(ports, "port"), number(refused))
+			all, s.aside(), s.draws(ports), count(taken), plural(ports, "port"), number(refused))
 	}
 	return all + s.aside()
 }
@@ -51,14 +51,15 @@ func (s *site) heldUntil() string {
 	return "until the transfer ends"
 }
 
-func (s *site) draws() string {
+func (s *site) draws(ports int) string {
+	tries := s.p.pool(ports, s.w.Objective.Squatted).tries
 	switch s.p.Pick {
 	case PickRandom:
-		return fmt.Sprintf("%s gives up after %s, which may repeat", s.p.Title, plural(s.p.Tries, "random draw"))
+		return fmt.Sprintf("%s gives up after %s, which may repeat", s.p.Title, plural(tries, "random draw"))
 	case PickDistinct:
-		return fmt.Sprintf("%s gives up after %s", s.p.Title, plural(s.p.Tries, "distinct draw"))
+		return fmt.Sprintf("%s gives up after %s", s.p.Title, plural(tries, "distinct draw"))
 	case PickScanPartial:
-		return fmt.Sprintf("%s gives up after %s from a random start", s.p.Title, plural(s.p.Tries, "neighbouring port"))
+		return fmt.Sprintf("%s gives up after %s from a random start", s.p.Title, plural(tries, "neighbouring port"))
 	default:
 		return fmt.Sprintf("%s looks at every port", s.p.Title)
 	}

@@ -1,0 +1,138 @@
+package sizing
+
+import (
+	"fmt"
+	"sort"
+	"time"
+)
+
+// Comparison is what a workload needs on one server.
+type Comparison struct {
+	Profile Profile
+	Result  Result // of what the error, if any, leaves
+	Err     error  // as of Size
+}
+
+// Compare sizes a workload, described for the server from, on every server
+// there is a profile of, sorted by name. Ports that other programs may squat
+// count only where the server does not hold its range, and at least one does
+// on a server that takes the place of one that holds it.
+func Compare(from Profile, w Workload) []Comparison {
+	all := make([]Comparison, len(profiles))
+	for i, p := range profiles {
+		r, err := Size(p, w.movedTo(p, from))
+		all[i] = Comparison{Profile: p.clone(), Result: r, Err: err}
+	}
+	return all
+}
+
+func (w Workload) movedTo(to, from Profile) Workload {
+	switch {
+	case to.Name == from.Name:
+	case to.HoldsRange:
+		w.Objective.Squatted = 0
+	case from.HoldsRange && w.Objective.Squatted == 0:
+		w.Objective.Squatted = 1
+	}
+	return w
+}
+
+// Advice is a change that shrinks the range.
+type Advice struct {
+	Change    string // in the imperative: "require TLS with session reuse"
+	Attribute string // of the spec that it changes; "" where it is the server's own configuration
+	Ports     int    // needed after it
+	Saves     int    // ports saved, above 0
+}
+
+// Advise computes what would shrink the range, the largest saving first. It is
+// empty where the workload cannot be sized.
+func Advise(p Profile, w Workload) []Advice {
+	now, err := Size(p, w)
+	if err != nil {
+		return nil
+	}
+	var all []Advice
+	offer := func(change, attribute string, p Profile, w Workload) {
+		r, err := Size(p, w)
+		if err == nil && r.Ports < now.Ports {
+			all = append(all, Advice{change, attribute, r.Ports, now.Ports - r.Ports})
+		}
+	}
+	for _, c := range candidates(p, w) {
+		offer(c.change, c.attribute, c.p, c.w)
+	}
+	if best, ok := bestOther(p, w); ok {
+		offer("serve with "+best.Title, "server", best, w.movedTo(best, p))
+	}
+	sort.SliceStable(all, func(i, j int) bool { return all[i].Saves > all[j].Saves })
+	return all
+}
+
+type candidate struct {
+	change, attribute string
+	p                 Profile
+	w                 Workload
+}
+
+// shortTimeout is the shortest accept timeout in common use (vsftpd's
+// accept_timeout is 60 s).
+const shortTimeout = time.Minute
+
+// candidates are the changes that keep the server.
+func candidates(p Profile, w Workload) []candidate {
+	var all []candidate
+	try := func(change, attribute string, edit func(*Profile, *Workload, *Traffic)) {
+		q, v := p, w
+		var t Traffic
+		if w.Traffic != nil {
+			t = *w.Traffic
+			v.Traffic = &t
+		}
+		edit(&q, &v, &t)
+		all = append(all, candidate{change, attribute, q, v})
+	}
+	if p.MarksSessions && !w.MarkedSessions {
+		try("require TLS with session reuse", "tls", func(_ *Profile, v *Workload, _ *Traffic) { v.MarkedSessions = true })
+	}
+	if half := w.perAddress() / 2; p.Scope == ScopeAddress && half >= 1 {
+		try(fmt.Sprintf("allow %s an address", plural(half, "session")), "concurrency.sessions_per_address",
+			func(_ *Profile, v *Workload, _ *Traffic) { v.SessionsPerAddress = half })
+	}
+	if w.Objective.WorstCase && w.Traffic != nil {
+		try("size for the traffic, not for the worst case", "objective.worst_case",
+			func(_ *Profile, v *Workload, _ *Traffic) { v.Objective.WorstCase = false })
+	}
+	if w.Objective.Squatted > 0 {
+		try("keep every other program off the range", "objective.squatted",
+			func(_ *Profile, v *Workload, _ *Traffic) { v.Objective.Squatted = 0 })
+	}
+	if r := w.Objective.Refused * 100; r < 0.01 {
+		try(fmt.Sprintf("allow a refused share of %s", number(r)), "objective.refused",
+			func(_ *Profile, v *Workload, _ *Traffic) { v.Objective.Refused = r })
+	}
+	if wait := w.Objective.MaxWait * 5; p.WhenFull == FullWaits && wait > 0 {
+		try(fmt.Sprintf("let a PASV wait for %s", wait), "objective.max_wait",
+			func(_ *Profile, v *Workload, _ *Traffic) { v.Objective.MaxWait = wait })
+	}
+	if w.Traffic != nil && w.Traffic.Abandoned > 0 && p.AbandonedHold > shortTimeout {
+		try(fmt.Sprintf("give up an abandoned PASV after %s, not %s", shortTimeout, p.AbandonedHold), "",
+			func(q *Profile, _ *Workload, _ *Traffic) { q.AbandonedHold = shortTimeout })
+	}
+	return all
+}
+
+// bestOther is the server with the fewest ports among all others whose range
+// can be chosen.
+func bestOther(p Profile, w Workload) (best Profile, found bool) {
+	least := 0
+	for _, c := range Compare(p, w) {
+		if c.Err != nil || c.Profile.Name == p.Name || c.Profile.FixedPorts > 0 {
+			continue
+		}
+		if !found || c.Result.Ports < least {
+			best, least, found = c.Profile, c.Result.Ports, true
+		}
+	}
+	return best, found
+}

@@ -1,0 +1,185 @@
+package sizing
+
+import (
+	"errors"
+	"sort"
+	"strings"
+	"testing"
+	"time"
+)
+
+// edi is a site of ordinary size whose traffic is known.
+func edi() Workload {
+	return Workload{
+		Sessions: 400, SessionsPerAddress: 50,
+		Traffic: &Traffic{Rate: 40, Connect: 120 * time.Millisecond, Transfer: 2 * time.Second,
+			ClientPorts: 28232, PeakFactor: 1},
+		Objective: Objective{Refused: 1e-4, MaxWait: time.Second, Squatted: 1},
+	}
+}
+
+func size(t *testing.T, p Profile, w Workload) Result {
+	t.Helper()
+	r, err := Size(p, w)
+	if err != nil {
+		t.Fatal(p.Name, err)
+	}
+	return r
+}
+
+// Every profile is one that can be, names its sources, and can be found.
+func TestProfiles(t *testing.T) {
+	all := Profiles()
+	if !sort.SliceIsSorted(all, func(i, j int) bool { return all[i].Name < all[j].Name }) {
+		t.Error("profiles are not sorted by name")
+	}
+	for _, p := range all {
+		if err := p.Check(); err != nil {
+			t.Errorf("%s: %v", p.Name, err)
+		}
+		cited := strings.Join(p.Sources, " ")
+		for _, field := range []string{"hold", "pick", "abandoned hold"} {
+			if !strings.Contains(cited, field) && !strings.Contains(cited, "all other fields") {
+				t.Errorf("%s: no source for its %s", p.Name, field)
+			}
+		}
+		if found, ok := Lookup(p.Name); !ok || found.Title != p.Title {
+			t.Errorf("%s is not found", p.Name)
+		}
+		p.Sources[0] = "overwritten"
+	}
+	if p := Profiles()[0]; p.Sources[0] == "overwritten" {
+		t.Error("a caller changed the profiles")
+	}
+	if _, ok := Lookup("wuftpd"); ok {
+		t.Error("found a profile of a server that has none")
+	}
+}
+
+// The listen race at the rate and the ranges where it was measured: 240 PASV/s
+// that hold 12 ports lost 1.1 % on 16 ports and 0.1 % on 32.
+func TestListenRaceWhereItWasMeasured(t *testing.T) {
+	w := Workload{Sessions: 100_000, Traffic: &Traffic{Rate: 240, Connect: 50 * time.Millisecond}, Objective: Objective{Refused: 1e-2}}
+	s, err := newSite(mustLookup(t, "proftpd"), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []struct {
+		ports     int
+		low, high float64
+	}{{16, 0.005, 0.017}, {32, 0.0005, 0.003}} {
+		if got := s.race(m.ports); got < m.low || got > m.high {
+			t.Errorf("%d ports: %g, measured between %g and %g", m.ports, got, m.low, m.high)
+		}
+	}
+}
+
+// The race is a floor: it binds on the two servers that have it, leaves the
+// worst case alone, and ends in an error that names the servers without it.
+func TestListenRaceIsAFloor(t *testing.T) {
+	proftpd, pyftpdlib := mustLookup(t, "proftpd"), mustLookup(t, "pyftpdlib")
+	w := edi()
+	raced, free := size(t, proftpd, w), size(t, pyftpdlib, w)
+	if raced.Binding != BoundListenRace || raced.bound(BoundContention) > raced.Ports {
+		t.Errorf("ProFTPD at 40/s: %+v", raced)
+	}
+	if free.Ports >= raced.Ports {
+		t.Errorf("without the race %d ports, with it %d", free.Ports, raced.Ports)
+	}
+	m := Remarks(proftpd, w)
+	if len(m) == 0 || m[0].Name != BoundListenRace || !m[0].Serious {
+		t.Errorf("no warning of the race: %+v", m)
+	}
+	w.Traffic.Rate, w.Traffic.Transfer, w.Objective.Refused = 800, 100*time.Millisecond, 1e-6
+	_, err := Size(proftpd, w)
+	var far *UnreachableError
+	if !errors.As(err, &far) || far.Bound != BoundListenRace {
+		t.Fatalf("800/s at 1e-6: %v", err)
+	}
+	if far.Refused < 1e-6 || far.Refused > 1e-5 {
+		t.Errorf("reachable is said to be %g", far.Refused)
+	}
+	if servers := strings.Join(far.Servers(), " "); !strings.Contains(servers, "vsftpd") || strings.Contains(servers, "pureftpd") {
+		t.Errorf("servers that reach it: %s", servers)
+	}
+	w.Traffic = nil
+	if r := size(t, proftpd, w); r.Ports != 401 {
+		t.Errorf("ProFTPD in the worst case: %d ports", r.Ports)
+	}
+}
+
+// A server that does not set SO_REUSEADDR loses each port for a minute after
+// each transfer.
+func TestPortsThatRest(t *testing.T) {
+	p := Custom("appliance")
+	p.Hold = HoldTransfer
+	w := edi()
+	ordinary := size(t, p, w)
+	p.PortRest = 60 * time.Second
+	rested := size(t, p, w)
+	// 40/s × (2.12 + 60) s are 2,485 Erlang; Erlang B says what that takes.
+	want := 1
+	for erlangB(want-1, 40*62.12) > 1e-4 {
+		want++
+	}
+	if rested.Ports != want {
+		t.Errorf("%d ports, Erlang B says %d (and %d without rest)", rested.Ports, want, ordinary.Ports)
+	}
+	w.Objective.WorstCase = true
+	if worst := size(t, p, w); worst.Ports < 400+2400 || worst.Ports > 400+2400+300 {
+		t.Errorf("worst case: %d ports, want 400 held and some 2,400 resting", worst.Ports)
+	}
+	w.Traffic = nil
+	var needed *TrafficError
+	if _, err := Size(p, w); !errors.As(err, &needed) {
+		t.Errorf("without traffic: %v", err)
+	}
+}
+
+// The server of the old question, which goes by the local port alone: with one
+// port the second session is refused, and each transfer needs a port.
+func TestServerThatGoesByTheLocalPortAlone(t *testing.T) {
+	p := Custom("buggy")
+	p.Hold, p.WhenFull = HoldTransfer, FullRefuses
+	w := Workload{Sessions: 200, SessionsPerAddress: 1, Objective: Objective{Refused: 1e-6}}
+	if r := size(t, p, w); r.Ports != 200 || r.OnePort.Works || r.OnePort.Refused != 1 {
+		t.Errorf("%+v", r)
+	}
+	if r := size(t, mustLookup(t, "embedded"), w); r.Ports != 1 || !r.OnePort.Works || r.OnePort.Refused != 0 {
+		t.Errorf("a server that goes by all four values: %+v", r)
+	}
+}
+
+// Splitting the sessions over the two families or over several addresses of
+// the server, each of which has its ports to itself, never refuses more.
+func TestFamiliesNeedNoMorePortsThanOne(t *testing.T) {
+	whole := edi()
+	for _, server := range []string{"vsftpd", "pyftpdlib", "apache", "sftpgo"} {
+		p := mustLookup(t, server)
+		n := size(t, p, whole).Ports
+		for _, sessions := range []int{40, 200, 399} {
+			part, traffic := whole, *whole.Traffic
+			part.Sessions, part.Traffic = sessions, &traffic
+			traffic.Rate *= float64(sessions) / 400
+			if got := Refused(p, part, n); got > whole.Objective.Refused {
+				t.Errorf("%s: %d of 400 sessions on IPv6 refuse %g on %d ports", server, sessions, got, n)
+			}
+		}
+	}
+}
+
+// A NAT with a block of 512 ports, as carriers assign them (RFC 7422).
+func TestFourTuples(t *testing.T) {
+	w := edi()
+	w.Traffic.RatePerAddress, w.Traffic.ClientPorts = 20, 512
+	p := mustLookup(t, "embedded")
+	w.Objective.Squatted = 0
+	r := size(t, p, w)
+	// 20/s × (0.12 + 2 + 120) s = 2442.4 tuples over 512.
+	if r.Ports != 5 || r.Binding != BoundFourTuples {
+		t.Errorf("%d by %s: %+v", r.Ports, r.Binding, r.Bounds)
+	}
+	if m := Remarks(p, w); len(m) == 0 || m[0].Name != "nat" || !strings.Contains(m[0].Detail, "RFC 4787") {
+		t.Errorf("no word about the NAT: %+v", m)
+	}
+}

@@ -1,0 +1,166 @@
+package sizing
+
+import "fmt"
+
+// Remark is something that a workload's owner should know and that is no
+// mistake.
+type Remark struct {
+	Name      string // listen_race, nat, bursts, squatting, leaves_range, unknown_server
+	Attribute string // of the spec that it is about
+	Serious   bool   // worth a warning wherever the site is planned
+	Summary   string // no full stop
+	Detail    string // full sentences
+}
+
+// Remarks returns what there is to say about a workload on a server beyond its
+// Result, the serious ones first and else in a fixed order. It is empty where
+// the workload cannot be sized.
+func Remarks(p Profile, w Workload) []Remark {
+	s, err := newSite(p, w)
+	if err != nil {
+		return nil
+	}
+	r, err := Size(p, w)
+	if err != nil {
+		return nil
+	}
+	var serious, others []Remark
+	for _, about := range []func(Result) (Remark, bool){
+		s.aboutRace, s.aboutNAT, s.aboutUnknown, s.aboutLeaving, s.aboutBursts, s.aboutSquatting,
+	} {
+		m, applies := about(r)
+		switch {
+		case !applies:
+		case m.Serious:
+			serious = append(serious, m)
+		default:
+			others = append(others, m)
+		}
+	}
+	return append(serious, others...)
+}
+
+func (r Result) bound(name string) int {
+	for _, b := range r.Bounds {
+		if b.Name == name {
+			return b.Ports
+		}
+	}
+	return 0
+}
+
+// aboutRace says what the listen race costs, which is serious where it takes
+// half as many ports again as everything else.
+func (s *site) aboutRace(r Result) (Remark, bool) {
+	raced, without := r.bound(BoundListenRace), 0
+	for _, b := range r.Bounds {
+		if b.Name != BoundListenRace {
+			without = max(without, b.Ports)
+		}
+	}
+	if raced <= without {
+		return Remark{}, false
+	}
+	floor := s.refused(without)
+	m := Remark{
+		Name: BoundListenRace, Attribute: "objective.refused", Serious: 2*raced > 3*without,
+		Summary: fmt.Sprintf("the listen race of %s takes %s", s.p.Title, plural(raced-without, "more port")),
+		Detail: fmt.Sprintf("Two sessions of %s may choose the same free port in the same instant, and the second is refused. "+
+			"%s would be enough but for that and refuse a share of %s; more ports lower it only in proportion to the free ones.",
+			s.p.Title, plural(without, "port"), number(floor)),
+	}
+	if best, ok := bestWithoutRace(s.p, s.w); ok {
+		m.Detail += fmt.Sprintf(" Allow refused = %s, or take a server without the race: %s reaches %s with %s.",
+			number(floor*1.1), best.Profile.Title, number(s.w.Objective.Refused), plural(best.Result.Ports, "port"))
+	}
+	return m, true
+}
+
+func bestWithoutRace(p Profile, w Workload) (best Comparison, found bool) {
+	for _, c := range Compare(p, w) {
+		if c.Err != nil || c.Profile.RaceWindow > 0 || c.Profile.FixedPorts > 0 || c.Profile.HoldsRange {
+			continue
+		}
+		if !found || c.Result.Ports < best.Result.Ports {
+			best, found = c, true
+		}
+	}
+	return best, found
+}
+
+// aboutNAT: the bound of four-tuples assumes that a client's source port can be
+// used again towards another port of the server.
+func (s *site) aboutNAT(r Result) (Remark, bool) {
+	if r.bound(BoundFourTuples) <= 1+s.idle() {
+		return Remark{}, false
+	}
+	return Remark{
+		Name: "nat", Attribute: "traffic.client_ports", Serious: true,
+		Summary: "more server ports may not help the clients behind the busiest address",
+		Detail: fmt.Sprintf("The busiest client address has %s for each port of the server, and needs %s of them. "+
+			"Behind a NAT with endpoint-independent mapping (RFC 4787 section 4.1, RFC 5382 REQ-1) a source port serves one client socket whatever the server's port, "+
+			"so that its own %s are the limit and only more addresses in the NAT's pool help. "+
+			"The figure also takes the server's ports to be used evenly.",
+			plural(s.load.clientPorts, "source port"), plural(r.bound(BoundFourTuples)-s.idle(), "server port"), count(s.load.clientPorts)),
+	}, true
+}
+
+func (s *site) aboutUnknown(Result) (Remark, bool) {
+	if s.p.WhenFull != FullUnknown {
+		return Remark{}, false
+	}
+	return Remark{
+		Name: "unknown_server", Attribute: "server",
+		Summary: fmt.Sprintf("how %s draws and holds its ports is not documented", s.p.Title),
+		Detail:  fmt.Sprintf("The range rests on assumptions on the safe side; pasvctl load measures a running %s.", s.p.Title),
+	}, true
+}
+
+func (s *site) aboutLeaving(r Result) (Remark, bool) {
+	if s.p.WhenFull != FullLeaves {
+		return Remark{}, false
+	}
+	return Remark{
+		Name: "leaves_range", Attribute: "server",
+		Summary: fmt.Sprintf("%s leaves the range when it is full", s.p.Title),
+		Detail: fmt.Sprintf("It then names a port that the firewall does not open, and the client's connection times out instead of being refused; "+
+			"the share of %s is of those.", number(r.Refused)),
+	}, true
+}
+
+// aboutBursts: arrivals are taken as independent of each other, which jobs
+// that all start at the full hour are not.
+func (s *site) aboutBursts(r Result) (Remark, bool) {
+	if s.worst() || s.scope == ScopeTLS {
+		return Remark{}, false
+	}
+	worst := s.w
+	worst.Objective.WorstCase = true
+	all, err := Size(s.p, worst)
+	if err != nil || all.Ports <= r.Ports {
+		return Remark{}, false
+	}
+	m := Remark{
+		Name: "bursts", Attribute: "traffic.peak_factor",
+		Summary: "sessions that start together need more than their average rate says",
+		Detail: fmt.Sprintf("The clients are taken to ask independently of each other. Where a job starts many of them in the same instant, "+
+			"peak_factor must cover it; with worst_case = true all sessions may ask at once, which takes %s.", plural(all.Ports, "port")),
+	}
+	if 4*r.Ports >= 3*all.Ports {
+		m.Detail += fmt.Sprintf(" That is only %s more than the traffic needs, and the honest choice here.", count(all.Ports-r.Ports))
+	}
+	return m, true
+}
+
+// aboutSquatting: a client that never connects and keeps its session alive.
+func (s *site) aboutSquatting(Result) (Remark, bool) {
+	if s.worst() || s.scope != ScopePort {
+		return Remark{}, false
+	}
+	return Remark{
+		Name: "squatting", Attribute: "traffic",
+		Summary: "a client that means ill can hold a port for as long as its session lives",
+		Detail: fmt.Sprintf("PASV and then NOOP now and again keep a port on %s without a connection. Each of the %s can do that; "+
+			"cap them per address, or set worst_case = true.", s.p.Title, plural(s.w.Sessions, "session")),
+	}, true
+}
