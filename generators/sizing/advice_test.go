@@ -1,0 +1,225 @@
+package sizing
+
+import (
+	"errors"
+	"math"
+	"sort"
+	"testing"
+	"time"
+)
+
+func TestCompareCoversEveryServer(t *testing.T) {
+	w := edi()
+	embedded := mustLookup(t, "embedded")
+	w.Objective.Squatted = 0
+	need := map[string]int{}
+	all := Compare(embedded, w)
+	for i, c := range all {
+		if c.Err != nil && c.Profile.FixedPorts == 0 {
+			t.Errorf("%s: %v", c.Profile.Name, c.Err)
+		}
+		if i > 0 && all[i-1].Profile.Name >= c.Profile.Name {
+			t.Error("not sorted by name")
+		}
+		need[c.Profile.Name] = c.Result.Ports
+	}
+	if len(need) != len(Profiles()) {
+		t.Errorf("%d of %d profiles", len(need), len(Profiles()))
+	}
+	if need["embedded"] >= need["pyftpdlib"] || need["pyftpdlib"] >= need["vsftpd"] {
+		t.Errorf("%v", need)
+	}
+	// In the embedded daemon's place another program may squat a port.
+	w.Objective.Squatted = 1
+	if r := size(t, mustLookup(t, "vsftpd"), w); r.Ports != need["vsftpd"] {
+		t.Errorf("vsftpd in the daemon's place: %d ports, with a squatter %d", need["vsftpd"], r.Ports)
+	}
+}
+
+// What is advised is what the change then gives.
+func TestAdviceIsComputed(t *testing.T) {
+	w := edi()
+	w.Traffic.Abandoned = 0.005
+	for _, server := range []string{"embedded", "vsftpd", "pureftpd", "proftpd"} {
+		p := mustLookup(t, server)
+		now := size(t, p, w).Ports
+		advice := Advise(p, w)
+		if len(advice) == 0 {
+			t.Errorf("%s with %d ports: no advice", server, now)
+		}
+		if !sort.SliceIsSorted(advice, func(i, j int) bool { return advice[i].Saves > advice[j].Saves }) {
+			t.Errorf("%s: not sorted by saving: %+v", server, advice)
+		}
+		offered := map[string]Advice{}
+		for _, a := range advice {
+			if a.Saves <= 0 || a.Ports+a.Saves != now {
+				t.Errorf("%s, %d ports: %+v", server, now, a)
+			}
+			offered[a.Attribute] = a
+		}
+		if server == "embedded" {
+			tls := w
+			tls.MarkedSessions = true
+			if a := offered["tls"]; a.Ports != size(t, p, tls).Ports {
+				t.Errorf("TLS: %+v", a)
+			}
+		}
+		if a := offered["server"]; server != "embedded" && (a.Ports == 0 || a.Ports > now/2) {
+			t.Errorf("%s: another server: %+v", server, a)
+		}
+		if a, ok := offered[""]; server == "vsftpd" && (!ok || a.Saves < 10) {
+			t.Errorf("vsftpd keeps an abandoned port for 300 s, and nothing is said of it: %+v", advice)
+		}
+	}
+	if got := Advise(mustLookup(t, "vsftpd"), Workload{}); got != nil {
+		t.Errorf("advice for no workload: %+v", got)
+	}
+}
+
+func TestSensitivity(t *testing.T) {
+	w := edi()
+	p := mustLookup(t, "vsftpd")
+	now := size(t, p, w).Ports
+	byName := map[string]Influence{}
+	all := Sensitivity(p, w)
+	for i, in := range all {
+		byName[in.Attribute] = in
+		if i > 0 && all[i-1].Spread() < in.Spread() {
+			t.Error("not sorted by importance")
+		}
+	}
+	rate := byName["traffic.transfers_per_second"]
+	if rate.Less >= now || rate.More <= now {
+		t.Errorf("%d ports, rate %+v", now, rate)
+	}
+	more := w
+	changed := *w.Traffic
+	changed.Rate *= 1.3
+	more.Traffic = &changed
+	if r := size(t, p, more); r.Ports != rate.More {
+		t.Errorf("at 1.3 times the rate %d ports, said %d", r.Ports, rate.More)
+	}
+	if in := byName["traffic.transfer_time"]; in.Spread() <= byName["traffic.connect_time"].Spread() {
+		t.Errorf("2 s of transfer matter less than 120 ms of connecting: %+v", all)
+	}
+	if _, given := byName["traffic.abandoned"]; given {
+		t.Error("nothing is abandoned, and yet it varies")
+	}
+	if w.Traffic.Rate != 40 || w.Sessions != 400 {
+		t.Error("the workload itself was changed")
+	}
+	// At 150/s of 2.12 s, 400 sessions are 80 % busy: 30 % more overloads them.
+	w.Traffic.Rate = 150
+	var overload *OverloadError
+	if first := Sensitivity(p, w)[0]; !errors.As(first.MoreErr, &overload) && !errors.As(first.LessErr, &overload) {
+		t.Errorf("overload is not the first thing said: %+v", first)
+	}
+	w.Traffic = nil
+	if all := Sensitivity(p, w); len(all) != 2 {
+		t.Errorf("without traffic: %+v", all)
+	}
+}
+
+func TestRulesOfThumb(t *testing.T) {
+	w := edi()
+	want := map[string]int{
+		"docker-pure-ftpd": 800, "OneUptime": 4000, "CompleteFTP": 100, "fauria/vsftpd": 11, "AWS Transfer Family": 9,
+		"Plesk": 65535 - 49152 + 1, "ProFTPD": 65534 - 49152 + 1, "ProFTPD on AWS": 65535 - 60000 + 1,
+		"FileZilla Server": 40*4*60 + 1, "Axway SecureTransport": 2000,
+	}
+	got := RulesOfThumb(w)
+	for _, r := range got {
+		if r.Ports != want[r.Name] || r.Source == "" || r.Says == "" {
+			t.Errorf("%+v, want %d", r, want[r.Name])
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d rules, want %d", len(got), len(want))
+	}
+	w.Traffic = nil
+	if n := len(RulesOfThumb(w)); n != len(want)-1 {
+		t.Errorf("%d rules without traffic", n)
+	}
+}
+
+func TestTheftOdds(t *testing.T) {
+	w := edi()
+	p := mustLookup(t, "vsftpd")
+	odds := TheftOdds(p, w, 100)
+	// 40/s wait for 120 ms: 4.8 ports of the 100.
+	if math.Abs(odds.Hit-0.048) > 1e-12 || !odds.Takes || odds.FromAnywhere || !odds.Spoils {
+		t.Errorf("vsftpd: %+v", odds)
+	}
+	w.MarkedSessions = true
+	if o := TheftOdds(p, w, 100); o.Takes || !o.Spoils {
+		t.Errorf("vsftpd with TLS session reuse: %+v", o)
+	}
+	if o := TheftOdds(mustLookup(t, "pureftpd"), w, 100); !o.Takes || o.FromAnywhere || o.Spoils {
+		t.Errorf("Pure-FTPd does not demand reuse: %+v", o)
+	}
+	if o := TheftOdds(mustLookup(t, "goftp"), w, 100); !o.FromAnywhere {
+		t.Errorf("goftp: %+v", o)
+	}
+	if o := TheftOdds(mustLookup(t, "embedded"), w, 1); o.Takes || o.Spoils || o.Hit < 0.99 || o.Hit > 1 {
+		t.Errorf("the embedded daemon on one port under TLS: %+v", o)
+	}
+	w.Traffic, w.MarkedSessions = nil, false
+	if o := TheftOdds(p, w, 1857); math.Abs(o.Hit-400.0/1857) > 1e-12 {
+		t.Errorf("in the worst case: %+v", o)
+	}
+}
+
+func TestCustomProfileIsChecked(t *testing.T) {
+	if err := Custom("mine").Check(); err != nil {
+		t.Error(err)
+	}
+	for field, spoil := range map[string]func(*Profile){
+		"hold":              func(p *Profile) { p.Hold = "forever" },
+		"pick":              func(p *Profile) { p.Pick = "" },
+		"tries":             func(p *Profile) { p.Pick = PickRandom },
+		"scope":             func(p *Profile) { p.Scope = "galaxy" },
+		"when_full":         func(p *Profile) { p.WhenFull = "cries" },
+		"strangers":         func(p *Profile) { p.Strangers = "hugged" },
+		"abandoned_hold":    func(p *Profile) { p.AbandonedHold = -time.Second },
+		"port_rest":         func(p *Profile) { p.PortRest = 2 * time.Hour },
+		"race_window":       func(p *Profile) { p.RaceWindow = time.Minute },
+		"ports_per_session": func(p *Profile) { p.PortsPerSession = -1 },
+		"min_ports":         func(p *Profile) { p.MinPorts = 65536 },
+		"never_drawn":       func(p *Profile) { p.NeverDrawn = -1 },
+	} {
+		p := Custom("mine")
+		spoil(&p)
+		var wrong *ProfileError
+		if err := p.Check(); !errors.As(err, &wrong) || wrong.Field != field {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+}
+
+// A remark is made where it applies and not elsewhere.
+func TestRemarks(t *testing.T) {
+	names := func(server string, w Workload) map[string]bool {
+		all := map[string]bool{}
+		for _, m := range Remarks(mustLookup(t, server), w) {
+			if m.Summary == "" || m.Detail == "" || m.Detail[len(m.Detail)-1] != '.' {
+				t.Errorf("%+v", m)
+			}
+			all[m.Name] = true
+		}
+		return all
+	}
+	w := edi()
+	if got := names("vsftpd", w); !got["bursts"] || !got["squatting"] || got[BoundListenRace] || got["leaves_range"] || got["nat"] {
+		t.Errorf("vsftpd: %v", got)
+	}
+	if got := names("pyftpdlib", w); !got["leaves_range"] {
+		t.Errorf("pyftpdlib: %v", got)
+	}
+	if got := names("iis", w); !got["unknown_server"] || got["bursts"] {
+		t.Errorf("IIS: %v", got)
+	}
+	w.Objective.WorstCase = true
+	if got := names("vsftpd", w); len(got) != 0 {
+		t.Errorf("vsftpd in the worst case: %v", got)
+	}
+}
