@@ -12,39 +12,42 @@ import (
 // at once and costs no reservation anything.
 func (p *Pool) arrive(c net.Conn, from, to netip.AddrPort) {
 	p.mu.Lock()
-	why := p.match(c, p.key(from.Addr(), to.Addr()), to.Port())
+	unwanted, why := p.match(c, p.key(from.Addr(), to.Addr()), to.Port())
 	p.mu.Unlock()
-	if why == "" {
-		return
+	if unwanted != nil {
+		refuse(unwanted)
+		p.config.Log.LogAttrs(context.Background(), slog.LevelDebug, "data connection refused",
+			slog.String("why", why), slog.Any("from", unwanted.RemoteAddr()), slog.Any("to", unwanted.LocalAddr()))
 	}
-	refuse(c)
-	p.config.Log.LogAttrs(context.Background(), slog.LevelDebug, "data connection refused",
-		slog.String("why", why), slog.Any("from", from), slog.Any("to", to))
 }
 
-// match gives c to its reservation, or says why there is none.
-func (p *Pool) match(c net.Conn, k sourceKey, port uint16) (why string) {
+// match gives c to its reservation, or to a handshake where the TLS session
+// has to show whose it is. It says which connection is unwanted, and why: c, or
+// an older one that makes room.
+func (p *Pool) match(c net.Conn, k sourceKey, port uint16) (unwanted net.Conn, why string) {
 	s := p.sources[k]
 	if p.closed || s == nil || s.slots[port] == nil {
 		p.stats.Strangers++
-		return "no reservation"
+		return c, "no reservation"
 	}
 	sl := s.slots[port]
-	r := sl.sole
-	if r == nil {
+	switch {
+	case !sl.reserved():
 		p.stats.Late++
-		return "its reservation has ended"
+		return c, "its reservation has ended"
+	case sl.sole == nil || sl.sole.mark != nil:
+		return p.begin(c, sl), "too many handshakes"
 	}
-	p.deliver(r, c)
+	p.deliver(sl.sole, c)
 	p.vacate(sl)
-	return ""
+	return nil, ""
 }
 
 // deliver gives c to r, which keeps it for Accept.
 func (p *Pool) deliver(r *Reservation, c net.Conn) {
 	r.conn = c
 	r.settle(arrived)
-	r.slot.sole = nil
+	r.slot.remove(r)
 	p.held[r] = struct{}{}
 	p.stats.Connected++
 }
@@ -53,7 +56,7 @@ func (p *Pool) deliver(r *Reservation, c net.Conn) {
 func (p *Pool) end(r *Reservation, why error) {
 	r.ended = why
 	r.settle(ended)
-	r.slot.sole = nil
+	r.slot.remove(r)
 }
 
 // drop ends a reservation whose connection no Accept has taken, and gives that

@@ -1,6 +1,7 @@
 package passive
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,11 +13,13 @@ import (
 
 // What a Config field means when it is zero.
 const (
-	DefaultMaxWait    = time.Second
-	DefaultExpiry     = 30 * time.Second
-	DefaultRest       = 2 * time.Second
-	DefaultIPv6Prefix = 64
-	DefaultMaxQueue   = 1024
+	DefaultMaxWait          = time.Second
+	DefaultExpiry           = 30 * time.Second
+	DefaultRest             = 2 * time.Second
+	DefaultIPv6Prefix       = 64
+	DefaultMaxQueue         = 1024
+	DefaultHandshakeTimeout = 10 * time.Second
+	DefaultMaxHandshakes    = 1024
 )
 
 // Config says which ports a pool holds and how patient it is. A zero duration
@@ -58,10 +61,45 @@ type Config struct {
 	// MaxQueue is how many reservations of one client may wait at once.
 	MaxQueue int
 
+	// TLS is the configuration of the control connections, needed for Reserve
+	// with a mark. Its certificate may be exchanged through GetCertificate, its
+	// ticket keys through SetSessionTicketKeys; GetConfigForClient, WrapSession and
+	// UnwrapSession must be nil. A daemon that does not set the keys makes new ones
+	// at every start, and then no ticket of an earlier run is worth anything.
+	TLS *tls.Config
+
+	// Reuse says what a data connection under TLS must show.
+	Reuse Reuse
+
+	// HandshakeTimeout is how long a client may take for the TLS handshake of a
+	// data connection.
+	HandshakeTimeout time.Duration
+
+	// MaxHandshakes is how many such handshakes may run at once. One more ends
+	// the oldest, so that connections which say nothing never shut out those that
+	// do; one client ends its own oldest first, beyond 16 more than twice its
+	// reservations.
+	MaxHandshakes int
+
 	// Log receives accept errors (warn) and refused connections (debug); nil
 	// discards them.
 	Log *slog.Logger
 }
+
+// Reuse is what the data connection of a marked reservation must show.
+type Reuse int
+
+const (
+	// ReuseRequired: it must resume its control connection's TLS session, which
+	// identifies the reservation. Any number of sessions then share one port, and
+	// a port that somebody else reaches first is worth nothing to them.
+	ReuseRequired Reuse = iota
+
+	// ReusePreferred: one that does not resume is matched by address and port, as
+	// in clear text, after its handshake. Ports are then as exclusive as in
+	// clear text.
+	ReusePreferred
+)
 
 // complete checks c and fills in its defaults.
 func (c Config) complete() (Config, error) {
@@ -90,11 +128,19 @@ func (c Config) complete() (Config, error) {
 	if c.Expiry < 0 {
 		return c, fmt.Errorf("expiry of %v is below 0", c.Expiry)
 	}
+	if c.HandshakeTimeout < 0 || c.MaxHandshakes < 0 {
+		return c, fmt.Errorf("a limit of %v and %d TLS handshakes is below 0", c.HandshakeTimeout, c.MaxHandshakes)
+	}
+	if err := checkTLS(c.TLS, c.Reuse); err != nil {
+		return c, err
+	}
 	orDefault(&c.MaxWait, DefaultMaxWait)
 	orDefault(&c.Expiry, DefaultExpiry)
 	orDefault(&c.Rest, DefaultRest)
 	orDefault(&c.IPv6Prefix, DefaultIPv6Prefix)
 	orDefault(&c.MaxQueue, DefaultMaxQueue)
+	orDefault(&c.HandshakeTimeout, DefaultHandshakeTimeout)
+	orDefault(&c.MaxHandshakes, DefaultMaxHandshakes)
 	orDefault(&c.Log, slog.New(slog.DiscardHandler))
 	return c, nil
 }

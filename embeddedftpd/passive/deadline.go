@@ -14,8 +14,14 @@ func (p *Pool) rest(sl *slot) {
 		return
 	}
 	sl.until = time.Now().Add(p.config.Rest)
-	sl.resting = p.resting.PushBack(sl)
+	if sl.resting == nil {
+		sl.resting = p.resting.PushBack(sl)
+	} else {
+		p.resting.MoveToBack(sl.resting)
+	}
 	p.wake(sl.until)
+	// A reservation that shares need not wait for the end of the rest.
+	p.grant(sl.source)
 }
 
 // wake makes the timer go off at t or earlier.

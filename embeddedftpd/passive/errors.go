@@ -21,6 +21,9 @@ var (
 	// ErrBusy is what every BusyError is, for errors.Is.
 	ErrBusy = errors.New("no passive port is free for this client")
 
+	// ErrNoTLS: Reserve was given a mark, but Config.TLS is nil.
+	ErrNoTLS = errors.New("a marked reservation needs a TLS configuration")
+
 	// ErrLocal: no port of the pool is bound on the local address of the
 	// control connection, so no data connection could arrive there.
 	ErrLocal = errors.New("no passive port is bound on this local address")

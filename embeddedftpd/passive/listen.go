@@ -2,6 +2,7 @@ package passive
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -167,9 +168,12 @@ func (p *Pool) stall(pause time.Duration) {
 	}
 }
 
-// refuse closes c with a reset: nothing was sent, and nothing stays in
+// refuse closes c with a reset, without waiting for anything: nothing stays in
 // TIME_WAIT.
 func refuse(c net.Conn) {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn().(*ticketHold).Conn
+	}
 	if t, ok := c.(*net.TCPConn); ok {
 		t.SetLinger(0)
 	}

@@ -1,9 +1,16 @@
 package passive
 
-import "crypto/rand"
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+)
 
-// Mark is the identity of one control connection inside TLS tickets: 128
-// random bits, never used twice.
+// Mark is the identity of one control connection inside TLS session tickets:
+// 128 random bits, never used twice. A data connection that resumes a ticket
+// with the mark is this control connection's, because only its client knows the
+// ticket's secret.
 type Mark struct{ id markID }
 
 type markID [16]byte
@@ -13,4 +20,52 @@ func NewMark() *Mark {
 	m := new(Mark)
 	rand.Read(m.id[:])
 	return m
+}
+
+// markTag tells our entry of tls.SessionState.Extra from anybody else's.
+var markTag = []byte("pasvctl passive mark 1\x00")
+
+// ControlConfig is the configuration for one control connection: Config.TLS,
+// with m in every ticket that it issues. The control connection itself may
+// resume any earlier session; what it gets then is a new ticket with m.
+func (p *Pool) ControlConfig(m *Mark) *tls.Config {
+	base := p.config.TLS
+	c := base.Clone()
+	// Through base, whose ticket keys the data connections use too.
+	c.UnwrapSession = base.DecryptTicket
+	c.WrapSession = func(cs tls.ConnectionState, ss *tls.SessionState) ([]byte, error) {
+		m.id.write(ss)
+		return base.EncryptTicket(cs, ss)
+	}
+	return c
+}
+
+// write adds the mark to a fresh ticket's state.
+func (id markID) write(ss *tls.SessionState) {
+	ss.Extra = append(ss.Extra, append(bytes.Clone(markTag), id[:]...))
+}
+
+// readMark finds the mark of a ticket's state.
+func readMark(ss *tls.SessionState) (id markID, ok bool) {
+	for _, entry := range ss.Extra {
+		if mark, ours := bytes.CutPrefix(entry, markTag); ours && len(mark) == len(id) {
+			return markID(mark), true
+		}
+	}
+	return id, false
+}
+
+// checkTLS refuses what would go around the marks.
+func checkTLS(c *tls.Config, reuse Reuse) error {
+	switch {
+	case reuse != ReuseRequired && reuse != ReusePreferred:
+		return errors.New("session reuse is neither required nor preferred")
+	case c == nil:
+		return nil
+	case c.GetConfigForClient != nil || c.WrapSession != nil || c.UnwrapSession != nil:
+		return errors.New("the TLS configuration has GetConfigForClient, WrapSession or UnwrapSession, which would go around the session marks")
+	case c.SessionTicketsDisabled && reuse == ReuseRequired:
+		return errors.New("session reuse is required, but the TLS configuration has session tickets disabled")
+	}
+	return nil
 }

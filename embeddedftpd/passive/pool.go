@@ -16,32 +16,34 @@ import (
 type Pool struct {
 	config    Config
 	listeners []*net.TCPListener
-	running   sync.WaitGroup // accept loops
+	running   sync.WaitGroup // accept loops and handshakes
 	done      chan struct{}  // closed by Close
 
-	mu       sync.Mutex
-	closed   bool
-	sources  map[sourceKey]*source
-	held     map[*Reservation]struct{}
-	expiring list.List // of *Reservation, pending, by deadline
-	resting  list.List // of *slot, by end of rest
-	timer    *time.Timer
-	alarm    time.Time // when timer goes off; zero: it does not
-	stalled  time.Time // a listener may have had a backlog until then
-	random   *rand.Rand
-	stats    Stats
+	mu         sync.Mutex
+	closed     bool
+	sources    map[sourceKey]*source
+	held       map[*Reservation]struct{}
+	expiring   list.List // of *Reservation, pending, by deadline
+	resting    list.List // of *slot, by end of rest
+	handshakes list.List // of *handshake, oldest first
+	timer      *time.Timer
+	alarm      time.Time // when timer goes off; zero: it does not
+	stalled    time.Time // a listener may have had a backlog until then
+	random     *rand.Rand
+	stats      Stats
 }
 
 // Stats counts what a pool holds now and what has happened since it was opened.
 type Stats struct {
-	Ports    int // in the range
-	Pending  int // reservations without a connection
-	Held     int // connections that wait for Accept
-	Waiting  int // Reserve calls that wait for a turn
-	Resting  int // ports kept from a client for a late connection
-	Clients  int // (client, local address) pairs with any of these
-	Reserved uint64
+	Ports       int // in the range
+	Pending     int // reservations without a connection
+	Held        int // connections that wait for Accept
+	Waiting     int // Reserve calls that wait for a turn
+	Resting     int // ports kept from a client for a late connection
+	Handshaking int // data connections in their TLS handshake
+	Clients     int // (client, local address) pairs with any of these
 
+	Reserved     uint64 // reservations made
 	Connected    uint64 // reservations that got their connection
 	Waited       uint64 // reservations that had to wait first
 	Refused      uint64 // Reserve calls that ended in ErrBusy
@@ -49,6 +51,7 @@ type Stats struct {
 	Released     uint64 // reservations released before their connection came
 	Strangers    uint64 // connections from clients with no reservation there
 	Late         uint64 // connections to a port at rest
+	Unproven     uint64 // TLS connections that failed, took too long or were not of a session that waits
 	AcceptErrors uint64
 }
 
@@ -75,7 +78,7 @@ func (p *Pool) ports() int { return int(p.config.Last) - int(p.config.First) + 1
 // is nil for a data connection in clear text.
 //
 // The error is a *BusyError after Config.MaxWait or where Config.MaxQueue
-// others wait already, ErrLocal, ErrClosed, or ctx's.
+// others wait already, ErrLocal, ErrNoTLS, ErrClosed, or ctx's.
 func (p *Pool) Reserve(ctx context.Context, client, local netip.Addr, mark *Mark) (*Reservation, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -90,9 +93,13 @@ func (p *Pool) Reserve(ctx context.Context, client, local netip.Addr, mark *Mark
 		p.mu.Unlock()
 		return nil, ErrLocal
 	}
+	if mark != nil && p.config.TLS == nil {
+		p.mu.Unlock()
+		return nil, ErrNoTLS
+	}
 	s := p.source(k)
 	if s.queue.Len() == 0 {
-		if port, ok := p.choose(s); ok {
+		if port, ok := p.choose(s, mark); ok {
 			defer p.mu.Unlock()
 			return p.place(s, port, mark), nil
 		}
@@ -143,6 +150,8 @@ func (p *Pool) wait(ctx context.Context, s *source, w *waiter) (*Reservation, er
 		return nil, cancelled
 	}
 	p.leave(s, w)
+	// The next in the queue may fit where this one did not.
+	p.grant(s)
 	defer p.tidy(s)
 	if cancelled != nil {
 		return nil, cancelled
@@ -162,6 +171,7 @@ func (p *Pool) Stats() Stats {
 	st := p.stats
 	st.Ports = p.ports()
 	st.Pending = p.expiring.Len()
+	st.Handshaking = p.handshakes.Len()
 	st.Held = len(p.held)
 	st.Resting = p.resting.Len()
 	st.Clients = len(p.sources)
@@ -170,7 +180,7 @@ func (p *Pool) Stats() Stats {
 
 // Close lets go of the ports, ends every reservation and every wait with
 // ErrClosed and closes the connections that no Accept has taken. It returns
-// when the accept loops have ended.
+// when the accept loops and handshakes have ended.
 func (p *Pool) Close() error {
 	p.mu.Lock()
 	if p.closed {
@@ -186,6 +196,9 @@ func (p *Pool) Close() error {
 	var unclaimed []net.Conn
 	for r := range p.held {
 		unclaimed = append(unclaimed, p.drop(r, ErrClosed))
+	}
+	for e := p.handshakes.Front(); e != nil; e = e.Next() {
+		unclaimed = append(unclaimed, e.Value.(*handshake).conn)
 	}
 	p.resting.Init()
 	for k, s := range p.sources {

@@ -15,6 +15,10 @@ type Reservation struct {
 	port uint16
 	mark *Mark
 
+	// number is higher than that of every earlier reservation. A connection that
+	// was there before a reservation was made is not for it.
+	number uint64
+
 	// The rest is guarded by pool.mu.
 	state    state
 	ended    error         // why, once ended
@@ -36,8 +40,9 @@ const (
 // Port is the port to announce in the 227 or 229 reply.
 func (r *Reservation) Port() uint16 { return r.port }
 
-// Accept waits for the data connection and gives it to the caller, once. It is
-// a bare *net.TCPConn, so that io.Copy keeps sendfile and splice. The error is
+// Accept waits for the data connection and gives it to the caller, once. In
+// clear text it is a bare *net.TCPConn, so that io.Copy keeps sendfile and
+// splice; with a mark it is a *tls.Conn after its handshake. The error is
 // ErrExpired, ErrReleased, ErrClosed or ctx's; after ctx's the reservation
 // still stands.
 func (r *Reservation) Accept(ctx context.Context) (net.Conn, error) {

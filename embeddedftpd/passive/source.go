@@ -11,20 +11,40 @@ import (
 type sourceKey struct{ client, local netip.Addr }
 
 // source is one client's state on one local address. It exists while it has a
-// slot or a waiter.
+// slot, a waiter or a handshake.
 type source struct {
-	key   sourceKey
-	slots map[uint16]*slot
-	queue list.List // of *waiter, in order of arrival; not empty only if no port admits the first
+	key        sourceKey
+	slots      map[uint16]*slot
+	queue      list.List // of *waiter, in order of arrival; not empty only if no port admits the first
+	marked     int       // pending reservations with a mark
+	handshakes list.List // of *handshake, oldest first
 }
 
-// slot is one (client, local address, port): reserved, or at rest.
+// slot is one (client, local address, port). It exists while it is reserved or
+// at rest. It has either one sole reservation or any number of shared ones.
 type slot struct {
 	source  *source
 	port    uint16
-	sole    *Reservation  // the one that a connection by this key belongs to
-	until   time.Time     // while at rest: the end of it
-	resting *list.Element // in pool.resting while at rest
+	sole    *Reservation            // a connection by this key is its
+	shared  map[markID]*Reservation // a connection by this key must show which it is
+	until   time.Time               // while at rest: the end of it
+	resting *list.Element           // in pool.resting while at rest
+}
+
+func (sl *slot) reserved() bool { return sl.sole != nil || len(sl.shared) > 0 }
+
+// admits is whether another reservation that needs no port of its own fits.
+func (sl *slot) admits(m *Mark) bool { return sl.sole == nil && sl.shared[m.id] == nil }
+
+func (sl *slot) remove(r *Reservation) {
+	if sl.sole == r {
+		sl.sole = nil
+	} else {
+		delete(sl.shared, r.mark.id)
+	}
+	if r.mark != nil {
+		sl.source.marked--
+	}
 }
 
 // waiter is a Reserve that waits its turn.
@@ -65,44 +85,72 @@ func (p *Pool) source(k sourceKey) *source {
 
 // tidy forgets what holds nothing.
 func (p *Pool) tidy(s *source) {
-	if len(s.slots) == 0 && s.queue.Len() == 0 {
+	if len(s.slots) == 0 && s.queue.Len() == 0 && s.handshakes.Len() == 0 {
 		delete(p.sources, s.key)
 	}
 }
 
 // choose finds a port for a reservation of s: a scan from a random start, so
 // that the load spreads, the next port is hard to guess (RFC 6056 section
-// 3.3.1) and a free one is never missed.
-func (p *Pool) choose(s *source) (port uint16, ok bool) {
+// 3.3.1) and a free one is never missed. A reservation that shares takes a port
+// at rest where there is no other: its mark keeps late connections away.
+func (p *Pool) choose(s *source, m *Mark) (port uint16, ok bool) {
 	n := p.ports()
-	if len(s.slots) == n {
+	if len(s.slots) == n && !p.shares(m) {
 		return 0, false
 	}
 	start := p.random.IntN(n)
+	var atRest uint16
 	for i := range n {
 		port = p.config.First + uint16((start+i)%n)
-		if s.slots[port] == nil {
+		sl := s.slots[port]
+		switch {
+		case sl == nil:
 			return port, true
+		case !p.shares(m) || !sl.admits(m):
+		case sl.resting == nil:
+			return port, true
+		default:
+			atRest = port
 		}
 	}
-	return 0, false
+	return atRest, atRest != 0
 }
+
+// shares is whether m's data connections are told apart by their mark alone.
+func (p *Pool) shares(m *Mark) bool { return m != nil && p.config.Reuse == ReuseRequired }
 
 // place reserves a port that choose has found.
 func (p *Pool) place(s *source, port uint16, m *Mark) *Reservation {
-	sl := &slot{source: s, port: port}
-	s.slots[port] = sl
-	r := &Reservation{pool: p, slot: sl, port: port, mark: m, deadline: time.Now().Add(p.config.Expiry)}
-	r.expiring = p.expiring.PushBack(r)
-	sl.sole = r
+	sl := s.slots[port]
+	if sl == nil {
+		sl = &slot{source: s, port: port}
+		s.slots[port] = sl
+	}
 	p.stats.Reserved++
+	r := &Reservation{pool: p, slot: sl, port: port, mark: m, number: p.stats.Reserved, deadline: time.Now().Add(p.config.Expiry)}
+	r.expiring = p.expiring.PushBack(r)
+	switch {
+	case !p.shares(m):
+		sl.sole = r
+	case sl.shared == nil:
+		sl.shared = map[markID]*Reservation{m.id: r}
+	default:
+		sl.shared[m.id] = r
+	}
+	if m != nil {
+		s.marked++
+	}
 	p.wake(r.deadline)
 	return r
 }
 
-// vacate frees sl for whoever waits first.
+// vacate frees what a reservation or a rest has left of sl for whoever waits
+// first.
 func (p *Pool) vacate(sl *slot) {
-	delete(sl.source.slots, sl.port)
+	if !sl.reserved() && sl.resting == nil {
+		delete(sl.source.slots, sl.port)
+	}
 	p.grant(sl.source)
 	p.tidy(sl.source)
 }
@@ -111,11 +159,11 @@ func (p *Pool) vacate(sl *slot) {
 // first in the queue.
 func (p *Pool) grant(s *source) {
 	for e := s.queue.Front(); e != nil; e = s.queue.Front() {
-		port, ok := p.choose(s)
+		w := e.Value.(*waiter)
+		port, ok := p.choose(s, w.mark)
 		if !ok {
 			return
 		}
-		w := e.Value.(*waiter)
 		p.leave(s, w)
 		w.turn <- p.place(s, port, w.mark)
 	}
