@@ -92,7 +92,7 @@ func (s serverSite) pureSettings() []pureSetting {
 	}
 	settings := []pureSetting{
 		{Name: "Bind", Value: bind, Why: "address and control port; no address is all of them"},
-		{Name: "PassivePortRange", Value: fmt.Sprintf("%d %d", s.Data.First, s.Data.Last), Why: "the data ports, computed; the firewall rules open exactly these"},
+		{Name: "PassivePortRange", Value: fmt.Sprintf("%d %d", s.Data.First, s.Data.Last), Why: s.Reason() + "; the firewall rules open exactly these"},
 		{Name: "MaxClientsNumber", Value: fmt.Sprint(s.Site.Concurrency.Sessions), Why: "sessions at once, which the data ports are computed for; the server admits at most one for two of its ports"},
 		{Name: "MaxClientsPerIP", Value: fmt.Sprint(s.Site.Concurrency.SessionsPerAddress), Why: "sessions at once from one address; the server counts each IPv6 address by itself"},
 		{Name: "MaxIdleTime", Value: fmt.Sprint(s.IdleMinutes()), Why: "minutes; a PASV that no connection follows holds its port this long, which the range is computed with"},

@@ -32,6 +32,9 @@ const stall = 300
 // Stall is stall for the templates.
 func (serverSite) Stall() int { return stall }
 
+// Reason is the size of the range and the bound that makes it so.
+func (s serverSite) Reason() string { return rangeReason(s.Site) }
+
 // IdleMinutes is Idle in whole minutes, at least one.
 func (s serverSite) IdleMinutes() int { return max(1, (s.Idle+59)/60) }
 

@@ -1,6 +1,8 @@
 package generators
 
 import (
+	"fmt"
+
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/pasvctl/pasvctl/generators/plan"
@@ -20,6 +22,9 @@ func (*vsftpd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	var diags hcl.Diagnostics
 	for _, s := range serverSites(p, "vsftpd") {
 		more := append(s.bindOne("vsftpd"), s.holds("vsftpd", "vsftpd")...)
+		if s.Announce != "" && !s.IPv4Only {
+			more = append(more, announceOnIPv6(s))
+		}
 		diags = append(diags, more...)
 		if !more.HasErrors() {
 			files = append(files, render(s.folder()+"vsftpd.conf", "vsftpd/vsftpd.conf.tmpl", s))
@@ -29,4 +34,17 @@ func (*vsftpd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 		return nil, diags
 	}
 	return files, diags
+}
+
+// announceOnIPv6 reports what vsftpd 3.0.3 does with pasv_address on its IPv6
+// listener, which serves IPv4 clients too: the 227 reply says 0,0,0,0
+// (measured).
+func announceOnIPv6(s serverSite) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "vsftpd announces no address where it serves IPv6",
+		Detail: fmt.Sprintf("Site %q has an IPv6 address and announces %s. With listen_ipv6 vsftpd tells its clients to connect to 0.0.0.0 instead. "+
+			"Name only IPv4 addresses in addresses, or run ProFTPD there, or remove announce.", s.Site.Name, s.Announce),
+		Subject: s.Site.Ranges.Of("announce"),
+	}
 }

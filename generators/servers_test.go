@@ -1,0 +1,230 @@
+package generators
+
+import (
+	"crypto/tls"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+func eachServer(t *testing.T, test func(*testing.T, realServer)) {
+	for _, server := range realServers {
+		t.Run(server.name, func(t *testing.T) {
+			if inNamespaces(t, server) {
+				test(t, server)
+			}
+		})
+	}
+}
+
+// Each server starts with the rendered configuration and hands out every port
+// of the computed range and no other, to sessions that hold their ports at the
+// same time. 600 draws miss a given one of 12 ports with a probability below
+// 1e-22; ProFTPD comes to the highest port only when it finds all others
+// taken, and so twelve of its sessions hold one each.
+func TestServersHandOutExactlyTheRange(t *testing.T) {
+	eachServer(t, func(t *testing.T, server realServer) {
+		crowd := 2
+		if server.name == "proftpd" {
+			crowd = 12
+		}
+		server.serve(t, realSite(server.name, func(s *plan.Site) {
+			s.Concurrency = spec.Concurrency{Sessions: max(6, crowd+1), SessionsPerAddress: crowd}
+		}))
+		v4, v6 := net.JoinHostPort(serverAddresses[0], "2121"), net.JoinHostPort(serverAddresses[1], "2121")
+		await(t, v4)
+		await(t, v6)
+		sessions := []holder{{mustSession(t, clientAddresses[3], v6), clientAddresses[3], true}}
+		for i := range crowd {
+			sessions = append(sessions, holder{mustSession(t, clientAddresses[0], v4), clientAddresses[0], i%2 == 0})
+		}
+		drawn := map[uint16]int{}
+		for range 600 / len(sessions) {
+			for _, session := range sessions {
+				address, err := session.passive(session.extended)
+				if err != nil {
+					t.Fatal(err)
+				}
+				drawn[address.Port()]++
+			}
+		}
+		if ports := slices.Sorted(maps.Keys(drawn)); len(ports) != 12 || ports[0] != 61000 || ports[11] != 61011 {
+			t.Errorf("drew %v, want 61000 to 61011", drawn)
+		}
+		for _, session := range sessions[:3] {
+			address, err := session.passive(session.extended)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if content, err := session.retrieve("list.txt", session.from, address, false); err != nil || content != fileContent {
+				t.Errorf("from %s to %s: %q, %v", session.from, address, content, err)
+			}
+		}
+	})
+}
+
+// holder is a session that keeps the port it was given last.
+type holder struct {
+	*ftpSession
+	from     string
+	extended bool
+}
+
+// The caps that the range is computed for: three sessions an address, six in
+// all.
+func TestServersKeepTheCaps(t *testing.T) {
+	eachServer(t, func(t *testing.T, server realServer) {
+		server.serve(t, realSite(server.name, func(s *plan.Site) { s.Addresses = s.Addresses[:1] }))
+		address := net.JoinHostPort(serverAddresses[0], "2121")
+		await(t, address)
+		admitted := func(from string) bool {
+			s, err := dialFTP(from, address, nil)
+			if err != nil {
+				return false
+			}
+			t.Cleanup(s.close)
+			return s.login() == nil
+		}
+		for _, client := range clientAddresses[:2] {
+			for i := range 3 {
+				if !admitted(client) {
+					t.Fatalf("session %d from %s was refused", i+1, client)
+				}
+			}
+			if admitted(client) {
+				t.Errorf("a fourth session from %s was admitted", client)
+			}
+			time.Sleep(200 * time.Millisecond) // until the refused one is no longer counted
+		}
+		if admitted(clientAddresses[2]) {
+			t.Error("a seventh session was admitted")
+		}
+	})
+}
+
+// Behind NAT the 227 reply names the announced address, and a data port is
+// still bound to the server's own.
+func TestServersAnnounceTheirAddress(t *testing.T) {
+	eachServer(t, func(t *testing.T, server realServer) {
+		server.serve(t, realSite(server.name, func(s *plan.Site) {
+			s.Announce = netip.MustParseAddr("198.51.100.7")
+			s.Addresses = s.Addresses[:1]
+		}))
+		address := net.JoinHostPort(serverAddresses[0], "2121")
+		await(t, address)
+		session := mustSession(t, clientAddresses[0], address)
+		told, err := session.passive(false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if told.Addr().String() != "198.51.100.7" {
+			t.Errorf("announced %s", told.Addr())
+		}
+		own := netip.AddrPortFrom(netip.MustParseAddr(serverAddresses[0]), told.Port())
+		if content, err := session.retrieve("list.txt", clientAddresses[0], own, false); err != nil || content != fileContent {
+			t.Errorf("%q, %v", content, err)
+		}
+	})
+}
+
+// A stranger who connects to a session's data port gets nothing.
+func TestServersRefuseADataConnectionFromAStranger(t *testing.T) {
+	eachServer(t, func(t *testing.T, server realServer) {
+		server.serve(t, realSite(server.name, nil))
+		address := net.JoinHostPort(serverAddresses[0], "2121")
+		await(t, address)
+		session := mustSession(t, clientAddresses[0], address)
+		port, err := session.passive(false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := session.raw.SetDeadline(time.Now().Add(3 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if content, err := session.retrieve("list.txt", clientAddresses[1], port, false); content != "" {
+			t.Errorf("the stranger got %q (%v)", content, err)
+		}
+	})
+}
+
+// TLS as the spec has it: required, with the control connection's session
+// resumed on data connections where the server can demand that.
+func TestServersSpeakTLS(t *testing.T) {
+	secure := func(mode spec.TLSMode, required, reuse bool) spec.TLS {
+		return spec.TLS{Mode: mode, Required: required, ReuseRequired: reuse, Certificate: certificate, Key: certificate}
+	}
+	cases := []struct {
+		name    string
+		tls     spec.TLS
+		servers []string
+	}{
+		{"explicit and required", secure(spec.TLSExplicit, true, true), []string{"vsftpd", "proftpd", "pureftpd"}},
+		{"explicit, reuse preferred", secure(spec.TLSExplicit, false, false), []string{"vsftpd", "proftpd", "pureftpd"}},
+		{"implicit", secure(spec.TLSImplicit, true, true), []string{"vsftpd", "proftpd"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			eachServer(t, func(t *testing.T, server realServer) {
+				if slices.Contains(c.servers, server.name) {
+					server.serve(t, realSite(server.name, func(s *plan.Site) { s.TLS = c.tls }))
+					speakTLS(t, server, c.tls)
+				}
+			})
+		})
+	}
+}
+
+func speakTLS(t *testing.T, server realServer, want spec.TLS) {
+	address := net.JoinHostPort(serverAddresses[0], "2121")
+	await(t, address)
+	config := clientTLS(trustedRoots(t))
+	connect := func(protect bool) (*ftpSession, error) {
+		var implicit *tls.Config
+		if want.Mode == spec.TLSImplicit {
+			implicit = config
+		}
+		s, err := dialFTP(clientAddresses[0], address, implicit)
+		if err != nil {
+			return nil, err
+		}
+		t.Cleanup(s.close)
+		if protect && implicit == nil {
+			if err := s.authTLS(config); err != nil {
+				return nil, err
+			}
+		}
+		return s, s.login()
+	}
+	if want.Mode == spec.TLSExplicit {
+		if _, err := connect(false); (err != nil) != want.Required {
+			t.Errorf("login in clear text: %v", err)
+		}
+	}
+	for _, resume := range []bool{true, false} {
+		session, err := connect(true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		port, err := session.passive(true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !(61000 <= port.Port() && port.Port() <= 61011) {
+			t.Errorf("port %d", port.Port())
+		}
+		content, err := session.retrieve("list.txt", clientAddresses[0], port, resume)
+		refused := !resume && want.ReuseRequired && server.name != "pureftpd"
+		if refused && content != "" {
+			t.Errorf("a data connection in a TLS session of its own got %q", content)
+		}
+		if !refused && (err != nil || content != fileContent) {
+			t.Errorf("resumed %v: %q, %v", resume, content, err)
+		}
+	}
+}
