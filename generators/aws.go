@@ -12,7 +12,7 @@ import (
 )
 
 func init() {
-	register(Kind{Name: "aws", Default: true, New: func() Target {
+	register(Kind{Name: "aws", Default: true, IfFits: true, New: func() Target {
 		return &aws{Format: "terraform", RulesPerGroup: 60}
 	}})
 }

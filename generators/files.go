@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pasvctl/pasvctl/generators/plan"
 )
 
 // selected returns the targets to render: those of the spec, or only those of
@@ -26,6 +28,7 @@ func (p *Project) selected(only []string) ([]target, hcl.Diagnostics) {
 		before := len(picked)
 		for _, t := range p.targets {
 			if t.kind == name {
+				t.offered = false // it is asked for now
 				picked = append(picked, t)
 			}
 		}
@@ -49,12 +52,7 @@ func (p *Project) Files(only ...string) ([]File, hcl.Diagnostics) {
 	var files []File
 	owner := map[string]target{}
 	for _, t := range targets {
-		made, more := t.Files(p.Plan)
-		for _, d := range more {
-			if d.Subject == nil {
-				d.Subject = t.decl
-			}
-		}
+		made, more := t.render(p.Plan)
 		diags = append(diags, more...)
 		for _, f := range made {
 			if d := misplaced(f.Path, t, owner); d != nil {
@@ -71,6 +69,32 @@ func (p *Project) Files(only ...string) ([]File, hcl.Diagnostics) {
 	}
 	sort.Slice(files, func(i, j int) bool { return files[i].Path < files[j].Path })
 	return files, InOrder(diags)
+}
+
+// render calls Files and sees to it that every diagnostic points somewhere and
+// that an offered target does no harm.
+func (t target) render(p *plan.Plan) ([]File, hcl.Diagnostics) {
+	made, diags := t.Files(p)
+	if t.offered && diags.HasErrors() {
+		return nil, hcl.Diagnostics{leftOut(t, diags)}
+	}
+	for _, d := range diags {
+		if d.Subject == nil {
+			d.Subject = t.decl
+		}
+	}
+	return made, diags
+}
+
+// leftOut is the warning in place of an offered target's errors.
+func leftOut(t target, diags hcl.Diagnostics) *hcl.Diagnostic {
+	first := *diags.Errs()[0].(*hcl.Diagnostic)
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagWarning,
+		Summary:  fmt.Sprintf("Target %s left out: %s", t.kind, first.Summary),
+		Detail:   fmt.Sprintf("%s The spec has no target blocks, so the other default targets are rendered without it. Write a block for each target that is wanted.", first.Detail),
+		Subject:  first.Subject,
+	}
 }
 
 // misplaced tells what is wrong with an output path: it leaves the output

@@ -24,6 +24,7 @@ func targets(s *spec.Spec) ([]target, hcl.Diagnostics) {
 	for _, k := range Kinds() {
 		if k.Default {
 			t, more := unconfigured(k.Name)
+			t.offered = k.IfFits
 			diags = append(diags, more...)
 			all = append(all, t)
 		}
@@ -36,6 +37,8 @@ type target struct {
 	Target
 	kind string
 	decl *hcl.Range // the block's header; nil where the spec has no such block
+	// offered: a default that is left out where the plan does not fit it.
+	offered bool
 }
 
 // decode reads a target block into a new Target of its kind, which package

@@ -40,6 +40,10 @@ type Kind struct {
 	Name string // the label of its block
 	// Default: rendered where a spec has no target block at all.
 	Default bool
+	// IfFits: as a default it is left out, with a warning, where the plan does
+	// not fit its platform. A target that nobody asked for must not keep the
+	// others from being rendered.
+	IfFits bool
 	// New returns a pointer to a settings struct with its defaults filled in.
 	New func() Target
 }
