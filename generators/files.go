@@ -3,11 +3,13 @@ package generators
 import (
 	"fmt"
 	"io/fs"
+	"runtime"
 	"slices"
 	"sort"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/pasvctl/pasvctl/generators/plan"
 )
@@ -51,10 +53,10 @@ func (p *Project) Files(only ...string) ([]File, hcl.Diagnostics) {
 	targets, diags := p.selected(only)
 	var files []File
 	owner := map[string]target{}
-	for _, t := range targets {
-		made, more := t.render(p.Plan)
-		diags = append(diags, more...)
-		for _, f := range made {
+	for i, made := range renderAll(targets, p.Plan) {
+		t := targets[i]
+		diags = append(diags, made.diags...)
+		for _, f := range made.files {
 			if d := misplaced(f.Path, t, owner); d != nil {
 				diags = append(diags, d)
 				continue
@@ -71,24 +73,46 @@ func (p *Project) Files(only ...string) ([]File, hcl.Diagnostics) {
 	return files, InOrder(diags)
 }
 
+// rendering is what one target makes of a plan.
+type rendering struct {
+	files []File
+	diags hcl.Diagnostics
+}
+
+// renderAll renders the targets side by side, which a target allows by only
+// reading the plan, and returns what they make in the order of the targets.
+func renderAll(targets []target, p *plan.Plan) []rendering {
+	all := make([]rendering, len(targets))
+	var work errgroup.Group
+	work.SetLimit(runtime.GOMAXPROCS(0))
+	for i, t := range targets {
+		work.Go(func() error {
+			all[i] = t.render(p)
+			return nil
+		})
+	}
+	work.Wait() // no target fails: what is wrong is in its diagnostics
+	return all
+}
+
 // render calls Files and sees to it that every diagnostic points somewhere and
 // that an offered target does no harm.
-func (t target) render(p *plan.Plan) ([]File, hcl.Diagnostics) {
-	made, diags := t.Files(p)
+func (t target) render(p *plan.Plan) rendering {
+	files, diags := t.Files(p)
 	if t.offered && diags.HasErrors() {
-		return nil, hcl.Diagnostics{leftOut(t, diags)}
+		return rendering{diags: hcl.Diagnostics{leftOut(t, diags)}}
 	}
 	for _, d := range diags {
 		if d.Subject == nil {
 			d.Subject = t.decl
 		}
 	}
-	return made, diags
+	return rendering{files, diags}
 }
 
 // leftOut is the warning in place of an offered target's errors.
 func leftOut(t target, diags hcl.Diagnostics) *hcl.Diagnostic {
-	first := *diags.Errs()[0].(*hcl.Diagnostic)
+	first := diags[slices.IndexFunc(diags, func(d *hcl.Diagnostic) bool { return d.Severity == hcl.DiagError })]
 	return &hcl.Diagnostic{
 		Severity: hcl.DiagWarning,
 		Summary:  fmt.Sprintf("Target %s left out: %s", t.kind, first.Summary),

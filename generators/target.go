@@ -23,8 +23,9 @@ type File struct {
 // gohcl tags: the settings of its target block are decoded into it before
 // Files is called.
 type Target interface {
-	// Files renders the plan. What the format or its platform cannot hold
-	// (a quota, a name) comes back as a diagnostic and no files.
+	// Files renders the plan, which it only reads: targets run side by side.
+	// What the format or its platform cannot hold (a quota, a name) comes back
+	// as a diagnostic and no files.
 	Files(*plan.Plan) ([]File, hcl.Diagnostics)
 }
 
