@@ -5,8 +5,8 @@
 
 site "downloads" {
   host       = "files"
-  data_ports = "61000-61184"
-  ports      = 185
+  data_ports = "61371-61565"
+  ports      = 195
 }
 
 site "orders" {
