@@ -1,6 +1,7 @@
 package embeddedftpd
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"strings"
@@ -45,16 +46,7 @@ func newLineReader(src io.Reader) *lineReader {
 
 // buffered tells whether a whole line can be had without reading.
 func (r *lineReader) buffered() bool {
-	return lineEnd(r.buf[r.start:r.end]) >= 0
-}
-
-func lineEnd(b []byte) int {
-	for i, c := range b {
-		if c == '\n' {
-			return i
-		}
-	}
-	return -1
+	return bytes.IndexByte(r.buf[r.start:r.end], '\n') >= 0
 }
 
 // next returns the next line without its line end, CRLF or a bare LF. An
@@ -62,8 +54,8 @@ func lineEnd(b []byte) int {
 // after a timeout: what was read of the line is kept.
 func (r *lineReader) next() (string, error) {
 	for {
-		if i := lineEnd(r.buf[r.start:r.end]); i >= 0 {
-			line := r.buf[r.start : r.start+i]
+		if i := bytes.IndexByte(r.buf[r.start:r.end], '\n'); i >= 0 {
+			line := trimCR(r.buf[r.start : r.start+i])
 			r.start += i + 1
 			if r.discarded > 0 {
 				r.discarded = 0
@@ -120,18 +112,10 @@ func (r *lineReader) fill() error {
 	return err
 }
 
-// stripTelnet removes Telnet commands (IAC and what it governs; IAC IAC is
-// the byte 255), and the carriage return of the line end.
+// stripTelnet removes Telnet commands: IAC and what it governs. IAC IAC is the
+// byte 255.
 func stripTelnet(line []byte) string {
-	line = trimCR(line)
-	plain := true
-	for _, c := range line {
-		if c == telnetIAC {
-			plain = false
-			break
-		}
-	}
-	if plain {
+	if bytes.IndexByte(line, telnetIAC) < 0 {
 		return string(line)
 	}
 	var out strings.Builder
@@ -173,13 +157,21 @@ func parseCommand(line string) command {
 	return command{verb: upperASCII(verb), arg: arg}
 }
 
+// upperASCII leaves every byte that is no letter of ASCII alone.
 func upperASCII(s string) string {
+	var upper []byte
 	for i := 0; i < len(s); i++ {
 		if s[i] >= 'a' && s[i] <= 'z' {
-			return strings.ToUpper(s)
+			if upper == nil {
+				upper = []byte(s)
+			}
+			upper[i] -= 'a' - 'A'
 		}
 	}
-	return s
+	if upper == nil {
+		return s
+	}
+	return string(upper)
 }
 
 // clean tells whether an argument can be a path or a name: no line break can

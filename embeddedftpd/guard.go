@@ -1,6 +1,7 @@
 package embeddedftpd
 
 import (
+	"container/list"
 	"net/netip"
 	"sync"
 	"time"
@@ -20,24 +21,27 @@ const (
 // on a slow answer gains nothing.
 type loginGuard struct {
 	mu     sync.Mutex
-	failed map[netip.Addr]failures
+	failed map[netip.Addr]*list.Element
+	oldest list.List // of *failures, by last
 }
 
 type failures struct {
-	count int
-	last  time.Time
+	client netip.Addr
+	count  int
+	last   time.Time
 }
 
 // delay is how long the client has to wait before its password is checked.
 func (g *loginGuard) delay(client netip.Addr, now time.Time) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	f := g.failed[client]
-	if f.count == 0 || now.Sub(f.last) > forgetAfter {
+	g.forget(now)
+	e := g.failed[client]
+	if e == nil {
 		return 0
 	}
 	d := firstDelay
-	for range f.count - 1 {
+	for range e.Value.(*failures).count - 1 {
 		if d *= 2; d >= maxDelay {
 			return maxDelay
 		}
@@ -50,31 +54,30 @@ func (g *loginGuard) wrong(client netip.Addr, now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.failed == nil {
-		g.failed = map[netip.Addr]failures{}
+		g.failed = map[netip.Addr]*list.Element{}
 	}
-	f, known := g.failed[client]
-	if !known && len(g.failed) >= maxGuarded {
-		g.makeRoom(now)
+	g.forget(now)
+	e := g.failed[client]
+	if e == nil {
+		if len(g.failed) >= maxGuarded {
+			g.drop(g.oldest.Front())
+		}
+		e = g.oldest.PushBack(&failures{client: client})
+		g.failed[client] = e
 	}
-	if now.Sub(f.last) > forgetAfter {
-		f.count = 0
-	}
-	g.failed[client] = failures{min(f.count+1, 100), now}
+	f := e.Value.(*failures)
+	f.count, f.last = f.count+1, now
+	g.oldest.MoveToBack(e)
 }
 
-// makeRoom drops what is forgotten anyway, or else any one address.
-func (g *loginGuard) makeRoom(now time.Time) {
-	before := len(g.failed)
-	for client, f := range g.failed {
-		if now.Sub(f.last) > forgetAfter {
-			delete(g.failed, client)
-		}
+// forget drops the addresses whose last wrong password is long ago.
+func (g *loginGuard) forget(now time.Time) {
+	for e := g.oldest.Front(); e != nil && now.Sub(e.Value.(*failures).last) > forgetAfter; e = g.oldest.Front() {
+		g.drop(e)
 	}
-	if len(g.failed) < before {
-		return
-	}
-	for client := range g.failed {
-		delete(g.failed, client)
-		return
-	}
+}
+
+func (g *loginGuard) drop(e *list.Element) {
+	delete(g.failed, e.Value.(*failures).client)
+	g.oldest.Remove(e)
 }

@@ -57,8 +57,9 @@ func (s *session) nlst(arg string) {
 
 // mlsd is RFC 3659 section 7: a folder and nothing else.
 func (s *session) mlsd(arg string) {
-	sel, err := s.choose(arg)
-	if err == nil && (sel.entry != nil || sel.pattern != "") {
+	sel := selection{dir: s.path(arg)}
+	info, err := s.login.root.Stat(rooted(sel.dir))
+	if err == nil && !info.IsDir() {
 		s.reply(501, "MLSD lists directories; use MLST.")
 		return
 	}

@@ -38,6 +38,9 @@ func fileReply(err error) (code int, text string) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return 550, "No such file or directory."
+	// Before ErrExist, which it also is.
+	case errors.Is(err, syscall.ENOTEMPTY):
+		return 550, "The directory is not empty."
 	case errors.Is(err, fs.ErrExist):
 		return 550, "It exists already."
 	case errors.Is(err, fs.ErrPermission):
@@ -48,8 +51,6 @@ func fileReply(err error) (code int, text string) {
 		return 550, "Not a directory."
 	case errors.Is(err, syscall.EISDIR):
 		return 550, "It is a directory."
-	case errors.Is(err, syscall.ENOTEMPTY):
-		return 550, "The directory is not empty."
 	case errors.Is(err, syscall.ENAMETOOLONG):
 		return 553, "The name is too long."
 	case errors.Is(err, syscall.EROFS):

@@ -143,6 +143,16 @@ func (ts *testServer) content(t testing.TB, name string) string {
 	return string(b)
 }
 
+// eventually waits until the server's counters are as they should be.
+func (ts *testServer) eventually(t testing.TB, what string, so func(Stats) bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !so(ts.Stats()); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("never: %s: %+v", what, ts.Stats())
+		}
+	}
+}
+
 // client speaks FTP line by line, and checks each reply's code.
 type client struct {
 	t    testing.TB
