@@ -68,6 +68,7 @@ func seats(sites []*Site, gateways []*spec.Gateway, lock *Lock) []*seat {
 			hosts[s.Host] = banned(s.Host)
 		}
 		hosts[s.Host].add(one(s.Port))
+		s.DataPorts = spec.PortRange{} // pins too are claimed by place
 		t := &seat{Site: s, locked: lock.find(s.Name)}
 		for _, ip := range s.Addresses {
 			at := address{s.Host, ip}

@@ -126,7 +126,6 @@ func sized(sites []*spec.Site) ([]*Site, hcl.Diagnostics) {
 		site := &Site{Site: s, Profile: a.profile, Sizing: a.result, Refused: a.result.Refused}
 		if s.DataPorts.Count() > 0 {
 			site.Pinned = true
-			site.DataPorts = s.DataPorts
 			site.Refused = a.refused[s.DataPorts.Count()]
 		}
 		all = append(all, site)

@@ -1,0 +1,89 @@
+package plan
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/pasvctl/pasvctl/generators/sizing"
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+func TestJSON(t *testing.T) {
+	host := newHost("edge1")
+	p := &Plan{Sites: []*Site{{
+		Site:      &spec.Site{Name: "downloads", Host: host, Server: "vsftpd", Port: 21},
+		DataPorts: ports(61000, 62856),
+		Pinned:    true,
+		Refused:   9.99e-7,
+		Sizing: sizing.Result{
+			Ports:   1857,
+			Bounds:  []sizing.Bound{{Name: "contention", Ports: 1857, Why: "400 < 401 & so on"}, {Name: "per_address", Ports: 1, Why: "none"}},
+			Binding: "contention",
+			OnePort: sizing.OnePort{Refused: 1, Why: "the first takes it"},
+		},
+	}}}
+	const want = `{
+  "version": 1,
+  "sites": [
+    {
+      "name": "downloads",
+      "host": "edge1",
+      "server": "vsftpd",
+      "control_port": 21,
+      "data_ports": {
+        "first": 61000,
+        "last": 62856,
+        "count": 1857
+      },
+      "bounds": [
+        {
+          "name": "contention",
+          "ports": 1857,
+          "why": "400 < 401 & so on"
+        },
+        {
+          "name": "per_address",
+          "ports": 1,
+          "why": "none"
+        }
+      ],
+      "binding": "contention",
+      "refused": 9.99e-7,
+      "pinned": true,
+      "one_port": {
+        "works": false,
+        "refused": 1,
+        "why": "the first takes it"
+      }
+    }
+  ]
+}
+`
+	got, err := p.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
+
+// Other programs iterate over sites and bounds, so that these are lists even
+// where they are empty.
+func TestEmptyJSON(t *testing.T) {
+	for _, p := range []*Plan{{}, {Sites: []*Site{{Site: &spec.Site{Host: newHost("edge1")}}}}} {
+		text, err := p.JSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var read struct {
+			Sites []struct{ Bounds []any }
+		}
+		if err := json.Unmarshal(text, &read); err != nil {
+			t.Fatal(err)
+		}
+		if read.Sites == nil || len(read.Sites) > 0 && read.Sites[0].Bounds == nil {
+			t.Errorf("%s", text)
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package plan
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pasvctl/pasvctl/generators/sizing"
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+func TestSizesOfTheServers(t *testing.T) {
+	for _, c := range []struct {
+		server     string
+		tls        spec.TLS
+		perAddress int
+		ports      int
+		binding    string
+	}{
+		{"vsftpd", spec.TLS{Mode: spec.TLSOff}, 50, 1857, "contention"},
+		{"proftpd", spec.TLS{Mode: spec.TLSOff}, 50, 401, "contention"},
+		{"pureftpd", spec.TLS{Mode: spec.TLSOff}, 50, 800, "server"},
+		{"embedded", spec.TLS{Mode: spec.TLSOff}, 50, 50, "per_address"},
+		{"embedded", spec.TLS{Mode: spec.TLSExplicit, Required: true, ReuseRequired: true}, 50, 1, ""},
+		{"embedded", spec.TLS{Mode: spec.TLSExplicit, Required: true}, 50, 50, "per_address"},
+		{"embedded", spec.TLS{Mode: spec.TLSExplicit, ReuseRequired: true}, 50, 50, "per_address"},
+		{"embedded", spec.TLS{Mode: spec.TLSOff, Required: true, ReuseRequired: true}, 50, 50, "per_address"},
+	} {
+		site := newSite(newHost("edge1"), "a", 21, 400)
+		site.Server, site.TLS, site.Concurrency.SessionsPerAddress = c.server, c.tls, c.perAddress
+		if c.server == "embedded" {
+			site.Objective.Squatted = 0
+		}
+		p, _ := build(t, nil, nil, site)
+		got := p.Sites[0].Sizing
+		if got.Ports != c.ports || c.binding != "" && got.Binding != c.binding {
+			t.Errorf("%s %+v: %d ports by %s, want %d by %s", c.server, c.tls, got.Ports, got.Binding, c.ports, c.binding)
+		}
+	}
+}
+
+// Every number of a spec reaches the same number of the workload.
+func TestWorkload(t *testing.T) {
+	site := newSite(newHost("edge1"), "a", 21, 400)
+	site.Concurrency.SessionsPerAddress = 50
+	site.Objective = spec.Objective{Refused: 1e-4, MaxWait: 3 * time.Second, Squatted: 2, WorstCase: true}
+	site.Traffic = &spec.Traffic{
+		TransfersPerSecond: 40, TransfersPerSecondPerAddress: 7, ConnectTime: 120 * time.Millisecond, TransferTime: 2 * time.Second,
+		Abandoned: 0.05, ClientPorts: 1000, PeakFactor: 1.5,
+	}
+	got := Workload(site)
+	want := sizing.Traffic{Rate: 40, RatePerAddress: 7, Connect: 120 * time.Millisecond, Transfer: 2 * time.Second, Abandoned: 0.05, ClientPorts: 1000, PeakFactor: 1.5}
+	if got.Traffic == nil || *got.Traffic != want {
+		t.Errorf("traffic %+v, want %+v", got.Traffic, want)
+	}
+	got.Traffic = nil
+	if want := (sizing.Workload{Sessions: 400, SessionsPerAddress: 50, Objective: sizing.Objective{Refused: 1e-4, MaxWait: 3 * time.Second, Squatted: 2, WorstCase: true}}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+func TestPins(t *testing.T) {
+	site := newSite(newHost("edge1"), "downloads", 21, 400)
+	site.Server, site.DataPorts = "vsftpd", ports(20000, 20099)
+	p, placement, diags := Build(&spec.Spec{Sites: []*spec.Site{site}}, nil)
+	if len(diags) != 1 || placement != nil || p == nil {
+		t.Fatalf("%v", diags)
+	}
+	d := diags[0]
+	if want := `site "downloads": 400 sessions on vsftpd need 1,857 ports, but data_ports has 100`; d.Summary != want {
+		t.Errorf("%s\nwant %s", d.Summary, want)
+	}
+	if d.Subject == nil || *d.Subject != site.Ranges["data_ports"] || !strings.Contains(d.Detail, "Widen data_ports to 1,857 ports") {
+		t.Errorf("%s at %v", d.Detail, d.Subject)
+	}
+
+	enough := newSite(newHost("edge1"), "downloads", 21, 400)
+	enough.Server, enough.DataPorts = "vsftpd", ports(20000, 21999)
+	p, _ = build(t, nil, nil, enough)
+	got := p.Sites[0]
+	// Nine draws from 2,000 ports, 399 other sessions and a squatter.
+	if want := math.Pow(400.0/2000, 9); !got.Pinned || got.DataPorts != ports(20000, 21999) || math.Abs(got.Refused-want) > want/1e6 {
+		t.Errorf("pinned %t at %s, refused %g, want %g", got.Pinned, got.DataPorts, got.Refused, want)
+	}
+	if got.Sizing.Ports != 1857 {
+		t.Errorf("needs %d", got.Sizing.Ports)
+	}
+}
+
+func TestFixedRange(t *testing.T) {
+	for text, wrong := range map[string]bool{"": true, "8192-8199": true, "8192-8201": true, "8192-8200": false} {
+		site := newSite(newHost("edge1"), "a", 21, 5)
+		site.Server = "aws_transfer"
+		if text != "" {
+			site.DataPorts, _ = parsePorts(text)
+		}
+		_, _, diags := Build(&spec.Spec{Sites: []*spec.Site{site}}, nil)
+		if diags.HasErrors() != wrong {
+			t.Errorf("%q: %v", text, diags)
+		}
+	}
+}
+
+func TestSizingErrors(t *testing.T) {
+	for name, c := range map[string]struct {
+		change  func(*spec.Site)
+		line    int
+		summary string
+		detail  string
+	}{
+		"more transfers than sessions carry": {
+			func(s *spec.Site) {
+				s.Traffic = &spec.Traffic{TransfersPerSecond: 500, TransferTime: 2 * time.Second, PeakFactor: 1}
+			},
+			14, "400 sessions cannot carry 500 transfers/s of 2s", "allow more than 1,000 sessions",
+		},
+		"more than one address's sessions carry": {
+			func(s *spec.Site) {
+				s.Concurrency.SessionsPerAddress = 2
+				s.Traffic = &spec.Traffic{TransfersPerSecond: 10, TransfersPerSecondPerAddress: 5, TransferTime: 2 * time.Second, PeakFactor: 1}
+				s.Ranges["traffic.transfers_per_second_per_address"] = at(15)
+			},
+			15, "2 sessions of one client address cannot carry 5 transfers/s of 2s", "session",
+		},
+		"more ports than there are": {
+			func(s *spec.Site) { s.Concurrency = spec.Concurrency{Sessions: 100_000, SessionsPerAddress: 1} },
+			12, "No range is large enough", "64,512",
+		},
+		"no such server": {
+			func(s *spec.Site) { s.Server = "wu-ftpd" },
+			10, "Unknown server", `"wu-ftpd"`,
+		},
+		"no such workload": {
+			func(s *spec.Site) { s.Concurrency.Sessions = 0 },
+			12, "Impossible workload", "concurrency.sessions is 0",
+		},
+	} {
+		site := newSite(newHost("edge1"), "a", 21, 400)
+		c.change(site)
+		_, _, diags := Build(&spec.Spec{Sites: []*spec.Site{site}}, nil)
+		if len(diags) != 1 {
+			t.Errorf("%s: %v", name, diags)
+			continue
+		}
+		d := diags[0]
+		if d.Severity != hcl.DiagError || d.Subject == nil || d.Subject.Start.Line != c.line || d.Summary != c.summary || !strings.Contains(d.Detail, c.detail) {
+			t.Errorf("%s: %s", name, d)
+		}
+	}
+}
+
+// All mistakes of a spec come in one run, and the rest is planned for the
+// mistakes that it may have.
+func TestMistakesTogether(t *testing.T) {
+	h := newHost("edge1")
+	h.AvoidPorts = []spec.PortRange{ports(1024, 61999), ports(62100, 65535)}
+	overloaded, pinned, roomless, fine := newSite(h, "a", 21, 1), newSite(h, "b", 22, 50), newSite(h, "c", 23, 100), newSite(h, "d", 24, 9)
+	overloaded.Traffic = &spec.Traffic{TransfersPerSecond: 9, TransferTime: time.Second}
+	pinned.DataPorts = ports(62090, 62099)
+	p, _, diags := Build(&spec.Spec{Sites: []*spec.Site{overloaded, pinned, roomless, fine}}, nil)
+	if len(diags) != 3 {
+		t.Errorf("%d diagnostics: %v", len(diags), diags)
+	}
+	if got := ranges(p); !strings.Contains(got, "d 62000-62009") {
+		t.Errorf("planned %s", got)
+	}
+}
+
+func TestCount(t *testing.T) {
+	for n, want := range map[int]string{0: "0", 999: "999", 1857: "1,857", 64512: "64,512", 1234567: "1,234,567"} {
+		if got := count(n); got != want {
+			t.Errorf("%d is written %s, want %s", n, got, want)
+		}
+	}
+}
+
+// A fleet of equal sites is sized once: one question for ten thousand.
+func TestEqualSitesAskOnce(t *testing.T) {
+	h := newHost("edge1")
+	var sites []*spec.Site
+	for i := range 10_000 {
+		s := newSite(h, fmt.Sprintf("s%d", i), 21, 3+i%2)
+		s.Traffic = &spec.Traffic{TransfersPerSecond: 0.1, ConnectTime: time.Second, TransferTime: time.Second, PeakFactor: 1}
+		sites = append(sites, s)
+	}
+	if asked := answers(sites); len(asked) != 2 {
+		t.Errorf("%d questions", len(asked))
+	}
+}
