@@ -173,6 +173,18 @@ func TestFindings(t *testing.T) {
 	}
 }
 
+func TestRemedyFitsTheChainThatDrops(t *testing.T) {
+	for rule, want := range map[string]string{
+		"inet filter input: policy drop": `into = "inet filter input"`,
+		"ip filter INPUT: policy drop":   "--backend iptables",
+		"":                               "iptables-legacy-save",
+	} {
+		if got := into(rule); !strings.Contains(got, want) {
+			t.Errorf("remedy for %q is %q, want %q in it", rule, got, want)
+		}
+	}
+}
+
 func TestEphemeralRangeThatOverlaps(t *testing.T) {
 	h, files, m := healthy()
 	(*files)["proc/sys/net/ipv4/ip_local_port_range"] = &fstest.MapFile{Data: []byte("1024 61049")}

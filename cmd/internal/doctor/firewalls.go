@@ -103,5 +103,8 @@ func into(rule string) string {
 	if !found || len(strings.Fields(chain)) != 3 {
 		return "iptables-legacy-save | grep -n DROP"
 	}
+	if strings.HasSuffix(chain, " filter INPUT") { // iptables-nft's own: nft must not touch it
+		return "pasvctl apply --backend iptables"
+	}
 	return fmt.Sprintf("give the host firewall { into = %q }, then run pasvctl generate and apply", chain)
 }
