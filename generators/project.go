@@ -37,6 +37,9 @@ type Options struct {
 	VarFiles []spec.VarFile
 	// Env are values from the environment, by the name of the variable.
 	Env map[string]string
+	// Partial: the names are not all spec files of their folder, so that the
+	// lock may know sites of another spec, and keeps them.
+	Partial bool
 }
 
 // Load reads the named files of fsys as one spec, with the lock that lies
@@ -58,14 +61,18 @@ func Load(fsys fs.FS, names []string, o Options) (*Project, hcl.Diagnostics) {
 	lock, more := readLock(fsys, names, s)
 	diags = append(diags, more...)
 	p := &Project{Spec: s}
-	made, placement, more := plan.Build(s, lock)
+	var placement *plan.Placement
+	p.Plan, placement, more = plan.Build(s, lock)
 	diags = append(diags, more...)
-	p.Plan = made
-	if placement != nil {
-		p.Lock, p.Moves = placement.Lock, placement.Moves
-	}
 	p.targets, more = targets(s)
-	return p, InOrder(append(diags, more...))
+	diags = append(diags, more...)
+	if !diags.HasErrors() {
+		p.Lock, p.Moves = placement.Lock, placement.Moves
+		if o.Partial {
+			p.Lock.Adopt(lock)
+		}
+	}
+	return p, InOrder(diags)
 }
 
 // servers are the traits of all server profiles that package spec checks by.

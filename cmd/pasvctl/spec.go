@@ -62,6 +62,9 @@ func (v *variables) load(path string) (*project, error) {
 	}
 	defer s.Close()
 	o.Name = s.Name
+	if all, err := source.List(s.Dir); err == nil {
+		o.Partial = len(all) > len(s.Names)
+	}
 	loaded, diags := generators.Load(s.FS, s.Names, o)
 	return &project{Project: loaded, source: s, diags: diags}, nil
 }

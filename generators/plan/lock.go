@@ -3,6 +3,7 @@ package plan
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -63,6 +64,26 @@ func (l *Lock) find(name string) *LockedSite {
 		return nil
 	}
 	return &l.Sites[i]
+}
+
+// Adopt adds the entries that another lock, which may be nil, has of sites
+// unknown to this one.
+func (l *Lock) Adopt(other *Lock) {
+	if other == nil {
+		return
+	}
+	var unknown []LockedSite
+	for _, s := range other.Sites {
+		if l.find(s.Name) == nil {
+			unknown = append(unknown, s)
+		}
+	}
+	l.Sites = append(l.Sites, unknown...)
+	l.sort()
+}
+
+func (l *Lock) sort() {
+	slices.SortFunc(l.Sites, func(a, b LockedSite) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // Bytes writes the lock as ParseLock reads it: one block a site, in canonical
@@ -176,7 +197,7 @@ func checkLock(body lockBody) (*Lock, hcl.Diagnostics) {
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	sort.Slice(lock.Sites, func(i, j int) bool { return lock.Sites[i].Name < lock.Sites[j].Name })
+	lock.sort()
 	return lock, nil
 }
 
