@@ -58,8 +58,13 @@ func nft() backend {
 			file := files[node+"/nftables.nft"]
 			run(t, n, file, "nft", "-c", "-f", "-")
 			run(t, n, file, "nft", "-f", "-")
-			jump, into := files[node+"/nftables.jump.nft"]
-			if into && !strings.Contains(run(t, n, "", "nft", "list", "chain", "inet", "filter", "input"), `comment "pasvctl"`) {
+			jump, ok := files[node+"/nftables.jump.nft"]
+			if !ok {
+				return
+			}
+			_, rule, _ := strings.Cut(jump, "\ninsert rule ")
+			chain := strings.Join(strings.Fields(rule)[:3], " ")
+			if !strings.Contains(run(t, n, "", "nft", "list chain "+chain), `comment "pasvctl"`) {
 				run(t, n, jump, "nft", "-f", "-")
 			}
 		},
