@@ -34,10 +34,10 @@ func (nftables) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 		files = append(files, render(path, "nftables/"+template, data))
 	}
 	for _, h := range p.Hosts {
-		view := newNFTHost(p, h)
-		add(h.Name+"/nftables.nft", "nftables.nft.tmpl", view)
-		if view.Into != nil {
-			add(h.Name+"/nftables.jump.nft", "nftables.jump.nft.tmpl", view)
+		table := newNFTTable(p, h)
+		add(h.Name+"/nftables.nft", "nftables.nft.tmpl", table)
+		if !table.Own() {
+			add(h.Name+"/nftables.jump.nft", "nftables.jump.nft.tmpl", table)
 		}
 	}
 	for _, g := range p.Gateways {
@@ -46,19 +46,11 @@ func (nftables) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	return files, nil
 }
 
-// nftHost is what the template of a host's file lays out.
-type nftHost struct {
-	Header string
-	Sites  []string  // a line each
-	Into   *nftTable // the owner's table that our chain is jumped to from; nil: none
-	Gone   bool      // a table of our own is not needed, and goes if it is there
-	Tables []*nftTable
-}
-
-// nftTable is one table that holds chains and sets of ours. There is one a
-// host, or two where the owner's chain takes only one of the families: the
-// other family then gets a base chain of its own.
+// nftTable is what the template of a host's file lays out: the table that
+// holds our chains and sets, our own or the owner's.
 type nftTable struct {
+	Header       string
+	Lines        []string // of the header, one a site
 	Family, Name string
 	Chain        string // of the owner, to be jumped to from; "" in a table of our own
 	Prefix       string // of the names of our chains and sets
@@ -120,58 +112,36 @@ type nftCap struct {
 	Keys []string // by family, in the order of nftTable.Families
 }
 
-func newNFTHost(p *plan.Plan, h *plan.Host) *nftHost {
-	view := &nftHost{Header: header(p, "#")}
-	own := &nftTable{Family: "inet", Name: "pasvctl", Entry: "input", Interface: h.Interface}
-	v4, v6 := &nftFamily{Suffix: "4", Proto: "ip", Type: "ipv4_addr"}, &nftFamily{Suffix: "6", Proto: "ip6", Type: "ipv6_addr"}
-	if h.Firewall != nil {
-		view.Into = &nftTable{
-			Family: h.Firewall.Family, Name: h.Firewall.Table, Chain: h.Firewall.Chain,
-			Prefix: "pasvctl_", Entry: "pasvctl", Interface: h.Interface,
-		}
-		view.Tables = append(view.Tables, view.Into)
+func newNFTTable(p *plan.Plan, h *plan.Host) *nftTable {
+	t := &nftTable{Header: header(p, "#"), Family: "inet", Name: "pasvctl", Entry: "input", Interface: h.Interface}
+	if into := h.Firewall; into != nil {
+		t.Family, t.Name, t.Chain = into.Family, into.Table, into.Chain
+		t.Prefix, t.Entry = "pasvctl_", "pasvctl"
 	}
-	place := func(f *nftFamily, addresses bool) {
-		table := own
-		if view.Into != nil && (view.Into.Family == "inet" || view.Into.Family == f.Proto) {
-			table = view.Into
-		}
-		if addresses {
-			table.Families = append(table.Families, f)
-		}
+	if slices.ContainsFunc(h.Addresses, netip.Addr.Is4) {
+		t.Families = append(t.Families, &nftFamily{Suffix: "4", Proto: "ip", Type: "ipv4_addr"})
 	}
-	place(v4, slices.ContainsFunc(h.Addresses, netip.Addr.Is4))
-	place(v6, slices.ContainsFunc(h.Addresses, netip.Addr.Is6))
-	if view.Into == nil || len(own.Families) > 0 {
-		view.Tables = append(view.Tables, own)
-	} else {
-		view.Gone = true
+	if slices.ContainsFunc(h.Addresses, netip.Addr.Is6) {
+		t.Families = append(t.Families, &nftFamily{Suffix: "6", Proto: "ip6", Type: "ipv6_addr"})
 	}
 	ids := siteIDs(h.Sites)
 	for _, s := range h.Sites {
-		view.Sites = append(view.Sites, siteLine(s))
-		v4.addSite(s, ids[s], s.Policy.Addresses4, s.Policy.Clients4)
-		v6.addSite(s, ids[s], s.Policy.Addresses6, s.Policy.Clients6)
-		for _, t := range view.Tables {
-			t.addCap(s, ids[s])
+		t.Lines = append(t.Lines, siteLine(s))
+		for _, f := range t.Families {
+			f.addSite(s, ids[s])
 		}
+		t.addCap(s, ids[s])
 	}
-	for _, t := range view.Tables {
-		slices.SortFunc(t.Caps, func(a, b nftCap) int { return cmp.Compare(a.Name, b.Name) })
-	}
-	return view
+	slices.SortFunc(t.Caps, func(a, b nftCap) int { return cmp.Compare(a.Name, b.Name) })
+	return t
 }
 
-// has tells whether the site has an address of the family.
-func (f *nftFamily) has(s *plan.Site) bool {
+func (f *nftFamily) addSite(s *plan.Site, id string) {
+	addresses, clients := s.Policy.Addresses4, s.Policy.Clients4
 	if f.Suffix == "6" {
-		return len(s.Policy.Addresses6) > 0
+		addresses, clients = s.Policy.Addresses6, s.Policy.Clients6
 	}
-	return len(s.Policy.Addresses4) > 0
-}
-
-func (f *nftFamily) addSite(s *plan.Site, id string, addresses []netip.Addr, clients []netip.Prefix) {
-	if !f.has(s) {
+	if len(addresses) == 0 {
 		return
 	}
 	grain := f.grain(s.Policy)
@@ -219,9 +189,6 @@ func client6(bits int) string {
 // addCap gives the site's id the chain that has its cap. A chain's name says
 // all that is in it, so a chain that an older file left behind is never wrong.
 func (t *nftTable) addCap(s *plan.Site, id string) {
-	if !slices.ContainsFunc(t.Families, func(f *nftFamily) bool { return f.has(s) }) {
-		return
-	}
 	c := nftCap{Name: fmt.Sprintf("cap_%d", s.Policy.MaxPerClient), Max: s.Policy.MaxPerClient}
 	for _, f := range t.Families {
 		key := "ip saddr"

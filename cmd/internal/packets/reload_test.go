@@ -68,8 +68,13 @@ func TestOwnersChainGetsOneJump(t *testing.T) {
 		return run(t, s.bed.Server, "", "nft", "-s", "list", "chain", "inet", "filter", "input")
 	}
 	before := chain()
+	plain := rendered(t, b.target, nil, scenarioSites(nil)...) // as it was before the spec named the chain
+	b.load(t, s.bed.Server, "edge1", plain)
 	for range reloads {
 		s.load()
+	}
+	if tables := run(t, s.bed.Server, "", "nft", "list", "tables"); tables != "table inet filter\n" {
+		t.Errorf("the tables are now\n%s", tables)
 	}
 	const jump = "\t\tjump pasvctl comment \"pasvctl\"\n"
 	after := chain()
