@@ -36,7 +36,7 @@ func crowd(sites, perHost int) *plan.Plan {
 	return handPlan(all...)
 }
 
-var elements = regexp.MustCompile(`(?s)\nadd element [^{]*\{.*?\n\}\n`)
+var elements = regexp.MustCompile(`(?s)\n*add element [^{]*\{.*?\n\}\n`)
 
 // The sites of a host stand in its sets and maps. Its chains and rules are the
 // same for 10 sites as for 1,000.

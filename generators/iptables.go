@@ -99,7 +99,7 @@ func newIptSite(s *plan.Site, v6 bool) *iptSite {
 		// ipset will not create a set anew with another netmask.
 		seen = fmt.Sprintf("pasvctl-%s.s6_%d", name, site.ClientBits)
 	}
-	if everyone := len(site.Clients) == 1 && site.Clients[0].Bits() == 0; !everyone {
+	if !everyone(site.Clients) {
 		site.ClientSet, site.ClientSetNext = clients, clients+"n"
 	}
 	if s.Policy.Gate {

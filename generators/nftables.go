@@ -1,7 +1,6 @@
 package generators
 
 import (
-	"cmp"
 	"fmt"
 	"hash/fnv"
 	"net/netip"
@@ -21,11 +20,14 @@ func init() {
 // learnt since the last load.
 //
 // The number of rules that a packet meets does not grow with the number of
-// sites. A verdict map leads from (address, port) to one of a few chains; a
-// second map gives the site's id, which rides in the packet's priority from
-// there on, because a constant cannot stand in a concatenation. A priority is
-// for queueing at an output: nothing reads it between the input hook and a
-// local socket.
+// sites. Maps lead from (address, port) to one of a few chains and to the
+// site's id, which rides in the packet's priority from there on, because a
+// constant cannot stand in a concatenation. A priority is for queueing at an
+// output: nothing reads it between the input hook and a local socket.
+//
+// Only ranges of ports and of client addresses are in interval sets, and
+// whatever else is in hashes: the kernel takes time that grows with the square
+// of an interval set's size to replace its elements.
 type nftables struct{}
 
 func (nftables) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
@@ -57,29 +59,26 @@ type nftTable struct {
 	Entry        string // the chain where packets enter
 	Interface    string // "" is any
 	Families     []*nftFamily
-	Caps         []nftCap
-	Sites        []nftElement // site id : the chain of its cap
 }
 
 // Own tells whether the table is ours, with a base chain.
 func (t *nftTable) Own() bool { return t.Chain == "" }
 
 // Chains returns the names of all our chains but a base chain, prefix included.
+// A chain's name says all that is in it, so that one which an older file left
+// behind is never wrong, only without use.
 func (t *nftTable) Chains() []string {
 	var names []string
 	for _, f := range t.Families {
-		for _, g := range f.Grains {
-			names = append(names, "learn"+g.Name, "gated"+g.Name)
+		for _, g := range f.Gates {
+			names = append(names, t.Prefix+"learn"+g.Name, t.Prefix+"gated"+g.Name)
 		}
-		names = append(names, "open"+f.Suffix, "control"+f.Suffix)
+		names = append(names, t.Prefix+"open"+f.Suffix)
+		for _, c := range f.Caps {
+			names = append(names, t.Prefix+"control"+c.Name)
+		}
 	}
-	for _, c := range t.Caps {
-		names = append(names, c.Name)
-	}
-	names = append(names, "allow", "refuse")
-	for i := range names {
-		names[i] = t.Prefix + names[i]
-	}
+	names = append(names, t.Prefix+"allow", t.Prefix+"refuse")
 	if !t.Own() {
 		names = append(names, t.Entry)
 	}
@@ -88,28 +87,33 @@ func (t *nftTable) Chains() []string {
 
 // nftFamily is IPv4 or IPv6 in a table.
 type nftFamily struct {
-	Suffix, Proto, Type string        // "4", "ip", "ipv4_addr"
-	Ports               []nftElement  // address . port : the chain for new connections
-	Site                []nftElement  // address . port : site id
-	Gates               []nftElement  // address . control port : the chain that learns
-	Clients             []nftElement  // site id . prefix
-	Grains              []clientGrain // the ways in which the sites here tell clients apart
+	Suffix, Proto, Type string       // "4", "ip", "ipv4_addr"
+	Control             []nftElement // address . control port : the chain for new connections
+	Learn               []nftElement // address . control port : the chain that learns, of gated sites
+	Site                []nftElement // address . control port : site id
+	Data                []nftElement // address . data ports : site id
+	Doors               []nftElement // site id : the chain for new data connections
+	Restricted          []nftElement // ids of the sites that are not for everyone
+	Clients             []nftElement // site id . prefix, of those sites
+	Gates               []nftGate
+	Caps                []nftCap
 }
 
 type nftElement struct{ Key, Value, Comment string }
 
-// clientGrain is what counts as one client: an address, or a prefix of it.
-type clientGrain struct {
+// nftGate is what the gated sites that tell their clients apart alike share.
+type nftGate struct {
 	Name    string // ends the names of its chains: "4_120s", "6_64_120s"
-	Key     string // the expression that gives a packet's client
-	Timeout int    // of the gate, seconds
+	Client  string // the expression for a packet's client
+	Timeout int    // seconds
 }
 
-// nftCap is a chain that holds clients to at most Max control connections.
+// nftCap is what the sites that hold their clients to the same number of
+// control connections share.
 type nftCap struct {
-	Name string
-	Max  int
-	Keys []string // by family, in the order of nftTable.Families
+	Name   string // ends the name of its chain: "4_50", "6_64_50"
+	Client string
+	Max    int
 }
 
 func newNFTTable(p *plan.Plan, h *plan.Host) *nftTable {
@@ -130,9 +134,7 @@ func newNFTTable(p *plan.Plan, h *plan.Host) *nftTable {
 		for _, f := range t.Families {
 			f.addSite(s, ids[s])
 		}
-		t.addCap(s, ids[s])
 	}
-	slices.SortFunc(t.Caps, func(a, b nftCap) int { return cmp.Compare(a.Name, b.Name) })
 	return t
 }
 
@@ -144,64 +146,52 @@ func (f *nftFamily) addSite(s *plan.Site, id string) {
 	if len(addresses) == 0 {
 		return
 	}
-	grain := f.grain(s.Policy)
-	data := "open" + f.Suffix
-	if s.Policy.Gate {
-		data = "gated" + grain.Name
+	client, grain := f.client(s.Policy.ClientPrefix6)
+	timeout := int(s.Policy.GateTimeout.Seconds())
+	gate := nftGate{Name: fmt.Sprintf("%s_%ds", grain, timeout), Client: client, Timeout: timeout}
+	limit := nftCap{Name: fmt.Sprintf("%s_%d", grain, s.Policy.MaxPerClient), Client: client, Max: s.Policy.MaxPerClient}
+	if !slices.Contains(f.Caps, limit) {
+		f.Caps = append(f.Caps, limit)
+	}
+	if s.Policy.Gate && !slices.Contains(f.Gates, gate) {
+		f.Gates = append(f.Gates, gate)
 	}
 	comment := commentText(s.Name)
 	for _, a := range addresses {
 		control := fmt.Sprintf("%s . %d", a, s.Policy.Control)
-		ports := fmt.Sprintf("%s . %s", a, s.Policy.Data)
-		f.Ports = append(f.Ports, nftElement{Key: control, Value: "control" + f.Suffix}, nftElement{Key: ports, Value: data})
-		f.Site = append(f.Site, nftElement{Key: control, Value: id, Comment: comment}, nftElement{Key: ports, Value: id, Comment: comment})
+		f.Control = append(f.Control, nftElement{Key: control, Value: "control" + limit.Name})
+		f.Site = append(f.Site, nftElement{Key: control, Value: id, Comment: comment})
+		f.Data = append(f.Data, nftElement{Key: fmt.Sprintf("%s . %s", a, s.Policy.Data), Value: id, Comment: comment})
 		if s.Policy.Gate {
-			f.Gates = append(f.Gates, nftElement{Key: control, Value: "learn" + grain.Name})
+			f.Learn = append(f.Learn, nftElement{Key: control, Value: "learn" + gate.Name})
 		}
 	}
+	door := "open" + f.Suffix
+	if s.Policy.Gate {
+		door = "gated" + gate.Name
+	}
+	f.Doors = append(f.Doors, nftElement{Key: id, Value: door})
+	if everyone(clients) {
+		return
+	}
+	f.Restricted = append(f.Restricted, nftElement{Key: id, Comment: comment})
 	for _, c := range clients {
 		f.Clients = append(f.Clients, nftElement{Key: id + " . " + c.String()})
 	}
-	if s.Policy.Gate && !slices.Contains(f.Grains, grain) {
-		f.Grains = append(f.Grains, grain)
-	}
 }
 
-// grain says how the family tells the clients of a site apart.
-func (f *nftFamily) grain(p plan.Policy) clientGrain {
-	seconds := int(p.GateTimeout.Seconds())
+// client is the expression for the client of a packet, where the first bits of
+// an IPv6 address are one client, and a name for it.
+func (f *nftFamily) client(bits int) (expression, name string) {
 	if f.Suffix == "4" {
-		return clientGrain{Name: fmt.Sprintf("4_%ds", seconds), Key: "ip saddr", Timeout: seconds}
+		return "ip saddr", "4"
 	}
-	return clientGrain{Name: fmt.Sprintf("6_%d_%ds", p.ClientPrefix6, seconds), Key: client6(p.ClientPrefix6), Timeout: seconds}
-}
-
-// client6 is the expression for the client of an IPv6 packet, where the first
-// bits of an address are one client.
-func client6(bits int) string {
+	name = fmt.Sprintf("6_%d", bits)
 	if bits >= 128 {
-		return "ip6 saddr"
+		return "ip6 saddr", name
 	}
 	mask, _ := netip.AddrFrom16([16]byte(slices.Repeat([]byte{0xff}, 16))).Prefix(bits)
-	return "ip6 saddr & " + mask.Addr().String()
-}
-
-// addCap gives the site's id the chain that has its cap. A chain's name says
-// all that is in it, so a chain that an older file left behind is never wrong.
-func (t *nftTable) addCap(s *plan.Site, id string) {
-	c := nftCap{Name: fmt.Sprintf("cap_%d", s.Policy.MaxPerClient), Max: s.Policy.MaxPerClient}
-	for _, f := range t.Families {
-		key := "ip saddr"
-		if f.Suffix == "6" {
-			key = client6(s.Policy.ClientPrefix6)
-			c.Name = fmt.Sprintf("cap_%d_%d", s.Policy.MaxPerClient, s.Policy.ClientPrefix6)
-		}
-		c.Keys = append(c.Keys, key)
-	}
-	t.Sites = append(t.Sites, nftElement{Key: id, Value: c.Name})
-	if !slices.ContainsFunc(t.Caps, func(o nftCap) bool { return o.Name == c.Name }) {
-		t.Caps = append(t.Caps, c)
-	}
+	return "ip6 saddr & " + mask.Addr().String(), name
 }
 
 // siteIDs gives each site of a host a 32-bit id in nft's way of writing a

@@ -2,6 +2,7 @@ package generators
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/pasvctl/pasvctl/generators/plan"
@@ -37,4 +38,9 @@ func commentText(s string) string {
 		s = strings.ToValidUTF8(s[:100], "")
 	}
 	return s
+}
+
+// everyone tells whether a list of clients leaves nobody of its family out.
+func everyone(clients []netip.Prefix) bool {
+	return len(clients) == 1 && clients[0].Bits() == 0
 }

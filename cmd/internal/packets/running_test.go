@@ -3,6 +3,7 @@ package packets_test
 import (
 	"fmt"
 	"net"
+	"regexp"
 	"testing"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
@@ -126,3 +127,22 @@ func TestFirstLoadUnderARunningTransfer(t *testing.T) {
 		s.expect(want{s.client, downloadsData.First, packets.Admitted, "a new data connection after words on the old control connection"})
 	})
 }
+
+// A full set must never close the control port, nor open a data port.
+func TestFullSets(t *testing.T) {
+	forEach(t, func(t *testing.T, b backend, family string) {
+		s := newScenario(t, b, family, nil)
+		for path, content := range s.files {
+			s.files[path] = sizes.ReplaceAllString(content, "$1 1")
+		}
+		s.load()
+		s.connect(s.client, downloads) // takes the only place
+		s.connect(s.cousin, downloads)
+		s.expect(
+			want{s.mute, downloads, packets.Admitted, "control port, with full sets"},
+			want{s.cousin, downloadsData.First, packets.Dropped, "data port of a client that found no room in the set"},
+		)
+	})
+}
+
+var sizes = regexp.MustCompile(`(size|maxelem) (262144|65536)\b`)
