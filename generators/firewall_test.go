@@ -2,14 +2,10 @@ package generators
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/pasvctl/pasvctl/cmd/needs"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
@@ -84,37 +80,5 @@ func TestSiteIDsAreTheirOwn(t *testing.T) {
 			t.Fatalf("the id %s is taken", id)
 		}
 		seen[id] = true
-	}
-}
-
-// BenchmarkNftCheck has the real nft check every nft file of a fleet of at
-// most 100 sites a host: what generating them is to be compared with. One host
-// with 1,000 sites is the worst that a single check may meet.
-func BenchmarkNftCheck(b *testing.B) {
-	for _, size := range []struct{ sites, perHost int }{{10, 100}, {1000, 100}, {10000, 100}, {1000, 1000}} {
-		b.Run(fmt.Sprintf("sites=%d/perhost=%d", size.sites, size.perHost), func(b *testing.B) {
-			needs.Root(b)
-			nft := needs.Tool(b, "nft")
-			files, diags := (&nftables{}).Files(crowd(size.sites, size.perHost))
-			if diags.HasErrors() {
-				b.Fatal(diags)
-			}
-			args := []string{"-n", "sh", "-c", `for f; do "$0" -c -f "$f" || exit; done`, nft}
-			dir := b.TempDir()
-			for _, f := range files {
-				path := filepath.Join(dir, strings.ReplaceAll(f.Path, "/", "-"))
-				if err := os.WriteFile(path, f.Content, 0o600); err != nil {
-					b.Fatal(err)
-				}
-				args = append(args, path)
-			}
-			unshare := needs.Tool(b, "unshare")
-			for b.Loop() {
-				if out, err := exec.Command(unshare, args...).CombinedOutput(); err != nil {
-					b.Fatalf("%v: %s", err, out)
-				}
-			}
-			b.ReportMetric(b.Elapsed().Seconds()*1e6/float64(b.N*size.sites), "µs/site")
-		})
 	}
 }
