@@ -14,7 +14,9 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/atomicfile"
 	"github.com/pasvctl/pasvctl/cmd/internal/outdir"
 	"github.com/pasvctl/pasvctl/generators"
+	"github.com/pasvctl/pasvctl/generators/explain"
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/templates"
 )
 
 type generator struct {
@@ -34,8 +36,9 @@ func newGenerate(s streams) *cobra.Command {
 		Long: `generate renders the targets of a spec into DIR and prints each path with what
 became of it: created, updated or unchanged. Nothing is written unless everything
 could be rendered, each file is replaced as a whole, and what is equal is not
-touched. Files of an earlier run that this spec would not make any more are called
-stale and left where they are: delete them yourself.
+touched. Files of an earlier run that this spec would not make any more (they are
+known by their first line) are called stale and left where they are, because they may
+be in use somewhere.
 
 The ranges are kept in ` + plan.LockFile + ` beside the spec, which is to be committed.
 
@@ -86,11 +89,26 @@ func (g *generator) run(path string) error {
 	for i, f := range made {
 		files[i] = outdir.File(f)
 	}
+	g.tellRanges(p.Plan.Sites)
 	g.tellMoves(p.Moves)
 	if g.check {
 		return g.compare(p, files)
 	}
 	return g.write(p, files)
+}
+
+// maxTold is how many sites are named on the way; plan shows them all.
+const maxTold = 20
+
+// tellRanges says what the files will agree on, and why.
+func (g *generator) tellRanges(sites []*plan.Site) {
+	for i, s := range sites {
+		if i == maxTold {
+			fmt.Fprintf(g.err, "… and %d more: see pasvctl plan\n", len(sites)-i)
+			return
+		}
+		fmt.Fprintf(g.err, "%s: passive ports %s (%s): %s\n", s.Name, s.DataPorts, explain.Count(s.DataPorts.Count()), reason(s))
+	}
 }
 
 // tellMoves is loud, because what pasvctl does not write must follow.
@@ -113,7 +131,7 @@ func (g *generator) ours(p *project) func(head []byte) bool {
 	if len(g.targets) > 0 {
 		return nil
 	}
-	header := regexp.MustCompile(`(?m)^\W*Made by pasvctl \S+ from ` + regexp.QuoteMeta(p.Plan.SpecName) + `;`)
+	header := regexp.MustCompile(`(?m)^\W*Made by pasvctl \S+ from ` + regexp.QuoteMeta(templates.Comment(p.Plan.SpecName)) + `;`)
 	return header.Match
 }
 

@@ -2,11 +2,23 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+
+	"github.com/pasvctl/pasvctl/cmd/needs"
+	"github.com/pasvctl/pasvctl/embeddedftpd"
 )
 
 func TestMain(m *testing.M) {
@@ -14,12 +26,124 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the real main in scripts: see testdata/script.
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, "testdata/script") }
+
+// TestClients runs curl and lftp against the real daemon.
+func TestClients(t *testing.T) {
+	needs.Tool(t, "curl")
+	needs.Tool(t, "lftp")
+	runScripts(t, "testdata/clients")
+}
+
+func runScripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Setup:               givePorts,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":     exits,
+			"await":     await,
+			"json":      validJSON,
+			"terminate": terminate,
+			"user":      addUser,
+		},
 	})
+}
+
+// givePorts finds ports that are free on loopback: $FIRST to $LAST for data
+// and $PORT for control. A spec gets them as variables.
+func givePorts(env *testscript.Env) error {
+	const count = 12
+	for range 200 {
+		first := 20000 + rand.IntN(9000)
+		if !allFree(first, count) {
+			continue
+		}
+		env.Setenv("FIRST", strconv.Itoa(first))
+		env.Setenv("LAST", strconv.Itoa(first+count-3))
+		env.Setenv("PORT", strconv.Itoa(first+count-1))
+		return nil
+	}
+	return errors.New("found no free ports on loopback")
+}
+
+func allFree(first, count int) bool {
+	for port := first; port < first+count; port++ {
+		for _, host := range []string{"127.0.0.1", "::1"} {
+			l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+			if err != nil {
+				return false
+			}
+			l.Close()
+		}
+	}
+	return true
+}
+
+// exits is "exits CODE PROGRAM ARGS": the program ends with that very code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARGS...")
+	}
+	code := 0
+	var failed *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &failed) {
+		code = failed.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if want, err := strconv.Atoi(args[0]); err != nil || code != want {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+}
+
+// await is "await ADDR:PORT": within seconds, something listens there.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: await ADDR:PORT")
+	}
+	for range 200 {
+		c, err := net.DialTimeout("tcp", args[0], time.Second)
+		if err == nil {
+			c.Close()
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	ts.Fatalf("nothing listens on %s", args[0])
+}
+
+// terminate sends SIGTERM to every background program.
+func terminate(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: terminate")
+	}
+	for _, c := range ts.BackgroundCmds() {
+		ts.Check(c.Process.Signal(syscall.SIGTERM))
+	}
+}
+
+// addUser is "user FILE NAME PASSWORD FOLDER": a users file with one user.
+func addUser(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: user FILE NAME PASSWORD FOLDER")
+	}
+	hash, err := embeddedftpd.HashPassword(args[2])
+	ts.Check(err)
+	line, err := embeddedftpd.User{Name: args[1], Root: ts.MkAbs(args[3])}.Line(hash)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(line+"\n"), 0o600))
+}
+
+// validJSON is "json FILE": one JSON value and nothing else.
+func validJSON(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: json FILE")
+	}
+	if text := ts.ReadFile(args[0]); !json.Valid([]byte(text)) {
+		ts.Fatalf("%s is not JSON: %s", args[0], text)
+	}
 }
 
 func TestBugEndsWithAMessage(t *testing.T) {

@@ -87,16 +87,21 @@ func writePlan(w io.Writer, p *plan.Plan) error {
 		return err
 	}
 	for _, s := range p.Sites {
-		for _, b := range s.Sizing.Bounds {
-			if b.Name != s.Sizing.Binding {
-				continue
-			}
-			if _, err := fmt.Fprintf(w, "\n%s: %s\n", s.Name, b.Why); err != nil {
-				return err
-			}
+		if _, err := fmt.Fprintf(w, "\n%s: %s\n", s.Name, reason(s)); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// reason is why the bound that binds asks for as many ports as it does.
+func reason(s *plan.Site) string {
+	for _, b := range s.Sizing.Bounds {
+		if b.Name == s.Sizing.Binding {
+			return b.Why
+		}
+	}
+	return ""
 }
 
 // onePort says in a word what one port would do.

@@ -41,13 +41,14 @@ func newServe(s streams) *cobra.Command {
 control port and every port of the site's range at start, on the site's addresses or
 on those of --listen, and refuses to start where another program has one of them.
 
-Addresses outside the site's clients are refused, unless every --listen is on
-loopback. A users file has a line a user, NAME:HASH:FOLDER or NAME:HASH:FOLDER:ro,
+Where every --listen is on loopback it is a trial: the daemon stands in for any other
+server too, on the same range. Elsewhere it refuses addresses outside the site's
+clients. A users file has a line a user, NAME:HASH:FOLDER or NAME:HASH:FOLDER:ro,
 with an argon2id or bcrypt hash.
 
 It logs to stderr, and stops on SIGTERM or SIGINT: idle sessions end at once, running
 transfers get a few seconds.`,
-		Example: "  pasvctl serve examples/quickstart --site drop --listen 127.0.0.1:2121 --anonymous /srv/ftp",
+		Example: "  pasvctl serve examples/quickstart --site downloads --listen 127.0.0.1:2121 --anonymous /srv/ftp",
 		Args:    exactly("FILE"),
 		RunE:    func(c *cobra.Command, args []string) error { return d.run(c.Context(), args[0]) },
 	}
@@ -80,22 +81,25 @@ func (d *server) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	if err := servable(site); err != nil {
-		return err
-	}
-	d.warnUnkept(p, site)
 	cfg, err := d.config(site, listen)
 	if err != nil {
 		return err
 	}
+	if err := d.servable(site, onLoopback(cfg.Listen)); err != nil {
+		return err
+	}
+	d.warnUnkept(p, site)
 	return d.serve(ctx, site, cfg)
 }
 
 // servable tells whether the bundled daemon can run a site as the spec has it.
-func servable(s *plan.Site) error {
-	if s.Server != embedded {
+func (d *server) servable(s *plan.Site, trial bool) error {
+	if s.Server != embedded && !trial {
 		return failure(fmt.Errorf("site %q runs on %s, not on the bundled daemon", s.Name, s.Profile.Title),
-			fmt.Sprintf("set server = %q in the spec (pasvctl plan --compare shows what changes)", embedded))
+			fmt.Sprintf("set server = %q in the spec, or try the range on this machine with --listen 127.0.0.1:2121", embedded))
+	}
+	if s.Server != embedded {
+		fmt.Fprintf(d.err, "site %q runs on %s: the bundled daemon stands in for it on the same range\n", s.Name, s.Profile.Title)
 	}
 	if s.TLS.Mode != spec.TLSOff {
 		return failure(fmt.Errorf("site %q asks for TLS, which the bundled daemon does not speak", s.Name),

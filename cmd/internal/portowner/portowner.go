@@ -51,7 +51,8 @@ const (
 )
 
 // Of returns the sockets that keep at, an address and port of this machine,
-// from being bound, listening ones first; an unspecified address stands for all.
+// from being bound, listening ones first; 0.0.0.0 stands for all
+// IPv4 addresses, :: for all.
 // It finds at most 64.
 func Of(at netip.AddrPort) ([]Owner, error) { return of("/proc", at) }
 
@@ -121,10 +122,18 @@ func parseTable(r io.Reader, match Filter) ([]Owner, error) {
 }
 
 // blocks tells whether a socket at local is in the way of one at at: the same
-// port, and the same address or a wildcard on either side.
+// port, and addresses that meet. An IPv6 wildcard is taken to listen for IPv4 too.
 func blocks(local, at netip.AddrPort) bool {
+	if local.Port() != at.Port() {
+		return false
+	}
 	a, b := local.Addr().Unmap(), at.Addr().Unmap()
-	return local.Port() == at.Port() && (a == b || local.Addr().IsUnspecified() || at.Addr().IsUnspecified())
+	return a == b || covers(a, b) || covers(b, a)
+}
+
+// covers tells whether a is a wildcard that b falls under.
+func covers(a, b netip.Addr) bool {
+	return a.IsUnspecified() && (a.Is6() || b.Is4())
 }
 
 // parseLine reads "  sl  local rem st tx:rx tr:when retrnsmt uid timeout inode …".

@@ -34,7 +34,7 @@ const (
 type Source struct {
 	FS    fs.FS    // the spec's folder
 	Names []string // the spec's files in FS, sorted
-	Name  string   // base name of the file or folder
+	Name  string   // base name of the file, without its ending, or of the folder
 	Dir   string   // the folder's path, for messages and for what is written beside the spec
 
 	root *os.Root
@@ -66,7 +66,7 @@ func openFile(path string, info fs.FileInfo) (*Source, error) {
 	if !strings.HasSuffix(base, Ending) {
 		return nil, fmt.Errorf("the name of a spec ends in %s, which %s does not", Ending, path)
 	}
-	return open(filepath.Dir(real), base, []string{base})
+	return open(filepath.Dir(real), strings.TrimSuffix(base, Ending), []string{base})
 }
 
 func openFolder(path string) (*Source, error) {

@@ -58,7 +58,7 @@ func TestLinkStandsForItsFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if s.Name != "v3.pasv.hcl" || filepath.Base(s.Dir) != "real" {
+	if s.Name != "v3" || filepath.Base(s.Dir) != "real" {
 		t.Errorf("opened %q in %q", s.Name, s.Dir)
 	}
 }
