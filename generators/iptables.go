@@ -56,9 +56,12 @@ type iptView struct {
 
 // iptSite is a site in one address family.
 type iptSite struct {
-	*plan.Site
+	Line          string // of the file's header
 	Comment       string // the site's name
-	Reason, Line  string // of its range; of the file's header
+	Reason        string // of its range
+	Control       uint16
+	Data          string // "61000:62856"
+	Max           int    // control connections of a client
 	Addresses     []netip.Addr
 	ControlChain  string
 	DataChain     string
@@ -86,7 +89,8 @@ func newIptView(p *plan.Plan, h *plan.Host, v6 bool) *iptView {
 func newIptSite(s *plan.Site, v6 bool) *iptSite {
 	name := shortName(s.Name)
 	site := &iptSite{
-		Site: s, Comment: commentText(s.Name), Reason: rangeReason(s), Line: siteLine(s),
+		Line: siteLine(s), Comment: commentText(s.Name), Reason: rangeReason(s),
+		Control: s.Policy.Control, Data: fmt.Sprintf("%d:%d", s.Policy.Data.First, s.Policy.Data.Last), Max: s.Policy.MaxPerClient,
 		Addresses: s.Policy.Addresses4, Clients: s.Policy.Clients4, ClientBits: 32,
 		ControlChain: "PASVCTL-" + name + ".c",
 		DataChain:    "PASVCTL-" + name + ".d",

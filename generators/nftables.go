@@ -85,21 +85,21 @@ func (t *nftTable) Chains() []string {
 	return names
 }
 
-// nftFamily is IPv4 or IPv6 in a table.
+// nftFamily is IPv4 or IPv6 in a table. The elements of its sets and maps are
+// as nft reads them.
 type nftFamily struct {
-	Suffix, Proto, Type string       // "4", "ip", "ipv4_addr"
-	Control             []nftElement // address . control port : the chain for new connections
-	Learn               []nftElement // address . control port : the chain that learns, of gated sites
-	Site                []nftElement // address . control port : site id
-	Data                []nftElement // address . data ports : site id
-	Doors               []nftElement // site id : the chain for new data connections
-	Restricted          []nftElement // ids of the sites that are not for everyone
-	Clients             []nftElement // site id . prefix, of those sites
+	Suffix, Proto, Type string   // "4", "ip", "ipv4_addr"
+	Control             []string // address . control port : the chain for new connections
+	Learn               []string // address . control port : the chain that learns, of gated sites
+	Site                []string // address . control port : site id
+	Data                []string // address . data ports : site id
+	Doors               []string // site id : the chain for new data connections
+	Restricted          []string // ids of the sites that are not for everyone
+	Clients             []string // site id . prefix, of those sites
 	Gates               []nftGate
 	Caps                []nftCap
+	prefix              string // of the names of chains
 }
-
-type nftElement struct{ Key, Value, Comment string }
 
 // nftGate is what the gated sites that tell their clients apart alike share.
 type nftGate struct {
@@ -123,10 +123,10 @@ func newNFTTable(p *plan.Plan, h *plan.Host) *nftTable {
 		t.Prefix, t.Entry = "pasvctl_", "pasvctl"
 	}
 	if slices.ContainsFunc(h.Addresses, netip.Addr.Is4) {
-		t.Families = append(t.Families, &nftFamily{Suffix: "4", Proto: "ip", Type: "ipv4_addr"})
+		t.Families = append(t.Families, &nftFamily{prefix: t.Prefix, Suffix: "4", Proto: "ip", Type: "ipv4_addr"})
 	}
 	if slices.ContainsFunc(h.Addresses, netip.Addr.Is6) {
-		t.Families = append(t.Families, &nftFamily{Suffix: "6", Proto: "ip6", Type: "ipv6_addr"})
+		t.Families = append(t.Families, &nftFamily{prefix: t.Prefix, Suffix: "6", Proto: "ip6", Type: "ipv6_addr"})
 	}
 	ids := siteIDs(h.Sites)
 	for _, s := range h.Sites {
@@ -159,24 +159,24 @@ func (f *nftFamily) addSite(s *plan.Site, id string) {
 	comment := commentText(s.Name)
 	for _, a := range addresses {
 		control := fmt.Sprintf("%s . %d", a, s.Policy.Control)
-		f.Control = append(f.Control, nftElement{Key: control, Value: "control" + limit.Name})
-		f.Site = append(f.Site, nftElement{Key: control, Value: id, Comment: comment})
-		f.Data = append(f.Data, nftElement{Key: fmt.Sprintf("%s . %s", a, s.Policy.Data), Value: id, Comment: comment})
+		f.Control = append(f.Control, fmt.Sprintf("%s : goto %scontrol%s", control, f.prefix, limit.Name))
+		f.Site = append(f.Site, fmt.Sprintf("%s comment %q : %s", control, comment, id))
+		f.Data = append(f.Data, fmt.Sprintf("%s . %s comment %q : %s", a, s.Policy.Data, comment, id))
 		if s.Policy.Gate {
-			f.Learn = append(f.Learn, nftElement{Key: control, Value: "learn" + gate.Name})
+			f.Learn = append(f.Learn, fmt.Sprintf("%s : jump %slearn%s", control, f.prefix, gate.Name))
 		}
 	}
 	door := "open" + f.Suffix
 	if s.Policy.Gate {
 		door = "gated" + gate.Name
 	}
-	f.Doors = append(f.Doors, nftElement{Key: id, Value: door})
+	f.Doors = append(f.Doors, id+" : goto "+f.prefix+door)
 	if everyone(clients) {
 		return
 	}
-	f.Restricted = append(f.Restricted, nftElement{Key: id, Comment: comment})
+	f.Restricted = append(f.Restricted, fmt.Sprintf("%s comment %q", id, comment))
 	for _, c := range clients {
-		f.Clients = append(f.Clients, nftElement{Key: id + " . " + c.String()})
+		f.Clients = append(f.Clients, id+" . "+c.String())
 	}
 }
 
