@@ -28,10 +28,10 @@ type Blocked struct {
 // drops those of its neighbours.
 const maxProbed = 20
 
-// Check loads live and then ours (an nftables file) into a copy of the host,
-// whose device is called device, and lets a client of each site connect to the
-// control port and then to the first data port.
-func Check(live Rules, ours string, h *plan.Host, device string) (blocked []Blocked, err error) {
+// Check makes a copy of the host, whose device is called device, puts the live
+// rules there and then ours, as load does, and lets a client of each site
+// connect to the control port and then to the first data port.
+func Check(live Rules, load func(*packets.Namespace) error, h *plan.Host, device string) (blocked []Blocked, err error) {
 	attempts := attempts(h)
 	layout := packets.Layout{Server: h.Addresses, Interface: device}
 	for _, a := range attempts {
@@ -47,7 +47,7 @@ func Check(live Rules, ours string, h *plan.Host, device string) (blocked []Bloc
 	if err := live.Load(bed.Server); err != nil {
 		return nil, err
 	}
-	if _, err := bed.Server.Run(ours, "nft", "-f", "-"); err != nil {
+	if err := load(bed.Server); err != nil {
 		return nil, fmt.Errorf("loading our rules beside the live ones: %w", err)
 	}
 	t, err := startTrace(bed.Server)

@@ -15,6 +15,11 @@ import (
 
 const ours = `table inet pasvctl { chain input { type filter hook input priority filter; policy accept; tcp dport { 21, 61000-61009 } accept; }; }`
 
+func load(n *packets.Namespace) error {
+	_, err := n.Run(ours, "nft", "-f", "-")
+	return err
+}
+
 func host() *plan.Host {
 	v4, v6 := netip.MustParseAddr("203.0.113.10"), netip.MustParseAddr("2001:db8::10")
 	h := &spec.Host{Name: "edge1", Addresses: []netip.Addr{v4, v6}}
@@ -85,7 +90,7 @@ func TestCheckNamesTheRuleThatDrops(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			blocked, err := Check(live, ours, host(), "wan0")
+			blocked, err := Check(live, load, host(), "wan0")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,0 +1,9 @@
+// Package apply changes the rules of a running machine in a way that an
+// administrator on the far side of an SSH connection can dare: what was there
+// is known, the change is one step, and the way back needs nobody.
+//
+// What is in force, what was before, and what waits to be confirmed stand in
+// one file, replaced as a whole; a process may be killed at any point, and the
+// next one reads there what it finds. It is not for the rules themselves:
+// package kernel loads and removes them.
+package apply

@@ -1,0 +1,116 @@
+package apply
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Ports is an inclusive range of ports.
+type Ports struct {
+	First int `json:"first"`
+	Last  int `json:"last"`
+}
+
+// reservedFile is per network namespace. A write replaces the whole list.
+const reservedFile = "/proc/sys/net/ipv4/ip_local_reserved_ports"
+
+// readReserved returns the live list. A kernel without one has none.
+func readReserved(file string) (portSet, error) {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return portSet{}, nil
+	}
+	if err != nil {
+		return portSet{}, err
+	}
+	return parsePorts(strings.TrimSpace(string(text)))
+}
+
+// missing are the ports of want that the live list would lack without those
+// that go.
+func missing(file string, want, going []Ports) ([]Ports, error) {
+	live, err := readReserved(file)
+	if err != nil {
+		return nil, err
+	}
+	live.set(going, false)
+	var more portSet
+	more.set(want, true)
+	more.set(live.ranges(), false)
+	return more.ranges(), nil
+}
+
+// reserve takes ranges out of the live list and adds others. Nobody else's
+// ports are touched.
+func reserve(file string, add, drop []Ports) error {
+	live, err := readReserved(file)
+	if err != nil {
+		return err
+	}
+	want := live
+	want.set(drop, false)
+	want.set(add, true)
+	if want == live {
+		return nil
+	}
+	return os.WriteFile(file, []byte(want.String()+"\n"), 0o644)
+}
+
+// portSet is a set of ports.
+type portSet [65536]bool
+
+func (s *portSet) set(ranges []Ports, to bool) {
+	for _, r := range ranges {
+		for p := max(r.First, 0); p <= min(r.Last, 65535); p++ {
+			s[p] = to
+		}
+	}
+}
+
+func (s *portSet) ranges() (all []Ports) {
+	for p := 0; p < len(s); p++ {
+		if !s[p] {
+			continue
+		}
+		first := p
+		for p+1 < len(s) && s[p+1] {
+			p++
+		}
+		all = append(all, Ports{first, p})
+	}
+	return all
+}
+
+// String is the kernel's form: "8080,61000-61092".
+func (s *portSet) String() string {
+	var parts []string
+	for _, r := range s.ranges() {
+		if r.First == r.Last {
+			parts = append(parts, strconv.Itoa(r.First))
+		} else {
+			parts = append(parts, fmt.Sprintf("%d-%d", r.First, r.Last))
+		}
+	}
+	return strings.Join(parts, ",")
+}
+
+func parsePorts(text string) (s portSet, err error) {
+	for _, part := range slices.DeleteFunc(strings.Split(text, ","), func(p string) bool { return p == "" }) {
+		first, last, isRange := strings.Cut(part, "-")
+		if !isRange {
+			last = first
+		}
+		a, err1 := strconv.ParseUint(first, 10, 16)
+		b, err2 := strconv.ParseUint(last, 10, 16)
+		if err1 != nil || err2 != nil || a > b {
+			return s, fmt.Errorf("%s holds %q, which is no list of ports", reservedFile, text)
+		}
+		s.set([]Ports{{int(a), int(b)}}, true)
+	}
+	return s, nil
+}

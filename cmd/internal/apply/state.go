@@ -1,0 +1,147 @@
+package apply
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/atomicfile"
+	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
+)
+
+// Applied is a set of rules that was put into force.
+type Applied struct {
+	Host  string       `json:"host"`
+	Spec  string       `json:"spec"`
+	Rules kernel.Rules `json:"rules"`
+	// Reserve are the ranges that ip_local_reserved_ports must hold for them.
+	Reserve []Ports `json:"reserve,omitempty"`
+	// Added are the ports of Reserve that were not there before, and that go
+	// when these rules go.
+	Added []Ports `json:"added,omitempty"`
+}
+
+// Pending is a change that is under way, or that waits to be confirmed.
+type Pending struct {
+	ID   string  `json:"id"`
+	Next Applied `json:"next"`
+	// Deadline is when the change is taken back unless it has been confirmed;
+	// zero where no confirmation was asked for.
+	Deadline time.Time `json:"deadline,omitzero"`
+	Loaded   bool      `json:"loaded"` // the kernel has the whole of it
+}
+
+// State is what is known of this machine's rules.
+type State struct {
+	Version  int      `json:"version"`
+	Current  *Applied `json:"current,omitempty"`
+	Previous *Applied `json:"previous,omitempty"`
+	Pending  *Pending `json:"pending,omitempty"`
+}
+
+const (
+	// DefaultFolder is where the state lies.
+	DefaultFolder = "/var/lib/pasvctl"
+	stateFile     = "state.json"
+	lockFile      = "lock"
+	stateVersion  = 1
+	// maxState bounds the state file: the rules of thousands of sites, twice.
+	maxState = 256 << 20
+)
+
+// store is the folder of the state, locked against a second pasvctl.
+type store struct {
+	root *os.Root
+	lock *os.File
+}
+
+// ErrLocked means that another pasvctl is changing the rules.
+var ErrLocked = errors.New("another pasvctl is changing the rules of this machine")
+
+// open locks the state's folder. With wait it waits for the lock; else a lock
+// that is taken is ErrLocked. The kernel releases the lock of a process that
+// dies.
+func open(folder string, wait bool) (*store, error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := root.OpenFile(lockFile, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	how := unix.LOCK_EX
+	if !wait {
+		how |= unix.LOCK_NB
+	}
+	if err := unix.Flock(int(lock.Fd()), how); err != nil {
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = ErrLocked
+		}
+		return nil, errors.Join(err, lock.Close(), root.Close())
+	}
+	return &store{root: root, lock: lock}, nil
+}
+
+func (s *store) close() {
+	// A child that is being started may hold a copy of the descriptor for a
+	// moment: closing ours alone would not release the lock then.
+	_ = unix.Flock(int(s.lock.Fd()), unix.LOCK_UN)
+	s.lock.Close()
+	s.root.Close()
+}
+
+// read returns the state; the zero State where nothing was ever applied.
+func (s *store) read() (State, error) {
+	info, err := s.root.Stat(stateFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return State{Version: stateVersion}, nil
+	}
+	if err == nil && info.Size() > maxState {
+		err = fmt.Errorf("%s is larger than %d bytes", stateFile, maxState)
+	}
+	if err != nil {
+		return State{}, err
+	}
+	text, err := s.root.ReadFile(stateFile)
+	if err != nil {
+		return State{}, err
+	}
+	var st State
+	if err := json.Unmarshal(text, &st); err != nil {
+		return State{}, fmt.Errorf("%s is damaged: %w", stateFile, err)
+	}
+	if st.Version != stateVersion {
+		return State{}, fmt.Errorf("%s is of version %d; this pasvctl reads version %d", stateFile, st.Version, stateVersion)
+	}
+	return st, nil
+}
+
+func (s *store) write(st State) error {
+	text, err := json.MarshalIndent(st, "", " ")
+	if err != nil {
+		return err
+	}
+	staged, err := atomicfile.Stage(s.root, stateFile, text, 0o600)
+	if err != nil {
+		return err
+	}
+	return staged.Commit()
+}
+
+// forget removes the state file.
+func (s *store) forget() error {
+	err := s.root.Remove(stateFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,139 @@
+// Package kerneltest makes throwaway kernels for tests of what loads rules: an
+// empty network namespace, other people's rules in it, and rendered rules of
+// ours to load there.
+package kerneltest
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
+	"github.com/pasvctl/pasvctl/cmd/internal/packets"
+	"github.com/pasvctl/pasvctl/cmd/needs"
+	"github.com/pasvctl/pasvctl/generators"
+)
+
+const oneSite = `
+host "edge1" {
+  addresses = ["203.0.113.10", "2001:db8::10"]
+  INTO
+}
+site "downloads" {
+  host    = "edge1"
+  server  = "vsftpd"
+  port    = 21
+  clients = ["192.0.2.0/24", "2001:db8:1::/48"]
+  concurrency {
+    sessions             = 20
+    sessions_per_address = 5
+  }
+}
+`
+
+// SecondSite is a site to be added to PlainHost and IntoHost.
+const SecondSite = `
+site "edi" {
+  host   = "edge1"
+  server = "proftpd"
+  port   = 2121
+  concurrency {
+    sessions             = 10
+    sessions_per_address = 3
+  }
+}
+`
+
+// Rules renders a spec's rules for the host edge1.
+func Rules(t testing.TB, backend, text string) kernel.Rules {
+	t.Helper()
+	fsys := fstest.MapFS{"test.pasv.hcl": {Data: []byte(text)}}
+	p, diags := generators.Load(fsys, []string{"test.pasv.hcl"}, generators.Options{})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	all, diags := p.Files()
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	r, err := kernel.RulesOf(all, "edge1", backend)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// PlainHost is a spec of one host and one site, whose rules stand in chains of
+// their own.
+func PlainHost(more string) string { return strings.Replace(oneSite, "INTO", "", 1) + more }
+
+// IntoHost is the same, with rules in a chain of the owner of Foreign.
+func IntoHost(more string) string {
+	return strings.Replace(oneSite, "INTO", `firewall { into = "inet filter input" }`, 1) + more
+}
+
+// Machine is an empty namespace and a way to run programs in it.
+func Machine(t testing.TB) kernel.Exec {
+	t.Helper()
+	needs.Root(t)
+	for _, tool := range []string{"ip", "nft", "iptables", "ip6tables", "ipset"} {
+		needs.Tool(t, tool)
+	}
+	n, err := packets.NewNamespace()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.Close() })
+	return func(_ context.Context, stdin, program string, args ...string) (string, error) {
+		return n.Run(stdin, program, args...)
+	}
+}
+
+// Foreign is a ruleset of other people's, with the chain that into names.
+const Foreign = `
+table inet filter {
+	set blocked { type ipv4_addr; elements = { 192.0.2.66 } }
+	chain input {
+		type filter hook input priority filter; policy drop;
+		ct state established,related accept
+		tcp dport 22 accept
+		ip saddr @blocked drop
+	}
+}
+table ip dockerish { chain DOCKER { ip daddr 172.17.0.2 accept; }; }
+`
+
+// Backends are the ways into a kernel, each with the host that takes it.
+var Backends = []struct {
+	Name, Backend string
+	Spec          func(more string) string
+}{
+	{"nft", kernel.NFT, PlainHost},
+	{"nft into a chain of the owner", kernel.NFT, IntoHost},
+	{"iptables", kernel.IPTables, PlainHost},
+}
+
+// Setup loads the Foreign rules and says how to read them back.
+func Setup(t testing.TB, exec kernel.Exec) (snapshot func() string) {
+	t.Helper()
+	Run(t, exec, Foreign, "nft", "-f", "-")
+	for _, command := range []string{"iptables", "ip6tables"} {
+		Run(t, exec, "", command, "-A", "INPUT", "-p", "tcp", "--dport", "22", "-j", "ACCEPT")
+		Run(t, exec, "", command, "-N", "f2b-sshd")
+	}
+	Run(t, exec, "", "ipset", "create", "theirs", "hash:ip")
+	return func() string {
+		return Run(t, exec, "", "nft", "-s", "list", "ruleset") + Run(t, exec, "", "ipset", "list", "-n")
+	}
+}
+
+// Run runs a program and ends the test where it fails.
+func Run(t testing.TB, exec kernel.Exec, stdin, program string, args ...string) string {
+	t.Helper()
+	out, err := exec(t.Context(), stdin, program, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
