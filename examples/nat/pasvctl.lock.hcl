@@ -5,12 +5,12 @@
 
 site "downloads" {
   host       = "files"
-  data_ports = "61371-61565"
+  data_ports = "61000-61194"
   ports      = 195
 }
 
 site "orders" {
   host       = "exchange"
-  data_ports = "61185-61370"
+  data_ports = "61195-61380"
   ports      = 186
 }
