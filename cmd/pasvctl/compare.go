@@ -31,36 +31,25 @@ type serverForecast struct {
 	Error string `json:"error,omitempty"`
 }
 
-// explicitSquatted is the attribute whose default depends on the server.
-const explicitSquatted = "objective.squatted"
-
 func comparisons(p *plan.Plan) comparison {
 	all := comparison{Version: 1, Sites: []siteComparison{}}
 	for _, s := range p.Sites {
 		c := siteComparison{Name: s.Name}
-		for _, profile := range sizing.Profiles() {
-			c.Servers = append(c.Servers, forecast(s, profile))
+		for _, other := range sizing.Compare(s.Profile, plan.Workload(s.Site)) {
+			c.Servers = append(c.Servers, forecast(s, other))
 		}
 		all.Sites = append(all.Sites, c)
 	}
 	return all
 }
 
-func forecast(s *plan.Site, profile sizing.Profile) serverForecast {
-	w := plan.Workload(s.Site)
-	if _, explicit := s.Ranges[explicitSquatted]; !explicit {
-		w.Objective.Squatted = 1
-		if profile.HoldsRange {
-			w.Objective.Squatted = 0
-		}
-	}
-	r, err := sizing.Size(profile, w)
+func forecast(s *plan.Site, c sizing.Comparison) serverForecast {
 	f := serverForecast{
-		Server: profile.Name, Chosen: profile.Name == s.Server, Ports: r.Ports, Binding: r.Binding,
-		Refused: r.Refused, OnePort: r.OnePort.Works,
+		Server: c.Profile.Name, Chosen: c.Profile.Name == s.Server, Ports: c.Result.Ports, Binding: c.Result.Binding,
+		Refused: c.Result.Refused, OnePort: c.Result.OnePort.Works,
 	}
-	if err != nil {
-		f.Error = err.Error()
+	if c.Err != nil {
+		f.Error = c.Err.Error()
 	}
 	return f
 }

@@ -71,14 +71,24 @@ func Site(s *plan.Site) Explanation {
 	}
 	t := &teller{s: s, w: plan.Workload(s.Site)}
 	e.OneFewer = t.oneFewer()
-	e.Sections = []Section{
+	for _, section := range []Section{
 		{"the answer", t.answer()},
 		{"what tells data connections apart", t.fourValues()},
 		{"what is asked of the range", t.asked()},
 		{"what one port would do", t.onePort()},
 		{"the bounds", t.bounds()},
+		{"what else to know", t.remarks()},
+		{"how sure that is", t.doubts()},
+		{"what would make it smaller", t.shrink()},
+		{"what other servers would need", t.others()},
+		{"what the rules of thumb would open", t.rules()},
+		{"what a stranger could do", t.theft()},
 		{"where the range lies", t.placement()},
 		{"where this is known from", t.sources()},
+	} {
+		if len(section.Text) > 0 {
+			e.Sections = append(e.Sections, section)
+		}
 	}
 	return e
 }

@@ -2,10 +2,7 @@ package explain
 
 import (
 	"encoding/json"
-	"flag"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,8 +10,6 @@ import (
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // site is 400 sessions, 50 an address, with the defaults of a spec.
 func site(server string, adjust func(*spec.Site)) *spec.Site {
@@ -64,32 +59,46 @@ var cases = map[string]*spec.Site{
 	}),
 }
 
+// says are clauses that a site's prose must hold, wherever its lines break.
+var says = map[string][]string{
+	"vsftpd-worst-case": {
+		`Site "downloads" runs vsftpd on host "edge1", control port 21. Its range of passive ports is 61000-62856, which is 1,857 ports. That is the smallest number that is safe here.`,
+		"at most 1e-6 may be refused. 1,856 ports would refuse just over that.",
+		"server address, server port, client address, client port",
+		"vsftpd goes by the server port alone", "to the end of the transfer", "gives up after 9 tries", "the session dies",
+		"400 sessions at once, at most 50 of them behind one client address.", "every session wants a port at the same time",
+		"One port is not enough here", "- contention: 1,857 ports: ", "<- binds", "The range is the largest of these: 1,857 ports.",
+		"- pasvctl serve: 50 ports, by its per address bound", "- docker-pure-ftpd (two ports a client): 800 ports, 1,057 too few",
+		"- Plesk (49152-65535): 16,384 ports, 14,527 open for nothing",
+		"It lies outside 32768-60999", "only to clients that have a control connection",
+	},
+	"pureftpd":       {"61000-61799, which is 800 ports", "until its next PASV or the session's end", "- server: 800 ports: ", "refuses the transfer"},
+	"embedded-clear": {"which is 50 ports", "by client address and port", "waits its turn, up to 1s"},
+	"embedded-tls":   {"Its range of passive ports is 61000, which is 1 port.", "by their TLS session", "One port is enough here: "},
+	"proftpd-traffic-pinned": {
+		"The spec pins it; ", "are open for nothing", "At the peak 60 data connections a second, each 120ms until the client connects and 2s for the transfer",
+		"0.2 % of the PASVs", "20000-20999 is the spec's own (data_ports).", "Clients are told 198.51.100.7", "takes a port outside the range",
+		"- traffic.transfers_per_second: ",
+	},
+}
+
 func TestProse(t *testing.T) {
 	for name, s := range cases {
-		t.Run(name, func(t *testing.T) {
-			var got strings.Builder
-			if err := explained(t, s).WriteText(&got, 88); err != nil {
-				t.Fatal(err)
+		var prose strings.Builder
+		if err := explained(t, s).WriteText(&prose, 88); err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range strings.Split(prose.String(), "\n") {
+			if len([]rune(line)) > 88 {
+				t.Errorf("%s: longer than 88 columns: %s", name, line)
 			}
-			for _, line := range strings.Split(got.String(), "\n") {
-				if len([]rune(line)) > 88 {
-					t.Errorf("longer than 88 columns: %s", line)
-				}
+		}
+		text := strings.Join(strings.Fields(prose.String()), " ")
+		for _, clause := range says[name] {
+			if !strings.Contains(text, clause) {
+				t.Errorf("%s: %q is not said in\n%s", name, clause, prose.String())
 			}
-			golden := filepath.Join("testdata", name+".txt")
-			if *update {
-				if err := os.WriteFile(golden, []byte(got.String()), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got.String() != string(want) {
-				t.Errorf("got\n%s\nwant\n%s", got.String(), want)
-			}
-		})
+		}
 	}
 }
 
