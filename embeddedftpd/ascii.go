@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"time"
 )
 
 // TYPE A carries lines that end in CRLF (RFC 959 section 3.1.1.1); on disk
@@ -13,9 +12,9 @@ import (
 // so that a text file from Windows stays one.
 
 // sendASCII is send in TYPE A.
-func (t *transfer) sendASCII(conn net.Conn, f *os.File, stall time.Duration) error {
+func (t *transfer) sendASCII(conn net.Conn, f *os.File) error {
 	return withBuffer(func(buf []byte) error {
-		out := bufio.NewWriterSize(dataConn{t, conn, stall}, 32<<10)
+		out := bufio.NewWriterSize(dataConn{t, conn}, 32<<10)
 		if err := toNetwork(out, fileReader{f}, buf); err != nil {
 			return err
 		}
@@ -24,10 +23,10 @@ func (t *transfer) sendASCII(conn net.Conn, f *os.File, stall time.Duration) err
 }
 
 // receiveASCII is receive in TYPE A.
-func (t *transfer) receiveASCII(conn net.Conn, f *os.File, stall time.Duration) error {
+func (t *transfer) receiveASCII(conn net.Conn, f *os.File) error {
 	return withBuffer(func(buf []byte) error {
 		out := bufio.NewWriterSize(fileWriter{f}, 32<<10)
-		if err := fromNetwork(out, dataConn{t, conn, stall}, buf); err != nil {
+		if err := fromNetwork(out, dataConn{t, conn}, buf); err != nil {
 			// What came whole is kept, as in TYPE I.
 			out.Flush()
 			return err

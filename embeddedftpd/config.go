@@ -3,6 +3,7 @@ package embeddedftpd
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -63,6 +64,15 @@ type Config struct {
 	// StopTimeout is how long running transfers may go on when the server
 	// stops (10 s).
 	StopTimeout time.Duration
+
+	// ActiveMode lets PORT and EPRT through, to the client's own address only.
+	ActiveMode bool
+	// Rate bounds the bytes a second of each transfer whose user has no bound of
+	// its own; 0: as fast as it goes.
+	Rate int64
+	// TransferLog receives a line in xferlog format for each file transferred;
+	// nil: nobody. Each line is one Write, and no two are at the same time.
+	TransferLog io.Writer
 
 	// Log receives what happens; nil: slog.Default(). Passwords never reach it.
 	Log *slog.Logger
@@ -139,6 +149,9 @@ func (c Config) check() error {
 		if n < 0 {
 			complain("%s: %d is negative", name, n)
 		}
+	}
+	if c.Rate < 0 {
+		complain("rate: %d is negative", c.Rate)
 	}
 	for name, d := range map[string]time.Duration{
 		"maximum wait": c.MaxWait, "login timeout": c.LoginTimeout, "idle timeout": c.IdleTimeout,

@@ -10,25 +10,54 @@ import (
 	"time"
 )
 
-// chunk is how much one sendfile or splice may carry before the transfer's
+// maxChunk is how much one sendfile or splice may carry before the transfer's
 // count is brought up to date.
-const chunk = 4 << 20
+const maxChunk = 4 << 20
+
+// chunk is maxChunk, or an eighth of a second's worth where the rate is
+// limited.
+func (t *transfer) chunk() int64 {
+	if t.rate == 0 {
+		return maxChunk
+	}
+	return min(max(t.rate/8, 1), maxChunk)
+}
+
+// pace waits until the transfer's rate allows the next chunk.
+func (t *transfer) pace() error {
+	if t.rate == 0 {
+		return nil
+	}
+	due := time.Duration(float64(t.bytes.Load()) / float64(t.rate) * float64(time.Second))
+	ahead := due - time.Since(t.moving)
+	if ahead <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(ahead)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-t.ctx.Done():
+		return errAborted
+	}
+}
 
 // send copies the rest of the file, left bytes, to the data connection. Both are handed to
 // the kernel bare (sendfile; a wrapper around either doubles the processor
 // time, measured), so a stall is not watched byte by byte: each deadline that
 // passes with progress made is simply renewed, and a stall is noticed after
 // one to two stall times.
-func (t *transfer) send(conn net.Conn, f *os.File, left int64, stall time.Duration) error {
+func (t *transfer) send(conn net.Conn, f *os.File, left int64) error {
 	tcp, bare := conn.(*net.TCPConn)
 	if !bare {
-		return t.copyOut(conn, f, stall)
+		return t.copyOut(conn, f)
 	}
 	for left > 0 {
-		if err := t.extend(tcp.SetWriteDeadline, stall); err != nil {
+		if err := t.extend(tcp.SetWriteDeadline); err != nil {
 			return err
 		}
-		part := io.LimitedReader{R: f, N: min(left, chunk)}
+		part := io.LimitedReader{R: f, N: min(left, t.chunk())}
 		n, err := tcp.ReadFrom(&part)
 		t.bytes.Add(n)
 		left -= n
@@ -43,16 +72,16 @@ func (t *transfer) send(conn net.Conn, f *os.File, left int64, stall time.Durati
 }
 
 // receive copies the data connection to the file, by splice.
-func (t *transfer) receive(conn net.Conn, f *os.File, stall time.Duration) error {
+func (t *transfer) receive(conn net.Conn, f *os.File) error {
 	tcp, bare := conn.(*net.TCPConn)
 	if !bare {
-		return t.copyIn(f, conn, stall)
+		return t.copyIn(f, conn)
 	}
 	for {
-		if err := t.extend(tcp.SetReadDeadline, stall); err != nil {
+		if err := t.extend(tcp.SetReadDeadline); err != nil {
 			return err
 		}
-		part := io.LimitedReader{R: tcp, N: chunk}
+		part := io.LimitedReader{R: tcp, N: t.chunk()}
 		n, err := f.ReadFrom(&part)
 		t.bytes.Add(n)
 		if ended := err == nil && part.N > 0; ended {
@@ -66,8 +95,11 @@ func (t *transfer) receive(conn net.Conn, f *os.File, stall time.Duration) error
 
 // extend moves the deadline on, unless the transfer was aborted: the check
 // comes second, so that an abort's own deadline is never overwritten unseen.
-func (t *transfer) extend(set func(time.Time) error, stall time.Duration) error {
-	if err := set(time.Now().Add(stall)); err != nil {
+func (t *transfer) extend(set func(time.Time) error) error {
+	if err := t.pace(); err != nil {
+		return err
+	}
+	if err := set(time.Now().Add(t.stall)); err != nil {
 		return err
 	}
 	if t.aborted.Load() {
@@ -110,16 +142,15 @@ func connectionLost(err error) bool {
 // dataConn is a data connection through which bytes pass in this process:
 // listings, TYPE A and TLS. Each read and write has the stall time.
 type dataConn struct {
-	t     *transfer
-	conn  net.Conn
-	stall time.Duration
+	t    *transfer
+	conn net.Conn
 }
 
 func (d dataConn) Read(p []byte) (int, error) {
-	if err := d.t.extend(d.conn.SetReadDeadline, d.stall); err != nil {
+	if err := d.t.extend(d.conn.SetReadDeadline); err != nil {
 		return 0, err
 	}
-	n, err := d.conn.Read(p)
+	n, err := d.conn.Read(p[:min(int64(len(p)), d.t.chunk())])
 	d.t.bytes.Add(int64(n))
 	if err == io.EOF {
 		return n, io.EOF
@@ -130,10 +161,10 @@ func (d dataConn) Read(p []byte) (int, error) {
 func (d dataConn) Write(p []byte) (int, error) {
 	written := 0
 	for written < len(p) {
-		if err := d.t.extend(d.conn.SetWriteDeadline, d.stall); err != nil {
+		if err := d.t.extend(d.conn.SetWriteDeadline); err != nil {
 			return written, err
 		}
-		n, err := d.conn.Write(p[written:])
+		n, err := d.conn.Write(p[written:min(int64(len(p)), int64(written)+d.t.chunk())])
 		written += n
 		d.t.bytes.Add(int64(n))
 		if err = d.t.judge(int64(n), err); err != nil {
@@ -154,17 +185,17 @@ func withBuffer(do func([]byte) error) error {
 }
 
 // copyOut is send where the connection is not a bare one.
-func (t *transfer) copyOut(conn net.Conn, f *os.File, stall time.Duration) error {
+func (t *transfer) copyOut(conn net.Conn, f *os.File) error {
 	return withBuffer(func(buf []byte) error {
-		_, err := io.CopyBuffer(dataConn{t, conn, stall}, fileReader{f}, buf)
+		_, err := io.CopyBuffer(dataConn{t, conn}, fileReader{f}, buf)
 		return err
 	})
 }
 
 // copyIn is receive where the connection is not a bare one.
-func (t *transfer) copyIn(f *os.File, conn net.Conn, stall time.Duration) error {
+func (t *transfer) copyIn(f *os.File, conn net.Conn) error {
 	return withBuffer(func(buf []byte) error {
-		_, err := io.CopyBuffer(fileWriter{f}, dataConn{t, conn, stall}, buf)
+		_, err := io.CopyBuffer(fileWriter{f}, dataConn{t, conn}, buf)
 		return err
 	})
 }

@@ -11,9 +11,9 @@ import (
 
 // dataState is how the next data connection comes about and what it carries.
 type dataState struct {
-	ascii    bool                 // TYPE A, the default (RFC 959 section 5.1)
-	reserved *passive.Reservation // of the last PASV or EPSV
-	epsvOnly bool                 // after EPSV ALL (RFC 2428 section 4)
+	ascii    bool       // TYPE A, the default (RFC 959 section 5.1)
+	next     dataSource // of the last PASV, EPSV, PORT or EPRT; nil: none
+	epsvOnly bool       // after EPSV ALL (RFC 2428 section 4)
 }
 
 func (s *session) pasv(string) {
@@ -64,7 +64,7 @@ func (s *session) epsv(arg string) {
 
 // reserve replaces the session's reservation with a new one.
 func (s *session) reserve() (port uint16, ok bool) {
-	s.releasePassive()
+	s.releaseData()
 	r, err := s.srv.pool.Reserve(s.ctx, s.client, s.local, nil)
 	switch {
 	case errors.Is(err, passive.ErrBusy):
@@ -74,23 +74,17 @@ func (s *session) reserve() (port uint16, ok bool) {
 		s.log.Error("no passive port", "error", err)
 		s.reply(425, "No data connection is possible.")
 	default:
-		s.data.reserved = r
+		s.data.next = r
 		return r.Port(), true
 	}
 	return 0, false
 }
 
-func (s *session) releasePassive() {
-	if s.data.reserved != nil {
-		s.data.reserved.Release()
-		s.data.reserved = nil
+func (s *session) releaseData() {
+	if s.data.next != nil {
+		s.data.next.Release()
+		s.data.next = nil
 	}
-}
-
-// port and eprt refuse active mode: a server that connects to wherever it is
-// told can be made to attack others (RFC 2577 section 3).
-func (s *session) port(string) {
-	s.reply(502, "Active mode is off; use PASV or EPSV.")
 }
 
 // setType is TYPE: A (with N, the default format control) and I, and L 8

@@ -53,7 +53,7 @@ func init() {
 		"PASV": {run: (*session).pasv, usage: "PASV"},
 		"EPSV": {run: (*session).epsv, usage: "EPSV [<sp> 1 | 2 | ALL]"},
 		"PORT": {run: (*session).port, needs: true, usage: "PORT <sp> address"},
-		"EPRT": {run: (*session).port, needs: true, usage: "EPRT <sp> address"},
+		"EPRT": {run: (*session).eprt, needs: true, usage: "EPRT <sp> address"},
 		"REST": {run: (*session).rest, needs: true, usage: "REST <sp> offset"},
 		"RETR": {run: (*session).retr, needs: true, usage: "RETR <sp> path"},
 		"STOR": {run: (*session).stor, needs: true, writes: true, usage: "STOR <sp> path"},

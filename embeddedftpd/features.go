@@ -38,7 +38,7 @@ func (s *session) host(arg string) {
 
 // rein begins the session anew (RFC 959 section 4.1.1).
 func (s *session) rein(string) {
-	s.releasePassive()
+	s.releaseData()
 	s.logout()
 	s.data = dataState{ascii: true}
 	s.features = featureState{}

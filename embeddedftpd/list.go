@@ -130,7 +130,7 @@ func (s *session) listing(verb string, sel selection, err error, format formatte
 	if !s.connected() {
 		return
 	}
-	t := &transfer{verb: verb, path: sel.dir, sends: true}
+	t := &transfer{verb: verb, path: sel.dir, sends: true, listing: true}
 	if err == nil && sel.entry == nil {
 		t.file, err = s.login.root.OpenFile(rooted(sel.dir), os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
 	}
@@ -138,9 +138,9 @@ func (s *session) listing(verb string, sel selection, err error, format formatte
 		s.refuseTransfer(nil, err)
 		return
 	}
-	stall, readlink := s.srv.cfg.StallTimeout, s.readlink(sel.dir)
+	readlink := s.readlink(sel.dir)
 	s.startTransfer(t, func(conn net.Conn) error {
-		out := bufio.NewWriterSize(dataConn{t, conn, stall}, 16<<10)
+		out := bufio.NewWriterSize(dataConn{t, conn}, 16<<10)
 		if sel.entry != nil {
 			out.Write(format(nil, *sel.entry))
 			return out.Flush()

@@ -22,7 +22,7 @@ func isAnonymous(name string) bool {
 }
 
 func (s *session) user(name string) {
-	s.releasePassive()
+	s.releaseData()
 	s.logout()
 	s.login.name = name
 	if s.srv.cfg.AnonymousRoot != "" && isAnonymous(name) {
@@ -72,7 +72,7 @@ func (s *session) pass(password string) {
 
 func (s *session) authenticate(name, password string) (User, error) {
 	if s.srv.cfg.AnonymousRoot != "" && isAnonymous(name) {
-		return User{Name: "anonymous", Root: s.srv.cfg.AnonymousRoot, ReadOnly: true}, nil
+		return User{Name: "anonymous", Root: s.srv.cfg.AnonymousRoot, ReadOnly: true, Anonymous: true}, nil
 	}
 	if s.srv.cfg.Users == nil {
 		return User{}, ErrLogin
@@ -91,6 +91,14 @@ func (s *session) enter(user User) error {
 	s.login.root, s.login.user, s.login.done = root, user, true
 	s.files = fileState{cwd: "/"}
 	return nil
+}
+
+// rate is how many bytes a second the user's transfers may carry; 0: any.
+func (s *session) rate() int64 {
+	if own := s.login.user.Rate; own > 0 {
+		return own
+	}
+	return s.srv.cfg.Rate
 }
 
 // logout forgets who the client is.

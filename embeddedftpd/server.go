@@ -32,6 +32,7 @@ type Server struct {
 	mu       sync.Mutex
 	sessions map[*session]struct{}
 
+	transferLog sync.Mutex // held while Config.TransferLog is written
 	nextSession atomic.Uint64
 	totals      totals
 }

@@ -97,7 +97,7 @@ func (s *session) end() {
 	if t := s.running(); t != nil {
 		<-t.done
 	}
-	s.releasePassive()
+	s.releaseData()
 	s.logout()
 	s.log.Debug("session ended", "duration", time.Since(s.started))
 }

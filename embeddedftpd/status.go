@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
 
 // stat is STAT: of the session, also while a transfer runs, or with a path a
@@ -36,8 +38,8 @@ func (s *session) stat(arg string) {
 	}
 	if t := s.running(); t != nil {
 		lines[4] = fmt.Sprintf("%s %s: %d bytes in %v", t.verb, t.path, t.bytes.Load(), time.Since(t.started).Round(time.Second))
-	} else if s.data.reserved != nil {
-		lines[4] = fmt.Sprintf("Waiting for a data connection on port %d", s.data.reserved.Port())
+	} else if r, ok := s.data.next.(*passive.Reservation); ok {
+		lines[4] = fmt.Sprintf("Waiting for a data connection on port %d", r.Port())
 	}
 	s.reply(211, append(lines, "End")...)
 }

@@ -15,8 +15,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
 
 // transfer is a running data transfer of a session.
@@ -25,8 +23,12 @@ type transfer struct {
 	opening    string // the 150 reply's text
 	sends      bool   // data goes to the client
 	started    time.Time
+	listing    bool
 	file       *os.File
-	reserved   *passive.Reservation
+	source     dataSource
+	stall      time.Duration
+	rate       int64     // bytes a second; 0: as fast as it goes
+	moving     time.Time // when the data connection came
 	bytes      atomic.Int64
 	done       chan struct{} // closed when it is over
 
@@ -63,15 +65,16 @@ func (t *transfer) abort() {
 // startTransfer runs body over the data connection of the last PASV, in a
 // goroutine of its own. It closes file, which may be nil, when all is over.
 func (s *session) startTransfer(t *transfer, body func(net.Conn) error) {
-	t.reserved = s.data.reserved
-	s.data.reserved = nil
+	t.source = s.data.next
+	s.data.next = nil
 	s.files.offset = 0
+	t.stall, t.rate = s.srv.cfg.StallTimeout, s.rate()
 	if t.opening == "" {
 		t.opening = "Opening data connection for " + t.verb + "."
 	}
 	t.started = time.Now()
 	t.done = make(chan struct{})
-	t.ctx, t.cancel = context.WithTimeout(s.ctx, s.srv.cfg.ConnectTimeout)
+	t.ctx, t.cancel = context.WithCancel(s.ctx)
 	s.begin(t)
 	go s.runTransfer(t, body)
 }
@@ -79,7 +82,7 @@ func (s *session) startTransfer(t *transfer, body func(net.Conn) error) {
 // connected tells whether the client has said how to reach it, and says 425
 // where it has not.
 func (s *session) connected() bool {
-	if s.data.reserved == nil {
+	if s.data.next == nil {
 		s.reply(425, "Use PASV or EPSV first.")
 		return false
 	}
@@ -90,20 +93,17 @@ func (s *session) runTransfer(t *transfer, body func(net.Conn) error) {
 	defer s.finish(t)
 	defer s.survive("transfer")
 	defer t.cancel()
-	defer t.reserved.Release()
+	defer t.source.Release()
 	if t.file != nil {
 		defer t.file.Close()
 	}
 	s.reply(150, t.opening)
-	conn, err := t.reserved.Accept(t.ctx)
+	conn, err := t.connect(s.srv.cfg.ConnectTimeout)
 	if err != nil {
 		s.noConnection(t, err)
 		return
 	}
 	defer conn.Close()
-	t.mu.Lock()
-	t.conn = conn
-	t.mu.Unlock()
 	err = body(conn)
 	if err == nil && t.file != nil {
 		err = t.closeFile()
@@ -116,6 +116,20 @@ func (s *session) runTransfer(t *transfer, body func(net.Conn) error) {
 	}
 	conn.Close()
 	s.report(t, err)
+}
+
+// connect waits for the data connection.
+func (t *transfer) connect(timeout time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(t.ctx, timeout)
+	defer cancel()
+	conn, err := t.source.Accept(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.conn, t.moving = conn, time.Now()
+	return conn, nil
 }
 
 func (t *transfer) closeFile() error {
@@ -139,6 +153,7 @@ func (s *session) noConnection(t *transfer, err error) {
 // report logs and replies how the transfer went.
 func (s *session) report(t *transfer, err error) {
 	n := t.bytes.Load()
+	s.logTransfer(t, err)
 	if t.sends {
 		s.srv.totals.sent.Add(uint64(n))
 	} else {
@@ -184,7 +199,7 @@ func (s *session) retr(arg string) {
 		return
 	}
 	t := &transfer{verb: "RETR", path: at, file: f, sends: true}
-	ascii, stall := s.data.ascii, s.srv.cfg.StallTimeout
+	ascii := s.data.ascii
 	left := size - s.files.offset
 	if !ascii {
 		// Clients show their progress by the number in parentheses.
@@ -192,9 +207,9 @@ func (s *session) retr(arg string) {
 	}
 	s.startTransfer(t, func(conn net.Conn) error {
 		if ascii {
-			return t.sendASCII(conn, f, stall)
+			return t.sendASCII(conn, f)
 		}
-		return t.send(conn, f, left, stall)
+		return t.send(conn, f, left)
 	})
 }
 
@@ -233,7 +248,7 @@ func (s *session) receive(verb, at string, flags int, offset int64) {
 	if verb == "STOU" {
 		t.opening = "FILE: " + path.Base(at)
 	}
-	ascii, stall := s.data.ascii, s.srv.cfg.StallTimeout
+	ascii := s.data.ascii
 	s.startTransfer(t, func(conn net.Conn) error {
 		if offset == 0 {
 			// Only now: a client that never connects empties no file.
@@ -242,9 +257,9 @@ func (s *session) receive(verb, at string, flags int, offset int64) {
 			}
 		}
 		if ascii {
-			return t.receiveASCII(conn, f, stall)
+			return t.receiveASCII(conn, f)
 		}
-		return t.receive(conn, f, stall)
+		return t.receive(conn, f)
 	})
 }
 
@@ -306,6 +321,6 @@ func (s *session) abor(string) {
 		s.reply(226, "ABOR: the transfer has ended.")
 		return
 	}
-	s.releasePassive()
+	s.releaseData()
 	s.reply(226, "ABOR: no transfer was running.")
 }

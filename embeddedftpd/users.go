@@ -9,6 +9,7 @@ import (
 	"io"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -20,6 +21,10 @@ type User struct {
 	Root string
 	// ReadOnly refuses every command that changes a file.
 	ReadOnly bool
+	// Rate bounds the bytes a second of one transfer; 0: Config.Rate does.
+	Rate int64
+	// Anonymous tells those who gave no password from the others.
+	Anonymous bool
 }
 
 // Users decides who may log in.
@@ -57,7 +62,8 @@ type userEntry struct {
 }
 
 // ReadUsers reads a users file: a line a user, "name:hash:root" or
-// "name:hash:root:ro" for one who may only read. The hash is what HashPassword
+// "name:hash:root:options". Options stand between commas: "ro" for a user who
+// may only read, "rate=N" for at most N bytes a second in a transfer. The hash is what HashPassword
 // returns: argon2id in PHC form, or bcrypt ($2a$, $2b$, $2y$). The root is an
 // absolute path without a colon. Empty lines and lines that start with # are
 // skipped. file stands in the errors, "file:line: what is wrong".
@@ -104,7 +110,7 @@ func parseUser(line string) (userEntry, error) {
 	var e userEntry
 	fields := strings.Split(line, ":")
 	if len(fields) != 3 && len(fields) != 4 {
-		return e, fmt.Errorf("%d fields: want name:hash:root or name:hash:root:ro", len(fields))
+		return e, fmt.Errorf("%d fields: want name:hash:root or name:hash:root:options", len(fields))
 	}
 	e.Name, e.Root = fields[0], fields[2]
 	if err := checkUserName(e.Name); err != nil {
@@ -118,12 +124,30 @@ func parseUser(line string) (userEntry, error) {
 		return e, fmt.Errorf("user %q: root %q is not an absolute path", e.Name, e.Root)
 	}
 	if len(fields) == 4 {
-		if fields[3] != "ro" {
-			return e, fmt.Errorf("user %q: unknown option %q: the only one is ro", e.Name, fields[3])
+		if err := e.parseOptions(fields[3]); err != nil {
+			return e, fmt.Errorf("user %q: %w", e.Name, err)
 		}
-		e.ReadOnly = true
 	}
 	return e, nil
+}
+
+func (u *User) parseOptions(text string) error {
+	for option := range strings.SplitSeq(text, ",") {
+		rate, isRate := strings.CutPrefix(option, "rate=")
+		switch {
+		case option == "ro":
+			u.ReadOnly = true
+		case isRate:
+			n, err := strconv.ParseInt(rate, 10, 64)
+			if err != nil || n < 1 {
+				return fmt.Errorf("rate %q: want a whole number of bytes a second, at least 1", rate)
+			}
+			u.Rate = n
+		default:
+			return fmt.Errorf("unknown option %q: there are ro and rate=N", option)
+		}
+	}
+	return nil
 }
 
 // checkUserName keeps names to what survives a users file, a log line and an
@@ -147,8 +171,15 @@ func checkUserName(name string) error {
 // Line returns a users file's line for the user, the opposite of ReadUsers.
 func (u User) Line(hash string) (string, error) {
 	line := u.Name + ":" + hash + ":" + u.Root
+	var options []string
 	if u.ReadOnly {
-		line += ":ro"
+		options = append(options, "ro")
+	}
+	if u.Rate > 0 {
+		options = append(options, fmt.Sprintf("rate=%d", u.Rate))
+	}
+	if len(options) > 0 {
+		line += ":" + strings.Join(options, ",")
 	}
 	if _, err := parseUser(line); err != nil {
 		return "", err

@@ -44,7 +44,7 @@ func TestHashPassword(t *testing.T) {
 func TestReadUsers(t *testing.T) {
 	users, err := ReadUsers(strings.NewReader("# who may come in\n\n"+
 		"alice:"+referenceArgon+":/srv/alice\r\n"+
-		"bob:"+referenceBcrypt+":/srv/with space:ro\n"+
+		"bob:"+referenceBcrypt+":/srv/with space:ro,rate=1000\n"+
 		"zoë@example.com:"+referenceBcrypt+":/srv/z"), "users")
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func TestReadUsers(t *testing.T) {
 		want           User
 	}{
 		{"alice", "password", User{Name: "alice", Root: "/srv/alice"}},
-		{"bob", "U*U", User{Name: "bob", Root: "/srv/with space", ReadOnly: true}},
+		{"bob", "U*U", User{Name: "bob", Root: "/srv/with space", ReadOnly: true, Rate: 1000}},
 		{"zoë@example.com", "U*U", User{Name: "zoë@example.com", Root: "/srv/z"}},
 		{"alice", "Password", User{}},
 		{"alice", "", User{}},
@@ -118,7 +118,8 @@ func TestReadUsersErrors(t *testing.T) {
 		"alice:secret:/":                                                            "neither argon2id",
 		"alice:$1$abc$def:/":                                                        "neither argon2id",
 		"alice:" + referenceBcrypt + ":rel":                                         "absolute",
-		"alice:" + referenceBcrypt + ":/:rw":                                        "the only one is ro",
+		"alice:" + referenceBcrypt + ":/:rate=0":                                    "at least 1",
+		"alice:" + referenceBcrypt + ":/:rw":                                        "there are ro and rate=N",
 		"alice:$2a$31$" + referenceBcrypt[7:] + ":/":                                "bcrypt cost 31",
 		"alice:" + referenceBcrypt + "x:/":                                          "malformed",
 		"alice:" + argon("m=256,t=2") + ":/":                                        "malformed",

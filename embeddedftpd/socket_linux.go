@@ -2,9 +2,11 @@ package embeddedftpd
 
 import "golang.org/x/sys/unix"
 
-// setControlOptions prepares a listening socket of control connections. Urgent
-// data stays in line: the Telnet Synch before an ABOR (RFC 959 section 4.1.3)
-// would otherwise lose its data mark's byte.
+// setControlOptions prepares a listening socket of control connections; what
+// is accepted from it inherits the options. Urgent data stays in line: the
+// Telnet Synch before an ABOR (RFC 959 section 4.1.3) would otherwise lose its
+// data mark's byte. Keep-alive probes once a minute (60 s, then three in 60 s)
+// keep a NAT from forgetting a control connection during a long transfer.
 func setControlOptions(fd int) error {
 	for _, o := range []struct{ level, name, value int }{
 		{unix.SOL_SOCKET, unix.SO_OOBINLINE, 1},

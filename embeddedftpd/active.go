@@ -1,0 +1,96 @@
+package embeddedftpd
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
+)
+
+// dataSource is how the next data connection comes about.
+type dataSource interface {
+	// Accept waits for the connection; the caller gives it a deadline.
+	Accept(context.Context) (net.Conn, error)
+	// Release gives up what has not been used.
+	Release()
+}
+
+var _ dataSource = (*passive.Reservation)(nil)
+
+// activeTarget is a data connection that the server opens (PORT, EPRT).
+type activeTarget struct {
+	from netip.Addr
+	to   netip.AddrPort
+}
+
+func (a activeTarget) Accept(ctx context.Context) (net.Conn, error) {
+	d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(a.from, 0)), KeepAlive: -1}
+	d.SetMultipathTCP(false)
+	return d.DialContext(ctx, "tcp", a.to.String())
+}
+
+func (activeTarget) Release() {}
+
+func (s *session) port(arg string) { s.active(parsePort(arg)) }
+func (s *session) eprt(arg string) { s.active(parseEprt(arg)) }
+
+// active remembers where to connect to. A server that connects to wherever it
+// is told can be made to attack others (RFC 2577 section 3), so it is off by
+// default, and goes to the client's own address and to no system port.
+func (s *session) active(to netip.AddrPort, ok bool) {
+	switch {
+	case !s.srv.cfg.ActiveMode:
+		s.reply(502, "Active mode is off; use PASV or EPSV.")
+	case s.data.epsvOnly:
+		s.reply(503, "EPSV ALL has been sent: only EPSV from now on.")
+	case !ok:
+		s.reply(501, "The address is malformed.")
+	case to.Addr().Unmap() != s.client.WithZone(""):
+		s.log.Warn("PORT to another address refused", "to", to.String())
+		s.reply(504, "Only to your own address.")
+	case to.Port() < 1024:
+		s.reply(504, "Not to a port below 1024.")
+	default:
+		s.releaseData()
+		s.data.next = activeTarget{from: s.local, to: netip.AddrPortFrom(s.client, to.Port())}
+		s.reply(200, "Address accepted.")
+	}
+}
+
+// parsePort reads h1,h2,h3,h4,p1,p2 (RFC 959 section 4.1.2).
+func parsePort(arg string) (netip.AddrPort, bool) {
+	parts := strings.Split(arg, ",")
+	if len(parts) != 6 {
+		return netip.AddrPort{}, false
+	}
+	var n [6]byte
+	for i, part := range parts {
+		v, err := strconv.ParseUint(part, 10, 8)
+		if err != nil || !digits(part) {
+			return netip.AddrPort{}, false
+		}
+		n[i] = byte(v)
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte(n[:4])), uint16(n[4])<<8|uint16(n[5])), true
+}
+
+// parseEprt reads |1|192.0.2.1|port| or |2|2001:db8::1|port|, with any
+// delimiter (RFC 2428 section 2).
+func parseEprt(arg string) (netip.AddrPort, bool) {
+	if arg == "" {
+		return netip.AddrPort{}, false
+	}
+	parts := strings.Split(arg, arg[:1])
+	if len(parts) != 5 || parts[4] != "" {
+		return netip.AddrPort{}, false
+	}
+	addr, err := netip.ParseAddr(parts[2])
+	port, err2 := strconv.ParseUint(parts[3], 10, 16)
+	if err != nil || err2 != nil || !digits(parts[3]) || addr.Zone() != "" || addr.Is4() != (parts[1] == "1") || addr.Is6() != (parts[1] == "2") {
+		return netip.AddrPort{}, false
+	}
+	return netip.AddrPortFrom(addr, uint16(port)), true
+}

@@ -1,0 +1,50 @@
+package embeddedftpd
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// xferlogLine is a line of a transfer log in the format of wu-ftpd's
+// xferlog(5), which the log analysers of FTP servers read: time, seconds, client,
+// bytes, file, type (a, b), special action (none), direction (o, i), access
+// mode (a, r), user, service, authentication (none), its user id, completion
+// (c, i). Times are local, as there.
+func xferlogLine(t *transfer, ascii bool, client, user string, anonymous, complete bool, now time.Time) string {
+	pick := func(which bool, yes, no string) string {
+		if which {
+			return yes
+		}
+		return no
+	}
+	return fmt.Sprintf("%s %d %s %d %s %s _ %s %s %s ftp 0 * %s\n",
+		now.Format("Mon Jan _2 15:04:05 2006"), int64(now.Sub(t.started).Seconds()+0.5), client, t.bytes.Load(),
+		xferlogField(t.path), pick(ascii, "a", "b"), pick(t.sends, "o", "i"), pick(anonymous, "a", "r"),
+		xferlogField(user), pick(complete, "c", "i"))
+}
+
+// xferlogField replaces what would make two fields or two lines of one.
+func xferlogField(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r <= ' ' || r == 0x7f {
+			return '_'
+		}
+		return r
+	}, text)
+}
+
+// logTransfer adds a file's transfer to the transfer log.
+func (s *session) logTransfer(t *transfer, err error) {
+	log := s.srv.cfg.TransferLog
+	if log == nil || t.listing {
+		return
+	}
+	user := s.login.user
+	line := xferlogLine(t, s.data.ascii, s.client.String(), user.Name, user.Anonymous, err == nil, time.Now())
+	s.srv.transferLog.Lock()
+	defer s.srv.transferLog.Unlock()
+	if _, err := log.Write([]byte(line)); err != nil {
+		s.log.Error("cannot write the transfer log", "error", err)
+	}
+}
