@@ -54,16 +54,7 @@ func (b *block) addresses(attr string, elements []element) []netip.Addr {
 // prefix parses one client prefix; an address alone stands for itself.
 func (b *block) prefix(attr string, e element) (netip.Prefix, bool) {
 	if !strings.Contains(e.text, "/") {
-		addr, err := netip.ParseAddr(e.text)
-		if err != nil || addr.Zone() != "" || addr.Is4In6() || addr.IsUnspecified() || addr.IsMulticast() {
-			if e.text == "0.0.0.0" || e.text == "::" {
-				b.errAt(e.at, "Invalid client network", "%q in %s is no client's address. Write %q for everyone.", e.text, b.key(attr), e.text+"/0")
-				return netip.Prefix{}, false
-			}
-			b.address(attr, e.text, e.at)
-			return netip.Prefix{}, false
-		}
-		return netip.PrefixFrom(addr, addr.BitLen()), true
+		return b.singleClient(attr, e)
 	}
 	prefix, err := netip.ParsePrefix(e.text)
 	switch {
@@ -84,8 +75,23 @@ func (b *block) prefix(attr string, e element) (netip.Prefix, bool) {
 	return netip.Prefix{}, false
 }
 
-// prefixes parses a list of client prefixes. One that another covers is a
-// mistake too: somebody thinks that it narrows the other.
+// singleClient parses a client's address as a prefix of its full length.
+func (b *block) singleClient(attr string, e element) (netip.Prefix, bool) {
+	addr, err := netip.ParseAddr(e.text)
+	switch {
+	case err != nil:
+		b.errAt(e.at, "Invalid client network", "%q in %s is neither a network nor an address. Write it like \"192.0.2.0/24\" or \"192.0.2.7\"; for everyone, leave %s out.", e.text, b.key(attr), attr)
+		return netip.Prefix{}, false
+	case addr.IsUnspecified():
+		b.errAt(e.at, "Invalid client network", "%q in %s is no client's address. Write %q for everyone.", e.text, b.key(attr), e.text+"/0")
+		return netip.Prefix{}, false
+	}
+	addr, ok := b.address(attr, e.text, e.at)
+	return netip.PrefixFrom(addr, addr.BitLen()), ok
+}
+
+// prefixes parses a list of client prefixes and refuses duplicates. One that
+// another covers may stand: lists are joined from several sources.
 func (b *block) prefixes(attr string, elements []element) []netip.Prefix {
 	var prefixes []netip.Prefix
 	seen := map[netip.Prefix]bool{}

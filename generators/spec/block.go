@@ -60,7 +60,15 @@ func (b *block) in(nested string, at hcl.Range) *block {
 
 // decode fills a raw struct from the block's body.
 func (b *block) decode(body hcl.Body, into any) {
-	b.add(gohcl.DecodeBody(body, b.l.ctx, into))
+	diags := gohcl.DecodeBody(body, b.l.ctx, into)
+	b.add(diags)
+	for _, diag := range diags {
+		// gohcl decodes none of the blocks that come twice.
+		var name string
+		if n, _ := fmt.Sscanf(diag.Summary, "Duplicate %s block", &name); n == 1 {
+			b.ranges[name] = *diag.Subject
+		}
+	}
 }
 
 // key is the name of an attribute as Ranges has it.
@@ -95,8 +103,18 @@ func (b *block) warnAt(at hcl.Range, summary, format string, args ...any) {
 	}
 }
 
-// missing reports a required attribute that is not there.
+// has tells whether an attribute that was read is set.
+func (b *block) has(name string) bool {
+	_, there := b.ranges[b.key(name)]
+	return there
+}
+
+// missing reports a required attribute or block, unless it is there and
+// wrong, which has been reported.
 func (b *block) missing(attr, remedy string) {
+	if b.has(attr) {
+		return
+	}
 	b.errAt(*b.ranges.Of(b.nested), "Missing "+attr, "%s is not set. %s", b.key(attr), remedy)
 }
 
@@ -113,9 +131,8 @@ func (b *block) value(name string, attr *hcl.Attribute, want cty.Type, example s
 		return cty.NilVal, false
 	}
 	val, _ = val.UnmarkDeep()
-	if problem := b.l.meter.measure(val); problem != "" {
-		_, diags := b.l.meter.exceeded(attr.Expr.Range(), problem)
-		b.add(diags)
+	if problem := b.l.meter.measure(val, false); problem != "" {
+		b.l.meter.exceeded(attr.Expr.Range(), problem)
 		*b.failed = true
 		return cty.NilVal, false
 	}
@@ -145,8 +162,6 @@ func kindOf(ty cty.Type) string {
 		return "a number"
 	case ty == cty.Bool:
 		return "true or false"
-	case ty == cty.List(cty.String):
-		return "a list of strings"
 	case ty.IsTupleType() || ty.IsListType() || ty.IsSetType():
 		return "a list"
 	case ty.IsObjectType() || ty.IsMapType():
@@ -196,33 +211,33 @@ func (b *block) boolean(name string, attr *hcl.Attribute, otherwise bool) bool {
 	return val.True()
 }
 
-// integer reads a whole number from min to max.
-func (b *block) integer(name string, attr *hcl.Attribute, min, max, otherwise int) int {
-	val, ok := b.value(name, attr, cty.Number, fmt.Sprint(otherwise))
+// integer reads a whole number from least to most.
+func (b *block) integer(name string, attr *hcl.Attribute, least, most, otherwise int) int {
+	val, ok := b.value(name, attr, cty.Number, fmt.Sprint(max(otherwise, least)))
 	if !ok {
 		return otherwise
 	}
 	var n int
-	if err := gocty.FromCtyValue(val, &n); err != nil || n < min || n > max {
+	if err := gocty.FromCtyValue(val, &n); err != nil || n < least || n > most {
 		b.err(name, "Invalid "+name, "%s is %s, but it must be a whole number from %s to %s.",
-			b.key(name), number(val), thousands(min), thousands(max))
+			b.key(name), number(val), thousands(least), thousands(most))
 		return otherwise
 	}
 	return n
 }
 
-// share reads a number from min to max, both included; with below, max is
+// share reads a number from least to most, both included; with below, most is
 // excluded.
-func (b *block) share(name string, attr *hcl.Attribute, min, max float64, below bool, otherwise float64) float64 {
-	val, ok := b.value(name, attr, cty.Number, fmt.Sprint(max/2))
+func (b *block) share(name string, attr *hcl.Attribute, least, most float64, below bool, otherwise float64) float64 {
+	val, ok := b.value(name, attr, cty.Number, fmt.Sprint(most/2))
 	if !ok {
 		return otherwise
 	}
 	f, _ := val.AsBigFloat().Float64()
-	if f < min || f > max || below && f == max {
-		limit := fmt.Sprintf("from %g to %g", min, max)
+	if f < least || f > most || below && f == most {
+		limit := fmt.Sprintf("from %g to %g", least, most)
 		if below {
-			limit = fmt.Sprintf("at least %g and below %g", min, max)
+			limit = fmt.Sprintf("at least %g and below %g", least, most)
 		}
 		b.err(name, "Invalid "+name, "%s is %s, but it must be %s.", b.key(name), number(val), limit)
 		return otherwise
@@ -302,16 +317,22 @@ type element struct {
 
 // list reads a list of strings.
 func (b *block) list(name string, attr *hcl.Attribute, example string) ([]element, bool) {
-	val, ok := b.value(name, attr, cty.List(cty.String), example)
+	val, ok := b.value(name, attr, cty.DynamicPseudoType, example)
 	if !ok {
 		return nil, false
 	}
+	// Conversion to a list as a whole would compare all elements' types.
+	texts, ok := textsOf(val)
+	if !ok {
+		b.err(name, "Wrong type of "+name, "%s must be a list of strings, and this is %s. Write it like %s.", b.key(name), kindOf(val.Type()), example)
+		return nil, false
+	}
 	var places []hcl.Expression
-	if exprs, diags := hcl.ExprList(attr.Expr); !diags.HasErrors() && len(exprs) == val.LengthInt() {
+	if exprs, diags := hcl.ExprList(attr.Expr); !diags.HasErrors() && len(exprs) == len(texts) {
 		places = exprs
 	}
-	elements := make([]element, 0, val.LengthInt())
-	for i, v := range val.AsValueSlice() {
+	elements := make([]element, 0, len(texts))
+	for i, v := range texts {
 		at := attr.Expr.Range()
 		if places != nil {
 			at = places[i].Range()
@@ -327,6 +348,22 @@ func (b *block) list(name string, attr *hcl.Attribute, example string) ([]elemen
 		elements = append(elements, element{v.AsString(), at})
 	}
 	return elements, true
+}
+
+// textsOf converts the elements of a list, set or tuple to strings.
+func textsOf(val cty.Value) (texts []cty.Value, ok bool) {
+	if ty := val.Type(); !ty.IsTupleType() && !ty.IsListType() && !ty.IsSetType() {
+		return nil, false
+	}
+	texts = val.AsValueSlice()
+	for i, element := range texts {
+		text, err := convert.Convert(element, cty.String)
+		if err != nil {
+			return nil, false
+		}
+		texts[i] = text
+	}
+	return texts, true
 }
 
 // number writes a cty number as a person would.

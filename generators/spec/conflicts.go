@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"fmt"
 	"net/netip"
 	"sort"
 )
@@ -36,7 +37,7 @@ func (l *loader) checkPorts(reserved bool) {
 		for _, s := range g.Sites {
 			all = append(all, claims(s)...)
 		}
-		l.checkClaims(all, "gateway "+g.Name, reported)
+		l.checkClaims(all, fmt.Sprintf("gateway %q", g.Name), reported)
 	}
 }
 
@@ -83,7 +84,7 @@ func (l *loader) reportOverlap(a, b claim, where string, reported map[[2]claim]b
 	case a.site == b.site:
 		blk.err("data_ports", "Control port among the data ports", "data_ports %s contains the site's own control port %d. Choose a range without it.", b.site.DataPorts, b.site.Port)
 	case !a.pin && !b.pin:
-		blk.err("port", "Control port in use", "port %d on %s belongs to site %q (%s). Give one of them another port or other addresses.", b.site.Port, where, a.site.Name, place(*a.site.Ranges.Of("port")))
+		blk.err("port", "Control port in use", "port %d on %s belongs to site %q (%s). Give one of them another port.", b.site.Port, where, a.site.Name, place(*a.site.Ranges.Of("port")))
 	case a.pin && b.pin:
 		blk.err("data_ports", "Overlapping data ports", "data_ports %s overlaps %s of site %q (%s) on %s. Move one of the two ranges.", b.ports, a.ports, a.site.Name, place(*a.site.Ranges.Of("data_ports")), where)
 	case b.pin:

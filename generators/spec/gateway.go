@@ -21,20 +21,29 @@ func (l *loader) decodeGateway(raw *rawBlock) {
 	g := &Gateway{Name: raw.Label, Ranges: b.ranges}
 	if text, ok := b.text("address", r.Address, `"198.51.100.7"`); ok {
 		g.Address, _ = b.address("address", text, b.ranges["address"])
-	} else if r.Address == nil || b.isNull("address") {
+	} else {
 		b.missing("address", "Write the address that clients connect to.")
 	}
 	g.Sites = l.gatewaySites(b, g, r.Sites)
-	if g.Address.IsValid() {
-		key := "gateway address " + g.Address.String()
-		if first, twice := l.declared[key]; twice {
-			b.err("address", "Duplicate gateway address", "%s is the address of the gateway at %s already. List the sites of both in one block.", g.Address, place(first))
-		} else {
-			l.declared[key] = b.at
-		}
-	}
+	l.checkGatewayAddress(b, g)
 	if !*b.failed {
 		l.spec.Gateways = append(l.spec.Gateways, g)
+	}
+}
+
+// checkGatewayAddress makes sure that nothing else has the address.
+func (l *loader) checkGatewayAddress(b *block, g *Gateway) {
+	if !g.Address.IsValid() {
+		return
+	}
+	key := "gateway address " + g.Address.String()
+	if first, twice := l.declared[key]; twice {
+		b.err("address", "Duplicate gateway address", "%s is the address of the gateway at %s already. List the sites of both in one block.", g.Address, place(first))
+	} else {
+		l.declared[key] = b.at
+	}
+	if host, taken := l.declared["address "+g.Address.String()]; taken {
+		b.err("address", "Gateway address of a host", "%s is the address of the host at %s, which needs no gateway for it. Write the address that the NAT in front has.", g.Address, place(host))
 	}
 }
 
@@ -53,9 +62,7 @@ func (l *loader) checkFolder(b *block, raw *rawBlock) {
 func (l *loader) gatewaySites(b *block, g *Gateway, attr *hcl.Attribute) []*Site {
 	elements, ok := b.list("sites", attr, `["downloads"]`)
 	if !ok {
-		if attr == nil || b.isNull("sites") {
-			b.missing("sites", "Name the sites behind it.")
-		}
+		b.missing("sites", "Name the sites behind it.")
 		return nil
 	}
 	if len(elements) == 0 && !*b.failed {

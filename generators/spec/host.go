@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"fmt"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -66,9 +65,7 @@ func (l *loader) decodeHost(raw *rawBlock) {
 func (l *loader) hostAddresses(b *block, attr *hcl.Attribute) []netip.Addr {
 	elements, ok := b.list("addresses", attr, `["203.0.113.10"]`)
 	if !ok {
-		if !*b.failed || attr == nil {
-			b.missing("addresses", `Name the addresses that its FTP servers listen on, like addresses = ["203.0.113.10"].`)
-		}
+		b.missing("addresses", `Name the addresses that its FTP servers listen on, like addresses = ["203.0.113.10"].`)
 		return nil
 	}
 	if len(elements) == 0 && !*b.failed {
@@ -97,9 +94,7 @@ var validNftName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./-]{0,63}$`)
 func decodeChain(b *block, r *rawFirewall, addrs []netip.Addr) *Chain {
 	text, ok := b.text("into", r.Into, `"inet filter input"`)
 	if !ok {
-		if !*b.failed {
-			b.missing("into", `Name the chain to jump from, like into = "inet filter input".`)
-		}
+		b.missing("into", `Name the chain to jump from, like into = "inet filter input".`)
 		return nil
 	}
 	words := strings.Fields(text)
@@ -126,6 +121,3 @@ func decodeChain(b *block, r *rawFirewall, addrs []netip.Addr) *Chain {
 	}
 	return chain
 }
-
-// String writes the chain as the spec does.
-func (c Chain) String() string { return fmt.Sprintf("%s %s %s", c.Family, c.Table, c.Chain) }

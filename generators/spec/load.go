@@ -99,8 +99,8 @@ type loader struct {
 }
 
 func newLoader(fsys fs.FS, o Options) *loader {
-	return &loader{
-		fsys: fsys, o: o, meter: &meter{},
+	l := &loader{
+		fsys: fsys, o: o,
 		spec:         &Spec{Files: map[string]*hcl.File{}},
 		ctx:          &hcl.EvalContext{Functions: functions()},
 		declaredVars: map[string]*variable{}, undeclaredVars: map[string]bool{},
@@ -108,6 +108,8 @@ func newLoader(fsys fs.FS, o Options) *loader {
 		hosts: map[string]*Host{}, sites: map[string]*Site{},
 		declared: map[string]hcl.Range{}, broken: map[hcl.Range]bool{},
 	}
+	l.meter = &meter{report: l.err}
+	return l
 }
 
 func (l *loader) add(diags ...*hcl.Diagnostic) {

@@ -1,78 +1,191 @@
 package spec
 
 import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"testing/fstest"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/rogpeppe/go-internal/txtar"
 )
 
-func TestDesignExample(t *testing.T) {
-	src := `
-host "edge1" {
-  addresses       = ["203.0.113.10", "2001:db8::10"]
-  interface       = "eth0"
-  ephemeral_ports = "32768-60999"
-  avoid_ports     = ["30000-32767"]
-  firewall { into = "inet filter input" }
-}
-variable "n" {
-  type = number
-  default = 400
-  validation {
-    condition = var.n > 0
-    error_message = "n must be positive."
-  }
-}
-locals {
-  a = local.b + 1
-  b = var.n
-}
-site "downloads" {
-  host     = "edge1"
-  server   = "vsftpd"
-  port     = 21
-  announce = "198.51.100.7"
-  clients  = ["0.0.0.0/0", "::/0"]
-  tls {
-    mode        = "explicit"
-    required    = true
-    certificate = "/etc/ssl/certs/ftp.pem"
-    key         = "/etc/ssl/private/ftp.key"
-  }
-  concurrency {
-    sessions             = local.a
-    sessions_per_address = 50
-  }
-}
-dynamic "site" {
-  for_each = toset(["a", "b"])
-  labels = ["x-${site.value}"]
-  content {
-    host = "edge1"
-    server = "proftpd"
-    port = index(["a","b"], site.value) + 100
-    concurrency { sessions = sum([for x in [1,2,3]: x]) }
-    data_ports = "2000${index(["a","b"], site.value)}"
-  }
-}
-gateway "nat1" {
-  address = "198.51.100.7"
-  sites   = ["downloads"]
-}
-target "aws" {
-  format = "terraform"
-}
-`
-	s, diags := Load(fstest.MapFS{"x.pasv.hcl": {Data: []byte(src)}}, []string{"x.pasv.hcl"}, Options{
-		Servers: map[string]Server{"vsftpd": {}, "proftpd": {}}, Targets: []string{"aws", "sysctl"},
-	})
-	if len(diags) > 0 {
-		_ = hcl.NewDiagnosticTextWriter(os.Stderr, s.Files, 100, false).WriteDiagnostics(diags)
-		t.Fatal("the example is not valid")
+var update = flag.Bool("update", false, "rewrite the want sections of testdata")
+
+// known is what the tests load specs against.
+func known() Options {
+	return Options{
+		Servers: map[string]Server{
+			"embedded": {HoldsRange: true}, "vsftpd": {}, "proftpd": {}, "pureftpd": {NoImplicitTLS: true},
+		},
+		Targets: []string{"aws", "iptables", "nftables", "sysctl", "template"},
 	}
-	if len(s.Sites) != 3 || s.Sites[0].Concurrency.Sessions != 401 || s.Sites[2].DataPorts != (PortRange{20001, 20001}) {
-		t.Errorf("decoded wrongly: %+v", s.Sites)
+}
+
+// TestLoad runs the triplets: a spec, and the Spec that it makes or the
+// diagnostics with their ranges.
+func TestLoad(t *testing.T) {
+	archives, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(archives) == 0 {
+		t.Fatalf("no testdata: %v", err)
 	}
+	for _, path := range archives {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := loadArchive(t, archive)
+			i := len(archive.Files) - 1
+			if archive.Files[i].Name != "want" {
+				t.Fatal("the last file of the archive is not want")
+			}
+			if *update {
+				archive.Files[i].Data = []byte(got)
+				if err := os.WriteFile(path, txtar.Format(archive), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if want := string(archive.Files[i].Data); got != want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+		})
+	}
+}
+
+// loadArchive loads the *.pasv.hcl files of an archive. Its other files are
+// *.tfvars for --var-file, vars and env with lines of name=value, and files
+// that the spec may name.
+func loadArchive(t *testing.T, archive *txtar.Archive) string {
+	t.Helper()
+	fsys, o := fstest.MapFS{}, known()
+	o.Name = "test"
+	var names []string
+	for _, file := range archive.Files {
+		switch {
+		case file.Name == "vars":
+			o.Vars = assignments(t, file.Data)
+		case file.Name == "env":
+			o.Env = assignments(t, file.Data)
+		case strings.HasSuffix(file.Name, ".vars.hcl"):
+			o.VarFiles = append(o.VarFiles, VarFile{file.Name, file.Data})
+		case strings.HasSuffix(file.Name, Extension):
+			names = append(names, file.Name)
+		}
+		fsys[file.Name] = &fstest.MapFile{Data: file.Data}
+	}
+	s, diags := Load(fsys, names, o)
+	checkSubjects(t, s, diags)
+	var out strings.Builder
+	for _, d := range diags {
+		fmt.Fprintln(&out, diagnosticLine(d))
+	}
+	if !diags.HasErrors() {
+		out.Write(dump(t, s))
+	} else {
+		fmt.Fprintf(&out, "kept: %s\n", strings.Join(kept(s), ", "))
+	}
+	return out.String()
+}
+
+func assignments(t *testing.T, text []byte) map[string]string {
+	t.Helper()
+	values := map[string]string{}
+	for _, line := range strings.Split(strings.TrimSpace(string(text)), "\n") {
+		name, value, ok := strings.Cut(line, "=")
+		if !ok {
+			t.Fatalf("not an assignment: %q", line)
+		}
+		values[name] = value
+	}
+	return values
+}
+
+// checkSubjects makes sure that every diagnostic can be shown with its source
+// line.
+func checkSubjects(t *testing.T, s *Spec, diags hcl.Diagnostics) {
+	t.Helper()
+	for _, d := range diags {
+		if d.Subject == nil {
+			continue
+		}
+		file := s.Files[d.Subject.Filename]
+		if file == nil || d.Subject.End.Byte > len(file.Bytes)+1 {
+			t.Errorf("a diagnostic points outside the sources: %s", d)
+		}
+	}
+	if err := hcl.NewDiagnosticTextWriter(&bytes.Buffer{}, s.Files, 80, false).WriteDiagnostics(diags); err != nil {
+		t.Error(err)
+	}
+}
+
+func diagnosticLine(d *hcl.Diagnostic) string {
+	at, severity := "-", "error"
+	if d.Subject != nil {
+		at = d.Subject.String()
+	}
+	if d.Severity == hcl.DiagWarning {
+		severity = "warning"
+	}
+	return fmt.Sprintf("%s: %s: %s; %s", at, severity, d.Summary, strings.ReplaceAll(d.Detail, "\n", " "))
+}
+
+func kept(s *Spec) []string {
+	var names []string
+	for _, h := range s.Hosts {
+		names = append(names, "host "+h.Name)
+	}
+	for _, x := range s.Sites {
+		names = append(names, "site "+x.Name)
+	}
+	for _, g := range s.Gateways {
+		names = append(names, "gateway "+g.Name)
+	}
+	for _, target := range s.Targets {
+		names = append(names, "target "+target.Kind)
+	}
+	return names
+}
+
+// dump writes a Spec as lines of JSON, without its sources and ranges and with
+// its references as names.
+func dump(t *testing.T, s *Spec) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	line := func(kind string, v any) {
+		text, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&out, "%s %s\n", kind, text)
+	}
+	for _, h := range s.Hosts {
+		line("host", struct {
+			*Host
+			Ranges *struct{} `json:",omitempty"`
+		}{Host: h})
+	}
+	for _, x := range s.Sites {
+		line("site", struct {
+			*Site
+			Host   string
+			Ranges *struct{} `json:",omitempty"`
+		}{Site: x, Host: x.Host.Name})
+	}
+	for _, g := range s.Gateways {
+		fmt.Fprintf(&out, "gateway %s %s", g.Name, g.Address)
+		for _, x := range g.Sites {
+			fmt.Fprintf(&out, " %s", x.Name)
+		}
+		fmt.Fprintln(&out)
+	}
+	for _, target := range s.Targets {
+		fmt.Fprintf(&out, "target %s %q\n", target.Kind, target.Source)
+	}
+	return out.Bytes()
 }

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 // bracket is one level of nesting while the tokens are scanned.
 type bracket struct {
+	lines     bool     // a line break ends an expression here: in blocks and objects
 	operators int      // in the expression that is open at this level
 	control   []string // template directives not yet ended: "if", "for"
 }
@@ -24,7 +26,7 @@ type nesting struct {
 // checkNesting returns a diagnostic for the first place that nests too deep,
 // chains too many operators or writes too large a number.
 func checkNesting(tokens hclsyntax.Tokens) hcl.Diagnostics {
-	scan := nesting{open: make([]bracket, 1, maxNesting+2)}
+	scan := nesting{open: []bracket{{lines: true}}}
 	for i := range tokens {
 		var next *hclsyntax.Token
 		if i+1 < len(tokens) {
@@ -45,7 +47,10 @@ func checkNesting(tokens hclsyntax.Tokens) hcl.Diagnostics {
 func (s *nesting) token(tok, next *hclsyntax.Token) (detail string) {
 	top := &s.open[len(s.open)-1]
 	switch tok.Type {
-	case hclsyntax.TokenOBrace, hclsyntax.TokenOParen, hclsyntax.TokenOQuote, hclsyntax.TokenOHeredoc, hclsyntax.TokenTemplateInterp:
+	case hclsyntax.TokenOBrace:
+		s.push()
+		s.open[len(s.open)-1].lines = true
+	case hclsyntax.TokenOParen, hclsyntax.TokenOQuote, hclsyntax.TokenOHeredoc, hclsyntax.TokenTemplateInterp:
 		s.push()
 	case hclsyntax.TokenOBrack:
 		// A chain of indexes, [0][0][0], nests the tree like operators do.
@@ -57,13 +62,17 @@ func (s *nesting) token(tok, next *hclsyntax.Token) (detail string) {
 	case hclsyntax.TokenCBrace, hclsyntax.TokenCParen, hclsyntax.TokenCBrack, hclsyntax.TokenCQuote,
 		hclsyntax.TokenCHeredoc, hclsyntax.TokenTemplateSeqEnd:
 		s.pop()
-	case hclsyntax.TokenComma, hclsyntax.TokenNewline:
+	case hclsyntax.TokenComma:
 		top.operators = 0
+	case hclsyntax.TokenNewline, hclsyntax.TokenComment: // a comment takes its line break along
+		if top.lines && bytes.HasSuffix(tok.Bytes, []byte{'\n'}) {
+			top.operators = 0
+		}
 	case hclsyntax.TokenNumberLit:
 		if !numberFits(string(tok.Bytes)) {
 			return fmt.Sprintf("This number is beyond what a spec can mean: write at most %d characters and an exponent of at most %d.", maxNumber, maxExponent)
 		}
-	case hclsyntax.TokenIdent, hclsyntax.TokenQuotedLit, hclsyntax.TokenStringLit, hclsyntax.TokenComment, hclsyntax.TokenEqual:
+	case hclsyntax.TokenIdent, hclsyntax.TokenQuotedLit, hclsyntax.TokenStringLit, hclsyntax.TokenEqual:
 	default:
 		top.operators++
 	}

@@ -62,9 +62,7 @@ func (l *loader) decodeSite(raw *rawBlock) {
 func (l *loader) siteHost(b *block, attr *hcl.Attribute) *Host {
 	name, ok := b.text("host", attr, `"edge1"`)
 	if !ok {
-		if attr == nil || b.isNull("host") {
-			b.missing("host", "Name the host block that the site runs on.")
-		}
+		b.missing("host", "Name the host block that the site runs on.")
 		return nil
 	}
 	host, declared := l.hosts[name]
@@ -74,18 +72,10 @@ func (l *loader) siteHost(b *block, attr *hcl.Attribute) *Host {
 	return host
 }
 
-// isNull tells whether an attribute that was read has turned out to be null.
-func (b *block) isNull(name string) bool {
-	_, there := b.ranges[b.key(name)]
-	return !there
-}
-
 func (l *loader) siteServer(b *block, s *Site, attr *hcl.Attribute) Server {
 	name, ok := b.text("server", attr, `"vsftpd"`)
 	if !ok {
-		if attr == nil || b.isNull("server") {
-			b.missing("server", "Name the server that runs the site: "+quotedList(namesOf(l.o.Servers))+".")
-		}
+		b.missing("server", "Name the server that runs the site: "+quotedList(namesOf(l.o.Servers))+".")
 		return Server{}
 	}
 	s.Server = name
@@ -98,15 +88,9 @@ func (l *loader) siteServer(b *block, s *Site, attr *hcl.Attribute) Server {
 }
 
 func sitePort(b *block, attr *hcl.Attribute) uint16 {
-	if attr == nil {
-		b.missing("port", "Write the control port, usually port = 21, or 990 with implicit TLS.")
-		return 0
-	}
 	val, ok := b.value("port", attr, cty.Number, "21")
 	if !ok {
-		if b.isNull("port") {
-			b.missing("port", "Write the control port, usually port = 21, or 990 with implicit TLS.")
-		}
+		b.missing("port", "Write the control port, usually port = 21, or 990 with implicit TLS.")
 		return 0
 	}
 	port, exact := val.AsBigFloat().Int64()

@@ -20,7 +20,7 @@ func didYouMean(name string, candidates []string) string {
 		if candidate == name || len(candidate)-len(name) >= least || len(name)-len(candidate) >= least {
 			continue
 		}
-		if d := levenshtein.Distance(name, candidate, nil); d < least {
+		if d := levenshtein.Distance(name, candidate, nil); d < least && d < len(name) {
 			best, least = candidate, d
 		}
 	}

@@ -39,12 +39,9 @@ func decodeTLS(site *block, s *Site, server Server, r *rawTLS) TLS {
 		}
 		return t
 	}
-	for _, file := range []struct {
-		name string
-		attr *hcl.Attribute
-	}{{"certificate", r.Certificate}, {"key", r.Key}} {
-		if file.attr == nil || b.isNull(file.name) {
-			b.errAt(r.DefRange, "TLS without a "+file.name, `%s is not set, but mode is %q. Write the absolute path of the PEM file, or set mode to "off".`, b.key(file.name), mode)
+	for _, name := range []string{"certificate", "key"} {
+		if !b.has(name) {
+			b.errAt(r.DefRange, "TLS without a "+name, `%s is not set, but mode is %q. Write the absolute path of the PEM file, or set mode to "off".`, b.key(name), mode)
 		}
 	}
 	if mode == TLSImplicit {
@@ -57,7 +54,7 @@ func checkImplicit(b *block, s *Site, server Server, t TLS) {
 	if server.NoImplicitTLS {
 		b.err("mode", "No implicit TLS", `%s has no implicit TLS. Set mode to "explicit", or choose another server.`, s.Server)
 	}
-	if !t.Required && !b.isNull("required") {
+	if !t.Required && b.has("required") {
 		b.err("required", "Implicit TLS is always required", `required is false, but a connection under implicit TLS begins with TLS. Remove required, or set mode to "explicit".`)
 	}
 	if s.Port == 21 {

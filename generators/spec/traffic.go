@@ -39,11 +39,8 @@ func decodeConcurrency(site *block, r *rawConcurrency) Concurrency {
 	}
 	b := site.in("concurrency", r.DefRange)
 	c := Concurrency{Sessions: b.integer("sessions", r.Sessions, 1, maxSessions, 0)}
-	if r.Sessions == nil || b.isNull("sessions") && !*b.failed {
-		b.missing("sessions", "Write how many control connections the server admits at once: its own cap, like sessions = 100.")
-	}
-	limit := maxSessions
-	c.SessionsPerAddress = b.integer("sessions_per_address", r.SessionsPerAddress, 1, limit, c.Sessions)
+	b.missing("sessions", "Write how many control connections the server admits at once: its own cap, like sessions = 100.")
+	c.SessionsPerAddress = b.integer("sessions_per_address", r.SessionsPerAddress, 1, maxSessions, c.Sessions)
 	if c.Sessions > 0 && c.SessionsPerAddress > c.Sessions {
 		b.err("sessions_per_address", "More sessions per address than sessions", "sessions_per_address is %s, but the site admits only %s sessions in all. Lower it to %d or less, or raise sessions.",
 			thousands(c.SessionsPerAddress), thousands(c.Sessions), c.Sessions)
@@ -76,9 +73,7 @@ func decodeTraffic(site *block, r *rawTraffic) *Traffic {
 	}
 	var ok bool
 	t.TransfersPerSecond, ok = b.rate("transfers_per_second", r.TransfersPerSecond)
-	if r.TransfersPerSecond == nil || !ok && b.isNull("transfers_per_second") {
-		b.missing("transfers_per_second", "Write how many data connections clients ask for a second at peak, LIST included, or remove the traffic block: then the worst case is computed.")
-	}
+	b.missing("transfers_per_second", "Write how many data connections clients ask for a second at peak, LIST included, or remove the traffic block: then the worst case is computed.")
 	t.TransfersPerSecondPerAddress, _ = b.rate("transfers_per_second_per_address", r.TransfersPerSecondPerAddress)
 	if ok && t.TransfersPerSecondPerAddress > t.TransfersPerSecond {
 		b.err("transfers_per_second_per_address", "More transfers per address than transfers", "one address asks for %g transfers a second, but all together for %g. Lower it, or raise transfers_per_second.",

@@ -2,6 +2,8 @@ package spec
 
 import (
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
@@ -133,6 +135,9 @@ func (l *loader) evaluateVariables() {
 func (l *loader) setRaw(v *variable, text, source string) {
 	name := "<" + source + ">"
 	at := &hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos}
+	if !strings.Contains(text, "\n") {
+		at.End.Byte, at.End.Column = len(text), 1+utf8.RuneCountInString(text)
+	}
 	l.spec.Files[name] = &hcl.File{Bytes: []byte(text)}
 	if diag := checkText(name, []byte(text)); diag != nil || len(text) > maxString {
 		v.failed = true
