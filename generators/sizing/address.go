@@ -38,7 +38,7 @@ func (s *site) late(ports int) float64 {
 	late, seen := 0.0, 0.0
 	eachBinomial(others, share, func(x int, probability float64) {
 		seen += probability
-		late += probability * waits(rate, l.connect, usable-x, wait)
+		late += probability * waits(rate, l.connect, usable-x, wait, l.parallel)
 	})
 	return min(1, late/seen)
 }
@@ -55,16 +55,23 @@ func (s *site) late(ports int) float64 {
 //
 //	P(W > wait) ≤ Σ P(Poisson(λ(nD − wait)) ≥ nc)  over n with nD > wait.
 //
+// Where requests come in batches of P, the last one of a batch has the other
+// P−1 before it, and it takes (nc − P + 1)/P batches in that time.
+//
 // Near saturation that sum counts the same event many times over; then
 // J. F. C. Kingman's bound (J. Austral. Math. Soc. 8 (1968)) is the smaller.
-func waits(rate, service float64, servers int, wait float64) float64 {
+func waits(rate, service float64, servers int, wait float64, batch int) float64 {
 	if rate == 0 || service == 0 {
 		return 0
 	}
 	if servers < 1 || rate*service >= float64(servers) {
 		return 1
 	}
-	return min(kingman(rate, service, servers, wait), unionOfOverruns(rate, service, servers, wait))
+	late := unionOfOverruns(rate, service, servers, wait, float64(batch))
+	if batch == 1 {
+		late = min(late, kingman(rate, service, servers, wait))
+	}
+	return late
 }
 
 // kingman is e^(−θ·wait), where θ > 0 solves E exp(θ(D − T(c))) = 1, that is
@@ -89,12 +96,14 @@ func kingman(rate, service float64, servers int, wait float64) float64 {
 
 // unionOfOverruns is the sum in the comment of waits, or 1 where it has too
 // many terms to be of use.
-func unionOfOverruns(rate, service float64, servers int, wait float64) float64 {
+func unionOfOverruns(rate, service float64, servers int, wait, batch float64) float64 {
 	const mostTerms = 64
 	sum, last := 0.0, 0.0
 	first := math.Floor(wait/service) + 1
 	for n := first; n < first+mostTerms; n++ {
-		term := poissonTail(rate*(n*service-wait), n*float64(servers))
+		mean := rate * (n*service - wait) / batch
+		before := math.Ceil((n*float64(servers) - batch + 1) / batch)
+		term := poissonTail(mean, before)
 		if sum += term; sum >= 1 {
 			return 1
 		}
@@ -102,7 +111,7 @@ func unionOfOverruns(rate, service float64, servers int, wait float64) float64 {
 		if term < last && term < 1e-6*sum {
 			return sum + term*term/(last-term)
 		}
-		if term == 0 && chernoffFalls(rate*(n*service-wait)/(n*float64(servers)), rate*service/float64(servers)) {
+		if term == 0 && chernoffFalls(mean/before, rate*service/float64(servers)) {
 			return sum
 		}
 		last = term

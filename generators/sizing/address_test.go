@@ -73,7 +73,7 @@ func TestWaitsBoundTheExactQueue(t *testing.T) {
 			for _, wait := range []float64{0, 0.5, 1, 2.5, 5} { // in service times
 				rate := rho * float64(servers)
 				exact := mdc(rate, 1, servers, wait)
-				got := waits(rate, 1, servers, wait)
+				got := waits(rate, 1, servers, wait, 1)
 				what := fmt.Sprintf("%d servers at %g, wait %g", servers, rho, wait)
 				if got < exact*(1-1e-6)-1e-13 {
 					t.Errorf("%s: bound %g below the exact %g", what, got, exact)

@@ -16,6 +16,9 @@ func (e *WorkloadError) Error() string { return e.Attribute + " " + e.Problem }
 // MaxSessions bounds the sessions of a workload.
 const MaxSessions = 10_000_000
 
+// MaxParallel bounds the sessions with which one client asks at once.
+const MaxParallel = 64
+
 func (w Workload) check() error {
 	bad := func(attribute, problem string) error { return &WorkloadError{attribute, problem} }
 	switch {
@@ -37,6 +40,9 @@ func (w Workload) check() error {
 }
 
 func (t *Traffic) check() error {
+	if t.Parallel < 0 || t.Parallel > MaxParallel {
+		return &WorkloadError{"traffic.parallel", fmt.Sprintf("is %d, not 0 to %d", t.Parallel, MaxParallel)}
+	}
 	for _, share := range []struct {
 		attribute string
 		value     float64

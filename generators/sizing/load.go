@@ -16,6 +16,7 @@ type load struct {
 	connect, transfer    float64
 	abandonedHold        float64
 	clientPorts          int
+	parallel             int // requests in the same instant, at least 1
 }
 
 // loadOf returns nil where a workload has no traffic.
@@ -34,6 +35,7 @@ func loadOf(p Profile, w Workload) *load {
 		connect:   t.Connect.Seconds(), transfer: t.Transfer.Seconds(),
 		abandonedHold: p.AbandonedHold.Seconds(),
 		clientPorts:   t.ClientPorts,
+		parallel:      min(max(1, t.Parallel), w.perAddress()),
 	}
 	if l.addressRate <= 0 {
 		l.addressRate = l.rate * float64(l.perAddress) / float64(l.sessions)

@@ -131,6 +131,9 @@ type Traffic struct {
 	Abandoned      float64 // share, 0 to below 1
 	ClientPorts    int
 	PeakFactor     float64
+	// Parallel is the number of sessions with which one client asks in the
+	// same instant (mirror --parallel=4); 0 and 1: each asks by itself.
+	Parallel int
 }
 
 // Objective is what the range must achieve.

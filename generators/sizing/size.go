@@ -173,7 +173,7 @@ func (s *site) lost(ports, sessions int) float64 {
 	case s.scope == ScopeAddress && s.p.WhenFull == FullWaits:
 		return s.late(ports)
 	default:
-		return s.chain(ports, sessions).refused()
+		return batches{s.chain(ports, sessions), s.load.parallel}.refused()
 	}
 }
 
