@@ -31,10 +31,7 @@ func (s *site) late(ports int) float64 {
 	}
 	rate := l.addressRate * (1 - l.abandoned)
 	others := l.perAddress - 1
-	// An abandoned port's damage lasts longer than its hold by its own wait
-	// and by the time it takes the queue behind it to drain.
-	damage := l.abandonedHold + 2*wait
-	share := min(1, l.addressRate*l.abandoned*damage/float64(l.perAddress))
+	share := min(1, l.addressRate*l.abandoned*l.abandonedHold/float64(l.perAddress))
 	late, seen := 0.0, 0.0
 	eachBinomial(others, share, func(x int, probability float64) {
 		seen += probability

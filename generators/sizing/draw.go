@@ -10,14 +10,20 @@ type pool struct {
 	distinct int // different ports after which random draws end; 0: no such limit
 }
 
+// TriesOn is how often a server that draws at random does so on a range of
+// that many ports before it gives up.
+func (p Profile) TriesOn(ports int) int {
+	if p.TriesPerPort == 0 {
+		return p.Tries
+	}
+	return min(max(p.TriesPerPort*(ports-p.NeverDrawn-1), p.MinTries), p.Tries)
+}
+
 // pool is the range of that many ports, some of them squatted. Squatters side
 // by side cost a server that looks at neighbouring ports a try each beyond the
 // first, wherever it starts; to be on the safe side it always starts there.
 func (p Profile) pool(ports, squatted int) pool {
-	tries, size := p.Tries, max(0, ports-p.NeverDrawn)
-	if p.TriesPerPort > 0 {
-		tries = min(max(p.TriesPerPort*(size-1), p.MinTries), p.Tries)
-	}
+	tries, size := p.TriesOn(ports), max(0, ports-p.NeverDrawn)
 	if p.Pick == PickScanPartial && squatted > 1 {
 		tries = max(0, tries-squatted+1)
 	}

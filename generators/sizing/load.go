@@ -46,6 +46,14 @@ func loadOf(p Profile, w Workload) *load {
 	return l
 }
 
+// ScopeOn is what a port is exclusive to on a server, for this workload.
+func (w Workload) ScopeOn(p Profile) Scope {
+	if w.MarkedSessions && p.MarksSessions {
+		return ScopeTLS
+	}
+	return p.Scope
+}
+
 // perAddress is the number of sessions behind the busiest address.
 func (w Workload) perAddress() int {
 	if w.SessionsPerAddress <= 0 {

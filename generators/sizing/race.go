@@ -11,11 +11,12 @@ const BoundListenRace = "listen_race"
 // race is the share of the data connections that a server loses to the listen
 // race, with that many ports: two sessions choose the same free port in the
 // same instant, both may bind it, and the second one's listen fails. A server
-// that does not draw again refuses. While one session has chosen a port and not
-// yet listens on it, for δ, others choose with rate λ, each the same one of
-// the f free ports with probability 1/f:
+// that does not draw again refuses. A session that asks while f ports are free
+// takes for free, too, those that others have chosen in the last δ and do not
+// yet listen on; there are λ·δ of them on average, seldom more than one, and it
+// chooses that one with probability 1/(f+1):
 //
-//	R_race = λ·δ·E[1/f]
+//	R_race = λ·δ·E[1/(f+1)]
 //
 // where the mean is over the states in which a request finds a free port. It
 // falls only as 1/f, where contention falls exponentially: a floor in all but
@@ -30,7 +31,7 @@ func (s *site) race(ports int) float64 {
 		if free < 1 {
 			return 0
 		}
-		return math.Min(1, lambda/float64(free))
+		return math.Min(1, lambda/float64(free+1))
 	}
 	if s.worst() {
 		return meet(s.w.Sessions - 1)

@@ -87,10 +87,7 @@ func newSite(p Profile, w Workload) (*site, error) {
 	if err := w.check(); err != nil {
 		return nil, err
 	}
-	s := &site{p: p, w: w, load: loadOf(p, w), scope: p.Scope}
-	if w.MarkedSessions && p.MarksSessions {
-		s.scope = ScopeTLS
-	}
+	s := &site{p: p, w: w, load: loadOf(p, w), scope: w.ScopeOn(p)}
 	if s.load == nil && p.PortRest > 0 {
 		return nil, &TrafficError{Profile: p}
 	}

@@ -1,0 +1,38 @@
+package simulate
+
+import "math"
+
+// Estimate is a mean over replications with its 95 % confidence interval.
+type Estimate struct {
+	Mean, Low, High float64
+}
+
+// Holds tells whether x lies in the interval.
+func (e Estimate) Holds(x float64) bool { return e.Low <= x && x <= e.High }
+
+// estimate takes Student's interval over independent values, cut at 0.
+func estimate(values []float64) Estimate {
+	n := float64(len(values))
+	mean := 0.0
+	for _, v := range values {
+		mean += v / n
+	}
+	squares := 0.0
+	for _, v := range values {
+		squares += (v - mean) * (v - mean)
+	}
+	half := student(n-1) * math.Sqrt(squares/(n-1)/n)
+	return Estimate{mean, math.Max(0, mean-half), mean + half}
+}
+
+// student is the 97.5 % quantile of Student's t, by the expansion about the
+// normal one (Abramowitz and Stegun 26.7.5); good to 0.1 % from 4 degrees of
+// freedom on.
+func student(freedom float64) float64 {
+	const z = 1.959963984540054
+	z3, z5, z7, z9 := math.Pow(z, 3), math.Pow(z, 5), math.Pow(z, 7), math.Pow(z, 9)
+	return z + (z3+z)/(4*freedom) +
+		(5*z5+16*z3+3*z)/(96*freedom*freedom) +
+		(3*z7+19*z5+17*z3-15*z)/(384*math.Pow(freedom, 3)) +
+		(79*z9+776*z7+1482*z5-1920*z3-945*z)/(92160*math.Pow(freedom, 4))
+}

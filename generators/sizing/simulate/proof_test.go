@@ -1,0 +1,216 @@
+package simulate
+
+import (
+	"testing"
+	"time"
+
+	"github.com/pasvctl/pasvctl/generators/sizing"
+)
+
+// Wherever contention binds, four fifths of the planned ports break the
+// objective when they are played, and the planned ones keep it.
+func TestPlannedPortsAreTheFewest(t *testing.T) {
+	for _, server := range []string{"vsftpd", "apache", "ftpserverlib", "sftpgo", "pyftpdlib", "filezilla"} {
+		for _, c := range []struct {
+			sessions int
+			rate     float64
+			refused  float64
+		}{{60, 12, 1e-2}, {400, 60, 1e-3}} {
+			p := lookup(t, server)
+			w := sizing.Workload{
+				Sessions:  c.sessions,
+				Traffic:   &sizing.Traffic{Rate: c.rate, Connect: 200 * time.Millisecond, Transfer: time.Second},
+				Objective: sizing.Objective{Refused: c.refused, Squatted: 1},
+			}
+			planned, err := sizing.Size(p, w)
+			if err != nil || planned.Ports < 5 || planned.Binding != sizing.BoundContention {
+				t.Fatalf("%s: %+v %v", server, planned, err)
+			}
+			config := Config{Profile: p, Workload: w, Ports: planned.Ports * 4 / 5, Seed: 7, Shape: Constant, Requests: 5000}
+			if fewer := run(t, config); fewer.Refused.Low <= c.refused {
+				t.Errorf("%s: %d of %d ports refuse %+v, objective %g", server, config.Ports, planned.Ports, fewer.Refused, c.refused)
+			}
+			config.Ports = planned.Ports
+			if r := run(t, config); r.Refused.Low > c.refused {
+				t.Errorf("%s: all %d ports refuse %+v, objective %g", server, planned.Ports, r.Refused, c.refused)
+			}
+		}
+	}
+}
+
+// The bound on the waits of a busy address lies above what is played, with
+// finite sources and abandoned PASVs, and not so far above that it is no use.
+func TestWaitsOfABusyAddressStayUnderTheBound(t *testing.T) {
+	p := lookup(t, "embedded")
+	for _, c := range []struct {
+		sessions  int
+		rate      float64
+		connect   time.Duration
+		abandoned float64
+		wait      time.Duration
+		refused   float64
+		timeout   time.Duration
+	}{
+		{50, 5, 200 * time.Millisecond, 0, 500 * time.Millisecond, 1e-3, 10 * time.Second},
+		{50, 20, 200 * time.Millisecond, 0, 500 * time.Millisecond, 1e-3, 10 * time.Second},
+		{50, 5, 200 * time.Millisecond, 0.01, time.Second, 1e-2, 10 * time.Second},
+		{50, 5, 200 * time.Millisecond, 0.05, time.Second, 1e-2, 10 * time.Second},
+		{200, 40, 50 * time.Millisecond, 0.02, 200 * time.Millisecond, 1e-2, 10 * time.Second},
+		{30, 1, time.Second, 0.1, 0, 1e-2, 10 * time.Second},
+		{30, 1, time.Second, 0.1, 5 * time.Second, 1e-2, 10 * time.Second},
+		{12, 3, 500 * time.Millisecond, 0.02, 2 * time.Second, 1e-2, 10 * time.Second},
+		{50, 20, 200 * time.Millisecond, 0.2, 500 * time.Millisecond, 1e-2, time.Second},
+		{50, 20, 200 * time.Millisecond, 0.2, 2 * time.Second, 1e-2, time.Second},
+		{80, 40, 100 * time.Millisecond, 0.1, time.Second, 1e-2, 400 * time.Millisecond},
+		{300, 100, 50 * time.Millisecond, 0.05, time.Second, 1e-2, 2 * time.Second},
+	} {
+		p.AbandonedHold = c.timeout
+		w := sizing.Workload{
+			Sessions: c.sessions,
+			Traffic: &sizing.Traffic{Rate: c.rate, Connect: c.connect, Transfer: 100 * time.Millisecond,
+				Abandoned: c.abandoned},
+			Objective: sizing.Objective{Refused: c.refused, MaxWait: c.wait},
+		}
+		planned, err := sizing.Size(p, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for ports := planned.Ports; ports > 0 && ports > planned.Ports-3; ports-- {
+			bound := sizing.Refused(p, w, ports)
+			r := run(t, Config{Profile: p, Workload: w, Ports: ports, Seed: 8, Shape: Constant, Requests: 5000, Split: SplitNever})
+			t.Logf("%+v: %d ports: bound %.3g, played %.3g (%.3g to %.3g)", c, ports, bound, r.Refused.Mean, r.Refused.Low, r.Refused.High)
+			if r.Refused.Low > bound {
+				t.Errorf("%+v: %d ports are said to lose at most %g, played %+v", c, ports, bound, r.Refused)
+			}
+		}
+		// Half the ports are not enough, however careful the bound is: but for
+		// a timeout so short that one may well wait for it.
+		if half := planned.Ports / 2; planned.Ports >= 4 && c.timeout >= 5*c.wait {
+			r := run(t, Config{Profile: p, Workload: w, Ports: half, Seed: 9, Shape: Constant, Requests: 5000, Split: SplitNever})
+			if r.Refused.High <= c.refused {
+				t.Errorf("%+v: half of the %d ports would do: %+v", c, planned.Ports, r.Refused)
+			}
+		}
+	}
+}
+
+// The listen race, played, is λδ over the free ports.
+func TestRaceAgreesWithItsFormula(t *testing.T) {
+	p := lookup(t, "proftpd")
+	for _, ports := range []int{16, 24, 32} {
+		w := sizing.Workload{
+			Sessions:  5000,
+			Traffic:   &sizing.Traffic{Rate: 240, Connect: 50 * time.Millisecond},
+			Objective: sizing.Objective{Refused: 0.1},
+		}
+		r := run(t, Config{Profile: p, Workload: w, Ports: ports, Seed: 10, Requests: 20_000, Split: SplitNever})
+		agrees(t, "listen race", r.Refused, sizing.Refused(p, w, ports))
+		if r.Race <= 0 || ports == 32 && r.Race < 10*r.Full {
+			t.Errorf("%d ports: %+v", ports, r)
+		}
+	}
+}
+
+// In the worst case all sessions but the one that asks hold a port.
+func TestWorstCaseIsPlayed(t *testing.T) {
+	w := sizing.Workload{Sessions: 40, Objective: sizing.Objective{Refused: 1e-6, Squatted: 1}}
+	for _, server := range []string{"vsftpd", "sftpgo", "apache", "proftpd"} {
+		p := lookup(t, server)
+		planned, err := sizing.Size(p, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, ports := range []int{planned.Ports, planned.Ports - 1, 30} {
+			r := run(t, Config{Profile: p, Workload: w, Ports: ports, Seed: 11, Requests: 200})
+			want := sizing.Refused(p, w, ports)
+			if diff := r.Refused.Mean - want; diff > 1e-9*want+1e-15 || diff < -1e-9*want-1e-15 {
+				t.Errorf("%s on %d ports: %g, played %+v", server, ports, want, r.Refused)
+			}
+		}
+	}
+	// Neighbouring ports: they cluster, and the model errs on the safe side.
+	window := server(func(p *sizing.Profile) { p.Pick, p.Tries = sizing.PickScanPartial, 4 })
+	for _, ports := range []int{50, 60, 80} {
+		r := run(t, Config{Profile: window, Workload: w, Ports: ports, Seed: 12, Requests: 5000})
+		if bound := sizing.Refused(window, w, ports); r.Refused.Low > bound || r.Refused.High < bound/3 {
+			t.Errorf("window on %d ports: bound %g, played %+v", ports, bound, r.Refused)
+		}
+	}
+}
+
+// Clients that ask with several sessions in the same instant.
+func TestBatchesArePlayed(t *testing.T) {
+	var a agreements
+	for _, parallel := range []int{2, 4} {
+		for _, server := range []string{"apache", "vsftpd"} {
+			p := lookup(t, server)
+			w := load(100_000, 8)
+			w.Traffic.Parallel = parallel
+			// The model is exact for exponential holds, and a sum of two is not.
+			w.Traffic.Connect, w.Traffic.Transfer = 0, 1050*time.Millisecond
+			r := run(t, Config{Profile: p, Workload: w, Ports: 14, Seed: 13, Arrivals: Open, Requests: 10_000, Split: SplitNever})
+			a.add(agrees(t, server, r.Refused, sizing.Refused(p, w, 14)))
+		}
+	}
+	a.check(t, 0.7)
+}
+
+// A server that keeps each session's port needs as many as sessions, and
+// refuses most once there are fewer.
+func TestSessionsThatKeepTheirPort(t *testing.T) {
+	p := lookup(t, "pureftpd")
+	p.RaceWindow = 0
+	w := load(40, 4)
+	r := run(t, Config{Profile: p, Workload: w, Ports: 40, Seed: 14, Requests: 2000, Split: SplitNever})
+	if r.Refused.Mean != 0 {
+		t.Errorf("40 sessions on 40 ports: %+v", r.Refused)
+	}
+	r = run(t, Config{Profile: p, Workload: w, Ports: 16, Seed: 14, Requests: 2000, Split: SplitNever})
+	if r.Refused.Low < 0.3 || r.Held.Mean < 15 {
+		t.Errorf("40 sessions on 16 ports: %+v", r)
+	}
+}
+
+// A port that rests in TIME_WAIT is Erlang's with the longer hold.
+func TestRestingPortsArePlayed(t *testing.T) {
+	p := server(func(p *sizing.Profile) { p.PortRest = 10 * time.Second })
+	w := load(1000, 1)
+	w.Traffic.Rate = 2
+	r := run(t, Config{Profile: p, Workload: w, Ports: 24, Seed: 15, Requests: 10_000, Shape: Constant, Split: SplitNever})
+	agrees(t, "resting ports", r.Refused, erlangB(24, 2*11.05))
+	// In the worst case everybody holds one, too.
+	w.Objective.WorstCase, w.Sessions = true, 20
+	r = run(t, Config{Profile: p, Workload: w, Ports: 45, Seed: 15, Requests: 10_000})
+	agrees(t, "resting ports at worst", r.Refused, sizing.Refused(p, w, 45))
+}
+
+// The old question: one port, 200 sessions. From 200 addresses the daemon
+// refuses nobody, a server that goes by the port alone most of them.
+func TestOnePort(t *testing.T) {
+	w := sizing.Workload{
+		Sessions: 200, SessionsPerAddress: 1,
+		Traffic:   &sizing.Traffic{Rate: 100, Connect: 50 * time.Millisecond, Transfer: time.Second},
+		Objective: sizing.Objective{Refused: 1e-6, MaxWait: time.Second},
+	}
+	embedded := lookup(t, "embedded")
+	r := run(t, Config{Profile: embedded, Workload: w, Ports: 1, Seed: 16, Requests: 5000, Split: SplitNever})
+	if r.Refused.Mean != 0 || r.Waits.Longest != 0 {
+		t.Errorf("200 addresses: %+v, %+v", r, r.Waits)
+	}
+	r = run(t, Config{Profile: server(nil), Workload: w, Ports: 1, Seed: 16, Requests: 5000, Split: SplitNever})
+	if r.Refused.Low < 0.95 {
+		t.Errorf("by the port alone: %+v", r)
+	}
+	// All 200 behind one address: they queue. M/D/1 at 15/s of 50 ms waits
+	// ρh/2(1−ρ) = 75 ms on average (Pollaczek and Khinchine).
+	w.SessionsPerAddress, w.Traffic.Rate = 200, 15
+	r = run(t, Config{Profile: embedded, Workload: w, Ports: 1, Seed: 16, Shape: Constant, Arrivals: Open, Requests: 20_000, Split: SplitNever})
+	if mean := r.Waits.Mean; mean < 71*time.Millisecond || mean > 79*time.Millisecond {
+		t.Errorf("one address: mean wait %s", mean)
+	}
+	w.MarkedSessions = true
+	r = run(t, Config{Profile: embedded, Workload: w, Ports: 1})
+	if r.Refused.Mean != 0 || r.Refused.High != 0 {
+		t.Errorf("marked sessions: %+v", r)
+	}
+}

@@ -1,0 +1,169 @@
+package simulate
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/pasvctl/pasvctl/generators/sizing"
+)
+
+// Result is what the replications saw.
+type Result struct {
+	// Refused is the share of the requests that got no port. Where none was
+	// refused, High is what 3 over the number of requests rules out.
+	Refused          Estimate
+	Full, Race, Late float64  // its parts: range full, listen race, waited too long
+	Held             Estimate // ports held by sessions, on average
+	Waits            *Waits   // nil where nobody waits
+	Requests         int      // counted, copies included
+	Replications     int
+	Method           string // how: "direct", "importance splitting on 12 levels", …
+}
+
+// Waits says how long requests waited that got a port.
+type Waits struct {
+	Mean, Median, P95, P99, Longest time.Duration
+}
+
+// Run simulates. It uses all processors, and its result does not depend on how
+// many there are. Its errors are those of sizing.Size but for a range that is
+// too small, mistakes in the Config, and the context's.
+func Run(ctx context.Context, c Config) (Result, error) {
+	if err := c.check(); err != nil {
+		return Result{}, err
+	}
+	s, err := newSetup(c)
+	if err != nil {
+		return Result{}, err
+	}
+	s.split = c.Split == SplitAlways ||
+		c.Split == SplitAuto && sizing.Refused(c.Profile, c.Workload, c.Ports) < 1e-4
+	r := Result{Replications: c.Replications, Method: "direct"}
+	switch {
+	case s.unlimited:
+		r.Method = "none needed: TLS tells all sessions apart on any port"
+		return r, ctx.Err()
+	case s.ports <= s.squatted:
+		r.Method = "none needed: no port is left"
+		r.Refused, r.Full = Estimate{1, 1, 1}, 1
+		return r, ctx.Err()
+	case s.allHolds:
+		r.Method = "every other session holds a port"
+	case s.split:
+		s.levels = s.chooseLevels(source(c.Seed, 0), ctx.Done())
+		r.Method = fmt.Sprintf("importance splitting on %d levels", len(s.levels))
+	}
+	tallies, err := replicate(ctx, c, s)
+	if err != nil {
+		return Result{}, err
+	}
+	r.add(tallies, s)
+	return r, nil
+}
+
+// source is the random numbers of one replication, counted from 1; 0 is the
+// pilot's.
+func source(seed uint64, replication int) *rand.Rand {
+	return rand.New(rand.NewPCG(seed, uint64(replication)))
+}
+
+func replicate(ctx context.Context, c Config, s *setup) ([]*tally, error) {
+	tallies := make([]*tally, c.Replications)
+	numbers := make(chan int)
+	var (
+		working sync.WaitGroup
+		report  sync.Mutex
+		done    int
+	)
+	for range min(runtime.GOMAXPROCS(0), c.Replications) {
+		working.Go(func() {
+			for i := range numbers {
+				tallies[i] = s.replication(source(c.Seed, i+1), ctx.Done())
+				report.Lock()
+				if done++; c.Progress != nil && ctx.Err() == nil {
+					c.Progress(done, c.Replications)
+				}
+				report.Unlock()
+			}
+		})
+	}
+	for i := range c.Replications {
+		numbers <- i
+	}
+	close(numbers)
+	working.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for _, t := range tallies {
+		if t.stopped {
+			return nil, fmt.Errorf("more than %d events in one replication: ask for fewer requests", mostEvents)
+		}
+	}
+	return tallies, nil
+}
+
+// mostEvents bounds one replication, copies included.
+const mostEvents = 1 << 32
+
+func (s *setup) replication(rng *rand.Rand, done <-chan struct{}) *tally {
+	t := &tally{}
+	if s.allHolds {
+		s.playAllHold(rng, t, done)
+		return t
+	}
+	w := newWorld(s, rng, t)
+	w.done = done
+	w.run(0)
+	return t
+}
+
+// enough tells whether a run must end early.
+func (w *world) enough() bool {
+	select {
+	case <-w.done:
+		return true
+	default:
+		return w.tally.events > mostEvents
+	}
+}
+
+func (r *Result) add(tallies []*tally, s *setup) {
+	var (
+		shares, held = make([]float64, len(tallies)), make([]float64, len(tallies))
+		all          tally
+	)
+	for i, t := range tallies {
+		shares[i] = t.share()
+		if t.time > 0 {
+			held[i] = t.heldTime / t.time
+		}
+		for _, pair := range []struct{ to, from *count }{
+			{&all.asked, &t.asked}, {&all.full, &t.full}, {&all.race, &t.race}, {&all.late, &t.late},
+		} {
+			pair.to.weight += pair.from.weight
+			pair.to.hits += pair.from.hits
+		}
+		all.waits.merge(t.waits)
+	}
+	r.Requests = all.asked.hits
+	r.Refused, r.Held = estimate(shares), estimate(held)
+	if all.asked.weight > 0 {
+		r.Full, r.Race, r.Late = all.full.weight/all.asked.weight, all.race.weight/all.asked.weight, all.late.weight/all.asked.weight
+	}
+	if r.Refused.Mean == 0 && all.asked.hits > 0 && len(s.levels) == 0 {
+		r.Refused.High = 3 / float64(all.asked.hits)
+	}
+	if s.patience >= 0 && !s.allHolds {
+		h := &all.waits
+		r.Waits = &Waits{Median: toDuration(h.quantile(0.5)), P95: toDuration(h.quantile(0.95)), P99: toDuration(h.quantile(0.99)),
+			Longest: toDuration(h.most)}
+		if h.total > 0 {
+			r.Waits.Mean = toDuration(h.sum / h.total)
+		}
+	}
+}

@@ -1,0 +1,334 @@
+package simulate
+
+import (
+	"math"
+	"math/rand/v2"
+
+	"github.com/pasvctl/pasvctl/generators/sizing"
+)
+
+// world is one state of the simulation, and what happens next.
+type world struct {
+	*setup
+	rng    *rand.Rand
+	source *rand.PCG // of rng, in a clone
+	now    float64
+	end    float64
+	events eventHeap
+	ports  portRange
+	// chosen are the ports on which a session has just begun to listen: for
+	// the race window others still take them for free.
+	chosen  []choice
+	waiting []waiter // first come, first served
+	idle    int      // sessions that neither wait, hold nor transfer
+	held    int      // ports that sessions hold or that rest
+	// kept has, for servers that hold until the session ends, the sessions
+	// that are idle, and the port of each session, or none.
+	kept []int32
+	own  []int32
+
+	weight float64
+	tally  *tally
+	done   <-chan struct{}
+}
+
+type choice struct {
+	port int32
+	at   float64
+}
+
+type waiter struct {
+	session int32
+	at      float64
+}
+
+const none = -1
+
+// Kinds of events.
+const (
+	portFree    uint8 = iota // a port is given back
+	sessionIdle              // a session has done its transfer
+)
+
+func newWorld(s *setup, rng *rand.Rand, t *tally) *world {
+	w := &world{
+		setup: s, rng: rng, weight: 1, tally: t, idle: s.sessions,
+		end:   s.warmUp() + s.length(),
+		ports: newPortRange(s.ports, s.squatted, rng),
+	}
+	if s.profile.Hold == sizing.HoldSession {
+		w.own, w.kept = make([]int32, s.sessions), make([]int32, s.sessions)
+		for i := range w.own {
+			w.own[i], w.kept[i] = none, int32(i)
+		}
+	}
+	return w
+}
+
+// clone is the same state with a future of its own. It takes the memory of a
+// copy that has ended, for there are millions.
+func (w *world) clone() *world {
+	c := &world{}
+	if n := len(w.tally.ended); n > 0 {
+		c = w.tally.ended[n-1]
+		w.tally.ended = w.tally.ended[:n-1]
+	} else {
+		c.source = rand.NewPCG(0, 0)
+		c.rng = rand.New(c.source)
+	}
+	c.setup, c.tally, c.done = w.setup, w.tally, w.done
+	c.source.Seed(w.rng.Uint64(), w.rng.Uint64())
+	c.now, c.end, c.weight, c.idle, c.held = w.now, w.end, w.weight, w.idle, w.held
+	c.events = append(c.events[:0], w.events...)
+	c.ports.free = append(c.ports.free[:0], w.ports.free...)
+	c.ports.where = append(c.ports.where[:0], w.ports.where...)
+	c.chosen = append(c.chosen[:0], w.chosen...)
+	c.waiting = append(c.waiting[:0], w.waiting...)
+	c.kept = append(c.kept[:0], w.kept...)
+	c.own = append(c.own[:0], w.own...)
+	return c
+}
+
+// crowd is how many ports and waiters there are: how close the site is to
+// refusing somebody.
+func (w *world) crowd() int { return w.held + len(w.waiting) }
+
+// next plays the next event and tells whether there is one before the end.
+// Idle sessions think for exponential times, which have no memory, so that
+// only the first request of all of them is drawn.
+func (w *world) next() bool {
+	ask, due, late := math.Inf(1), math.Inf(1), math.Inf(1)
+	if r := w.askRate(); r > 0 {
+		ask = w.now + w.rng.ExpFloat64()/r
+	}
+	if len(w.events) > 0 {
+		due = w.events[0].at
+	}
+	if len(w.waiting) > 0 { // all are equally patient: the first gives up first
+		late = w.waiting[0].at + w.patience
+	}
+	at := math.Min(ask, math.Min(due, late))
+	if at >= w.end {
+		w.pass(w.end)
+		return false
+	}
+	w.pass(at)
+	switch at {
+	case due: // before a waiter gives up in the same instant
+		w.happen(w.events.pop())
+	case late:
+		first := w.waiting[0]
+		w.waiting = w.waiting[1:]
+		w.refuse(first.session, &w.tally.late, true)
+	default:
+		w.batch()
+	}
+	return true
+}
+
+// askRate is the rate of batches of requests.
+func (w *world) askRate() float64 {
+	if w.arrivals == Open {
+		return w.rate / float64(w.parallel)
+	}
+	if w.idle == 0 {
+		return 0
+	}
+	return float64(w.idle) / w.think / float64(min(w.parallel, w.idle))
+}
+
+func (w *world) pass(to float64) {
+	if counted := to - math.Max(w.now, w.warmUp()); counted > 0 {
+		w.tally.time += w.weight * counted
+		w.tally.heldTime += w.weight * counted * float64(w.held)
+	}
+	w.now = to
+}
+
+func (w *world) batch() {
+	n := w.parallel
+	if w.arrivals == Finite {
+		n = min(n, w.idle)
+	}
+	for range n {
+		w.ask()
+	}
+}
+
+// ask is one session's PASV.
+func (w *world) ask() {
+	session := int32(none)
+	if w.arrivals == Finite {
+		w.idle--
+		if len(w.own) > 0 {
+			session = w.takeIdle()
+		}
+	}
+	counts := w.now >= w.warmUp()
+	if counts {
+		w.tally.ask(w.weight, w.crowd())
+	}
+	if w.patience >= 0 {
+		if len(w.waiting) > 0 || len(w.ports.free) == 0 {
+			w.waiting = append(w.waiting, waiter{session, w.now})
+			return
+		}
+	}
+	port, result := w.choose(counts)
+	switch result {
+	case found:
+		w.tally.wait(w, 0)
+		w.serve(session, port)
+	case full:
+		w.refuse(session, &w.tally.full, !w.computes())
+	case raced:
+		w.refuse(session, &w.tally.race, true)
+	}
+}
+
+// takeIdle lets one of the idle sessions ask; it gives its old port back.
+func (w *world) takeIdle() int32 {
+	i := w.rng.IntN(len(w.kept))
+	session := w.kept[i]
+	w.kept[i] = w.kept[len(w.kept)-1]
+	w.kept = w.kept[:len(w.kept)-1]
+	if port := w.own[session]; port != none {
+		w.own[session] = none
+		w.held--
+		w.ports.give(port)
+	}
+	return session
+}
+
+// outcome of a draw.
+type outcome int
+
+const (
+	found outcome = iota
+	full
+	raced
+)
+
+// likely is a computed refusal that counts as one seen, for the pilot to know
+// that it has come far enough.
+const likely = 0.1
+
+// computes tells whether refusals for want of a port are computed, not drawn.
+func (w *world) computes() bool {
+	if !w.split || w.patience >= 0 {
+		return false
+	}
+	_, known := w.refuses(&w.ports)
+	return known
+}
+
+func (w *world) choose(counts bool) (int32, outcome) {
+	if w.split && counts && w.patience < 0 {
+		if p, known := w.refuses(&w.ports); known {
+			w.tally.full.add(w.weight*p, p >= likely)
+		}
+	}
+	if w.raceWindow <= 0 {
+		port, ok := w.draw(&w.ports, w.rng, w.ports.isFree)
+		if !ok {
+			return 0, full
+		}
+		return port, found
+	}
+	for len(w.chosen) > 0 && w.chosen[0].at+w.raceWindow <= w.now {
+		w.chosen = w.chosen[1:]
+	}
+	if w.profile.Pick == sizing.PickScan {
+		free := len(w.ports.free)
+		if free+len(w.chosen) == 0 {
+			return 0, full
+		}
+		if i := w.rng.IntN(free + len(w.chosen)); i >= free {
+			return 0, raced
+		}
+	}
+	port, ok := w.draw(&w.ports, w.rng, func(p int32) bool { return w.ports.isFree(p) || w.isChosen(p) })
+	switch {
+	case !ok:
+		return 0, full
+	case w.isChosen(port):
+		return 0, raced
+	}
+	w.chosen = append(w.chosen, choice{port, w.now})
+	return port, found
+}
+
+func (w *world) isChosen(port int32) bool {
+	for _, c := range w.chosen {
+		if c.port == port {
+			return true
+		}
+	}
+	return false
+}
+
+// refuse ends a request without a port: its session is idle again.
+func (w *world) refuse(session int32, kind *count, drawn bool) {
+	if drawn && w.now >= w.warmUp() {
+		kind.add(w.weight, true)
+	}
+	w.goIdle(session)
+}
+
+func (w *world) goIdle(session int32) {
+	if w.arrivals == Finite {
+		w.idle++
+		if session != none {
+			w.kept = append(w.kept, session)
+		}
+	}
+}
+
+// serve gives a request its port and follows it to the end of the transfer.
+func (w *world) serve(session, port int32) {
+	w.ports.take(port)
+	w.held++
+	if w.rng.Float64() < w.abandoned {
+		w.events.push(event{w.now + w.timeout, portFree, port, session})
+		w.events.push(event{w.now + w.timeout, sessionIdle, none, session})
+		return
+	}
+	connected := w.now + w.sample(w.connect)
+	done := connected + w.sample(w.transfer)
+	w.events.push(event{done, sessionIdle, none, session})
+	switch w.profile.Hold {
+	case sizing.HoldListen:
+		w.events.push(event{connected + w.rest, portFree, port, session})
+	case sizing.HoldTransfer:
+		w.events.push(event{done + w.rest, portFree, port, session})
+	default: // the session's next PASV gives it back
+		w.own[session] = port
+	}
+}
+
+func (w *world) sample(mean float64) float64 {
+	switch w.shape {
+	case Constant:
+		return mean
+	case Lognormal:
+		return mean * math.Exp(w.rng.NormFloat64()-0.5)
+	default:
+		return mean * w.rng.ExpFloat64()
+	}
+}
+
+func (w *world) happen(e event) {
+	switch e.kind {
+	case sessionIdle:
+		w.goIdle(e.session)
+	case portFree:
+		w.held--
+		w.ports.give(e.port)
+		if len(w.waiting) > 0 {
+			first := w.waiting[0]
+			w.waiting = w.waiting[1:]
+			w.tally.wait(w, w.now-first.at)
+			w.serve(first.session, e.port)
+		}
+	}
+}
