@@ -189,12 +189,13 @@ func obstacle(t *seat, r spec.PortRange, all []*seat) string {
 			return fmt.Sprintf("%s overlaps avoid_ports %s of host %q.", r, a, t.Host.Name)
 		}
 	}
-	for port := int(r.First); port <= int(r.Last); port++ {
-		if name, known := serviceNames[uint16(port)]; known {
-			return fmt.Sprintf("%s covers port %d of a well-known service (%s).", r, port, name)
-		}
+	if service := serviceIn(r); service != "" {
+		return fmt.Sprintf("%s covers %s.", r, service)
 	}
 	for _, o := range all {
+		if o.Host != t.Host && len(t.claims) == len(t.Addresses) {
+			continue // another host, and no gateway in front of t
+		}
 		if r.Contains(o.Port) && (o.Host == t.Host || t.shares(o)) {
 			return fmt.Sprintf("%s covers the control port %d of site %q.", r, o.Port, o.Name)
 		}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"sort"
 
 	"github.com/pasvctl/pasvctl/generators/spec"
@@ -84,6 +85,17 @@ var services = func() *portSet {
 	}
 	return set
 }()
+
+// serviceIn names the well-known service with the lowest port in r; "" where
+// there is none.
+func serviceIn(r spec.PortRange) string {
+	for port := int(r.First); port <= int(r.Last); port++ {
+		if name, known := serviceNames[uint16(port)]; known {
+			return fmt.Sprintf("port %d of a well-known service (%s)", port, name)
+		}
+	}
+	return ""
+}
 
 // portSet is a set of ports as disjoint intervals in ascending order, no two
 // of them adjacent. Ranges that were placed side by side merge, so the search

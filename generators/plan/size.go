@@ -127,6 +127,13 @@ func sized(sites []*spec.Site) ([]*Site, hcl.Diagnostics) {
 		if s.DataPorts.Count() > 0 {
 			site.Pinned = true
 			site.Refused = a.refused[s.DataPorts.Count()]
+			if service := serviceIn(s.DataPorts); service != "" {
+				d := wrong(s, "data_ports", "Data ports over a service", fmt.Sprintf(
+					"In site %q, data_ports %s covers %s. Whatever listens there is open to the site's clients, and the site cannot use the port. Move the range, or see to it that nothing does.",
+					s.Name, s.DataPorts, service))
+				d.Severity = hcl.DiagWarning
+				diags = append(diags, d)
+			}
 		}
 		all = append(all, site)
 	}
@@ -170,7 +177,7 @@ func tooSmall(s *spec.Site, a *answer) *hcl.Diagnostic {
 	why := ""
 	for _, b := range a.result.Bounds {
 		if b.Name == a.result.Binding {
-			why = b.Why + " "
+			why = "Why: " + b.Why + ". "
 		}
 	}
 	return wrong(s, "data_ports",

@@ -91,6 +91,20 @@ func TestPins(t *testing.T) {
 	}
 }
 
+func TestPinOverAService(t *testing.T) {
+	for last, warnings := range map[uint16]int{27016: 0, 27017: 1, 29999: 1} {
+		site := newSite(newHost("edge1"), "a", 21, 9)
+		site.DataPorts = ports(26000, last)
+		_, placement, diags := Build(&spec.Spec{Sites: []*spec.Site{site}}, nil)
+		if len(diags) != warnings || diags.HasErrors() || placement == nil {
+			t.Errorf("26000-%d: %v", last, diags)
+		}
+		if warnings > 0 && (!strings.Contains(diags[0].Detail, "27017") || *diags[0].Subject != site.Ranges["data_ports"]) {
+			t.Errorf("26000-%d: %v", last, diags)
+		}
+	}
+}
+
 func TestFixedRange(t *testing.T) {
 	for text, wrong := range map[string]bool{"": true, "8192-8199": true, "8192-8201": true, "8192-8200": false} {
 		site := newSite(newHost("edge1"), "a", 21, 5)
