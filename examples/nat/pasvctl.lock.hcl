@@ -5,12 +5,12 @@
 
 site "downloads" {
   host       = "files"
-  data_ports = "61000-61194"
-  ports      = 195
+  data_ports = "61000-61193"
+  ports      = 194
 }
 
 site "orders" {
   host       = "exchange"
-  data_ports = "61195-61380"
+  data_ports = "61194-61379"
   ports      = 186
 }
