@@ -11,9 +11,9 @@ import (
 //go:embed */*.tmpl
 var files embed.FS
 
-var parsed = template.Must(parse())
+var parsed = template.Must(parseEmbedded())
 
-func parse() (*template.Template, error) {
+func parseEmbedded() (*template.Template, error) {
 	root := template.New("").Funcs(Functions()).Option("missingkey=error")
 	names, err := fs.Glob(files, "*/*.tmpl")
 	if err != nil {

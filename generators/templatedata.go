@@ -1,0 +1,125 @@
+package generators
+
+import (
+	"net/netip"
+
+	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+// templateData is what a user's template sees as its dot. It is a public face:
+// names stay, and are only added to. Everything is text, a number, a boolean, a
+// list or a dict; what a spec leaves out is "", 0 or an empty list.
+//
+//	.Header    "Made by pasvctl …", without a comment mark
+//	.Version   of pasvctl
+//	.Spec      the spec's name
+//	.Hosts     by name: Name, Interface, Addresses, EphemeralPorts, AvoidPorts,
+//	           ReservedPorts, Sites
+//	.Sites     by name: Name, Host, Server, Addresses, ControlPort, DataPorts,
+//	           Pinned, Binding (the bound that makes the range so large),
+//	           Refused (share of data connections), Announce, Clients, Gate,
+//	           Sessions, SessionsPerAddress, TLS
+//	.Gateways  by name: Name, Address, Forwards
+//
+// A range of ports is First, Last and Count. TLS is Mode, Required,
+// ReuseRequired, Certificate and Key. A forward is Site, Ports and To.
+func templateData(p *plan.Plan) map[string]any {
+	hosts, sites, gateways := []any{}, []any{}, []any{}
+	for _, host := range p.Hosts {
+		own := []any{}
+		for _, site := range host.Sites {
+			own = append(own, siteData(site))
+		}
+		hosts = append(hosts, map[string]any{
+			"Name": host.Name, "Interface": host.Interface, "Addresses": texts(host.Addresses),
+			"EphemeralPorts": rangeData(host.EphemeralPorts), "AvoidPorts": rangesData(host.AvoidPorts),
+			"ReservedPorts": rangesData(host.ReservedPorts), "Sites": own,
+		})
+	}
+	for _, site := range p.Sites {
+		sites = append(sites, siteData(site))
+	}
+	for _, gateway := range p.Gateways {
+		forwards := []any{}
+		for _, forward := range gateway.Forwards {
+			forwards = append(forwards, map[string]any{
+				"Site": forward.Site.Name, "Ports": rangeData(forward.Ports), "To": forward.To.String(),
+			})
+		}
+		gateways = append(gateways, map[string]any{
+			"Name": gateway.Name, "Address": gateway.Address.String(), "Forwards": forwards,
+		})
+	}
+	return map[string]any{
+		"Header": header(p, "")[1:], "Version": Version, "Spec": p.SpecName,
+		"Hosts": hosts, "Sites": sites, "Gateways": gateways,
+	}
+}
+
+func siteData(site *plan.Site) map[string]any {
+	announce := ""
+	if site.Announce.IsValid() {
+		announce = site.Announce.String()
+	}
+	return map[string]any{
+		"Name": site.Name, "Host": site.Host.Name, "Server": site.Server, "Addresses": texts(site.Addresses),
+		"ControlPort": int(site.Port), "DataPorts": rangeData(site.DataPorts),
+		"Pinned": site.Pinned, "Binding": site.Sizing.Binding, "Refused": site.Refused,
+		"Announce": announce, "Clients": texts(append(append([]netip.Prefix{}, site.Policy.Clients4...), site.Policy.Clients6...)),
+		"Gate": site.Gate, "Sessions": site.Concurrency.Sessions, "SessionsPerAddress": site.Concurrency.SessionsPerAddress,
+		"TLS": map[string]any{
+			"Mode": string(site.TLS.Mode), "Required": site.TLS.Required, "ReuseRequired": site.TLS.ReuseRequired,
+			"Certificate": site.TLS.Certificate, "Key": site.TLS.Key,
+		},
+	}
+}
+
+func rangeData(r spec.PortRange) map[string]any {
+	return map[string]any{"First": int(r.First), "Last": int(r.Last), "Count": r.Count()}
+}
+
+func rangesData(ranges []spec.PortRange) []any {
+	all := []any{}
+	for _, r := range ranges {
+		all = append(all, rangeData(r))
+	}
+	return all
+}
+
+// texts writes addresses or prefixes as the spec does.
+func texts[T interface{ String() string }](values []T) []any {
+	all := []any{}
+	for _, value := range values {
+		all = append(all, value.String())
+	}
+	return all
+}
+
+// templateFields are the names in templateData, to suggest one to a template
+// that asks for another.
+var templateFields = fieldNames(templateData(&plan.Plan{
+	Hosts:    []*plan.Host{{Host: &spec.Host{}}},
+	Sites:    []*plan.Site{{Site: &spec.Site{Host: &spec.Host{}}}},
+	Gateways: []*plan.Gateway{{Gateway: &spec.Gateway{}, Forwards: []plan.Forward{{Site: &plan.Site{Site: &spec.Site{}}}}}},
+}))
+
+func fieldNames(v any) map[string]bool {
+	names := map[string]bool{}
+	switch v := v.(type) {
+	case map[string]any:
+		for name, value := range v {
+			names[name] = true
+			for inner := range fieldNames(value) {
+				names[inner] = true
+			}
+		}
+	case []any:
+		for _, value := range v {
+			for inner := range fieldNames(value) {
+				names[inner] = true
+			}
+		}
+	}
+	return names
+}

@@ -1,0 +1,88 @@
+package generators
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/templates"
+)
+
+func init() {
+	register(Kind{Name: "template", New: func() Target { return &userTemplate{} }})
+}
+
+// userTemplate renders a Go text/template of the user's own over the plan, with
+// sprig's hermetic functions and an escaper per format (templates.Functions).
+type userTemplate struct {
+	Source string `hcl:"source"`
+	Output string `hcl:"output"`
+
+	SourceRange hcl.Range `hcl:"source,attr_value_range"`
+	OutputRange hcl.Range `hcl:"output,attr_value_range"`
+
+	text []byte
+}
+
+func (u *userTemplate) setSource(text []byte) { u.text = text }
+
+// outputPath is what an output may be named: folders and a file that every
+// file system takes.
+var outputPath = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._+@ -]*(/[A-Za-z0-9_][A-Za-z0-9._+@ -]*)*$`)
+
+// Files renders DIR/OUTPUT.
+func (u *userTemplate) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
+	if !fs.ValidPath(u.Output) || !outputPath.MatchString(u.Output) || len(u.Output) > 255 {
+		return nil, hcl.Diagnostics{{
+			Severity: hcl.DiagError,
+			Summary:  "Not a path inside the output folder",
+			Detail: fmt.Sprintf("output is %q. Write a path relative to the output folder, such as \"motd\" or \"docs/ports.md\": "+
+				"letters, digits and ._+@- with slashes between folders, none of them starting with a dot, at most 255 characters.", u.Output),
+			Subject: &u.OutputRange,
+		}}
+	}
+	content, mistake := templates.RenderUser(u.text, templateData(p))
+	if mistake != nil {
+		return nil, hcl.Diagnostics{u.diagnostic(mistake)}
+	}
+	return []File{{Path: u.Output, Content: content}}, nil
+}
+
+// diagnostic points into the template, where the mistake is of one place.
+func (u *userTemplate) diagnostic(mistake *templates.UserError) *hcl.Diagnostic {
+	d := &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "Mistake in the template",
+		Detail:   fmt.Sprintf("%s: %s.", u.Source, strings.TrimSuffix(mistake.Reason, ".")),
+		Subject:  &u.SourceRange,
+	}
+	if mistake.Field != "" {
+		d.Detail = fmt.Sprintf("%s: there is no %q here. %s", u.Source, mistake.Field, choices(mistake.Field, templateFields))
+	}
+	if mistake.Line > 0 {
+		d.Subject = u.place(mistake)
+	}
+	return d
+}
+
+// place is the line of a mistake in the template, from its column on.
+func (u *userTemplate) place(mistake *templates.UserError) *hcl.Range {
+	lines := strings.SplitAfter(string(u.text), "\n")
+	line := min(mistake.Line, len(lines))
+	offset := 0
+	for _, before := range lines[:line-1] {
+		offset += len(before)
+	}
+	text := strings.TrimRight(lines[line-1], "\r\n")
+	column := min(max(mistake.Column, 1), len(text)+1)
+	return &hcl.Range{
+		Filename: path.Join(path.Dir(u.SourceRange.Filename), u.Source),
+		Start:    hcl.Pos{Line: line, Column: column, Byte: offset + column - 1},
+		End:      hcl.Pos{Line: line, Column: len(text) + 1, Byte: offset + len(text)},
+	}
+}

@@ -1,0 +1,115 @@
+package templates
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/Masterminds/sprig/v3"
+)
+
+func userData() map[string]any {
+	return map[string]any{"Name": "shop", "Ports": []any{61000, 61001}, "TLS": map[string]any{"Mode": "off"}}
+}
+
+func TestRenderUser(t *testing.T) {
+	cases := []struct{ source, want string }{
+		{"{{ .Name | upper | quote }}{{/* gone */}}", `"SHOP"`},
+		{"{{ range $i, $p := .Ports }}{{ if $i }},{{ end }}{{ $p }}{{ else }}none{{ end }}", "61000,61001"},
+		{"{{ range .Ports }}{{ if eq . 61001 }}{{ break }}{{ end }}{{ . }}{{ end }}", "61000"},
+		{`{{ define "x" }}[{{ . }}]{{ end }}{{ template "x" .Name }}`, "[shop]"},
+		{`{{ block "y" .Name }}<{{ . }}>{{ end }}`, "<shop>"},
+		{`{{ $d := dict "b" 1 "a" 2 }}{{ $_ := set $d "c" 3 }}{{ keys $d }}{{ values $d }}`, "[a b c][2 1 3]"},
+		{`{{ with .TLS }}{{ .Mode }}{{ end }} {{ printf "%05d %s %%" 21 .Name }}`, "off 00021 shop %"},
+		{`{{ repeat 3 "ab" }} {{ replace "a" "b" "banana" }} {{ until 3 }} {{ indent 2 "x" }}`, "ababab bbnbnb [0 1 2]   x"},
+		{`{{ hcl "${x}" }} {{ yaml "yes" }} {{ json .Ports }} {{ shell "it's" }}`, `"$${x}" "yes" [61000,61001] 'it'\''s'`},
+		{"{{ .Name }}{{ print 1 }}{{ html \"<\" }}", "shop1&lt;"},
+	}
+	for _, c := range cases {
+		for range 5 {
+			if got, err := RenderUser([]byte(c.source), userData()); err != nil || string(got) != c.want {
+				t.Errorf("%s: got %q, %v, want %q", c.source, got, err, c.want)
+			}
+		}
+	}
+}
+
+// Every one of these would take all memory, all time, or the stack.
+func TestRenderUserIsBounded(t *testing.T) {
+	cases := []struct{ name, source, reason string }{
+		{"a loop over a number", "{{ range 100000000000 }}{{ end }}", "too much work"},
+		{"loops in loops", "{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}", "too much work"},
+		{"a long text", `{{ repeat 1000000000 "x" }}`, "more than 8 MiB"},
+		{"a long list", "{{ until 1000000000 }}", "more than 8 MiB"},
+		{"a long sequence", "{{ seq 1 2000000000 }}", "more than 8 MiB"},
+		{"doubling a text", `{{ $x := "abcdefgh" }}{{ range until 60 }}{{ $x = print $x $x }}{{ end }}`, "more than 8 MiB"},
+		{"doubling a list", `{{ $x := list 1 2 }}{{ range until 60 }}{{ $x = list $x $x }}{{ end }}{{ $x }}`, "more than 8 MiB"},
+		{"growing what another list holds", `{{ $e := dict }}{{ $l := list }}{{ range until 500 }}{{ $l = append $l $e }}{{ end }}` +
+			`{{ $_ := set $e "k" (repeat 100000 "x") }}{{ $l }}`, "more than 8 MiB"},
+		{"a dict in itself", `{{ $x := dict }}{{ $_ := set $x "b" $x }}{{ $x }}`, "puts one into itself"},
+		{"replacing by the large", `{{ replace "a" (repeat 8000 "b") (repeat 8000 "a") }}`, "more than 8 MiB"},
+		{"a wide verb", `{{ printf "%999999d" 1 }}`, "a width is a number up to 999"},
+		{"a width of its own", `{{ printf "%*d" 1000000 1 }}`, "a width is a number up to 999"},
+		{"recursion", `{{ define "x" }}{{ template "x" }}{{ end }}{{ template "x" }}`, "maximum template depth"},
+		{"recursion that doubles", `{{ define "x" }}{{ if lt . 60 }}{{ template "x" (add 1 .) }}{{ template "x" (add 1 .) }}{{ end }}{{ end }}{{ template "x" 0 }}`, "too much work"},
+		{"much output", `{{ range until 8000 }}{{ repeat 8000 "x" }}{{ end }}`, "longer than 16 MiB"},
+		{"much source", strings.Repeat(" ", maxSource+1), "longer than 1 MiB"},
+		{"deep parentheses", "{{" + strings.Repeat("(", 500000), "depth"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			out, err := RenderUser([]byte(c.source), userData())
+			if err == nil || !strings.Contains(err.Reason, c.reason) || out != nil {
+				t.Errorf("got %d bytes and %+v", len(out), err)
+			}
+		})
+	}
+}
+
+func TestRenderUserSaysWhere(t *testing.T) {
+	cases := []struct {
+		source string
+		want   UserError
+	}{
+		{"a\n{{ .Nane }}", UserError{Line: 2, Column: 4, Field: "Nane", Reason: `map has no entry for key "Nane"`}},
+		{"{{ .Name.Length }}", UserError{Line: 1, Column: 9, Field: "Length", Reason: "can't evaluate field Length in type interface {}"}},
+		{"\n\n{{ if }}", UserError{Line: 3, Reason: "missing value for if"}},
+		{"{{ now }}", UserError{Line: 1, Reason: `function "now" not defined`}},
+		{`{{ fail "no TLS" }}`, UserError{Line: 1, Column: 4, Reason: "error calling fail: no TLS"}},
+		{`{{ first list }}`, UserError{Line: 1, Column: 4, Reason: "there is no value to print here"}},
+		{`{{ printf "%p" .Ports }}`, UserError{Line: 1, Column: 4, Reason: "error calling printf: printf: %p prints an address, which is never the same twice"}},
+	}
+	for _, c := range cases {
+		if _, err := RenderUser([]byte(c.source), userData()); err == nil || *err != c.want {
+			t.Errorf("%q: got %+v", c.source, err)
+		}
+	}
+}
+
+// No function of the map may give another result at another time or place.
+func TestFunctionsRepeatThemselves(t *testing.T) {
+	forbidden := regexp.MustCompile(`(?i)^(now|ago|.*date.*|env|expandenv|rand.*|uuidv4|shuffle|gen.*|bcrypt|htpasswd|encryptAES|getHostByName|os[A-Z].*|unixEpoch)$`)
+	for name := range Functions() {
+		if forbidden.MatchString(name) {
+			t.Errorf("%s is in the map", name)
+		}
+	}
+	for _, name := range unrepeatable {
+		if _, known := sprig.HermeticTxtFuncMap()[name]; !known {
+			t.Errorf("sprig has no %s any more", name)
+		}
+	}
+}
+
+// FuzzRenderUser looks for a template that ends the process.
+func FuzzRenderUser(f *testing.F) {
+	f.Add([]byte("{{ range .Ports }}{{ . }}{{ end }}"))
+	f.Add([]byte(`{{ define "x" }}{{ . }}{{ end }}{{ template "x" .Name }}`))
+	f.Add([]byte(`{{ $d := dict "a" (list 1) }}{{ set $d "b" .TLS | toJson | repeat 2 }}`))
+	f.Fuzz(func(t *testing.T, source []byte) {
+		out, err := RenderUser(source, userData())
+		if err == nil && len(out) > maxOutput {
+			t.Errorf("%d bytes of output", len(out))
+		}
+	})
+}
