@@ -23,7 +23,8 @@ type streams struct {
 
 // commands makes every subcommand; a new command is a file and a line here.
 var commands = []func(streams) *cobra.Command{
-	newValidate, newFmt, newPlan, newExplain, newGenerate, newServe, newCompletion, newVersion,
+	newValidate, newFmt, newPlan, newExplain, newGenerate, newServe,
+	newDiff, newApply, newConfirm, newRollback, newGuard, newDoctor, newCompletion, newVersion,
 }
 
 const bugHint = "this is a bug in pasvctl: please report it, with the spec, at https://github.com/pasvctl/pasvctl/issues " +

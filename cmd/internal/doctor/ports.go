@@ -20,6 +20,13 @@ var processes = map[string][]string{
 	"vsftpd":   {"vsftpd"},
 }
 
+// Squatters looks only for sockets of others in the ranges of a host's sites.
+func Squatters(m Machine, h *plan.Host) []Finding {
+	e := &exam{Machine: m, host: h}
+	e.ports()
+	return e.findings
+}
+
 // ports looks for sockets of others in the sites' ranges. A listener on one of
 // the site's addresses, or on all, takes the port away; so does a connection
 // of this host that leaves from it.

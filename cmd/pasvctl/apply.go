@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/apply"
+	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
+	"github.com/pasvctl/pasvctl/generators/plan"
+)
+
+type applier struct {
+	onHost
+	confirm                time.Duration
+	dryRun, adopt, dropped bool
+	remove, restore        bool
+}
+
+func newApply(s streams) *cobra.Command {
+	a := &applier{onHost: onHost{streams: s}}
+	c := &cobra.Command{
+		Use:   "apply FILE|FOLDER",
+		Short: "put a host's firewall rules into this machine's kernel",
+		Long: `apply loads the rules of a host into this machine's kernel, in one step, and reserves
+its data ports with the kernel. Established connections go on, what the gate has learnt
+stays, and nothing that belongs to others is touched but for one jump with the comment
+"pasvctl" where the rules need it.
+
+With --confirm 30s the change is taken back by itself unless "pasvctl confirm" comes
+in time, even when this process, the shell or the connection to it dies.
+
+It refuses, and leaves things as they are, where the live rules under our name are not
+those that were applied last (--adopt replaces them), where another chain would drop
+the sites' connections (--ignore-drops applies all the same), and where the SSH
+connection it is run from uses a port of a site.
+
+With --remove all rules of ours are taken out again, and no FILE is needed. --restore
+loads the rules that were applied last, after a boot.`,
+		Example: `  pasvctl apply edge.pasv.hcl --confirm 30s
+  pasvctl apply edge.pasv.hcl --host edge1 --dry-run
+  pasvctl apply --remove`,
+		Args: func(c *cobra.Command, args []string) error {
+			if a.remove || a.restore {
+				return exactly()(c, args)
+			}
+			return exactly("FILE")(c, args)
+		},
+		RunE: func(c *cobra.Command, args []string) error { return a.run(c.Context(), args) },
+	}
+	a.flags(c)
+	a.backendFlag(c)
+	c.Flags().DurationVar(&a.confirm, "confirm", 0, "take the change back unless it is confirmed within `TIME`, 10s to 24h")
+	c.Flags().BoolVar(&a.dryRun, "dry-run", false, "check everything and show what would change, but change nothing")
+	c.Flags().BoolVar(&a.adopt, "adopt", false, "replace rules under our name that somebody else has changed")
+	c.Flags().BoolVar(&a.dropped, "ignore-drops", false, "apply even where another chain drops the sites' connections")
+	c.Flags().BoolVar(&a.remove, "remove", false, "take all our rules out of the kernel")
+	c.Flags().BoolVar(&a.restore, "restore", false, "load the rules that were applied last")
+	c.MarkFlagsMutuallyExclusive("remove", "restore", "dry-run")
+	return c
+}
+
+func (a *applier) run(ctx context.Context, args []string) error {
+	if a.confirm != 0 && (a.confirm < 10*time.Second || a.confirm > 24*time.Hour) {
+		return usage("write --confirm 30s", "--confirm takes 10s to 24h, not %s", a.confirm)
+	}
+	if err := asRoot("changing the kernel's rules"); err != nil {
+		return err
+	}
+	switch {
+	case a.remove:
+		if err := thisMachine().Remove(ctx); err != nil {
+			return failure(err, "")
+		}
+		fmt.Fprintln(a.err, "our rules are gone from the kernel, and nothing is left to roll back to")
+		return nil
+	case a.restore:
+		return a.restored(ctx)
+	}
+	p, host, err := a.here(args[0])
+	if err != nil {
+		return err
+	}
+	next, err := a.rules(p, host)
+	if err != nil {
+		return err
+	}
+	if err := a.safe(ctx, host, next.Rules); err != nil {
+		return err
+	}
+	if a.dryRun {
+		return a.show(ctx, next)
+	}
+	out, err := thisMachine().Apply(ctx, next, apply.Options{Confirm: a.confirm, Adopt: a.adopt})
+	if err != nil {
+		return explained(err)
+	}
+	return a.tell(next, out)
+}
+
+func (a *applier) restored(ctx context.Context) error {
+	was, err := thisMachine().Restore(ctx)
+	if errors.Is(err, apply.ErrNothingToReturn) {
+		fmt.Fprintln(a.err, "nothing was ever applied on this machine: there is nothing to restore")
+		return nil
+	}
+	if err != nil {
+		return failure(err, "")
+	}
+	fmt.Fprintf(a.err, "the rules of host %q from %s are in force again\n", was.Host, was.Spec)
+	return nil
+}
+
+func (a *applier) show(ctx context.Context, next apply.Applied) error {
+	changes, err := thisMachine().Plan(ctx, next)
+	if err != nil {
+		return failure(err, "")
+	}
+	if a.asJSON {
+		return writeJSON(a.out, changeList(changes))
+	}
+	if err := writeChanges(a.out, changes); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.err, "%s; nothing was changed\n", counted(len(changes), "change"))
+	return nil
+}
+
+func (a *applier) tell(next apply.Applied, out apply.Outcome) error {
+	if a.asJSON {
+		var deadline *time.Time
+		if !out.Deadline.IsZero() {
+			deadline = &out.Deadline
+		}
+		return writeJSON(a.out, map[string]any{"host": next.Host, "backend": next.Rules.Backend, "changes": len(out.Changes), "confirm_by": deadline})
+	}
+	if out.Recovered {
+		fmt.Fprintln(a.err, "an earlier change that was never confirmed was taken back first")
+	}
+	fmt.Fprintf(a.err, "the rules of host %q are in force: %s\n", next.Host, counted(len(out.Changes), "change"))
+	if !out.Deadline.IsZero() {
+		fmt.Fprintf(a.err, "they are taken back at %s unless you run: pasvctl confirm\n", out.Deadline.Format(time.TimeOnly))
+	}
+	return nil
+}
+
+// safe refuses a change that would shut somebody out.
+func (a *applier) safe(ctx context.Context, host *plan.Host, r kernel.Rules) error {
+	if err := cutsOff(os.Getenv("SSH_CONNECTION"), host); err != nil {
+		return err
+	}
+	if a.dropped {
+		return nil
+	}
+	found, err := blocked(ctx, host, r)
+	if err != nil {
+		return failure(fmt.Errorf("whether another chain drops the sites' connections could not be tried: %w", err),
+			"--ignore-drops applies without the trial")
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	b := found[0]
+	rule := b.Rule
+	if rule == "" {
+		rule = "a rule that leaves no trace"
+	}
+	hint := "pasvctl doctor shows all of them; --ignore-drops applies all the same"
+	if chain, _, ok := strings.Cut(b.Rule, ": "); ok && h3(chain) && !strings.HasSuffix(chain, " filter INPUT") {
+		hint = fmt.Sprintf("give the host firewall { into = %q } in the spec, so that our rules come before that one; %s", chain, hint)
+	}
+	return failure(fmt.Errorf("%s would not get through: %s from %s to %s is dropped by %s",
+		counted(len(found), "connection"), "one", b.From, b.To, rule), hint)
+}
+
+// cutsOff refuses to apply over an SSH connection to a port that the rules
+// give to a site: the next login would be judged as an FTP client. connection
+// is what sshd puts into SSH_CONNECTION: client, its port, server, its port.
+func cutsOff(connection string, host *plan.Host) error {
+	f := strings.Fields(connection)
+	if len(f) != 4 {
+		return nil
+	}
+	at, err := netip.ParseAddrPort(netipJoin(f[2], f[3]))
+	if err != nil {
+		return nil
+	}
+	for _, s := range host.Sites {
+		if s.Port == at.Port() || s.DataPorts.Contains(at.Port()) {
+			return failure(fmt.Errorf("this SSH connection comes in on port %d, which the rules give to site %q: the next login could be dropped", at.Port(), s.Name),
+				"let sshd listen on another port, or keep this one out of the range with avoid_ports")
+		}
+	}
+	return nil
+}
+
+func netipJoin(addr, port string) string {
+	if strings.Contains(addr, ":") {
+		addr = "[" + addr + "]"
+	}
+	return addr + ":" + port
+}
+
+func h3(chain string) bool { return len(strings.Fields(chain)) == 3 }
+
+// explained gives an error of package apply the hint that helps.
+func explained(err error) error {
+	var foreign *apply.ForeignError
+	var pending *apply.PendingError
+	switch {
+	case errors.As(err, &foreign):
+		var text strings.Builder
+		_ = writeChanges(&text, foreign.Changes[:min(len(foreign.Changes), 10)])
+		return failure(fmt.Errorf("%w\n%s", err, strings.TrimSpace(text.String())),
+			"see pasvctl diff; --adopt replaces what is there")
+	case errors.As(err, &pending):
+		return failure(err, "run pasvctl confirm or pasvctl rollback first")
+	case errors.Is(err, apply.ErrLocked):
+		return failure(err, "wait until it is done")
+	default:
+		return failure(err, "the rules in force are those of before")
+	}
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
+)
+
+type differ struct{ onHost }
+
+func newDiff(s streams) *cobra.Command {
+	d := &differ{onHost{streams: s}}
+	c := &cobra.Command{
+		Use:   "diff FILE|FOLDER",
+		Short: "compare this machine's live rules with the rendered ones",
+		Long: `diff compares our tables, chains and sets in the kernel with what the spec's rules would
+leave there: "-" is in the kernel only, "+" is in the rendered rules only. Counters,
+handles and what the kernel has learnt are no difference. A difference ends with exit
+code 2.`,
+		Example: "  pasvctl diff edge.pasv.hcl --host edge1",
+		Args:    exactly("FILE"),
+		RunE:    func(c *cobra.Command, args []string) error { return d.run(c.Context(), args[0]) },
+	}
+	d.flags(c)
+	d.backendFlag(c)
+	return c
+}
+
+func (d *differ) run(ctx context.Context, path string) error {
+	p, host, err := d.here(path)
+	if err != nil {
+		return err
+	}
+	next, err := d.rules(p, host)
+	if err != nil {
+		return err
+	}
+	if err := asRoot("reading the kernel's rules"); err != nil {
+		return err
+	}
+	changes, err := thisMachine().Plan(ctx, next)
+	if err != nil {
+		return failure(err, "")
+	}
+	if d.asJSON {
+		err = writeJSON(d.out, changeList(changes))
+	} else {
+		err = writeChanges(d.out, changes)
+	}
+	if err != nil {
+		return err
+	}
+	if len(changes) > 0 {
+		fmt.Fprintf(d.err, "%s between the kernel and %s\n", counted(len(changes), "difference"), path)
+		return silent(exitDifference)
+	}
+	return nil
+}
+
+// changeList is never null in JSON.
+func changeList(changes []kernel.Change) []kernel.Change {
+	if changes == nil {
+		return []kernel.Change{}
+	}
+	return changes
+}
+
+// writeChanges writes changes object by object.
+func writeChanges(w io.Writer, changes []kernel.Change) error {
+	object := ""
+	for _, c := range changes {
+		if c.Object != object {
+			object = c.Object
+			if _, err := fmt.Fprintln(w, object); err != nil {
+				return err
+			}
+		}
+		sign, line := "-", c.Was
+		if c.Now != "" {
+			sign, line = "+", c.Now
+		}
+		if _, err := fmt.Fprintf(w, "  %s %s\n", sign, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/doctor"
+	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
+	"github.com/pasvctl/pasvctl/cmd/internal/portowner"
+	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
+	"github.com/pasvctl/pasvctl/generators/plan"
+)
+
+type physician struct {
+	onHost
+	watch time.Duration
+}
+
+func newDoctor(s streams) *cobra.Command {
+	d := &physician{onHost: onHost{streams: s}}
+	c := &cobra.Command{
+		Use:   "doctor FILE|FOLDER",
+		Short: "look at this machine for what stands in its sites' way",
+		Long: `doctor looks for programs on ports of the ranges, settings of the kernel, certificates
+and other people's firewall rules that would make transfers fail on this machine. Each
+finding has its evidence and the command that mends it. Findings that need mending end
+with exit code 2.
+
+With --watch it goes on looking for squatters and prints each one that comes or goes,
+until it is interrupted.`,
+		Example: "  pasvctl doctor edge.pasv.hcl --host edge1\n  pasvctl doctor edge.pasv.hcl --watch 10s",
+		Args:    exactly("FILE"),
+		RunE:    func(c *cobra.Command, args []string) error { return d.run(c.Context(), args[0]) },
+	}
+	d.flags(c)
+	d.backendFlag(c)
+	c.Flags().DurationVar(&d.watch, "watch", 0, "look for squatters every `TIME`, 1s or more, until interrupted")
+	return c
+}
+
+func (d *physician) run(ctx context.Context, path string) error {
+	if d.watch != 0 && d.watch < time.Second {
+		return usage("write --watch 10s", "--watch takes 1s or more, not %s", d.watch)
+	}
+	p, host, err := d.here(path)
+	if err != nil {
+		return err
+	}
+	next, err := d.rules(p, host)
+	if err != nil {
+		return err
+	}
+	m := doctor.Machine{
+		Root:    machineRoot(),
+		Sockets: portowner.Matching,
+		Run: func(ctx context.Context, name string, args ...string) ([]byte, error) {
+			text, err := execHere(ctx, "", name, args...)
+			return []byte(text), err
+		},
+		Now:     time.Now,
+		Blocked: func() ([]shadow.Blocked, error) { return d.blocked(ctx, host, next.Rules) },
+	}
+	if d.watch > 0 {
+		return d.keepWatch(ctx, m, host)
+	}
+	found := doctor.Examine(ctx, m, host)
+	if d.asJSON {
+		err = writeJSON(d.out, slices.Concat([]doctor.Finding{}, found))
+	} else {
+		err = writeFindings(d.out, found)
+	}
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(found, func(f doctor.Finding) bool { return f.Severity != doctor.Note }) {
+		return silent(exitDifference)
+	}
+	fmt.Fprintf(d.err, "nothing stands in the way of %s on host %q\n", counted(len(host.Sites), "site"), host.Name)
+	return nil
+}
+
+func (d *physician) blocked(ctx context.Context, host *plan.Host, r kernel.Rules) ([]shadow.Blocked, error) {
+	if err := asRoot("reading the kernel's rules"); err != nil {
+		return nil, err
+	}
+	return blocked(ctx, host, r)
+}
+
+// keepWatch prints squatters as they come and go.
+func (d *physician) keepWatch(ctx context.Context, m doctor.Machine, host *plan.Host) error {
+	seen := map[string]doctor.Finding{}
+	tick := time.NewTicker(d.watch)
+	defer tick.Stop()
+	for {
+		now := map[string]doctor.Finding{}
+		for _, f := range doctor.Squatters(m, host) {
+			now[f.What] = f
+			if _, known := seen[f.What]; !known {
+				if err := d.event("came", f); err != nil {
+					return err
+				}
+			}
+		}
+		for what, f := range seen {
+			if _, still := now[what]; !still {
+				if err := d.event("went", f); err != nil {
+					return err
+				}
+			}
+		}
+		seen = now
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (d *physician) event(what string, f doctor.Finding) error {
+	at := time.Now().Format(time.RFC3339)
+	if d.asJSON {
+		return writeJSON(d.out, map[string]any{"time": at, "event": what, "finding": f})
+	}
+	_, err := fmt.Fprintf(d.out, "%s %s: site %q: %s\n", at, what, f.Site, f.What)
+	return err
+}
+
+func writeFindings(w io.Writer, found []doctor.Finding) error {
+	for _, f := range found {
+		where := ""
+		if f.Site != "" {
+			where = fmt.Sprintf("site %q: ", f.Site)
+		}
+		if _, err := fmt.Fprintf(w, "%s [%s] %s%s\n  evidence: %s\n", f.Severity, f.Check, where, f.What, f.Evidence); err != nil {
+			return err
+		}
+		if f.Remedy != "" {
+			if _, err := fmt.Fprintf(w, "  remedy:   %s\n", f.Remedy); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

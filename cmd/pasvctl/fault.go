@@ -1,0 +1,5 @@
+package main
+
+// faultPoint is called before each step of a change to the kernel. Tests put
+// something here that kills the process.
+var faultPoint func(step string)

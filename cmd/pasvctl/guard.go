@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// startGuard starts a process that takes a change back at its deadline and
+// that survives this one, the shell and the connection: a transient unit where
+// systemd runs this machine, and else a process in a session of its own.
+func startGuard(id string, deadline time.Time) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	args := []string{self, "guard", id, deadline.Format(time.RFC3339Nano)}
+	if underSystemd() {
+		unit := []string{"--unit=pasvctl-guard-" + id, "--collect", "--quiet", "--setenv=PASVCTL_STATE_DIR=" + stateFolder(), "--"}
+		out, err := exec.Command("systemd-run", append(unit, args...)...).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("systemd-run: %w: %s", err, out)
+		}
+		return nil
+	}
+	return detach(args)
+}
+
+// underSystemd tells whether a transient unit would run where this process
+// does: systemd is in charge, and the network namespace is its own.
+func underSystemd() bool {
+	if _, err := os.Stat("/run/systemd/system"); err != nil {
+		return false
+	}
+	if _, err := exec.LookPath("systemd-run"); err != nil {
+		return false
+	}
+	ours, err1 := os.Readlink("/proc/self/ns/net")
+	first, err2 := os.Readlink("/proc/1/ns/net")
+	return err1 == nil && err2 == nil && ours == first
+}
+
+func detach(args []string) error {
+	log, err := os.OpenFile(filepath.Join(stateFolder(), "guard.log"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir = "/"
+	cmd.Stderr = log
+	cmd.Env = append(os.Environ(), "PASVCTL_STATE_DIR="+stateFolder())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal can hang it up
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	return cmd.Process.Release()
+}
+
+// withoutSignals is a context that no signal ends, but time does.
+func withoutSignals(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), commandTime)
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/apply"
+	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
+	"github.com/pasvctl/pasvctl/cmd/internal/packets"
+	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
+	"github.com/pasvctl/pasvctl/generators/plan"
+)
+
+// onHost is what the commands share that look at or change this machine.
+type onHost struct {
+	streams
+	variables
+	host, backend string
+	asJSON        bool
+}
+
+func (h *onHost) flags(c *cobra.Command) {
+	h.register(c)
+	c.Flags().StringVar(&h.host, "host", "", "this machine is the host `NAME` of the spec; not needed where the spec has one host")
+	c.Flags().BoolVar(&h.asJSON, "json", false, "write the result as JSON")
+}
+
+func (h *onHost) backendFlag(c *cobra.Command) {
+	c.Flags().StringVar(&h.backend, "backend", kernel.NFT, "load the rules with `BACKEND`: nft or iptables")
+	_ = c.RegisterFlagCompletionFunc("backend", cobra.FixedCompletions([]string{kernel.NFT, kernel.IPTables}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// here loads the spec and finds the host that this machine is.
+func (h *onHost) here(path string) (*project, *plan.Host, error) {
+	p, err := h.valid(h.streams, path)
+	if err != nil {
+		return nil, nil, err
+	}
+	var names []string
+	for _, host := range p.Plan.Hosts {
+		if host.Name == h.host || h.host == "" && len(p.Plan.Hosts) == 1 {
+			return p, host, nil
+		}
+		names = append(names, host.Name)
+	}
+	hint := "its hosts with sites are " + strings.Join(names, ", ")
+	if h.host == "" {
+		return nil, nil, usage("write --host NAME; "+hint, "the spec has %s, and this machine is one of them", counted(len(names), "host"))
+	}
+	return nil, nil, failure(fmt.Errorf("the spec has no host %q with a site", h.host), hint)
+}
+
+// rules renders the host's rules and what is to be known of them.
+func (h *onHost) rules(p *project, host *plan.Host) (apply.Applied, error) {
+	target := map[string]string{kernel.NFT: "nftables", kernel.IPTables: "iptables"}[h.backend]
+	if target == "" {
+		return apply.Applied{}, usage("the backends are nft and iptables", "there is no backend %q", h.backend)
+	}
+	files, diags := p.Files(target)
+	if err := p.show(h.streams, diags); err != nil {
+		return apply.Applied{}, err
+	}
+	if err := p.invalid(p.source.Name, diags); err != nil {
+		return apply.Applied{}, err
+	}
+	r, err := kernel.RulesOf(files, host.Name, h.backend)
+	if err != nil {
+		return apply.Applied{}, failure(err, "")
+	}
+	a := apply.Applied{Host: host.Name, Spec: p.Plan.SpecName, Rules: r}
+	for _, s := range host.Sites {
+		a.Reserve = append(a.Reserve, apply.Ports{First: int(s.DataPorts.First), Last: int(s.DataPorts.Last)})
+	}
+	return a, nil
+}
+
+// commandTime bounds every program that is run on this machine.
+const commandTime = 2 * time.Minute
+
+// execHere runs a program on this machine.
+func execHere(ctx context.Context, stdin, program string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, commandTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, args...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return stdout.String(), fmt.Errorf("%s: %w: %s", strings.Join(append([]string{program}, args...), " "), err, bytes.TrimSpace(stderr.Bytes()))
+	}
+	return stdout.String(), nil
+}
+
+// stateFolder is where the state of this machine's rules lies.
+func stateFolder() string {
+	if folder := os.Getenv("PASVCTL_STATE_DIR"); folder != "" {
+		return folder
+	}
+	return apply.DefaultFolder
+}
+
+func thisMachine() *apply.Machine {
+	return &apply.Machine{Folder: stateFolder(), Exec: execHere, Now: time.Now, Guard: startGuard, Step: faultPoint}
+}
+
+// blocked asks with packets which connections to the host's sites the live
+// rules drop with ours beside them.
+func blocked(ctx context.Context, host *plan.Host, r kernel.Rules) ([]shadow.Blocked, error) {
+	live, err := shadow.Live(ctx, func(ctx context.Context, name string, args ...string) ([]byte, error) {
+		text, err := execHere(ctx, "", name, args...)
+		return []byte(text), err
+	})
+	if err != nil {
+		return nil, err
+	}
+	load := func(n *packets.Namespace) error {
+		b, err := kernel.New(r.Backend, func(_ context.Context, stdin, program string, args ...string) (string, error) {
+			return n.Run(stdin, program, args...)
+		})
+		if err != nil {
+			return err
+		}
+		return b.Load(ctx, r)
+	}
+	return shadow.Check(live, load, host, deviceOf(host))
+}
+
+// deviceOf is the network device that has the host's address here, or else the
+// one that the spec names.
+func deviceOf(host *plan.Host) string {
+	if host.Interface != "" {
+		return host.Interface
+	}
+	devices, _ := net.Interfaces() // without a list the default will do
+	for _, d := range devices {
+		addresses, _ := d.Addrs()
+		for _, a := range addresses {
+			if p, err := netip.ParsePrefix(a.String()); err == nil && d.Flags&net.FlagLoopback == 0 && slices.Contains(host.Addresses, p.Addr().Unmap()) {
+				return d.Name
+			}
+		}
+	}
+	return "eth0"
+}
+
+// machineRoot is this machine's file system.
+func machineRoot() fs.FS { return os.DirFS("/") }
+
+// asRoot is an error unless the program may change the kernel's rules.
+func asRoot(what string) error {
+	if os.Geteuid() != 0 {
+		return failure(fmt.Errorf("%s needs root", what), "run it with sudo")
+	}
+	return nil
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/apply"
+)
+
+func newConfirm(s streams) *cobra.Command {
+	return &cobra.Command{
+		Use:     "confirm",
+		Short:   "keep what apply --confirm has changed",
+		Long:    "confirm makes a change final that \"pasvctl apply --confirm\" would take back at its deadline.",
+		Example: "  pasvctl apply edge.pasv.hcl --confirm 30s && pasvctl confirm",
+		Args:    exactly(),
+		RunE: func(*cobra.Command, []string) error {
+			if err := asRoot("changing the state of the rules"); err != nil {
+				return err
+			}
+			switch err := thisMachine().Confirm(); {
+			case errors.Is(err, apply.ErrTooLate):
+				return failure(err, "the rules of before are back in force, or will be in a moment: apply again")
+			case err != nil:
+				return failure(err, "")
+			}
+			fmt.Fprintln(s.err, "confirmed: the rules stay")
+			return nil
+		},
+	}
+}
+
+func newRollback(s streams) *cobra.Command {
+	return &cobra.Command{
+		Use:   "rollback",
+		Short: "return to the rules that were in force before the last apply",
+		Long: `rollback takes back a change that waits to be confirmed, or else returns to what was
+in force before the last apply: other rules, or none. A second rollback undoes the first.`,
+		Example: "  pasvctl rollback",
+		Args:    exactly(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := asRoot("changing the kernel's rules"); err != nil {
+				return err
+			}
+			if err := thisMachine().Rollback(c.Context()); err != nil {
+				return explained(err)
+			}
+			fmt.Fprintln(s.err, "the rules of before are in force")
+			return nil
+		},
+	}
+}
+
+// newGuard is run by apply, not by people: it takes a change back at its
+// deadline if nobody has confirmed it.
+func newGuard(s streams) *cobra.Command {
+	return &cobra.Command{
+		Use:     "guard ID DEADLINE",
+		Short:   "take a change back at its deadline",
+		Hidden:  true,
+		Example: "  pasvctl guard ID 2026-06-01T12:00:30Z",
+		Args:    exactly("ID", "DEADLINE"),
+		RunE: func(c *cobra.Command, args []string) error {
+			deadline, err := time.Parse(time.RFC3339Nano, args[1])
+			if err != nil {
+				return usage("apply starts the guard by itself", "%q is no time", args[1])
+			}
+			select {
+			case <-time.After(time.Until(deadline)):
+			case <-c.Context().Done():
+				// Told to go before its time, as at a shutdown: nobody would be
+				// left to take the change back, so it goes back now.
+			}
+			ctx, stop := withoutSignals(c.Context())
+			defer stop()
+			return thisMachine().Expire(ctx, args[0])
+		},
+	}
+}
