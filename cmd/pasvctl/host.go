@@ -124,13 +124,24 @@ func blocked(ctx context.Context, host *plan.Host, r kernel.Rules) ([]shadow.Blo
 		return nil, err
 	}
 	load := func(n *packets.Namespace) error {
-		b, err := kernel.New(r.Backend, func(_ context.Context, stdin, program string, args ...string) (string, error) {
+		inside := func(_ context.Context, stdin, program string, args ...string) (string, error) {
 			return n.Run(stdin, program, args...)
-		})
-		if err != nil {
-			return err
 		}
-		return b.Load(ctx, r)
+		for _, backend := range []string{kernel.NFT, kernel.IPTables} {
+			b, err := kernel.New(backend, inside)
+			if err != nil {
+				return err
+			}
+			if backend == r.Backend {
+				err = b.Load(ctx, r)
+			} else {
+				err = b.Remove(ctx) // as apply does with what another backend had
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	return shadow.Check(live, load, host, deviceOf(host))
 }

@@ -22,6 +22,15 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// A script may have the program killed at a step of a change to the kernel.
+	if at := os.Getenv("PASVCTL_TEST_KILL"); at != "" {
+		faultPoint = func(step string) {
+			if step == at {
+				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+				select {}
+			}
+		}
+	}
 	testscript.Main(m, map[string]func(){"pasvctl": main})
 }
 
@@ -33,6 +42,15 @@ func TestClients(t *testing.T) {
 	needs.Tool(t, "curl")
 	needs.Tool(t, "lftp")
 	runScripts(t, "testdata/clients")
+}
+
+// TestKernel changes and checks the rules of throwaway network namespaces.
+func TestKernel(t *testing.T) {
+	needs.Root(t)
+	for _, tool := range []string{"unshare", "ip", "nft", "iptables", "ipset"} {
+		needs.Tool(t, tool)
+	}
+	runScripts(t, "testdata/kernel")
 }
 
 func runScripts(t *testing.T, dir string) {

@@ -21,14 +21,17 @@ import (
 // error wraps exec.ErrNotFound where there is no such program.
 type Run func(ctx context.Context, name string, args ...string) ([]byte, error)
 
-// Rules is a whole ruleset: nftables, and both kinds of iptables.
+// Rules is a whole ruleset: nftables, both kinds of iptables, and their sets.
 type Rules struct {
 	NFT  string // without the tables that iptables-nft manages
 	Save []Save
 }
 
-// Save is what one iptables-save printed.
-type Save struct{ Restore, Text string }
+// Save is what one program printed for another to restore.
+type Save struct {
+	Restore []string
+	Text    string
+}
 
 var savers = []struct{ save, restore, family string }{
 	{"iptables-nft-save", "iptables-nft-restore", "ip"},
@@ -43,6 +46,12 @@ var savers = []struct{ save, restore, family string }{
 func Live(ctx context.Context, run Run) (Rules, error) {
 	var r Rules
 	managed := map[string]bool{}
+	// The sets come first: rules name them.
+	if sets, err := run(ctx, "ipset", "save"); err == nil && len(sets) > 0 {
+		r.Save = append(r.Save, Save{[]string{"ipset", "restore"}, string(sets)})
+	} else if err != nil && !errors.Is(err, exec.ErrNotFound) {
+		return r, err
+	}
 	for _, s := range savers {
 		text, err := run(ctx, s.save)
 		if errors.Is(err, exec.ErrNotFound) {
@@ -52,7 +61,7 @@ func Live(ctx context.Context, run Run) (Rules, error) {
 			return r, err
 		}
 		if tables := tableNames(string(text)); len(tables) > 0 {
-			r.Save = append(r.Save, Save{s.restore, string(text)})
+			r.Save = append(r.Save, Save{[]string{s.restore}, string(text)})
 			for _, table := range tables {
 				managed[s.family+" "+table] = true
 			}
@@ -100,7 +109,7 @@ func (r Rules) Load(n *packets.Namespace) error {
 		return fmt.Errorf("copying the nftables rules: %w", err)
 	}
 	for _, s := range r.Save {
-		if _, err := n.Run(s.Text, s.Restore); err != nil {
+		if _, err := n.Run(s.Text, s.Restore[0], s.Restore[1:]...); err != nil {
 			return fmt.Errorf("copying the iptables rules: %w", err)
 		}
 	}

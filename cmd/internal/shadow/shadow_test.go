@@ -37,7 +37,7 @@ func host() *plan.Host {
 func machine(t *testing.T) (*packets.Namespace, Run) {
 	t.Helper()
 	needs.Root(t)
-	for _, tool := range []string{"ip", "nft", "iptables-nft", "iptables-legacy"} {
+	for _, tool := range []string{"ip", "nft", "iptables-nft", "iptables-legacy", "ipset"} {
 		needs.Tool(t, tool)
 	}
 	n, err := packets.NewNamespace()
@@ -71,6 +71,8 @@ func TestCheckNamesTheRuleThatDrops(t *testing.T) {
 		{"a device that is let in", [][]string{{"nft", `table inet filter { chain input { type filter hook input priority 10; policy drop; iifname "wan0" accept; }; }`}}, 0, ""},
 		{"iptables-nft", [][]string{{"iptables-nft", "-A", "INPUT", "-p", "tcp", "--dport", "21", "-m", "recent", "--set"}, {"iptables-nft", "-P", "INPUT", "DROP"}},
 			2, "ip filter INPUT: policy drop"},
+		{"a set of iptables", [][]string{{"ipset", "create", "bad", "hash:ip"}, {"ipset", "add", "bad", "198.51.100.200"},
+			{"iptables-nft", "-A", "INPUT", "-m", "set", "--match-set", "bad", "src", "-j", "DROP"}}, 2, "ip filter INPUT: xt match set counter packets 0 bytes 0 drop"},
 		{"iptables-legacy", [][]string{{"iptables-legacy", "-A", "INPUT", "-p", "tcp", "--dport", "21", "-j", "DROP"}}, 1, ""},
 	}
 	for _, tt := range tests {
