@@ -83,9 +83,12 @@ func (e *UnreachableError) Error() string {
 
 // Remedy is a full sentence.
 func (e *UnreachableError) Remedy() string {
-	s := fmt.Sprintf("Allow a refused share of %s or more, or fewer sessions", number(e.Refused))
-	if e.Refused >= 0.5 {
-		s = "Allow fewer sessions"
+	s := "Allow fewer sessions"
+	if e.Bound == BoundPerAddress {
+		s += " of one client address"
+	}
+	if e.Refused < 0.5 {
+		s = fmt.Sprintf("Allow a refused share of %s or more", number(e.Refused*1.01)) + ", or a" + s[1:]
 	}
 	if servers := e.Servers(); len(servers) > 0 {
 		s += ", or take a server that reaches it: " + strings.Join(servers, ", ")

@@ -150,6 +150,25 @@ func TestServerThatGoesByTheLocalPortAlone(t *testing.T) {
 	}
 }
 
+// What one port gives one client address at most.
+func TestCeilingOfOnePort(t *testing.T) {
+	for _, c := range []struct {
+		server      string
+		marked      bool
+		clientPorts int
+		want        float64
+	}{
+		{"embedded", false, 28232, 1 / 0.12},
+		{"vsftpd", false, 28232, 1 / 2.12},
+		{"embedded", true, 28232, 28232 / 122.12},
+		{"embedded", false, 512, 512 / 122.12},
+	} {
+		w := edi()
+		w.MarkedSessions, w.Traffic.ClientPorts = c.marked, c.clientPorts
+		near(t, c.server, Ceiling(mustLookup(t, c.server), w), c.want, 1e-12)
+	}
+}
+
 // Splitting the sessions over the two families or over several addresses of
 // the server, each of which has its ports to itself, never refuses more.
 func TestFamiliesNeedNoMorePortsThanOne(t *testing.T) {

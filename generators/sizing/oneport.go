@@ -20,6 +20,23 @@ func (s *site) onePort(r Result) OnePort {
 	return o
 }
 
+// Ceiling is the rate, in data connections a second, that one client address
+// can get through one port at most: the port is busy for a hold, but where TLS
+// tells sessions apart, and each source port for as long as its four-tuple is
+// in use or rests. It is 0 where it is unknown, without traffic.
+func Ceiling(p Profile, w Workload) float64 {
+	s, err := newSite(p, w)
+	if err != nil || s.load == nil {
+		return 0
+	}
+	l := s.load
+	most := float64(l.clientPorts) / ((1 - l.abandoned) * (l.connect + l.transfer + TupleRest))
+	if h := l.held(p.Hold); s.scope != ScopeTLS && h > 0 {
+		most = min(most, 1/h)
+	}
+	return most
+}
+
 func (s *site) whyOneWorks() string {
 	switch {
 	case s.scope == ScopeTLS:

@@ -1,6 +1,10 @@
 package sizing
 
-import "fmt"
+import (
+	"fmt"
+	"sort"
+	"strings"
+)
 
 // Remark is something that a workload's owner should know and that is no
 // mistake.
@@ -69,23 +73,29 @@ func (s *site) aboutRace(r Result) (Remark, bool) {
 			"%s would be enough but for that and refuse a share of %s; more ports lower it only in proportion to the free ones.",
 			s.p.Title, plural(without, "port"), number(floor)),
 	}
-	if best, ok := bestWithoutRace(s.p, s.w); ok {
-		m.Detail += fmt.Sprintf(" Allow refused = %s, or take a server without the race: %s reaches %s with %s.",
-			number(floor*1.1), best.Profile.Title, number(s.w.Objective.Refused), plural(best.Result.Ports, "port"))
+	m.Detail += fmt.Sprintf(" Allow refused = %s", number(floor*1.1))
+	if others := withoutRace(s.p, s.w); others != "" {
+		m.Detail += fmt.Sprintf(", or take a server that draws again: %s would reach %s", others, number(s.w.Objective.Refused))
 	}
+	m.Detail += "."
 	return m, true
 }
 
-func bestWithoutRace(p Profile, w Workload) (best Comparison, found bool) {
+// withoutRace names the three servers without the race that need the fewest
+// ports, and how many.
+func withoutRace(p Profile, w Workload) string {
+	var all []Comparison
 	for _, c := range Compare(p, w) {
-		if c.Err != nil || c.Profile.RaceWindow > 0 || c.Profile.FixedPorts > 0 || c.Profile.HoldsRange {
-			continue
-		}
-		if !found || c.Result.Ports < best.Result.Ports {
-			best, found = c, true
+		if c.Err == nil && c.Profile.RaceWindow == 0 && c.Profile.FixedPorts == 0 {
+			all = append(all, c)
 		}
 	}
-	return best, found
+	sort.SliceStable(all, func(i, j int) bool { return all[i].Result.Ports < all[j].Result.Ports })
+	var names []string
+	for _, c := range all[:min(3, len(all))] {
+		names = append(names, fmt.Sprintf("%s with %s", c.Profile.Title, plural(c.Result.Ports, "port")))
+	}
+	return strings.Join(names, ", ")
 }
 
 // aboutNAT: the bound of four-tuples assumes that a client's source port can be
@@ -97,7 +107,7 @@ func (s *site) aboutNAT(r Result) (Remark, bool) {
 	return Remark{
 		Name: "nat", Attribute: "traffic.client_ports", Serious: true,
 		Summary: "more server ports may not help the clients behind the busiest address",
-		Detail: fmt.Sprintf("The busiest client address has %s for each port of the server, and needs %s of them. "+
+		Detail: fmt.Sprintf("The busiest client address has %s for each port of the server, and what it opens takes %s. "+
 			"Behind a NAT with endpoint-independent mapping (RFC 4787 section 4.1, RFC 5382 REQ-1) a source port serves one client socket whatever the server's port, "+
 			"so that its own %s are the limit and only more addresses in the NAT's pool help. "+
 			"The figure also takes the server's ports to be used evenly.",
@@ -124,7 +134,7 @@ func (s *site) aboutLeaving(r Result) (Remark, bool) {
 		Name: "leaves_range", Attribute: "server",
 		Summary: fmt.Sprintf("%s leaves the range when it is full", s.p.Title),
 		Detail: fmt.Sprintf("It then names a port that the firewall does not open, and the client's connection times out instead of being refused; "+
-			"the share of %s is of those.", number(r.Refused)),
+			"%s of the data connections do.", number(s.lost(r.Ports, s.w.Sessions))),
 	}, true
 }
 
