@@ -261,6 +261,10 @@ func (b *block) rate(name string, attr *hcl.Attribute) (float64, bool) {
 
 // duration reads a time like "120ms", from a millisecond to a day.
 func (b *block) duration(name string, attr *hcl.Attribute, otherwise time.Duration) time.Duration {
+	return b.durationWithin(name, attr, minDuration, maxDuration, otherwise)
+}
+
+func (b *block) durationWithin(name string, attr *hcl.Attribute, least, most, otherwise time.Duration) time.Duration {
 	text, ok := b.text(name, attr, `"120ms"`)
 	if !ok {
 		return otherwise
@@ -274,11 +278,23 @@ func (b *block) duration(name string, attr *hcl.Attribute, otherwise time.Durati
 		b.err(name, "Invalid "+name, "%s is %q, which is not a duration. Write a number with its unit, %s.", b.key(name), text, remedy)
 		return otherwise
 	}
-	if d < minDuration || d > maxDuration {
-		b.err(name, "Invalid "+name, "%s is %s, but it must be from %s to 24h.", b.key(name), text, minDuration)
+	if d < least || d > most {
+		b.err(name, "Invalid "+name, "%s is %s, but it must be from %s to %s.", b.key(name), text, shortest(least), shortest(most))
 		return otherwise
 	}
 	return d
+}
+
+// shortest writes a duration without zero units: 24h, not 24h0m0s.
+func shortest(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
 
 // choice reads one of a few words.
@@ -331,12 +347,28 @@ func (b *block) list(name string, attr *hcl.Attribute, example string) ([]elemen
 	if exprs, diags := hcl.ExprList(attr.Expr); !diags.HasErrors() && len(exprs) == len(texts) {
 		places = exprs
 	}
+	return b.elements(name, texts, func(i int) hcl.Range {
+		if places != nil {
+			return places[i].Range()
+		}
+		return attr.Expr.Range()
+	}), true
+}
+
+// oneOrMore reads a string or a list of strings.
+func (b *block) oneOrMore(name string, attr *hcl.Attribute, example string) ([]element, bool) {
+	val, ok := b.value(name, attr, cty.DynamicPseudoType, example)
+	if ok && val.Type() == cty.String {
+		return b.elements(name, []cty.Value{val}, func(int) hcl.Range { return attr.Expr.Range() }), true
+	}
+	return b.list(name, attr, example)
+}
+
+// elements takes the strings of a list, without those that no config may have.
+func (b *block) elements(name string, texts []cty.Value, place func(i int) hcl.Range) []element {
 	elements := make([]element, 0, len(texts))
 	for i, v := range texts {
-		at := attr.Expr.Range()
-		if places != nil {
-			at = places[i].Range()
-		}
+		at := place(i)
 		if v.IsNull() {
 			b.errAt(at, "Null in "+name, "element %d of %s is null. Leave it out, or use compact().", i+1, b.key(name))
 			continue
@@ -347,7 +379,7 @@ func (b *block) list(name string, attr *hcl.Attribute, example string) ([]elemen
 		}
 		elements = append(elements, element{v.AsString(), at})
 	}
-	return elements, true
+	return elements
 }
 
 // textsOf converts the elements of a list, set or tuple to strings.

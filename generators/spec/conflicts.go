@@ -15,7 +15,8 @@ type claim struct {
 
 // checkPorts finds the ports that two sites want on one address, and the pins
 // that lie where other programs take ports.
-func (l *loader) checkPorts(reserved bool) {
+func (l *loader) checkPorts() {
+	reserved := l.reserves()
 	byAddress := map[netip.Addr][]claim{}
 	var addrs []netip.Addr
 	for _, s := range l.spec.Sites {

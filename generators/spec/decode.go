@@ -20,14 +20,17 @@ type rawFile struct {
 	Sites     []rawBlock  `hcl:"site,block"`
 	Gateways  []rawBlock  `hcl:"gateway,block"`
 	Targets   []rawBlock  `hcl:"target,block"`
+	Profiles  []rawBlock  `hcl:"profile,block"`
+	Expects   []rawBlock  `hcl:"expect,block"`
 }
 
 type rawLocals struct {
 	Body hcl.Body `hcl:",remain"`
 }
 
-// decode turns the blocks into the Spec. Hosts come first and gateways last,
-// in all files, because sites refer to hosts and gateways to sites.
+// decode turns the blocks into the Spec. In all files, what is referred to
+// comes before what refers to it: sites to hosts and profiles, gateways and
+// expectations to sites.
 func (l *loader) decode() {
 	files := make([]rawFile, len(l.bodies))
 	made := 0
@@ -37,23 +40,21 @@ func (l *loader) decode() {
 	for i, src := range l.bodies {
 		l.add(gohcl.DecodeBody(dynblock.Expand(src.body, l.ctx, limit), l.ctx, &files[i])...)
 	}
-	for i := range files {
-		for j := range files[i].Hosts {
-			l.decodeHost(&files[i].Hosts[j])
+	each := func(blocks func(*rawFile) []rawBlock, decode func(*rawBlock)) {
+		for i := range files {
+			of := blocks(&files[i])
+			for j := range of {
+				decode(&of[j])
+			}
 		}
 	}
-	targets := l.decodeTargets(files)
-	for i := range files {
-		for j := range files[i].Sites {
-			l.decodeSite(&files[i].Sites[j])
-		}
-	}
-	for i := range files {
-		for j := range files[i].Gateways {
-			l.decodeGateway(&files[i].Gateways[j])
-		}
-	}
-	l.checkPorts(targets)
+	each(func(f *rawFile) []rawBlock { return f.Hosts }, l.decodeHost)
+	each(func(f *rawFile) []rawBlock { return f.Profiles }, l.decodeProfile)
+	each(func(f *rawFile) []rawBlock { return f.Targets }, l.decodeTarget)
+	each(func(f *rawFile) []rawBlock { return f.Sites }, l.decodeSite)
+	each(func(f *rawFile) []rawBlock { return f.Gateways }, l.decodeGateway)
+	each(func(f *rawFile) []rawBlock { return f.Expects }, l.decodeExpect)
+	l.checkPorts()
 	l.checkAnySite(files)
 }
 

@@ -91,6 +91,8 @@ type loader struct {
 	// so that references to it are not reported as unknown.
 	hosts    map[string]*Host
 	sites    map[string]*Site
+	profiles map[string]*ownServer
+	targets  []string             // labels of the target blocks
 	declared map[string]hcl.Range // "site downloads" → where
 
 	broken map[hcl.Range]bool // blocks with a syntax error, by their headers
@@ -105,7 +107,7 @@ func newLoader(fsys fs.FS, o Options) *loader {
 		ctx:          &hcl.EvalContext{Functions: functions()},
 		declaredVars: map[string]*variable{}, undeclaredVars: map[string]bool{},
 		declaredLocals: map[string]*local{}, undeclaredLocals: map[string]bool{},
-		hosts: map[string]*Host{}, sites: map[string]*Site{},
+		hosts: map[string]*Host{}, sites: map[string]*Site{}, profiles: map[string]*ownServer{},
 		declared: map[string]hcl.Range{}, broken: map[hcl.Range]bool{},
 	}
 	l.meter = &meter{report: l.err}

@@ -173,9 +173,25 @@ func dump(t *testing.T, s *Spec) []byte {
 	for _, x := range s.Sites {
 		line("site", struct {
 			*Site
-			Host   string
-			Ranges *struct{} `json:",omitempty"`
+			Host    string
+			Ranges  *struct{} `json:",omitempty"`
+			Profile *struct{} `json:",omitempty"`
 		}{Site: x, Host: x.Host.Name})
+	}
+	for _, p := range s.Profiles {
+		line("profile", struct {
+			*Profile
+			Ranges *struct{} `json:",omitempty"`
+		}{Profile: p})
+	}
+	for _, e := range s.Expects {
+		to := ""
+		if e.Site != nil {
+			to = e.Site.Name
+		} else {
+			to = e.Host.Name
+		}
+		fmt.Fprintf(&out, "expect %s from %v to %s data %t port %d accept %t\n", e.Name, e.From, to, e.Data, e.Port, e.Accept)
 	}
 	for _, g := range s.Gateways {
 		fmt.Fprintf(&out, "gateway %s %s", g.Name, g.Address)

@@ -8,8 +8,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 )
 
-// Spec is a folder of *.pasv.hcl files, decoded and checked. Hosts, sites,
-// gateways and targets stand in the order of file name, then position.
+// Spec is a folder of *.pasv.hcl files, decoded and checked. The blocks of a
+// kind stand in the order of file name, then position.
 type Spec struct {
 	// Name is the file's or the folder's base name. It stands in the header
 	// of every generated file, so it never carries a path.
@@ -18,6 +18,8 @@ type Spec struct {
 	Sites    []*Site
 	Gateways []*Gateway
 	Targets  []*Target
+	Profiles []*Profile // server profiles of the user's own
+	Expects  []*Expect  // expectations that the rules are held to
 	// Files are the parsed sources by name, for writing diagnostics with
 	// their source lines.
 	Files map[string]*hcl.File
@@ -124,7 +126,8 @@ type Site struct {
 	Name      string
 	Host      *Host
 	Addresses []netip.Addr // some or all of the host's, in the host's order
-	Server    string       // name of a sizing profile
+	Server    string       // name of a sizing profile, or of Profile
+	Profile   *Profile     // the spec's own profile of that name; nil: a known server
 	Port      uint16       // control port
 	Announce  netip.Addr   // address in the 227 reply; zero: the control connection's own
 	Clients   []netip.Prefix

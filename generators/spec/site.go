@@ -79,10 +79,18 @@ func (l *loader) siteServer(b *block, s *Site, attr *hcl.Attribute) Server {
 		return Server{}
 	}
 	s.Server = name
+	if own, declared := l.profiles[name]; declared {
+		if own == nil { // the profile's own error has been reported
+			*b.failed = true
+			return Server{}
+		}
+		s.Profile = own.profile
+		return own.Server
+	}
 	server, known := l.o.Servers[name]
 	if !known {
-		names := namesOf(l.o.Servers)
-		b.err("server", "Unknown server", "no profile of a server %q is known.%s The known ones are %s.", name, l.suggest(name, names), quotedList(names))
+		names := append(namesOf(l.o.Servers), namesOf(l.profiles)...)
+		b.err("server", "Unknown server", "no profile of a server %q is known.%s The known ones are %s. A profile block describes another.", name, l.suggest(name, names), quotedList(names))
 	}
 	return server
 }

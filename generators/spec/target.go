@@ -16,23 +16,15 @@ const maxSource = 1 << 20
 
 var sourceSchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "source"}}}
 
-// decodeTargets returns whether the targets of the spec reserve data ports
-// against being given out as ephemeral ones.
-func (l *loader) decodeTargets(files []rawFile) (reserve bool) {
-	any := false
-	for i := range files {
-		for j := range files[i].Targets {
-			any = true
-			raw := &files[i].Targets[j]
-			reserve = reserve || raw.Label == "sysctl"
-			l.decodeTarget(raw)
-		}
-	}
-	return reserve || !any
+// reserves tells whether the spec's targets reserve data ports against being
+// given out as ephemeral ones: one of them does, and it is among the default.
+func (l *loader) reserves() bool {
+	return len(l.targets) == 0 || slices.Contains(l.targets, "sysctl")
 }
 
 func (l *loader) decodeTarget(raw *rawBlock) {
 	b := l.block("target", raw)
+	l.targets = append(l.targets, raw.Label)
 	if !slices.Contains(l.o.Targets, raw.Label) {
 		b.errAt(raw.LabelRange, "Unknown target", "there is no target %q.%s The known ones are %s.", raw.Label, l.suggest(raw.Label, l.o.Targets), quotedList(l.o.Targets))
 		return

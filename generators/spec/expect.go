@@ -1,0 +1,140 @@
+package spec
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// Expect is an expectation of the user's own about the rendered rules: what
+// becomes of new connections from clients to a port.
+type Expect struct {
+	Name string
+	From []netip.Addr
+	// To a site: to its data ports, or to its control port.
+	Site *Site
+	Data bool
+	// To a port of a host, where Site is nil.
+	Host   *Host
+	Port   uint16
+	Accept bool // else the connection is dropped
+	Ranges Ranges
+}
+
+type rawExpect struct {
+	From    *hcl.Attribute `hcl:"from,optional"`
+	To      *hcl.Attribute `hcl:"to,optional"`
+	Verdict *hcl.Attribute `hcl:"verdict,optional"`
+}
+
+func (l *loader) decodeExpect(raw *rawBlock) {
+	b := l.block("expect", raw)
+	l.checkName("expect", b, raw)
+	var r rawExpect
+	b.decode(raw.Body, &r)
+	e := &Expect{Name: raw.Label, Ranges: b.ranges}
+	if elements, ok := b.oneOrMore("from", r.From, `"198.51.100.9"`); ok {
+		if len(elements) == 0 && !*b.failed {
+			b.err("from", "No addresses", "from is empty. Name the address of a client.")
+		}
+		e.From = b.addresses("from", elements)
+	}
+	b.missing("from", `Name the address of a client, like from = "198.51.100.9".`)
+	e.Accept = b.choice("verdict", r.Verdict, "", "accept", "drop") == "accept"
+	b.missing("verdict", `Write what must become of the connection: verdict = "accept" or "drop".`)
+	if text, ok := b.reference("to", r.To); ok {
+		l.expectTo(b, e, text)
+	}
+	b.missing("to", "Write where the connection goes: to = site.NAME.data, site.NAME.control or \"HOST:PORT\".")
+	if !*b.failed && (e.Site != nil || e.Host != nil) {
+		checkExpectFamily(b, e)
+	}
+	if !*b.failed {
+		l.spec.Expects = append(l.spec.Expects, e)
+	}
+}
+
+// reference reads an attribute that is a reference like site.downloads.data,
+// with or without quotes.
+func (b *block) reference(name string, attr *hcl.Attribute) (string, bool) {
+	if attr == nil {
+		return "", false
+	}
+	traversal, diags := hcl.AbsTraversalForExpr(attr.Expr)
+	if diags.HasErrors() || traversal.RootName() != "site" {
+		return b.text(name, attr, "site.downloads.data")
+	}
+	b.ranges[b.key(name)] = attr.Expr.Range()
+	words := []string{"site"}
+	for _, step := range traversal[1:] {
+		switch s := step.(type) {
+		case hcl.TraverseAttr:
+			words = append(words, s.Name)
+		case hcl.TraverseIndex:
+			if s.Key.Type() == cty.String {
+				words = append(words, s.Key.AsString())
+			}
+		}
+	}
+	return strings.Join(words, "."), true
+}
+
+func (l *loader) expectTo(b *block, e *Expect, text string) {
+	words := strings.Split(text, ".")
+	if words[0] != "site" {
+		l.expectHost(b, e, text)
+		return
+	}
+	if len(words) != 3 || words[2] != "data" && words[2] != "control" {
+		b.err("to", "Invalid destination", "%s is no destination. Write site.NAME.data or site.NAME.control.", text)
+		return
+	}
+	site, declared := l.sites[words[1]]
+	if !declared && len(l.broken) == 0 {
+		b.err("to", "Unknown site", "no site block is named %q.%s Name one that is, or add it.", words[1], l.suggest(words[1], namesOf(l.sites)))
+	}
+	if site == nil {
+		*b.failed = true // which has been reported
+		return
+	}
+	e.Site, e.Data = site, words[2] == "data"
+}
+
+func (l *loader) expectHost(b *block, e *Expect, text string) {
+	name, port, ok := strings.Cut(text, ":")
+	n, err := strconv.ParseUint(port, 10, 16)
+	if !ok || err != nil || n == 0 {
+		b.err("to", "Invalid destination", "%q is no destination. Write site.NAME.data, site.NAME.control, or a host and a port like \"edge1:22\".", text)
+		return
+	}
+	host, declared := l.hosts[name]
+	if !declared && len(l.broken) == 0 {
+		b.err("to", "Unknown host", "no host block is named %q.%s Name one that is, or add it.", name, l.suggest(name, namesOf(l.hosts)))
+	}
+	if host == nil {
+		*b.failed = true // which has been reported
+		return
+	}
+	e.Host, e.Port = host, uint16(n)
+}
+
+// checkExpectFamily finds addresses from which no packet reaches the
+// destination, so that any verdict on them would be true.
+func checkExpectFamily(b *block, e *Expect) {
+	var to []netip.Addr
+	if e.Site != nil {
+		to = e.Site.Addresses
+	} else {
+		to = e.Host.Addresses
+	}
+	v4, v6 := families(to)
+	for _, from := range e.From {
+		if from.Is4() && !v4 || from.Is6() && !v6 {
+			b.err("from", "Client of the wrong family", "%s cannot reach the destination, which has only %s addresses (%s). Write a client of that family.", from, familyName(v4), addressList(to))
+			return
+		}
+	}
+}
