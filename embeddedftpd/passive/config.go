@@ -50,8 +50,9 @@ type Config struct {
 
 	// Rest is how long a port is kept from a client's next session after a
 	// reservation there ended without its connection, which may still be under
-	// way: a lost SYN is sent again after 1 s (RFC 6298 section 2). Negative: no
-	// rest.
+	// way: a lost SYN is sent again after 1 s (RFC 6298 section 2). Where it is
+	// longer than MaxWait and no other port is free, that next session is refused.
+	// Negative: no rest.
 	Rest time.Duration
 
 	// IPv6Prefix is how many leading bits of an IPv6 address make one client, 1

@@ -6,9 +6,10 @@ import "time"
 // time, so both lists are in order of their ends by construction, and one timer
 // serves them all.
 
-// rest keeps sl from the client's other sessions for a while: the connection of
-// the reservation that ended there may still come.
-func (p *Pool) rest(sl *slot) {
+// rest keeps r's port from the client's other sessions for a while: the
+// connection may still come.
+func (p *Pool) rest(r *Reservation) {
+	sl := r.slot
 	if p.config.Rest < 0 {
 		p.vacate(sl)
 		return
@@ -19,13 +20,22 @@ func (p *Pool) rest(sl *slot) {
 	} else {
 		p.resting.MoveToBack(sl.resting)
 	}
-	p.wake(sl.until)
+	if !p.shares(r.mark) {
+		sl.former = r
+	}
+	p.alarmBy(sl.until)
 	// A reservation that shares need not wait for the end of the rest.
 	p.grant(sl.source)
 }
 
-// wake makes the timer go off at t or earlier.
-func (p *Pool) wake(t time.Time) {
+// endRest ends the rest of sl.
+func (p *Pool) endRest(sl *slot) {
+	p.resting.Remove(sl.resting)
+	sl.resting, sl.former = nil, nil
+}
+
+// alarmBy makes the timer go off at t or earlier.
+func (p *Pool) alarmBy(t time.Time) {
 	if p.alarm.IsZero() || t.Before(p.alarm) {
 		p.alarm = t
 		p.timer.Reset(time.Until(t))
@@ -44,17 +54,17 @@ func (p *Pool) sweep() {
 	for e := p.expiring.Front(); e != nil; e = p.expiring.Front() {
 		r := e.Value.(*Reservation)
 		if r.deadline.After(now) {
-			p.wake(r.deadline)
+			p.alarmBy(r.deadline)
 			break
 		}
 		p.stats.Expired++
 		p.end(r, ErrExpired)
-		p.rest(r.slot)
+		p.rest(r)
 	}
 	for e := p.resting.Front(); e != nil; e = p.resting.Front() {
 		sl := e.Value.(*slot)
 		if sl.until.After(now) {
-			p.wake(sl.until)
+			p.alarmBy(sl.until)
 			return
 		}
 		if now.Before(p.stalled.Add(p.config.Rest)) {
@@ -62,8 +72,7 @@ func (p *Pool) sweep() {
 			p.resting.MoveToBack(e)
 			continue
 		}
-		p.resting.Remove(e)
-		sl.resting = nil
+		p.endRest(sl)
 		p.vacate(sl)
 	}
 }

@@ -144,8 +144,6 @@ func (h *handshake) reservation(resumed bool) *Reservation {
 		return nil
 	case resumed && r.mark.id != h.mark:
 		return nil
-	case !resumed && h.pool.config.Reuse == ReuseRequired:
-		return nil
 	}
 	return r
 }

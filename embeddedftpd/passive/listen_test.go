@@ -62,14 +62,25 @@ func TestListenersHandedIn(t *testing.T) {
 		return l
 	}
 	inRange, outside := listenTCP(c.Last), listenTCP(0)
-	c.Listeners = []*net.TCPListener{inRange, outside}
-	p, err := Open(t.Context(), c)
+	file, err := inRange.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := net.FileListener(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file.Close()
+	c.Listeners = []*net.TCPListener{inRange, outside, again.(*net.TCPListener)}
+	p, err = Open(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	if err := outside.SetDeadline(time.Now()); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("the listener outside the range: %v, want it closed", err)
+	for _, l := range c.Listeners[1:] {
+		if err := l.SetDeadline(time.Now()); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("a listener outside the range, or a second one of its port: %v, want it closed", err)
+		}
 	}
 	var both []*Reservation
 	for range 2 {

@@ -80,10 +80,14 @@ func (p *Pool) ports() int { return int(p.config.Last) - int(p.config.First) + 1
 // The error is a *BusyError after Config.MaxWait or where Config.MaxQueue
 // others wait already, ErrLocal, ErrNoTLS, ErrClosed, or ctx's.
 func (p *Pool) Reserve(ctx context.Context, client, local netip.Addr, mark *Mark) (*Reservation, error) {
+	return p.reserve(ctx, p.key(client, local), mark, nil)
+}
+
+// reserve is Reserve for a session whose last reservation was former, or nil.
+func (p *Pool) reserve(ctx context.Context, k sourceKey, mark *Mark, former *Reservation) (*Reservation, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	k := p.key(client, local)
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
@@ -102,6 +106,11 @@ func (p *Pool) Reserve(ctx context.Context, client, local netip.Addr, mark *Mark
 		if port, ok := p.choose(s, mark); ok {
 			defer p.mu.Unlock()
 			return p.place(s, port, mark), nil
+		}
+		if former != nil && former.slot.former == former {
+			defer p.mu.Unlock()
+			p.endRest(former.slot)
+			return p.place(s, former.port, mark), nil
 		}
 	}
 	if s.queue.Len() >= p.config.MaxQueue || p.config.MaxWait < 0 {

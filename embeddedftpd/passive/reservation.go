@@ -92,7 +92,7 @@ func (r *Reservation) Release() {
 	case pending:
 		p.stats.Released++
 		p.end(r, ErrReleased)
-		p.rest(r.slot)
+		p.rest(r)
 	case arrived:
 		c = p.drop(r, ErrReleased)
 	}
@@ -100,6 +100,16 @@ func (r *Reservation) Release() {
 	if c != nil {
 		refuse(c)
 	}
+}
+
+// Renew releases r and reserves for the same session again, as Reserve does.
+// Where every other port is taken and nobody waits, it gets r's port back
+// without a rest: the connection that may still come is the session's own. So a
+// client that tries again after a failed transfer is served even from a range of
+// one port.
+func (r *Reservation) Renew(ctx context.Context, mark *Mark) (*Reservation, error) {
+	r.Release()
+	return r.pool.reserve(ctx, r.slot.source.key, mark, r)
 }
 
 // settle moves r out of pending and wakes its Accept. The pool's lock is held.

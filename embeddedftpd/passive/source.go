@@ -29,6 +29,7 @@ type slot struct {
 	shared  map[markID]*Reservation // a connection by this key must show which it is
 	until   time.Time               // while at rest: the end of it
 	resting *list.Element           // in pool.resting while at rest
+	former  *Reservation            // while at rest: the only one that a late connection can be for, if there is one
 }
 
 func (sl *slot) reserved() bool { return sl.sole != nil || len(sl.shared) > 0 }
@@ -127,6 +128,7 @@ func (p *Pool) place(s *source, port uint16, m *Mark) *Reservation {
 		sl = &slot{source: s, port: port}
 		s.slots[port] = sl
 	}
+	sl.former = nil
 	p.stats.Reserved++
 	r := &Reservation{pool: p, slot: sl, port: port, mark: m, number: p.stats.Reserved, deadline: time.Now().Add(p.config.Expiry)}
 	r.expiring = p.expiring.PushBack(r)
@@ -141,7 +143,7 @@ func (p *Pool) place(s *source, port uint16, m *Mark) *Reservation {
 	if m != nil {
 		s.marked++
 	}
-	p.wake(r.deadline)
+	p.alarmBy(r.deadline)
 	return r
 }
 
