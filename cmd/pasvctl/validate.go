@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/diagnostics"
+	"github.com/pasvctl/pasvctl/generators"
 )
 
 type validator struct {
@@ -51,7 +52,7 @@ func (v *validator) run(path string) error {
 	diags := p.diags
 	if !diags.HasErrors() {
 		_, more := p.Files()
-		diags = append(diags, more...)
+		diags = generators.InOrder(append(diags, more...))
 	}
 	r := p.report(diags)
 	if v.format != "text" {
