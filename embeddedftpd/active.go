@@ -46,6 +46,8 @@ func (s *session) active(to netip.AddrPort, ok bool) {
 		s.reply(502, "Active mode is off; use PASV or EPSV.")
 	case s.data.epsvOnly:
 		s.reply(503, "EPSV ALL has been sent: only EPSV from now on.")
+	case s.tls.protData:
+		s.reply(504, "Under PROT P use PASV or EPSV.")
 	case !ok:
 		s.reply(501, "The address is malformed.")
 	case to.Addr().Unmap() != s.client.WithZone(""):
@@ -53,6 +55,7 @@ func (s *session) active(to netip.AddrPort, ok bool) {
 		s.reply(504, "Only to your own address.")
 	case to.Port() < 1024:
 		s.reply(504, "Not to a port below 1024.")
+	case !s.protected(true):
 	default:
 		s.releaseData()
 		s.data.next = activeTarget{from: s.local, to: netip.AddrPortFrom(s.client, to.Port())}

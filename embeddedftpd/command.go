@@ -49,6 +49,9 @@ func (r *lineReader) buffered() bool {
 	return bytes.IndexByte(r.buf[r.start:r.end], '\n') >= 0
 }
 
+// pending tells whether bytes have been read that no line has returned.
+func (r *lineReader) pending() bool { return r.start < r.end }
+
 // next returns the next line without its line end, CRLF or a bare LF. An
 // error of the source comes back as it is, and next may be called again
 // after a timeout: what was read of the line is kept.

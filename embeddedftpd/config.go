@@ -47,6 +47,9 @@ type Config struct {
 	// empty: no anonymous logins.
 	AnonymousRoot string
 
+	// TLS is FTP over TLS; nil: clear text only.
+	TLS *TLS
+
 	// LoginTimeout is the time from the connection to a login (60 s).
 	LoginTimeout time.Duration
 	// MaxLoginAttempts is the number of wrong passwords after which a session

@@ -65,7 +65,10 @@ func (s *session) epsv(arg string) {
 // reserve replaces the session's reservation with a new one.
 func (s *session) reserve() (port uint16, ok bool) {
 	s.releaseData()
-	r, err := s.srv.pool.Reserve(s.ctx, s.client, s.local, nil)
+	if !s.protected(true) {
+		return 0, false
+	}
+	r, err := s.srv.pool.Reserve(s.ctx, s.client, s.local, s.mark())
 	switch {
 	case errors.Is(err, passive.ErrBusy):
 		s.log.Warn("no passive port", "error", err)

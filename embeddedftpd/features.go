@@ -49,7 +49,8 @@ func (s *session) syst(string) { s.reply(215, "UNIX Type: L8") }
 
 // feat is RFC 2389: what goes beyond RFC 959.
 func (s *session) feat(string) {
-	lines := []string{"Features:", "CLNT", "EPSV", "HOST", "MDTM", "MFMT"}
+	lines := append([]string{"Features:"}, s.tlsFeatures()...)
+	lines = append(lines, "CLNT", "EPSV", "HOST", "MDTM", "MFMT")
 	star := func(on bool) string {
 		if on {
 			return "*"

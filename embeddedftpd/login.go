@@ -22,6 +22,9 @@ func isAnonymous(name string) bool {
 }
 
 func (s *session) user(name string) {
+	if !s.protected(false) {
+		return
+	}
 	s.releaseData()
 	s.logout()
 	s.login.name = name
@@ -54,7 +57,7 @@ func (s *session) pass(password string) {
 	}
 	if err == nil {
 		s.srv.totals.logins.Add(1)
-		s.log.Info("login", "user", user.Name, "read_only", user.ReadOnly)
+		s.log.Info("login", "user", user.Name, "read_only", user.ReadOnly, "tls", s.tls.conn != nil)
 		s.reply(230, "Logged in.")
 		return
 	}

@@ -37,6 +37,24 @@ func (w *replyWriter) write(code int, lines ...string) error {
 	return w.err
 }
 
+// redirect sends the replies from now on over conn.
+func (w *replyWriter) redirect(conn net.Conn) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.conn = conn
+}
+
+// close ends the sending side: under TLS with a closing alert, so that the
+// client knows that the last reply was the last.
+func (w *replyWriter) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if c, ok := w.conn.(interface{ CloseWrite() error }); ok && w.err == nil {
+		w.conn.SetWriteDeadline(time.Now().Add(time.Second))
+		c.CloseWrite()
+	}
+}
+
 // appendReply formats a reply: "code-first", the lines between indented by a
 // space so that none can look like the last, "code last".
 func appendReply(buf []byte, code int, lines []string) []byte {

@@ -24,6 +24,8 @@ type Server struct {
 	admission admission
 	guard     loginGuard
 	roots     rootCache
+	// certificate is nil without TLS.
+	certificate *certificateSource
 
 	// stopping is closed when the server is asked to stop.
 	stopping chan struct{}
@@ -59,15 +61,28 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		}
 		s.listeners = append(s.listeners, l)
 	}
-	s.pool, err = passive.Open(ctx, passive.Config{
-		Addresses: cfg.addresses(), First: cfg.PassiveFirst, Last: cfg.PassiveLast,
-		MaxWait: cfg.MaxWait, Expiry: cfg.ConnectTimeout, IPv6Prefix: cfg.IPv6ClientPrefix, Log: cfg.Log,
-	})
-	if err != nil {
+	if err = s.openPool(ctx); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+func (s *Server) openPool(ctx context.Context) (err error) {
+	cfg := s.cfg
+	c := passive.Config{
+		Addresses: cfg.addresses(), First: cfg.PassiveFirst, Last: cfg.PassiveLast,
+		MaxWait: cfg.MaxWait, Expiry: cfg.ConnectTimeout, IPv6Prefix: cfg.IPv6ClientPrefix, Log: cfg.Log,
+	}
+	if cfg.TLS != nil {
+		s.certificate, err = newCertificateSource(cfg.TLS, append(cfg.addresses(), cfg.Announce), cfg.Log)
+		if err != nil {
+			return err
+		}
+		c.TLS, c.Reuse = baseTLS(s.certificate), cfg.TLS.reuse()
+	}
+	s.pool, err = passive.Open(ctx, c)
+	return err
 }
 
 // listenControl binds a control port. What it sets on the listening socket,

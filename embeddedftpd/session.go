@@ -25,7 +25,7 @@ type session struct {
 	srv    *Server
 	ctx    context.Context // ends with the session
 	cancel context.CancelFunc
-	conn   net.Conn
+	tcp    *net.TCPConn
 	lines  *lineReader
 	out    replyWriter
 	log    *slog.Logger
@@ -36,6 +36,7 @@ type session struct {
 	login    loginState
 	files    fileState
 	data     dataState
+	tls      tlsState
 	features featureState
 	quitting bool
 
@@ -49,7 +50,7 @@ func newSession(srv *Server, conn *net.TCPConn, client netip.Addr) *session {
 	local, _ := addrOf(conn.LocalAddr())
 	ctx, cancel := context.WithCancel(context.Background())
 	return &session{
-		srv: srv, ctx: ctx, cancel: cancel, conn: conn,
+		srv: srv, ctx: ctx, cancel: cancel, tcp: conn,
 		lines: newLineReader(conn), out: replyWriter{conn: conn},
 		log:    srv.log.With("session", srv.nextSession.Add(1), "client", client.String()),
 		client: client, local: local, started: time.Now(),
@@ -62,7 +63,9 @@ func newSession(srv *Server, conn *net.TCPConn, client netip.Addr) *session {
 func (s *session) serve() {
 	defer s.end()
 	defer s.survive("session")
-	s.reply(220, "pasvctl FTP server ready.")
+	if !s.greet() {
+		return
+	}
 	for !s.quitting {
 		cmd, err := s.next()
 		switch {
@@ -82,6 +85,19 @@ func (s *session) serve() {
 	}
 }
 
+// greet says 220, under implicit TLS after the handshake.
+func (s *session) greet() bool {
+	if tls := s.srv.cfg.TLS; tls != nil && tls.Implicit {
+		if err := s.secure(); err != nil {
+			s.log.Info("TLS handshake failed", "error", err)
+			return false
+		}
+		s.tls.pbsz, s.tls.protData = true, true
+	}
+	s.reply(220, "pasvctl FTP server ready.")
+	return true
+}
+
 // survive turns a panic into a log record: it costs its own session and no
 // other.
 func (s *session) survive(where string) {
@@ -93,6 +109,9 @@ func (s *session) survive(where string) {
 
 // end leaves nothing behind: no transfer, reservation, file or socket.
 func (s *session) end() {
+	if s.quitting {
+		s.out.close()
+	}
 	s.kill()
 	if t := s.running(); t != nil {
 		<-t.done
@@ -105,7 +124,7 @@ func (s *session) end() {
 // kill ends the session from any goroutine.
 func (s *session) kill() {
 	s.cancel()
-	s.conn.Close()
+	s.tcp.Close()
 	if t := s.running(); t != nil {
 		t.abort()
 	}
@@ -208,7 +227,7 @@ func (s *session) rearm() {
 	default:
 		at = now.Add(s.srv.cfg.IdleTimeout)
 	}
-	s.conn.SetReadDeadline(at)
+	s.tcp.SetReadDeadline(at)
 }
 
 // begin makes t the running transfer; it is called by the session's goroutine
@@ -227,6 +246,13 @@ func (s *session) finish(t *transfer) {
 	s.transfer = nil
 	s.rearm()
 	close(t.done)
+}
+
+// waiting tells whether commands sent ahead are still to be carried out.
+func (s *session) waiting() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.queued) > 0
 }
 
 func (s *session) running() *transfer {

@@ -3,6 +3,7 @@ package embeddedftpd
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -110,11 +111,9 @@ func (s *session) runTransfer(t *transfer, body func(net.Conn) error) {
 	}
 	if err == nil {
 		err = conn.Close()
-	} else if tcp, ok := conn.(*net.TCPConn); ok {
-		// A reset, so that the client cannot take the part for the whole.
-		tcp.SetLinger(0)
+	} else {
+		t.breakOff(conn)
 	}
-	conn.Close()
 	s.report(t, err)
 }
 
@@ -137,6 +136,19 @@ func (t *transfer) closeFile() error {
 		return localError{err}
 	}
 	return nil
+}
+
+// breakOff closes the data connection of a failed transfer so that the client
+// cannot take the part for the whole: with a reset, under TLS without the
+// closing alert.
+func (t *transfer) breakOff(conn net.Conn) {
+	switch c := conn.(type) {
+	case *tls.Conn:
+		c.NetConn().Close()
+	case *net.TCPConn:
+		c.SetLinger(0)
+		c.Close()
+	}
 }
 
 // noConnection replies where the data connection never came.

@@ -1,0 +1,186 @@
+package embeddedftpd
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"time"
+
+	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
+)
+
+// TLS configures FTP over TLS (RFC 4217), versions 1.2 and 1.3.
+type TLS struct {
+	// Certificate and Key are PEM files, the leaf first. They are read again
+	// when they change; a pair that cannot be used leaves the one before in use.
+	// Both empty: a self-signed certificate, made at start, for a first try.
+	Certificate, Key string
+	// Implicit: TLS begins with the connection, not with AUTH (the older
+	// practice, on port 990), and data connections are protected from the start.
+	Implicit bool
+	// Required: no login and no data connection in clear text.
+	Required bool
+	// ReusePreferred admits data connections that do not resume their control
+	// connection's TLS session, for clients that cannot. Each then needs a
+	// passive port of its own among its address's, as in clear text, and whoever
+	// of that address connects first is taken for the client.
+	ReusePreferred bool
+}
+
+// tlsState is what protects a session.
+type tlsState struct {
+	conn     *tls.Conn     // of the control connection; nil: clear text
+	mark     *passive.Mark // of this control connection, in its tickets
+	pbsz     bool          // PBSZ has been sent
+	protData bool          // PROT P
+}
+
+var errSentAhead = errors.New("commands were sent ahead of the TLS handshake")
+
+// baseTLS is the configuration that all connections of a server share, and
+// with it the keys of its session tickets.
+func baseTLS(source *certificateSource) *tls.Config {
+	return &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		GetCertificate: source.get,
+		// Small first records serve web pages; a file is best sent in full ones.
+		DynamicRecordSizingDisabled: true,
+	}
+}
+
+func (c *TLS) reuse() passive.Reuse {
+	if c.ReusePreferred {
+		return passive.ReusePreferred
+	}
+	return passive.ReuseRequired
+}
+
+// secure puts the control connection under TLS.
+func (s *session) secure() error {
+	if s.lines.pending() || s.waiting() {
+		// What came before the handshake is not protected by it, and whoever is on
+		// the way may have put it there.
+		return errSentAhead
+	}
+	mark := passive.NewMark()
+	conn := tls.Server(s.tcp, s.srv.pool.ControlConfig(mark))
+	ctx, cancel := context.WithTimeout(s.ctx, s.srv.cfg.LoginTimeout)
+	defer cancel()
+	s.tcp.SetDeadline(time.Time{})
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return err
+	}
+	s.lines = newLineReader(conn)
+	s.out.redirect(conn)
+	s.tls = tlsState{conn: conn, mark: mark}
+	state := conn.ConnectionState()
+	s.log.Debug("TLS", "version", tls.VersionName(state.Version), "cipher", tls.CipherSuiteName(state.CipherSuite))
+	return nil
+}
+
+// auth is RFC 4217 section 4: the session begins anew under TLS.
+func (s *session) auth(arg string) {
+	switch {
+	case s.srv.cfg.TLS == nil:
+		s.reply(502, "TLS is not available.")
+		return
+	case s.tls.conn != nil:
+		s.reply(503, "TLS is on already.")
+		return
+	}
+	switch upperASCII(arg) {
+	case "TLS", "TLS-C":
+	default:
+		s.reply(504, "Only AUTH TLS is known.")
+		return
+	}
+	s.reply(234, "Begin the TLS handshake.")
+	s.releaseData()
+	s.logout()
+	s.data = dataState{ascii: true}
+	if err := s.secure(); err != nil {
+		s.log.Info("TLS handshake failed", "error", err)
+		s.kill()
+		s.quitting = true
+	}
+}
+
+// pbsz is RFC 4217 section 8: with TLS the only size is 0.
+func (s *session) pbsz(arg string) {
+	switch {
+	case s.tls.conn == nil:
+		s.reply(503, "Send AUTH TLS first.")
+	case !digits(arg):
+		s.reply(501, "Usage: PBSZ <sp> 0")
+	default:
+		s.tls.pbsz = true
+		s.reply(200, "PBSZ=0")
+	}
+}
+
+// prot is RFC 4217 section 9. A reservation was made for the level before, so
+// it goes.
+func (s *session) prot(arg string) {
+	level := upperASCII(arg)
+	switch {
+	case !s.tls.pbsz:
+		s.reply(503, "Send PBSZ first.")
+	case level == "P":
+		s.releaseData()
+		s.tls.protData = true
+		s.reply(200, "Data connections are protected.")
+	case level == "C" && s.srv.cfg.TLS.Required:
+		s.reply(534, "Data connections must be protected here.")
+	case level == "C":
+		s.releaseData()
+		s.tls.protData = false
+		s.reply(200, "Data connections are in clear text.")
+	case level == "S" || level == "E":
+		s.reply(536, "TLS knows PROT C and PROT P.")
+	default:
+		s.reply(504, "Unknown level.")
+	}
+}
+
+// ccc would take the protection from the control connection, and with it the
+// only thing that tells one client from another on a shared port.
+func (s *session) ccc(string) {
+	if s.tls.conn == nil {
+		s.reply(533, "The control connection is in clear text already.")
+		return
+	}
+	s.reply(534, "The control connection stays protected.")
+}
+
+// protected tells whether TLS is as the server requires it for a login or,
+// with data, for a data connection, and says so where it is not.
+func (s *session) protected(data bool) bool {
+	required := s.srv.cfg.TLS != nil && s.srv.cfg.TLS.Required
+	switch {
+	case required && s.tls.conn == nil:
+		s.reply(530, "This server requires TLS: send AUTH TLS first.")
+	case required && data && !s.tls.protData:
+		// The code that vsftpd and ProFTPD use, for want of one in RFC 4217.
+		s.reply(522, "This server requires protected data connections: send PROT P first.")
+	default:
+		return true
+	}
+	return false
+}
+
+// mark is what the next data connection's TLS session must show; nil under
+// PROT C.
+func (s *session) mark() *passive.Mark {
+	if s.tls.protData {
+		return s.tls.mark
+	}
+	return nil
+}
+
+// tlsFeatures are the lines of FEAT for TLS.
+func (s *session) tlsFeatures() []string {
+	if s.srv.cfg.TLS == nil {
+		return nil
+	}
+	return []string{"AUTH TLS", "PBSZ", "PROT"}
+}
