@@ -17,10 +17,14 @@ func choices[V any](given string, known map[string]V) string {
 	}
 	sort.Strings(names)
 	list := fmt.Sprintf("There are %s.", strings.Join(names, ", "))
+	near, least := "", 3
 	for _, name := range names {
-		if levenshtein.Distance(given, name, nil) <= 2 {
-			return fmt.Sprintf("Did you mean %q? %s", name, list)
+		if d := levenshtein.Distance(given, name, nil); d < least {
+			near, least = name, d
 		}
+	}
+	if near != "" {
+		return fmt.Sprintf("Did you mean %q? %s", near, list)
 	}
 	return list
 }

@@ -31,6 +31,7 @@ var (
 const (
 	inside      = "PASVCTL_TEST_INSIDE"
 	certificate = "/etc/ssl/private/pure-ftpd.pem" // one file with both, where Pure-FTPd looks
+	oddPath     = `/etc/ssl/a "b" #c=d\e 'f'.pem`
 	fileContent = "what the shop sells\n"
 	// A password hash of "secret", in the format of shadow(5).
 	shadowHash = "$6$pasvctl$ntj4iJjpwr5LciZGs1xt8fWDAZha8NjlN234wN39IeL5grM8eb.IO52Vb/hUiQ841M4V21sQfZmyA6jFtfhNU0"
@@ -166,6 +167,7 @@ func writeCertificate(t *testing.T) {
 	both := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	both = append(both, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})...)
 	write(t, certificate, string(both), 0o600)
+	write(t, oddPath, string(both), 0o600)
 }
 
 func trustedRoots(t *testing.T) *x509.CertPool {

@@ -166,6 +166,7 @@ func TestServersSpeakTLS(t *testing.T) {
 	}{
 		{"explicit and required", secure(spec.TLSExplicit, true, true), []string{"vsftpd", "proftpd", "pureftpd"}},
 		{"explicit, reuse preferred", secure(spec.TLSExplicit, false, false), []string{"vsftpd", "proftpd", "pureftpd"}},
+		{"certificate at an odd path", spec.TLS{Mode: spec.TLSExplicit, Required: true, ReuseRequired: true, Certificate: oddPath, Key: oddPath}, []string{"vsftpd", "proftpd"}},
 		{"implicit", secure(spec.TLSImplicit, true, true), []string{"vsftpd", "proftpd"}},
 	}
 	for _, c := range cases {

@@ -1,0 +1,39 @@
+# The two formats of the aws target that the examples do not show.
+
+host "edge-1" {
+  addresses = ["203.0.113.10", "2001:db8::10"]
+}
+
+host "edge2" {
+  addresses = ["203.0.113.20"]
+}
+
+site "downloads" {
+  host   = "edge-1"
+  server = "vsftpd"
+  port   = 21
+
+  concurrency {
+    sessions = 10
+  }
+}
+
+site "edi" {
+  host    = "edge2"
+  server  = "proftpd"
+  port    = 2121
+  clients = ["192.0.2.0/25", "198.51.100.7/32"]
+
+  concurrency {
+    sessions = 10
+  }
+}
+
+target "aws" {
+  format = "cloudformation"
+  vpc_id = "vpc-0a1b2c3d"
+}
+
+target "aws" {
+  format = "cli"
+}

@@ -1,0 +1,52 @@
+package generators
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+func TestUserTemplateDiagnostics(t *testing.T) {
+	p := handPlan(handSite(handHost("edge1", "203.0.113.10"), "a", "vsftpd", 21, spec.PortRange{First: 61000, Last: 61009}, nil))
+	cases := []struct {
+		output, source string
+		want, detail   string
+		line, column   int
+	}{
+		{"motd", "{{ range .Sites }}{{ .Name }}: {{ .DataPorts.First }}{{ end }}", "", "", 0, 0},
+		{"docs/ports list.md", "", "", "", 0, 0},
+		{"../motd", "", "error: Not a path inside the output folder at spec", "../motd", 1, 0},
+		{"/motd", "", "error: Not a path inside the output folder at spec", "", 1, 0},
+		{"a//b", "", "error: Not a path inside the output folder at spec", "", 1, 0},
+		{".ssh/x", "", "error: Not a path inside the output folder at spec", "", 1, 0},
+		{"a\\\\b", "", "error: Not a path inside the output folder at spec", "", 1, 0},
+		{"motd", "one\n  {{ .Sits }}\n", "error: Mistake in the template at motd.tmpl", `there is no "Sits" here. Did you mean "Site"?`, 2, 6},
+		{"motd", "{{ range .Sites }}\n{{ .Port }}{{ end }}", "error: Mistake in the template at motd.tmpl", `Did you mean "Ports"?`, 2, 4},
+		{"motd", "{{ end }}", "error: Mistake in the template at motd.tmpl", "unexpected {{end}}", 1, 1},
+		{"motd", "{{ range 1000000000 }}{{ end }}", "error: Mistake in the template at motd.tmpl", "too much work", 1, 10},
+	}
+	for _, c := range cases {
+		t.Run(c.output+" "+c.source, func(t *testing.T) {
+			target := handTarget(t, "template", "source = \"motd.tmpl\"\noutput = \""+c.output+"\"")
+			target.(sourced).setSource([]byte(c.source))
+			files, diags := target.Files(p)
+			if c.want == "" {
+				if len(diags) > 0 || len(files) != 1 || files[0].Path != c.output {
+					t.Errorf("got %v and %d files", diags, len(files))
+				}
+				return
+			}
+			if !slices.Equal(said(diags), []string{c.want}) || files != nil {
+				t.Fatalf("got %q and %d files", said(diags), len(files))
+			}
+			if !strings.Contains(diags[0].Detail, c.detail) {
+				t.Errorf("detail: %s", diags[0].Detail)
+			}
+			if at := diags[0].Subject.Start; c.column > 0 && (at.Line != c.line || at.Column != c.column) {
+				t.Errorf("at %v", at)
+			}
+		})
+	}
+}
