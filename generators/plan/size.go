@@ -20,13 +20,14 @@ import (
 // compared: a fleet of equal sites asks once.
 type question struct {
 	server   string
+	own      *spec.Profile   // the spec's own profile of that name, or nil
 	workload sizing.Workload // Traffic is nil
 	traffic  sizing.Traffic
 	known    bool // whether traffic is known
 }
 
 func questionOf(s *spec.Site) question {
-	q := question{server: s.Server, workload: sizing.Workload{
+	q := question{server: s.Server, own: s.Profile, workload: sizing.Workload{
 		Sessions:           s.Concurrency.Sessions,
 		SessionsPerAddress: s.Concurrency.SessionsPerAddress,
 		Objective: sizing.Objective{
@@ -50,6 +51,34 @@ func questionOf(s *spec.Site) question {
 		}
 	}
 	return q
+}
+
+// profile is the profile of the server that is asked about.
+func (q question) profile() (sizing.Profile, bool) {
+	p := q.own
+	if p == nil {
+		return sizing.Lookup(q.server)
+	}
+	return sizing.Profile{
+		Name:            p.Name,
+		Title:           p.Title,
+		Hold:            sizing.Hold(p.Hold),
+		Pick:            sizing.Pick(p.Pick),
+		Tries:           p.Tries,
+		Scope:           sizing.Scope(p.Scope),
+		WhenFull:        sizing.WhenFull(p.WhenFull),
+		Strangers:       sizing.Strangers(p.Strangers),
+		AbandonedHold:   p.AbandonedHold,
+		RaceWindow:      p.RaceWindow,
+		PortRest:        p.PortRest,
+		PortsPerSession: p.PortsPerSession,
+		MinPorts:        p.MinPorts,
+		FixedPorts:      p.FixedPorts,
+		NeverDrawn:      p.NeverDrawn,
+		HoldsRange:      p.HoldsRange,
+		ResumesTLS:      p.ResumesTLS,
+		Sources:         []string{fmt.Sprintf("all fields: profile %q of the spec", p.Name)},
+	}, true
 }
 
 // Workload is what a site asks of its server, in the terms of package sizing.
@@ -91,7 +120,7 @@ func answers(sites []*spec.Site) map[question]*answer {
 	}
 	for q, a := range all {
 		asking.Go(func() error {
-			if a.profile, a.known = sizing.Lookup(q.server); !a.known {
+			if a.profile, a.known = q.profile(); !a.known {
 				return nil
 			}
 			a.result, a.err = sizing.Size(a.profile, q.asked())

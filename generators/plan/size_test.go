@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +40,67 @@ func TestSizesOfTheServers(t *testing.T) {
 		got := p.Sites[0].Sizing
 		if got.Ports != c.ports || c.binding != "" && got.Binding != c.binding {
 			t.Errorf("%s %+v: %d ports by %s, want %d by %s", c.server, c.tls, got.Ports, got.Binding, c.ports, c.binding)
+		}
+	}
+}
+
+// A profile of the spec's own that says what sizing knows of vsftpd needs what
+// vsftpd needs, and one that differs in one field does not.
+func TestOwnProfile(t *testing.T) {
+	known, _ := sizing.Lookup("vsftpd")
+	own := func() *spec.Profile {
+		return &spec.Profile{
+			Name: "appliance", Title: "Appliance", Hold: string(known.Hold), Pick: string(known.Pick), Tries: known.Tries,
+			Scope: string(known.Scope), WhenFull: string(known.WhenFull), Strangers: string(known.Strangers),
+			AbandonedHold: known.AbandonedHold, RaceWindow: known.RaceWindow, PortRest: known.PortRest,
+			PortsPerSession: known.PortsPerSession, MinPorts: known.MinPorts, FixedPorts: known.FixedPorts, NeverDrawn: known.NeverDrawn,
+			HoldsRange: known.HoldsRange, ResumesTLS: known.ResumesTLS,
+		}
+	}
+	scans, caps, wastes := own(), own(), own()
+	scans.Pick, scans.Tries = "scan", 0
+	caps.PortsPerSession = 10
+	wastes.NeverDrawn = 3
+	for _, c := range []struct {
+		profile *spec.Profile
+		ports   int
+	}{{nil, 1857}, {own(), 1857}, {scans, 401}, {caps, 4000}, {wastes, 1860}} {
+		site := newSite(newHost("edge1"), "a", 21, 400)
+		site.Server, site.Profile = "vsftpd", c.profile
+		p, _ := build(t, nil, nil, site)
+		got := p.Sites[0]
+		if got.Sizing.Ports != c.ports {
+			t.Errorf("%+v needs %d ports, want %d", c.profile, got.Sizing.Ports, c.ports)
+		}
+		if c.profile != nil && (got.Profile.Title != "Appliance" || !strings.Contains(strings.Join(got.Profile.Sources, " "), "of the spec")) {
+			t.Errorf("profile %+v", got.Profile)
+		}
+	}
+}
+
+// Every field of a spec's profile reaches sizing's field of the same name.
+func TestOwnProfileIsCarriedWhole(t *testing.T) {
+	own := &spec.Profile{}
+	from := reflect.ValueOf(own).Elem()
+	for i := range from.NumField() {
+		switch f := from.Field(i); f.Kind() {
+		case reflect.String:
+			f.SetString(fmt.Sprint("word ", i))
+		case reflect.Int, reflect.Int64:
+			f.SetInt(int64(1 + i))
+		case reflect.Bool:
+			f.SetBool(true)
+		}
+	}
+	profile, _ := question{own: own}.profile()
+	to := reflect.ValueOf(profile)
+	for i := range from.NumField() {
+		name := from.Type().Field(i).Name
+		if name == "Ranges" {
+			continue
+		}
+		if f := to.FieldByName(name); !f.IsValid() || fmt.Sprint(f) != fmt.Sprint(from.Field(i)) {
+			t.Errorf("%s is %v, want %v", name, f, from.Field(i))
 		}
 	}
 }
