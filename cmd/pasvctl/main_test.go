@@ -53,6 +53,16 @@ func TestKernel(t *testing.T) {
 	runScripts(t, "testdata/kernel")
 }
 
+// TestAddresses runs the daemon on addresses that are not loopback's, in
+// network namespaces of its own.
+func TestAddresses(t *testing.T) {
+	needs.Tool(t, "curl")
+	needs.Tool(t, "ip")
+	needs.Tool(t, "unshare")
+	needs.Root(t)
+	runScripts(t, "testdata/netns")
+}
+
 func runScripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 dir,
@@ -81,6 +91,7 @@ func givePorts(env *testscript.Env) error {
 		env.Setenv("FIRST", strconv.Itoa(first))
 		env.Setenv("LAST", strconv.Itoa(first+count-3))
 		env.Setenv("PORT", strconv.Itoa(first+count-1))
+		env.Setenv("ODD", "a\x1b[31mb")
 		return nil
 	}
 	return errors.New("found no free ports on loopback")

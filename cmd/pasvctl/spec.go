@@ -41,8 +41,9 @@ func (v *variables) register(c *cobra.Command) {
 // project is a loaded spec and where it came from.
 type project struct {
 	*generators.Project
-	source *source.Source
-	diags  hcl.Diagnostics
+	source   *source.Source
+	varFiles []string
+	diags    hcl.Diagnostics
 }
 
 // load reads and plans the spec at path. A spec with mistakes is no error
@@ -66,7 +67,7 @@ func (v *variables) load(path string) (*project, error) {
 		o.Partial = len(all) > len(s.Names)
 	}
 	loaded, diags := generators.Load(s.FS, s.Names, o)
-	return &project{Project: loaded, source: s, diags: diags}, nil
+	return &project{Project: loaded, source: s, varFiles: v.files, diags: diags}, nil
 }
 
 // options gathers the variables of the command line and the environment.
@@ -119,7 +120,7 @@ func showDiagnostics(s streams, r diagnostics.Report) error {
 }
 
 func (p *project) report(diags hcl.Diagnostics) diagnostics.Report {
-	return diagnostics.Report{Diagnostics: diags, Files: p.Spec.Files, Dir: p.source.Dir}
+	return diagnostics.Report{Diagnostics: diags, Files: p.Spec.Files, Dir: p.source.Dir, Elsewhere: p.varFiles}
 }
 
 // invalid is the error that ends a command whose spec has mistakes.

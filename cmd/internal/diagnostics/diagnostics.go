@@ -5,11 +5,15 @@
 package diagnostics
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 )
@@ -19,6 +23,7 @@ type Report struct {
 	Diagnostics hcl.Diagnostics
 	Files       map[string]*hcl.File // sources by name, for excerpts
 	Dir         string               // folder that file names are relative to
+	Elsewhere   []string             // names that are paths of their own, not relative to Dir
 
 	// Limit is how many diagnostics people are shown, 0 for all; the rest is
 	// counted. Machines are always shown all.
@@ -54,7 +59,12 @@ func (r Report) Count() (failures, warnings int) {
 }
 
 // path is where a file lies, as the user may open it.
-func (r Report) path(name string) string { return filepath.Join(r.Dir, name) }
+func (r Report) path(name string) string {
+	if slices.Contains(r.Elsewhere, name) {
+		return name
+	}
+	return filepath.Join(r.Dir, name)
+}
 
 // shown returns the diagnostics within the limit, errors before warnings where
 // not all fit, and how many are left out.
@@ -73,16 +83,28 @@ func (r Report) shown() (hcl.Diagnostics, int) {
 	return append(first, rest...)[:r.Limit], len(r.Diagnostics) - r.Limit
 }
 
-// Text writes diagnostics with the source lines that they point at.
+// Text writes diagnostics with the source lines that they point at. What a
+// spec holds reaches the terminal without its control characters.
 func Text(w io.Writer, r Report) error {
-	files := make(map[string]*hcl.File, len(r.Files))
-	for name, f := range r.Files {
-		files[r.path(name)] = f
-	}
 	diags, more := r.shown()
+	files := make(map[string]*hcl.File)
+	for _, d := range diags {
+		if d.Subject != nil && r.Files[d.Subject.Filename] != nil {
+			shown := *r.Files[d.Subject.Filename]
+			shown.Bytes = harmless(shown.Bytes)
+			files[printable(r.path(d.Subject.Filename))] = &shown
+		}
+	}
 	writer := hcl.NewDiagnosticTextWriter(w, files, r.Width, r.Colour)
 	for _, d := range diags {
-		if err := writer.WriteDiagnostic(r.relocated(d)); err != nil {
+		d = r.relocated(d)
+		d.Summary, d.Detail = printable(d.Summary), printable(d.Detail)
+		for _, at := range []*hcl.Range{d.Subject, d.Context} {
+			if at != nil {
+				at.Filename = printable(at.Filename)
+			}
+		}
+		if err := writer.WriteDiagnostic(d); err != nil {
 			return err
 		}
 	}
@@ -93,6 +115,35 @@ func Text(w io.Writer, r Report) error {
 	return nil
 }
 
+// printable is text without control characters, line breaks and tabs aside.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return '?'
+		}
+		return r
+	}, text)
+}
+
+// harmless is printable for source text, which keeps its length so that ranges
+// still fit.
+func harmless(text []byte) []byte {
+	if !bytes.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }) {
+		return text
+	}
+	safe := bytes.Clone(text)
+	for i := 0; i < len(safe); {
+		r, size := utf8.DecodeRune(safe[i:])
+		if unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t' {
+			for j := range size {
+				safe[i+j] = '?'
+			}
+		}
+		i += size
+	}
+	return safe
+}
+
 // relocated is d with file names that lead to the files.
 func (r Report) relocated(d *hcl.Diagnostic) *hcl.Diagnostic {
 	moved := *d
@@ -101,10 +152,12 @@ func (r Report) relocated(d *hcl.Diagnostic) *hcl.Diagnostic {
 }
 
 func (r Report) relocate(at *hcl.Range) *hcl.Range {
-	if at == nil || at.Filename == "" {
-		return at
+	if at == nil {
+		return nil
 	}
 	moved := *at
-	moved.Filename = r.path(at.Filename)
+	if at.Filename != "" {
+		moved.Filename = r.path(at.Filename)
+	}
 	return &moved
 }

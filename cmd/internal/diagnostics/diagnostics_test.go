@@ -54,6 +54,25 @@ func TestTextShowsTheSourceLine(t *testing.T) {
 	}
 }
 
+func TestTextIsHarmless(t *testing.T) {
+	const bad = "evil\x1b[2J.pasv.hcl"
+	source := "a = \"\x1b]0;x\a\u009b31m\"\n"
+	r := Report{
+		Files: map[string]*hcl.File{bad: {Bytes: []byte(source)}},
+		Diagnostics: hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Odd \x1b[1m", Detail: "Really \x9b odd.",
+			Subject: &hcl.Range{Filename: bad, Start: hcl.Pos{Line: 1, Column: 1}, End: hcl.Pos{Line: 1, Column: 2, Byte: 1}},
+		}},
+	}
+	got := render(t, "text", r)
+	if strings.ContainsAny(got, "\x1b\a\u009b") || !strings.Contains(got, `1: a = "?]0;x???31m"`) || !strings.Contains(got, "on evil?[2J.pasv.hcl line 1") {
+		t.Errorf("%q", got)
+	}
+	if string(r.Files[bad].Bytes) != source {
+		t.Error("the report's own source was changed")
+	}
+}
+
 func TestTextIsCapped(t *testing.T) {
 	r := report(t)
 	r.Limit = 1
