@@ -33,26 +33,28 @@ func (m batches) rate(b int) (perHold float64, requests int) {
 	return m.ask(b) / float64(requests), requests
 }
 
-// taken follows a batch of requests that finds b ports held. Entry i of the
-// result is the probability that it takes i of them or more; lost is the mean
-// number that it is refused.
-func (m batches) taken(b, requests int, atLeast []float64) (lost float64) {
-	exactly := make([]float64, requests+2)
-	exactly[0] = 1
+// batchStep is scratch for one state: what a batch that finds it takes.
+type batchStep struct {
+	refuses []float64 // of the state and those above it, up to P−1
+	exactly []float64 // probability that i ports are taken
+	lost    float64   // mean number of requests refused
+}
+
+// take follows a batch of requests, one after the other.
+func (t *batchStep) take(requests int) {
+	t.lost = 0
+	for i := range t.exactly {
+		t.exactly[i] = 0
+	}
+	t.exactly[0] = 1
 	for r := range requests {
 		for i := r; i >= 0; i-- {
-			refuses := m.pool.refuses(b + i + m.squatted)
-			lost += exactly[i] * refuses
-			exactly[i+1] += exactly[i] * (1 - refuses)
-			exactly[i] *= refuses
+			no := t.exactly[i] * t.refuses[i]
+			t.lost += no
+			t.exactly[i+1] += t.exactly[i] - no
+			t.exactly[i] = no
 		}
 	}
-	sum := 0.0
-	for i := requests; i >= 0; i-- {
-		sum += exactly[i]
-		atLeast[i] = sum
-	}
-	return lost
 }
 
 // refused is the share of the requests that get no port.
@@ -62,40 +64,40 @@ func (m batches) refused() float64 {
 	}
 	var (
 		top, first   = m.top(), m.firstThatMatters()
-		ring         = make([][]float64, m.size) // of a state: its weight times ν times P(takes ≥ i)
 		weight, most = 1.0, 1.0                  // of state b, and of the largest so far
 		lost, asked  float64                     // requests
-		atLeast      = make([]float64, m.size+1) // scratch
+		flows        = make([]float64, m.size+1) // flows[i] goes up across the cut i states above b
+		step         = batchStep{refuses: make([]float64, m.size), exactly: make([]float64, m.size+1)}
 	)
+	for i := range step.refuses {
+		step.refuses[i] = m.pool.refuses(first + i + m.squatted)
+	}
 	for b := first; ; b++ {
 		rate, requests := m.rate(b)
+		step.take(requests)
 		flow := weight * rate
-		lost += flow * m.taken(b, requests, atLeast)
+		lost += flow * step.lost
 		asked += flow * float64(requests)
-		ups := make([]float64, m.size+1)
-		for i := 1; i <= requests; i++ {
-			ups[i] = flow * atLeast[i]
+		atLeast := 0.0
+		for i := requests; i >= 1; i-- {
+			atLeast += step.exactly[i]
+			flows[i-1] += flow * atLeast
 		}
-		ring[b%m.size] = ups
 		if b == top {
 			break
 		}
-		up := 0.0
-		for i := 1; i <= m.size && b+1-i >= first; i++ {
-			up += ring[(b+1-i)%m.size][i]
-		}
-		weight = up / float64(b+1)
+		weight = flows[0] / float64(b+1)
 		most = max(most, weight)
 		if weight < negligible*most {
 			break
 		}
+		copy(flows, flows[1:])
+		copy(step.refuses, step.refuses[1:])
+		step.refuses[m.size-1] = m.pool.refuses(b + m.size + m.squatted)
 		if weight > 1e200 {
-			weight, most = weight*1e-200, most*1e-200
-			lost, asked = lost*1e-200, asked*1e-200
-			for _, ups := range ring {
-				for i := range ups {
-					ups[i] *= 1e-200
-				}
+			weight, most, lost, asked = weight*1e-200, most*1e-200, lost*1e-200, asked*1e-200
+			for i := range flows {
+				flows[i] *= 1e-200
 			}
 		}
 	}

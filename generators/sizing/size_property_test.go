@@ -1,6 +1,7 @@
 package sizing
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -139,6 +140,40 @@ func TestRefusedIsMonotone(t *testing.T) {
 		more.Traffic = &changed
 		if p.WhenFull != FullWaits {
 			rises(what("sessions"), p, base, Refused(p, more, ports))
+		}
+	}
+}
+
+// From one session to 100,000 and from 1e-1 to 1e-12 every server gets a range
+// that meets the objective and that one port less breaks, or an error.
+func TestSizeOverTheWholeRange(t *testing.T) {
+	for _, p := range Profiles() {
+		for _, sessions := range []int{1, 2, 10, 100, 1000, 100_000} {
+			for _, refused := range []float64{1e-1, 1e-6, 1e-12} {
+				for _, utilised := range []float64{0.01, 0.9} {
+					w := Workload{
+						Sessions: sessions,
+						Traffic: &Traffic{Connect: 200 * time.Millisecond, Transfer: time.Second, Abandoned: 0.002,
+							Rate: float64(sessions) * utilised / (0.998*1.2 + 0.002*p.AbandonedHold.Seconds())},
+						Objective: Objective{Refused: refused, MaxWait: time.Second, Squatted: 1},
+					}
+					r, err := Size(p, w)
+					what := fmt.Sprintf("%s, %d sessions %g busy, refused %g", p.Name, sessions, utilised, refused)
+					var far *UnreachableError
+					if errors.As(err, &far) {
+						if far.Refused <= refused && far.Bound != BoundServer && far.Bound != BoundFourTuples {
+							t.Errorf("%s: %v, but %d ports refuse %g", what, err, far.Limit, far.Refused)
+						}
+						continue
+					}
+					if err != nil || !(r.Refused <= refused*(1+1e-9)) || math.IsNaN(r.Refused) {
+						t.Errorf("%s: %d ports by %s refuse %g (%v)", what, r.Ports, r.Binding, r.Refused, err)
+					}
+					if r.Binding != BoundServer && r.Binding != BoundFourTuples && r.Ports > 1 && Refused(p, w, r.Ports-1) <= refused {
+						t.Errorf("%s: %d ports by %s are not the fewest", what, r.Ports, r.Binding)
+					}
+				}
+			}
 		}
 	}
 }
