@@ -2,6 +2,17 @@
 // start, and held. A reservation is a map entry, not a system call; an
 // accepted connection is matched to the session that waits for it.
 //
+// In clear text the match is by (client address, local address, port): sessions
+// of different clients share every port, and those of one client take one each
+// and wait their turn when there is none left. Under TLS with session reuse the
+// match is by the control connection's mark inside the resumed session's ticket,
+// and any number of sessions of one client share a port too. A connection that
+// belongs to no reservation is closed, and one that belongs to a reservation
+// that has ended never meets another session's data.
+//
+// A port costs one file descriptor, one goroutine and about 3.6 KiB of resident
+// memory an address, a pending reservation about 0.7 KiB (measured).
+//
 // It is not for FTP: it knows no command and no reply, only client addresses,
 // ports, reservations and connections.
 package passive

@@ -32,16 +32,20 @@ var (
 // BusyError says why Reserve gave up.
 type BusyError struct {
 	Client netip.Addr    // as ClientKey has it
-	Ports  int           // how many the pool has; the client's sessions hold all of them
-	Queue  int           // reservations of the client that waited before this one, when it gave up
+	Ports  int           // how many the pool has; all are reserved by the client's sessions, or at rest after them
+	Queue  int           // how many others of the client wait
 	Waited time.Duration // 0 where the queue was full or waiting is off
 }
 
 func (e *BusyError) Error() string {
-	if e.Waited == 0 {
-		return fmt.Sprintf("all %d passive ports are reserved by sessions from %v and %d more wait", e.Ports, e.Client, e.Queue)
+	busy := fmt.Sprintf("every passive port (%d) is in use by sessions from %v", e.Ports, e.Client)
+	switch {
+	case e.Waited > 0:
+		return fmt.Sprintf("%s; none came free in %v", busy, e.Waited)
+	case e.Queue > 0:
+		return fmt.Sprintf("%s, and %d more wait", busy, e.Queue)
 	}
-	return fmt.Sprintf("all %d passive ports are reserved by sessions from %v, none came free in %v", e.Ports, e.Client, e.Waited)
+	return busy
 }
 
 // Is makes errors.Is(err, ErrBusy) true.

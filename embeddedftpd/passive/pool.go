@@ -45,7 +45,7 @@ type Stats struct {
 
 	Reserved     uint64 // reservations made
 	Connected    uint64 // reservations that got their connection
-	Waited       uint64 // reservations that had to wait first
+	Waited       uint64 // Reserve calls that had to wait for a turn
 	Refused      uint64 // Reserve calls that ended in ErrBusy
 	Expired      uint64 // reservations that ended in ErrExpired
 	Released     uint64 // reservations released before their connection came
