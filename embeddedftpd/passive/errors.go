@@ -38,7 +38,10 @@ type BusyError struct {
 }
 
 func (e *BusyError) Error() string {
-	busy := fmt.Sprintf("every passive port (%d) is in use by sessions from %v", e.Ports, e.Client)
+	busy := fmt.Sprintf("all %d passive ports are in use by sessions from %v", e.Ports, e.Client)
+	if e.Ports == 1 {
+		busy = fmt.Sprintf("the 1 passive port is in use by sessions from %v", e.Client)
+	}
 	switch {
 	case e.Waited > 0:
 		return fmt.Sprintf("%s; none came free in %v", busy, e.Waited)
