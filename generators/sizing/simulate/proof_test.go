@@ -214,3 +214,38 @@ func TestOnePort(t *testing.T) {
 		t.Errorf("marked sessions: %+v", r)
 	}
 }
+
+// Draws that also end after so many different ports: the model adds what the
+// two ways to fail lose, which is on the safe side.
+func TestDrawsThatEndAfterDifferentPorts(t *testing.T) {
+	p := server(func(p *sizing.Profile) { p.Pick, p.Tries, p.DistinctTries = sizing.PickRandom, 8, 4 })
+	for _, ports := range []int{6, 9, 14} {
+		w := load(2000, 6)
+		r := run(t, Config{Profile: p, Workload: w, Ports: ports, Seed: 17, Requests: 10_000, Split: SplitNever})
+		if bound := sizing.Refused(p, w, ports); r.Refused.Low > bound || r.Refused.High < bound/2 {
+			t.Errorf("%d ports: bound %g, played %+v", ports, bound, r.Refused)
+		}
+	}
+}
+
+func BenchmarkRun(b *testing.B) {
+	p, _ := sizing.Lookup("vsftpd")
+	w := sizing.Workload{
+		Sessions:  400,
+		Traffic:   &sizing.Traffic{Rate: 40, Connect: 120 * time.Millisecond, Transfer: 2 * time.Second},
+		Objective: sizing.Objective{Refused: 1e-4, Squatted: 1},
+	}
+	for _, split := range []Split{SplitNever, SplitAlways} {
+		b.Run(string(split), func(b *testing.B) {
+			requests := 0
+			for b.Loop() {
+				r, err := Run(b.Context(), Config{Profile: p, Workload: w, Ports: 247, Replications: 8, Requests: 2000, Split: split})
+				if err != nil {
+					b.Fatal(err)
+				}
+				requests += r.Requests
+			}
+			b.ReportMetric(float64(requests)/b.Elapsed().Seconds(), "requests/s")
+		})
+	}
+}
