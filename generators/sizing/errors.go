@@ -65,7 +65,10 @@ type UnreachableError struct {
 func (e *UnreachableError) Servers() []string {
 	var names []string
 	for _, p := range profiles {
-		if _, err := Size(p, e.workload); err == nil && p.Name != e.Profile.Name {
+		if p.Name == e.Profile.Name {
+			continue
+		}
+		if _, err := Size(p, e.workload.movedTo(p, e.Profile)); err == nil {
 			names = append(names, p.Name)
 		}
 	}

@@ -17,10 +17,11 @@ const (
 // server with this profile: the largest of the bounds, all of which it keeps.
 //
 // Its errors are a *WorkloadError for numbers that no workload can have, a
-// *TrafficError where nothing can be said without traffic, an *OverloadError where the sessions cannot carry the rate on any number of
-// ports, and an *UnreachableError where no range on one address, or the one
-// range that the server has, is enough; with the last of them the Result holds
-// what the largest range gives.
+// *TrafficError where nothing can be said without traffic, an *OverloadError
+// where the sessions cannot carry the rate on any number of ports, and an
+// *UnreachableError where no range on one address, or the one range that the
+// server has, is enough; with the last of them the Result holds what the
+// largest range gives.
 func Size(p Profile, w Workload) (Result, error) {
 	s, err := newSite(p, w)
 	if err != nil {

@@ -44,12 +44,12 @@ func Run(ctx context.Context, c Config) (Result, error) {
 		c.Split == SplitAuto && sizing.Refused(c.Profile, c.Workload, c.Ports) < 1e-4
 	r := Result{Replications: c.Replications, Method: "direct"}
 	switch {
-	case s.unlimited:
-		r.Method = "none needed: TLS tells all sessions apart on any port"
-		return r, ctx.Err()
 	case s.ports <= s.squatted:
 		r.Method = "none needed: no port is left"
 		r.Refused, r.Full = Estimate{1, 1, 1}, 1
+		return r, ctx.Err()
+	case s.unlimited:
+		r.Method = "none needed: TLS tells all sessions apart on any port"
 		return r, ctx.Err()
 	case s.allHolds:
 		r.Method = "every other session holds a port"

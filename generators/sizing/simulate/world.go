@@ -215,7 +215,7 @@ const likely = 0.1
 
 // computes tells whether refusals for want of a port are computed, not drawn.
 func (w *world) computes() bool {
-	if !w.split || w.patience >= 0 {
+	if !w.split || w.patience >= 0 || w.raceWindow > 0 {
 		return false
 	}
 	_, known := w.refuses(&w.ports)
@@ -223,10 +223,9 @@ func (w *world) computes() bool {
 }
 
 func (w *world) choose(counts bool) (int32, outcome) {
-	if w.split && counts && w.patience < 0 {
-		if p, known := w.refuses(&w.ports); known {
-			w.tally.full.add(w.weight*p, p >= likely)
-		}
+	if counts && w.computes() {
+		p, _ := w.refuses(&w.ports)
+		w.tally.full.add(w.weight*p, p >= likely)
 	}
 	if w.raceWindow <= 0 {
 		port, ok := w.draw(&w.ports, w.rng, w.ports.isFree)
