@@ -46,6 +46,22 @@ func places(diags hcl.Diagnostics) (all []string) {
 	return all
 }
 
+// A mistake in a user's template is shown with the template's own line.
+func TestTemplateIsASource(t *testing.T) {
+	p, diags := loadText("x.pasv.hcl", edgeHost+siteText("a", 21, 9, "")+"target \"template\" {\n  source = \"t.tmpl\"\n  output = \"t\"\n}\n",
+		"t.tmpl", "{{ .Spec }}\n{{ .Sitess }}\n")
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	_, diags = p.Files()
+	if len(diags) != 1 || diags[0].Subject == nil || diags[0].Subject.Filename != "t.tmpl" || diags[0].Subject.Start.Line != 2 {
+		t.Fatalf("%v", diags)
+	}
+	if source := p.Spec.Files["t.tmpl"]; source == nil || !bytes.Contains(source.Bytes, []byte("Sitess")) {
+		t.Errorf("the template is not among the sources")
+	}
+}
+
 // The mistakes of the text, of sizing and placing, of the lock and of target
 // settings come in one run, in the order of the files.
 func TestAllMistakesInOneRun(t *testing.T) {

@@ -96,3 +96,9 @@ target "aws" {
   format = "cloudformation"
   vpc_id = "vpc-0a1b2c3d4e5f60718"
 }
+
+# A page for the partners, whose own firewalls must let the same ports out.
+target "template" {
+  source = "partners.md.tmpl"
+  output = "partners.md"
+}

@@ -81,6 +81,7 @@ func (l *loader) readSource(b *block, from, name string) []byte {
 			b.err("source", "Source is not text", "%s", diag.Detail)
 			return nil
 		}
+		l.spec.Files[file] = &hcl.File{Bytes: text}
 		return text
 	}
 	return nil
