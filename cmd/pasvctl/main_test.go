@@ -18,7 +18,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pasvctl/pasvctl/cmd/needs"
-	"github.com/pasvctl/pasvctl/embeddedftpd"
 )
 
 func TestMain(m *testing.M) {
@@ -74,7 +73,6 @@ func runScripts(t *testing.T, dir string) {
 			"await":     await,
 			"json":      validJSON,
 			"terminate": terminate,
-			"user":      addUser,
 		},
 	})
 }
@@ -151,18 +149,6 @@ func terminate(ts *testscript.TestScript, neg bool, args []string) {
 	for _, c := range ts.BackgroundCmds() {
 		ts.Check(c.Process.Signal(syscall.SIGTERM))
 	}
-}
-
-// addUser is "user FILE NAME PASSWORD FOLDER": a users file with one user.
-func addUser(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 4 {
-		ts.Fatalf("usage: user FILE NAME PASSWORD FOLDER")
-	}
-	hash, err := embeddedftpd.HashPassword(args[2])
-	ts.Check(err)
-	line, err := embeddedftpd.User{Name: args[1], Root: ts.MkAbs(args[3])}.Line(hash)
-	ts.Check(err)
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(line+"\n"), 0o600))
 }
 
 // validJSON is "json FILE": one JSON value and nothing else.

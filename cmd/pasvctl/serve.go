@@ -43,8 +43,8 @@ on those of --listen, and refuses to start where another program has one of them
 
 Where every --listen is on loopback it is a trial: the daemon stands in for any other
 server too, on the same range. Elsewhere it refuses addresses outside the site's
-clients. A users file has a line a user, NAME:HASH:FOLDER or NAME:HASH:FOLDER:ro,
-with an argon2id or bcrypt hash.
+clients. A users file ("pasvctl user add" keeps it) has a line a user,
+NAME:HASH:FOLDER or NAME:HASH:FOLDER:ro, with an argon2id or bcrypt hash.
 
 It logs to stderr, and stops on SIGTERM or SIGINT: idle sessions end at once, running
 transfers get a few seconds.`,
@@ -163,11 +163,8 @@ func (d *server) config(s *plan.Site, listen []netip.AddrPort) (embeddedftpd.Con
 	}
 	if d.users != "" {
 		text, err := source.ReadPrivate(d.users)
-		if errors.Is(err, source.ErrReadable) {
-			return cfg, failure(err, "it holds password hashes: chmod o-rwx "+d.users)
-		}
 		if err != nil {
-			return cfg, failure(err, "")
+			return cfg, readableHint(d.users, err)
 		}
 		users, err := embeddedftpd.ReadUsers(bytes.NewReader(text), d.users)
 		if err != nil {
