@@ -108,6 +108,8 @@ func TestRaceAgreesWithItsFormula(t *testing.T) {
 		if r.Race <= 0 || ports == 32 && r.Race < 10*r.Full {
 			t.Errorf("%d ports: %+v", ports, r)
 		}
+		r = run(t, Config{Profile: p, Workload: w, Ports: ports, Seed: 10, Requests: 1000, Split: SplitAlways})
+		agrees(t, "listen race, split", r.Refused, sizing.Refused(p, w, ports))
 	}
 }
 

@@ -34,7 +34,7 @@ func agrees(t *testing.T, what string, e Estimate, want float64) bool {
 	return e.Holds(want)
 }
 
-// tallyOf counts how many of the agreements lie in their 95 % intervals.
+// agreements counts how many of the agreements lie in their 95 % intervals.
 type agreements struct{ inside, all int }
 
 func (a *agreements) add(inside bool) {
@@ -108,7 +108,7 @@ func TestOpenArrivalsAreErlangB(t *testing.T) {
 	}{{1, 4.49}, {4, 3.79}, {8, 12.7}, {16, 11.9}} {
 		for _, shape := range shapes {
 			r := run(t, Config{Profile: server(nil), Workload: load(100_000, c.erlang), Ports: c.ports,
-				Seed: 1, Shape: shape, Arrivals: Open, Requests: 10_000, Split: SplitNever})
+				Seed: 1, Shape: shape, Arrivals: Open, Requests: 5000, Split: SplitNever})
 			a.add(agrees(t, string(shape), r.Refused, erlangB(c.ports, c.erlang)))
 			carried := c.erlang * (1 - erlangB(c.ports, c.erlang))
 			agrees(t, "ports held", r.Held, carried)
@@ -127,7 +127,7 @@ func TestFiniteSourcesAreEngset(t *testing.T) {
 		offered := c.erlang / (float64(c.sessions) - c.erlang)
 		for _, shape := range shapes {
 			r := run(t, Config{Profile: server(nil), Workload: load(c.sessions, c.erlang), Ports: c.ports,
-				Seed: 2, Shape: shape, Requests: 10_000, Split: SplitNever})
+				Seed: 2, Shape: shape, Requests: 5000, Split: SplitNever})
 			a.add(agrees(t, string(shape), r.Refused, engset(c.ports, c.sessions, offered)))
 		}
 	}
@@ -146,7 +146,7 @@ func TestWaitsAreErlangC(t *testing.T) {
 			Traffic:   &sizing.Traffic{Rate: c.erlang * 10, Connect: 100 * time.Millisecond},
 			Objective: sizing.Objective{Refused: 1e-4, MaxWait: 20 * time.Second},
 		}
-		r := run(t, Config{Profile: p, Workload: w, Ports: c.ports, Seed: 3, Arrivals: Open, Requests: 30_000, Split: SplitNever})
+		r := run(t, Config{Profile: p, Workload: w, Ports: c.ports, Seed: 3, Arrivals: Open, Requests: 15_000, Split: SplitNever})
 		b := erlangB(c.ports, c.erlang)
 		n := float64(c.ports)
 		waits := b / (1 - c.erlang/n*(1-b))
@@ -181,7 +181,7 @@ func TestDrawsAgreeWithTheChain(t *testing.T) {
 		}
 		w.Objective.Squatted = 1
 		for _, shape := range []Shape{Constant, Lognormal} {
-			r := run(t, Config{Profile: p, Workload: w, Ports: c.ports, Seed: 4, Shape: shape, Requests: 10_000, Split: SplitNever})
+			r := run(t, Config{Profile: p, Workload: w, Ports: c.ports, Seed: 4, Shape: shape, Requests: 5000, Split: SplitNever})
 			a.add(agrees(t, c.server+" "+string(shape), r.Refused, sizing.Refused(p, w, c.ports)))
 		}
 	}
