@@ -59,6 +59,9 @@ stdin; the file holds its argon2id hash.`,
 }
 
 func (u *userAdder) run(file, name, folder string) error {
+	if strings.ContainsAny(name, ":/") { // they would end the field, or the name
+		return usage("choose a name without ':' and '/'", "%q is no name of a user", name)
+	}
 	root, err := filepath.Abs(folder)
 	if err != nil {
 		return err
