@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -22,6 +23,12 @@ type Config struct {
 	// PassiveFirst and PassiveLast bound the passive ports, 1 to 65535,
 	// inclusive. All of them are bound at start, on every address of Listen.
 	PassiveFirst, PassiveLast uint16
+
+	// Listeners are already bound ones, from socket activation. One that is
+	// bound to an address of Listen or to a passive port is used instead of
+	// binding anew, any other is closed. New owns them all from the call on, also
+	// when it fails.
+	Listeners []*net.TCPListener
 
 	// Announce is the IPv4 address in a 227 reply, for a server behind a NAT;
 	// zero: the control connection's own local address. A 229 reply names no
@@ -83,7 +90,7 @@ type Config struct {
 
 // withDefaults returns c with its zero values filled in, or every mistake in it.
 func (c Config) withDefaults() (Config, error) {
-	c.Listen = slices.Clone(c.Listen)
+	c.Listen, c.Listeners = slices.Clone(c.Listen), slices.Clone(c.Listeners)
 	for i, at := range c.Listen {
 		c.Listen[i] = netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
 	}

@@ -3,6 +3,10 @@ package embeddedftpd
 import (
 	"bytes"
 	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -83,5 +87,88 @@ func TestTransferLog(t *testing.T) {
 		if _, err := time.Parse(time.ANSIC, lines[i][:24]); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	ts := start(t, nil)
+	ts.file(t, "f", "12345")
+	c := ts.login(t)
+	c.get("RETR f")
+	handler := ts.Metrics()
+	ask := func(path string) (int, string) {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		return w.Code, w.Body.String()
+	}
+	code, text := ask("/metrics")
+	for _, want := range []string{
+		"pasvctl_sessions 1\n", "pasvctl_logins_total 1\n", "pasvctl_transfers_total 1\n", "pasvctl_sent_bytes_total 5\n",
+		"pasvctl_passive_ports 8\n", "pasvctl_passive_reservations_total 1\n",
+	} {
+		if code != 200 || !strings.Contains(text, "\n"+want) {
+			t.Errorf("%d, without %q:\n%s", code, want, text)
+		}
+	}
+	seen := map[string]bool{}
+	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
+		if name := strings.Fields(line)[0]; i%3 == 2 {
+			if seen[name] {
+				t.Errorf("%s stands twice", name)
+			}
+			seen[name] = true
+		} else if name != "#" {
+			t.Errorf("line %d: %q", i, line)
+		}
+	}
+	if code, _ := ask("/ready"); code != 200 {
+		t.Errorf("ready: %d", code)
+	}
+	if code, _ := ask("/"); code != 404 {
+		t.Errorf("elsewhere: %d", code)
+	}
+	if err := ts.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if code, _ := ask("/ready"); code != 503 {
+		t.Errorf("ready after the stop: %d", code)
+	}
+}
+
+// Listeners that somebody else bound are used, and those of no use closed.
+func TestHandedListeners(t *testing.T) {
+	listen := func() *net.TCPListener {
+		l, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l.(*net.TCPListener)
+	}
+	control, data, other := listen(), listen(), listen()
+	at := func(l net.Listener) netip.AddrPort { return l.Addr().(*net.TCPAddr).AddrPort() }
+	wanted, useless := at(control), at(other)
+	port := at(data).Port()
+	ts := start(t, func(c *Config) {
+		c.Listen, c.PassiveFirst, c.PassiveLast = []netip.AddrPort{wanted}, port, port
+		c.Listeners = []*net.TCPListener{data, other, control}
+	})
+	if got := ts.Addrs(); len(got) != 1 || got[0] != wanted {
+		t.Errorf("control ports %v, want %v", got, wanted)
+	}
+	ts.file(t, "f", "content")
+	if got := ts.login(t).get("RETR f"); got != "content" {
+		t.Errorf("%q", got)
+	}
+	if l, err := net.Listen("tcp4", useless.String()); err != nil {
+		t.Errorf("the listener of no use stays bound: %v", err)
+	} else {
+		l.Close()
+	}
+	lost := listen()
+	if _, err := New(t.Context(), Config{Listeners: []*net.TCPListener{lost}}); err == nil {
+		t.Fatal("no error")
+	}
+	if err := lost.Close(); err == nil {
+		t.Error("after a failure a listener stays bound")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -28,8 +29,9 @@ type Server struct {
 	certificate *certificateSource
 
 	// stopping is closed when the server is asked to stop.
-	stopping chan struct{}
-	running  sync.WaitGroup
+	stopping  chan struct{}
+	accepting atomic.Bool
+	running   sync.WaitGroup
 
 	mu       sync.Mutex
 	sessions map[*session]struct{}
@@ -44,6 +46,7 @@ type Server struct {
 func New(ctx context.Context, cfg Config) (*Server, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
+		closeAll(cfg.Listeners)
 		return nil, err
 	}
 	s := &Server{
@@ -53,13 +56,10 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		stopping:  make(chan struct{}),
 		sessions:  map[*session]struct{}{},
 	}
-	for _, at := range cfg.Listen {
-		l, err := listenControl(ctx, at, cfg.dualStack())
-		if err != nil {
-			s.Close()
-			return nil, err
-		}
-		s.listeners = append(s.listeners, l)
+	if err = s.openControl(ctx); err != nil {
+		closeAll(s.cfg.Listeners)
+		s.Close()
+		return nil, err
 	}
 	if err = s.openPool(ctx); err != nil {
 		s.Close()
@@ -68,15 +68,45 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
+// openControl binds the control ports, or takes those of Config.Listeners that
+// are bound there, and leaves the others of them for the pool.
+func (s *Server) openControl(ctx context.Context) error {
+	for _, at := range s.cfg.Listen {
+		handed := slices.IndexFunc(s.cfg.Listeners, func(l *net.TCPListener) bool {
+			bound := l.Addr().(*net.TCPAddr).AddrPort()
+			return netip.AddrPortFrom(bound.Addr().Unmap(), bound.Port()) == at
+		})
+		if handed >= 0 {
+			l := s.cfg.Listeners[handed]
+			s.listeners = append(s.listeners, l)
+			s.cfg.Listeners = slices.Delete(s.cfg.Listeners, handed, handed+1)
+			if err := prepareListener(l); err != nil {
+				return err
+			}
+			continue
+		}
+		l, err := listenControl(ctx, at, s.cfg.dualStack())
+		if err != nil {
+			return err
+		}
+		s.listeners = append(s.listeners, l)
+	}
+	return nil
+}
+
+// openPool binds the passive ports. The pool owns what is left of
+// Config.Listeners.
 func (s *Server) openPool(ctx context.Context) (err error) {
 	cfg := s.cfg
 	c := passive.Config{
 		Addresses: cfg.addresses(), First: cfg.PassiveFirst, Last: cfg.PassiveLast,
 		MaxWait: cfg.MaxWait, Expiry: cfg.ConnectTimeout, IPv6Prefix: cfg.IPv6ClientPrefix, Log: cfg.Log,
+		Listeners: cfg.Listeners,
 	}
 	if cfg.TLS != nil {
 		s.certificate, err = newCertificateSource(cfg.TLS, append(cfg.addresses(), cfg.Announce), cfg.Log)
 		if err != nil {
+			closeAll(cfg.Listeners)
 			return err
 		}
 		c.TLS, c.Reuse = baseTLS(s.certificate), cfg.TLS.reuse()
@@ -96,11 +126,7 @@ func listenControl(ctx context.Context, at netip.AddrPort, dualStack bool) (*net
 	}
 	lc := net.ListenConfig{
 		KeepAlive: -1,
-		Control: func(_, _ string, raw syscall.RawConn) error {
-			var failed error
-			err := raw.Control(func(fd uintptr) { failed = setControlOptions(int(fd)) })
-			return errors.Join(err, failed)
-		},
+		Control:   func(_, _ string, raw syscall.RawConn) error { return setOptions(raw) },
 	}
 	lc.SetMultipathTCP(false)
 	l, err := lc.Listen(ctx, network, at.String())
@@ -108,6 +134,21 @@ func listenControl(ctx context.Context, at netip.AddrPort, dualStack bool) (*net
 		return nil, fmt.Errorf("control port: %w", err)
 	}
 	return l.(*net.TCPListener), nil
+}
+
+// prepareListener is what listenControl does, for one that is bound already.
+func prepareListener(l *net.TCPListener) error {
+	raw, err := l.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return setOptions(raw)
+}
+
+func setOptions(raw syscall.RawConn) error {
+	var failed error
+	err := raw.Control(func(fd uintptr) { failed = setControlOptions(int(fd)) })
+	return errors.Join(err, failed)
 }
 
 // Addrs returns the addresses of the control ports, in the order of
@@ -122,9 +163,7 @@ func (s *Server) Addrs() []netip.AddrPort {
 
 // Close frees the ports of a server that was never served.
 func (s *Server) Close() {
-	for _, l := range s.listeners {
-		l.Close()
-	}
+	closeAll(s.listeners)
 	if s.pool != nil {
 		s.pool.Close()
 	}
@@ -143,19 +182,25 @@ func (s *Server) Serve(ctx context.Context) error {
 			}
 		})
 	}
+	s.accepting.Store(true)
 	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
+	s.accepting.Store(false)
 	close(s.stopping)
-	for _, l := range s.listeners {
-		l.Close()
-	}
+	closeAll(s.listeners)
 	accepting.Wait()
 	s.drain()
 	s.pool.Close()
 	return err
+}
+
+func closeAll(listeners []*net.TCPListener) {
+	for _, l := range listeners {
+		l.Close()
+	}
 }
 
 // accept admits connections until the listener closes. Running out of file
