@@ -10,7 +10,7 @@ import (
 )
 
 // maxDynamic bounds the blocks that all dynamic blocks of a spec make.
-const maxDynamic = 100_000
+const maxDynamic = 50_000
 
 // rawFile is the schema of a file's top level.
 type rawFile struct {

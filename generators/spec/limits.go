@@ -11,7 +11,8 @@ import (
 
 // Limits of a source. hclsyntax parses and evaluates recursively, and a Go
 // stack that overflows cannot be recovered from, so what nests is bounded
-// before it is parsed. A spec of 10,000 sites stays below half of each.
+// before it is parsed. A token and what is made of it take some 500 bytes, so
+// that a source at the limit takes a gigabyte; 10,000 sites take 1.4 million.
 const (
 	maxBytes     = 8 << 20
 	maxTokens    = 2_000_000
