@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/netip"
+	"os"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -42,8 +44,8 @@ control port and every port of the site's range at start, on the site's addresse
 on those of --listen, and refuses to start where another program has one of them.
 
 Where every --listen is on loopback it is a trial: the daemon stands in for any other
-server too, on the same range. Elsewhere it refuses addresses outside the site's
-clients. A users file ("pasvctl user add" keeps it) has a line a user,
+server too, on the same range, and with a certificate of its own where the site's is
+not there. Elsewhere it refuses addresses outside the site's clients. A users file ("pasvctl user add" keeps it) has a line a user,
 NAME:HASH:FOLDER or NAME:HASH:FOLDER:ro, with an argon2id or bcrypt hash.
 
 It logs to stderr, and stops on SIGTERM or SIGINT: idle sessions end at once, running
@@ -101,10 +103,6 @@ func (d *server) servable(s *plan.Site, trial bool) error {
 	if s.Server != embedded {
 		fmt.Fprintf(d.err, "site %q runs on %s: the bundled daemon stands in for it on the same range\n", s.Name, s.Profile.Title)
 	}
-	if s.TLS.Mode != spec.TLSOff {
-		return failure(fmt.Errorf("site %q asks for TLS, which the bundled daemon does not speak", s.Name),
-			`serving it in clear text would break the spec's promise; set mode = "off" in its tls block to do so knowingly`)
-	}
 	return nil
 }
 
@@ -156,10 +154,14 @@ func (d *server) config(s *plan.Site, listen []netip.AddrPort) (embeddedftpd.Con
 			cfg.Listen = append(cfg.Listen, netip.AddrPortFrom(a, s.Port))
 		}
 	}
+	cfg.TLS = protection(s.TLS)
 	if onLoopback(cfg.Listen) {
-		// A trial on this machine: its clients are here, and the announced
-		// address is somewhere else.
+		// A trial on this machine: its clients are here, the announced address
+		// is somewhere else, and so may the certificate be.
 		cfg.Clients, cfg.Announce = nil, netip.Addr{}
+		if cfg.TLS != nil && !exists(cfg.TLS.Certificate) {
+			cfg.TLS.Certificate, cfg.TLS.Key = "", ""
+		}
 	}
 	if d.users != "" {
 		text, err := source.ReadPrivate(d.users)
@@ -173,6 +175,22 @@ func (d *server) config(s *plan.Site, listen []netip.AddrPort) (embeddedftpd.Con
 		cfg.Users = users
 	}
 	return cfg, nil
+}
+
+// protection is a site's TLS in the daemon's terms, nil for clear text.
+func protection(t spec.TLS) *embeddedftpd.TLS {
+	if t.Mode == spec.TLSOff {
+		return nil
+	}
+	return &embeddedftpd.TLS{
+		Certificate: t.Certificate, Key: t.Key, Implicit: t.Mode == spec.TLSImplicit,
+		Required: t.Required, ReusePreferred: !t.ReuseRequired,
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 func onLoopback(listen []netip.AddrPort) bool {
