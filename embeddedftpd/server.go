@@ -81,7 +81,8 @@ func (s *Server) openControl(ctx context.Context) error {
 			s.listeners = append(s.listeners, l)
 			s.cfg.Listeners = slices.Delete(s.cfg.Listeners, handed, handed+1)
 			if err := prepareListener(l); err != nil {
-				return err
+				// An MPTCP listener knows no urgent data, for one.
+				s.log.Warn("the listener lacks some options", "listener", at.String(), "error", err)
 			}
 			continue
 		}
