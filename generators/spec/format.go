@@ -13,7 +13,7 @@ func Format(name string, src []byte) ([]byte, hcl.Diagnostics) {
 	if len(src) > maxBytes {
 		return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Cannot format", Detail: name + ": " + errTooLong.Error() + "."}}
 	}
-	if diags := checkLimits(name, src); diags.HasErrors() {
+	if diags := checkLimits(name, src, new(int)); diags.HasErrors() {
 		return nil, diags
 	}
 	if _, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos); diags.HasErrors() {

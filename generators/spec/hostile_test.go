@@ -205,7 +205,7 @@ func TestNotText(t *testing.T) {
 
 // TestSize loads a spec that is too long, in one file and in many.
 func TestSize(t *testing.T) {
-	long := strings.Repeat("# a comment of fifty bytes, or nearly fifty bytes.\n", 200_000)
+	long := strings.Repeat("#"+strings.Repeat("x", 48)+"\n", 200_000)
 	_, diags := loadText(t, long)
 	if len(diags) != 1 || !strings.Contains(diags[0].Detail, "longer than 8 MiB") {
 		t.Errorf("10 MB: %v", diags)
@@ -221,6 +221,48 @@ func TestSize(t *testing.T) {
 	}
 	_, diags = loadText(t, inLocals("["+strings.Repeat("1,", 3_000_000)+"]"))
 	wantError(t, diags, "Spec too large")
+
+	half := []byte(inLocals("[" + strings.Repeat("1,", 600_000) + "]"))
+	_, diags = Load(fstest.MapFS{"1.pasv.hcl": {Data: half}, "2.pasv.hcl": {Data: half}}, []string{"1.pasv.hcl", "2.pasv.hcl"}, known())
+	wantError(t, diags, "Spec too large")
+}
+
+// TestSpecName gives the spec names that would break out of a comment.
+func TestSpecName(t *testing.T) {
+	for _, name := range []string{"a\nflush ruleset", "a\x00", "\xff", "a\u2028b"} {
+		o := known()
+		o.Name = name
+		s, diags := Load(fstest.MapFS{}, nil, o)
+		wantError(t, diags, "Invalid name of the spec")
+		if s.Name != "spec" {
+			t.Errorf("the name is %q", s.Name)
+		}
+	}
+	s, _ := Load(fstest.MapFS{}, []string{"sites/edge.pasv.hcl"}, known())
+	if s.Name != "edge" {
+		t.Errorf("the name is %q", s.Name)
+	}
+}
+
+// TestVariableBombs gives variables values that are too large.
+func TestVariableBombs(t *testing.T) {
+	src := "variable \"x\" {\n  type = list(any)\n}\n"
+	long := "[" + strings.Repeat("1,", 100_000) + "]"
+	o := known()
+	o.Vars = map[string]string{"x": long}
+	load := func() hcl.Diagnostics {
+		_, diags := Load(fstest.MapFS{"x.pasv.hcl": {Data: []byte(src)}}, []string{"x.pasv.hcl"}, o)
+		return diags
+	}
+	wantError(t, load(), "Value too large")
+	o.Vars = map[string]string{"x": strings.Repeat("[", 10_000)}
+	wantError(t, load(), "Spec too complex")
+	o.Vars = map[string]string{"x": "[\xff]"}
+	wantError(t, load(), "Invalid value of variable")
+	o.Vars, o.VarFiles = nil, []VarFile{{"x.vars", []byte("x = " + long)}}
+	wantError(t, load(), "Value too large")
+	o.VarFiles = []VarFile{{"x.vars", make([]byte, maxBytes+1)}}
+	wantError(t, load(), "Variable file too long")
 }
 
 // TestFiles loads what is no file.

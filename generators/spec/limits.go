@@ -22,16 +22,17 @@ const (
 	maxExponent  = 300  // of a number, decimal
 )
 
-// checkLimits tells whether src may be given to the parser.
-func checkLimits(name string, src []byte) hcl.Diagnostics {
+// checkLimits tells whether src may be given to the parser. It adds what src
+// may have to the tokens that other sources of the spec have.
+func checkLimits(name string, src []byte, tokensBefore *int) hcl.Diagnostics {
 	if diag := checkText(name, src); diag != nil {
 		return hcl.Diagnostics{diag}
 	}
-	if n := tokensAtMost(src); n > maxTokens {
+	if *tokensBefore += tokensAtMost(src); *tokensBefore > maxTokens {
 		return hcl.Diagnostics{{
 			Severity: hcl.DiagError,
 			Summary:  "Spec too large",
-			Detail:   fmt.Sprintf("%s has about %d words and signs, more than the %d that are read. Split it into several specs.", name, n, maxTokens),
+			Detail:   fmt.Sprintf("With this file the spec has more than the %s words and signs that are read. Split it into several specs.", thousands(maxTokens)),
 			Subject:  &hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos},
 		}}
 	}

@@ -1,10 +1,12 @@
 package spec
 
 import (
+	"fmt"
 	"io/fs"
 	"path"
 	"sort"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 )
@@ -63,6 +65,7 @@ func Load(fsys fs.FS, names []string, o Options) (*Spec, hcl.Diagnostics) {
 	if l.spec.Name == "" && len(names) > 0 {
 		l.spec.Name = strings.TrimSuffix(path.Base(names[0]), Extension)
 	}
+	l.checkSpecName()
 	l.parse(names)
 	l.checkReferences()
 	l.evaluateVariables()
@@ -70,6 +73,19 @@ func Load(fsys fs.FS, names []string, o Options) (*Spec, hcl.Diagnostics) {
 	l.decode()
 	l.sortDiagnostics(names)
 	return l.spec, l.diags
+}
+
+// checkSpecName keeps a file's or folder's name out of the generated headers
+// where it would end their line.
+func (l *loader) checkSpecName() {
+	what := controlCharacter(l.spec.Name)
+	if !utf8.ValidString(l.spec.Name) {
+		what = "bytes that are not UTF-8"
+	}
+	if what != "" {
+		l.err(nil, "Invalid name of the spec", fmt.Sprintf("The name of the spec, %q, contains %s, and it stands in every generated file. Rename the file or folder.", l.spec.Name, what))
+		l.spec.Name = "spec"
+	}
 }
 
 // loader carries one Load from the sources to the Spec.
@@ -97,6 +113,7 @@ type loader struct {
 
 	broken map[hcl.Range]bool // blocks with a syntax error, by their headers
 
+	tokens      int // of all sources so far, at most
 	suggestions int // made so far
 }
 

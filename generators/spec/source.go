@@ -38,7 +38,7 @@ func (l *loader) parse(names []string) {
 // parseFile returns nil where the source breaks a limit.
 func (l *loader) parseFile(name string, src []byte) *hclsyntax.Body {
 	l.spec.Files[name] = &hcl.File{Bytes: src}
-	if diags := checkLimits(name, src); diags.HasErrors() {
+	if diags := checkLimits(name, src, &l.tokens); diags.HasErrors() {
 		l.add(diags...)
 		return nil
 	}

@@ -78,6 +78,11 @@ func (l *loader) declareVariable(raw *hcl.Block) {
 
 // set converts a value to the variable's type and gives it to the variable.
 func (l *loader) set(v *variable, val cty.Value, from *hcl.Range, source string) {
+	if problem := l.meter.measure(val, true); problem != "" {
+		v.failed = true
+		l.meter.exceeded(*from, problem)
+		return
+	}
 	if v.defaults != nil && val.IsKnown() && !val.IsNull() {
 		val = v.defaults.Apply(val)
 	}
@@ -151,7 +156,7 @@ func (l *loader) setRaw(v *variable, text, source string) {
 		l.set(v, cty.StringVal(text), at, source)
 		return
 	}
-	if diags := checkLimits(name, []byte(text)); diags.HasErrors() {
+	if diags := checkLimits(name, []byte(text), &l.tokens); diags.HasErrors() {
 		v.failed = true
 		l.add(diags...)
 		return
