@@ -11,6 +11,9 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 )
 
+// maxText bounds every string that reaches a config, in bytes.
+const maxText = 1000
+
 // rawBlock is a block with one label whose body is decoded on its own, so
 // that its diagnostics are known to be its own.
 type rawBlock struct {
@@ -35,9 +38,17 @@ type block struct {
 func (l *loader) block(kind string, raw *rawBlock) *block {
 	failed := l.broken[raw.DefRange]
 	return &block{
-		l: l, title: fmt.Sprintf("%s %q", kind, raw.Label), at: raw.DefRange,
+		l: l, title: fmt.Sprintf("%s %q", kind, shortened(raw.Label)), at: raw.DefRange,
 		ranges: Ranges{"": raw.DefRange}, failed: &failed, broken: failed,
 	}
+}
+
+// shortened keeps a name of any length readable.
+func shortened(name string) string {
+	if runes := []rune(name); len(runes) > maxText/20 {
+		return string(runes[:maxText/20]) + "…"
+	}
+	return name
 }
 
 // add reports diagnostics that HCL found in the block.
@@ -175,12 +186,20 @@ func (b *block) text(name string, attr *hcl.Attribute, example string) (string, 
 	if !ok {
 		return "", false
 	}
-	text := val.AsString()
-	if what := controlCharacter(text); what != "" {
-		b.err(name, "Control character in "+name, "%s contains %s. Write it without control characters and line breaks.", b.key(name), what)
-		return "", false
+	return val.AsString(), b.fits(name, b.key(name), val.AsString(), attr.Expr.Range())
+}
+
+// fits tells whether a config can have text as it is.
+func (b *block) fits(name, what, text string, at hcl.Range) bool {
+	if len(text) > maxText {
+		b.errAt(at, "Text too long in "+name, "%s has %s bytes, more than the %s that any setting needs.", what, thousands(len(text)), thousands(maxText))
+		return false
 	}
-	return text, true
+	if character := controlCharacter(text); character != "" {
+		b.errAt(at, "Control character in "+name, "%s contains %s. Write it without control characters and line breaks.", what, character)
+		return false
+	}
+	return true
 }
 
 // controlCharacter names the first control character or line separator of

@@ -28,7 +28,7 @@ func (b *block) integer(name string, attr *hcl.Attribute, least, most, otherwise
 // share reads a number from least to most, both included; with below, most is
 // excluded.
 func (b *block) share(name string, attr *hcl.Attribute, least, most float64, below bool, otherwise float64) float64 {
-	val, ok := b.value(name, attr, cty.Number, fmt.Sprint(most/2))
+	val, ok := b.value(name, attr, cty.Number, fmt.Sprint(otherwise))
 	if !ok {
 		return otherwise
 	}

@@ -1,6 +1,8 @@
 package spec
 
 import (
+	"fmt"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
@@ -19,6 +21,22 @@ func (b *block) list(name string, attr *hcl.Attribute, example string) ([]elemen
 	if !ok {
 		return nil, false
 	}
+	return b.listIn(val, name, attr, example)
+}
+
+// oneOrMore reads a string or a list of strings.
+func (b *block) oneOrMore(name string, attr *hcl.Attribute, example string) ([]element, bool) {
+	val, ok := b.value(name, attr, cty.DynamicPseudoType, example)
+	if !ok {
+		return nil, false
+	}
+	if val.Type() == cty.String {
+		val = cty.TupleVal([]cty.Value{val})
+	}
+	return b.listIn(val, name, attr, example)
+}
+
+func (b *block) listIn(val cty.Value, name string, attr *hcl.Attribute, example string) ([]element, bool) {
 	// Conversion to a list as a whole would compare all elements' types.
 	texts, ok := textsOf(val)
 	if !ok {
@@ -29,39 +47,21 @@ func (b *block) list(name string, attr *hcl.Attribute, example string) ([]elemen
 	if exprs, diags := hcl.ExprList(attr.Expr); !diags.HasErrors() && len(exprs) == len(texts) {
 		places = exprs
 	}
-	return b.elements(name, texts, func(i int) hcl.Range {
-		if places != nil {
-			return places[i].Range()
-		}
-		return attr.Expr.Range()
-	}), true
-}
-
-// oneOrMore reads a string or a list of strings.
-func (b *block) oneOrMore(name string, attr *hcl.Attribute, example string) ([]element, bool) {
-	val, ok := b.value(name, attr, cty.DynamicPseudoType, example)
-	if ok && val.Type() == cty.String {
-		return b.elements(name, []cty.Value{val}, func(int) hcl.Range { return attr.Expr.Range() }), true
-	}
-	return b.list(name, attr, example)
-}
-
-// elements takes the strings of a list, without those that no config may have.
-func (b *block) elements(name string, texts []cty.Value, place func(i int) hcl.Range) []element {
 	elements := make([]element, 0, len(texts))
 	for i, v := range texts {
-		at := place(i)
+		at := attr.Expr.Range()
+		if places != nil {
+			at = places[i].Range()
+		}
 		if v.IsNull() {
 			b.errAt(at, "Null in "+name, "element %d of %s is null. Leave it out, or use compact().", i+1, b.key(name))
 			continue
 		}
-		if what := controlCharacter(v.AsString()); what != "" {
-			b.errAt(at, "Control character in "+name, "element %d of %s contains %s. Write it without control characters and line breaks.", i+1, b.key(name), what)
-			continue
+		if b.fits(name, fmt.Sprintf("element %d of %s", i+1, b.key(name)), v.AsString(), at) {
+			elements = append(elements, element{v.AsString(), at})
 		}
-		elements = append(elements, element{v.AsString(), at})
 	}
-	return elements
+	return elements, true
 }
 
 // textsOf converts the elements of a list, set or tuple to strings.

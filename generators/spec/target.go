@@ -2,7 +2,6 @@ package spec
 
 import (
 	"errors"
-
 	"io/fs"
 	"path"
 	"slices"
@@ -56,9 +55,7 @@ func (l *loader) checkSetting(b *block, name string, attr *hcl.Attribute) {
 		return
 	}
 	val, _ = val.Unmark()
-	if what := controlCharacter(val.AsString()); what != "" {
-		b.errAt(attr.Expr.Range(), "Control character in "+name, "%s contains %s. Write it without control characters and line breaks.", name, what)
-	}
+	b.fits(name, name, val.AsString(), attr.Expr.Range())
 }
 
 // readSource reads a file beside the one that names it.
