@@ -2,6 +2,7 @@ package embeddedftpd
 
 import (
 	"bufio"
+	"bytes"
 	"io"
 	"net"
 	"os"
@@ -36,26 +37,33 @@ func (t *transfer) receiveASCII(conn net.Conn, f *os.File) error {
 }
 
 // toNetwork copies src to dst, putting a CR before each LF that has none.
+// bufio.Writer keeps its first error for the Flush after each read.
 func toNetwork(dst *bufio.Writer, src io.Reader, buf []byte) error {
 	var last byte
 	for {
 		n, err := src.Read(buf)
-		for _, c := range buf[:n] {
-			if c == '\n' && last != '\r' {
+		for p := buf[:n]; len(p) > 0; {
+			i := bytes.IndexByte(p, '\n')
+			if i < 0 {
+				dst.Write(p)
+				last = p[len(p)-1]
+				break
+			}
+			if i > 0 {
+				last = p[i-1]
+			}
+			dst.Write(p[:i])
+			if last != '\r' {
 				dst.WriteByte('\r')
 			}
-			// bufio.Writer keeps its first error for the Flush below and after.
-			dst.WriteByte(c)
-			last = c
+			dst.WriteByte('\n')
+			last, p = '\n', p[i+1:]
 		}
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
 			return err
-		}
-		if dst.Buffered() == 0 {
-			continue
 		}
 		if err := dst.Flush(); err != nil {
 			return err
@@ -69,13 +77,17 @@ func fromNetwork(dst *bufio.Writer, src io.Reader, buf []byte) error {
 	held := false // a CR whose next byte has not come yet
 	for {
 		n, err := src.Read(buf)
-		for _, c := range buf[:n] {
-			if held && c != '\n' {
+		for p := buf[:n]; len(p) > 0; {
+			if held && p[0] != '\n' {
 				dst.WriteByte('\r')
 			}
-			if held = c == '\r'; !held {
-				dst.WriteByte(c)
+			i := bytes.IndexByte(p, '\r')
+			if held = i >= 0; !held {
+				dst.Write(p)
+				break
 			}
+			dst.Write(p[:i])
+			p = p[i+1:]
 		}
 		if err == io.EOF {
 			if held {

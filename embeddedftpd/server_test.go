@@ -68,6 +68,9 @@ func (l *logBuffer) String() string {
 
 const testPorts = 8
 
+// noDeadline is for what is not bounded by patience.
+var noDeadline time.Time
+
 func start(t testing.TB, change func(*Config)) *testServer {
 	t.Helper()
 	ts := &testServer{root: t.TempDir(), log: new(logBuffer)}

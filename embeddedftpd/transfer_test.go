@@ -1,6 +1,8 @@
 package embeddedftpd
 
 import (
+	"bufio"
+	"bytes"
 	"io"
 	"net"
 	"os"
@@ -279,4 +281,35 @@ func TestDataConnectionReset(t *testing.T) {
 	data.SetLinger(0)
 	data.Close()
 	c.expect(426)
+}
+
+// The conversion gives the same whatever the reads are cut into, and what went
+// out comes back.
+func FuzzLineEnds(f *testing.F) {
+	for _, text := range []string{"", "a\nb", "\r\n", "\r\r\n\n", "a\rb\r", "\n\n\n"} {
+		f.Add([]byte(text), 2)
+	}
+	f.Fuzz(func(t *testing.T, text []byte, step int) {
+		convert := func(by func(*bufio.Writer, io.Reader, []byte) error, in []byte, step int) []byte {
+			var out bytes.Buffer
+			w := bufio.NewWriter(&out)
+			if err := by(w, bytes.NewReader(in), make([]byte, step)); err != nil {
+				t.Fatal(err)
+			}
+			w.Flush()
+			return out.Bytes()
+		}
+		step = 1 + max(0, step)%64
+		sent := convert(toNetwork, text, step)
+		if want := convert(toNetwork, text, len(text)+1); !bytes.Equal(sent, want) {
+			t.Fatalf("%q in steps of %d: %q, want %q", text, step, sent, want)
+		}
+		if bare := bytes.Count(sent, []byte("\n")) - bytes.Count(sent, []byte("\r\n")); bare != 0 {
+			t.Fatalf("%q: %q has %d bare LF", text, sent, bare)
+		}
+		back := convert(fromNetwork, sent, step)
+		if want := bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")); !bytes.Equal(back, want) {
+			t.Fatalf("%q went as %q and came back as %q", text, sent, back)
+		}
+	})
 }
