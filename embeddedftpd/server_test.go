@@ -179,9 +179,7 @@ func (ts *testServer) login(t testing.TB) *client {
 	t.Helper()
 	c := dial(t, ts.addr())
 	c.expect(220)
-	c.do(331, "USER user")
-	c.do(230, "PASS secret")
-	c.do(200, "TYPE I")
+	c.login()
 	return c
 }
 
