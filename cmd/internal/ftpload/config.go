@@ -78,7 +78,10 @@ type Config struct {
 	Rate         float64
 	ConnectDelay Delay
 	Abandoned    float64 // share of PASVs that no connection follows, 0 to 1
-	ReadRate     float64 // bytes a second of a slow reader; 0 is full speed
+	// AbandonFor is how long a session is silent after a port that it abandons:
+	// its next PASV would give the port back.
+	AbandonFor time.Duration
+	ReadRate   float64 // bytes a second of a slow reader; 0 is full speed
 	// TLS is the client's configuration for AUTH TLS with PROT P (RFC 4217);
 	// nil is clear text. Each session gets a session cache of its own.
 	TLS      *tls.Config
@@ -99,6 +102,8 @@ func (c *Config) Check() error {
 		return fmt.Errorf("rate must be 0 to %g a second, not %g", float64(MaxRate), c.Rate)
 	case math.IsNaN(c.Abandoned) || c.Abandoned < 0 || c.Abandoned > 1:
 		return fmt.Errorf("abandoned must be a share from 0 to 1, not %g", c.Abandoned)
+	case c.AbandonFor < 0:
+		return fmt.Errorf("abandoned for must be 0 or more, not %s", c.AbandonFor)
 	case math.IsNaN(c.ReadRate) || c.ReadRate < 0 || math.IsInf(c.ReadRate, 0):
 		return fmt.Errorf("read rate must be 0 or more bytes a second, not %g", c.ReadRate)
 	case c.Duration <= 0 || c.Duration > MaxDuration:

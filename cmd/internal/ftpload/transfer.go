@@ -51,6 +51,7 @@ func (s *session) request(ctx context.Context) (ev event) {
 	ev.outside = s.cfg.FirstPort != 0 && (port < s.cfg.FirstPort || port > s.cfg.LastPort)
 	if s.random.Float64() < s.cfg.Abandoned {
 		ev.kind = AbandonedOnPurpose
+		sleep(ctx, s.cfg.AbandonFor)
 		return ev
 	}
 	if !sleep(ctx, s.cfg.ConnectDelay.draw(s.random)) {

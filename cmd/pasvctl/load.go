@@ -1,0 +1,302 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/ftpload"
+	"github.com/pasvctl/pasvctl/cmd/internal/source"
+)
+
+type loader struct {
+	streams
+	variables
+	config           ftpload.Config
+	sources          []string
+	delay, op, ports string
+	passwordFile, ca string
+	tls, insecure    bool
+	spec, site       string
+	asJSON           bool
+}
+
+func newLoad(s streams) *cobra.Command {
+	l := &loader{streams: s}
+	c := &cobra.Command{
+		Use:   "load ADDR",
+		Short: "measure what a running FTP server refuses",
+		Long: `load keeps sessions open on an FTP server, asks for passive ports at a rate or as fast
+as it can, uses them, and counts what was refused and how: by a reply, by a reset, by
+silence, or with a port outside the range. What arrives is compared with what the
+session's file held when it was fetched alone, so that data which reaches the wrong
+session is seen: write %d into --path for a file of its own for each session.
+
+With --spec and --site the model computes the refused share for the load that was
+measured, and a number outside the measured 95 % interval ends with exit code 2.
+
+The password comes from PASVCTL_PASSWORD or --password-file.`,
+		Example: `  pasvctl load 127.0.0.1:2121 --path hello.txt --sessions 20 --rate 50 --connect-delay exponential:50ms
+  pasvctl load ftp.example.net:21 --user mirror --path file%d --spec edge.pasv.hcl --site downloads`,
+		Args: exactly("ADDR"),
+		RunE: func(c *cobra.Command, args []string) error { return l.run(c.Context(), args[0]) },
+	}
+	l.register(c)
+	c.ValidArgsFunction = cobra.NoFileCompletions
+	f, cfg := c.Flags(), &l.config
+	f.StringVar(&cfg.User, "user", "anonymous", "log in as `NAME`")
+	f.StringVar(&l.passwordFile, "password-file", "", "read the password from the first line of `FILE`")
+	f.IntVar(&cfg.Sessions, "sessions", 10, "keep `N` sessions")
+	f.StringArrayVar(&l.sources, "source", nil, "bind to `ADDR`, or to each of FIRST-LAST, in turn; repeatable")
+	f.BoolVar(&cfg.Extended, "epsv", false, "ask with EPSV instead of PASV")
+	f.StringVar(&l.op, "op", string(ftpload.Retrieve), "use data connections for `OPERATION`: retr, stor or list")
+	f.StringVar(&cfg.Path, "path", "", "fetch, store or list `PATH`; %d stands for the session's number")
+	f.Int64Var(&cfg.Size, "size", 1024, "store files of `N` bytes")
+	f.Float64Var(&cfg.Rate, "rate", 0, "ask `N` times a second in a Poisson stream; 0: each session asks again when it is done")
+	f.StringVar(&l.delay, "connect-delay", "0s", "connect `TIME` after the reply; exponential:TIME draws it")
+	f.Float64Var(&cfg.Abandoned, "abandoned", 0, "never connect for this `SHARE` of the replies")
+	f.DurationVar(&cfg.AbandonFor, "abandoned-for", 10*time.Second, "stay silent for `TIME` after a reply that is not followed")
+	f.Float64Var(&cfg.ReadRate, "read-rate", 0, "read `N` bytes a second; 0 is full speed")
+	f.BoolVar(&l.tls, "tls", false, "use AUTH TLS and PROT P, and resume the TLS session on data connections")
+	f.StringVar(&l.ca, "ca", "", "trust the certificates of `FILE`")
+	f.BoolVar(&l.insecure, "insecure", false, "trust any certificate")
+	f.DurationVar(&cfg.Duration, "duration", 30*time.Second, "measure for `TIME`")
+	f.DurationVar(&cfg.Timeout, "timeout", 30*time.Second, "wait at most `TIME` for a reply or for data")
+	f.StringVar(&l.ports, "ports", "", "the server should keep to `FIRST-LAST`; the site's range with --spec")
+	f.Uint64Var(&cfg.Seed, "seed", 1, "start the random numbers from `N`")
+	f.StringVar(&l.spec, "spec", "", "compare with the model of a site in `FILE`")
+	f.StringVar(&l.site, "site", "", "the server is the site `NAME` of --spec")
+	f.BoolVar(&l.asJSON, "json", false, "write the result as JSON")
+	c.MarkFlagsRequiredTogether("spec", "site")
+	return c
+}
+
+func (l *loader) run(ctx context.Context, addr string) error {
+	compare, err := l.prepare(addr)
+	if err != nil {
+		return err
+	}
+	bar := newProgress(l.err)
+	r, err := ftpload.Run(ctx, l.config, func(p ftpload.Progress) {
+		if p.Phase == "measuring" {
+			bar.show(p.Elapsed.Seconds()/p.Duration.Seconds(), fmt.Sprintf("%d asked, %d refused", p.Asked, p.Refused))
+		} else {
+			bar.show(float64(p.Done)/float64(p.Sessions), p.Phase)
+		}
+	})
+	bar.clear()
+	if err != nil {
+		return failure(err, "")
+	}
+	m := compare.model(l.config, r)
+	if l.asJSON {
+		err = writeJSON(l.out, struct {
+			*ftpload.Report
+			Model *modelled `json:"model,omitempty"`
+		}{r, m})
+	} else {
+		err = writeLoad(l.out, r, m)
+	}
+	if err != nil {
+		return err
+	}
+	return l.verdict(r, m)
+}
+
+// verdict ends with 1 where data reached the wrong session, with 2 where model
+// and measurement disagree.
+func (l *loader) verdict(r *ftpload.Report, m *modelled) error {
+	if n := r.Kinds[ftpload.WrongContent]; n > 0 {
+		return failure(fmt.Errorf("%s carried another session's data", counted(n, "transfer")), "do not use this server as it is")
+	}
+	if m != nil && !m.Agrees {
+		fmt.Fprintf(l.err, "the model says %.3g, outside the measured interval of %.3g to %.3g\n", m.Refused, r.Low, r.High)
+		return silent(exitDifference)
+	}
+	return nil
+}
+
+// prepare turns the flags into a configuration, and finds the site to compare
+// with; nil where none is named.
+func (l *loader) prepare(addr string) (compare *measuredSite, err error) {
+	c := &l.config
+	c.Addr, c.Op = addr, ftpload.Operation(l.op)
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		c.Addr = net.JoinHostPort(addr, "21")
+	}
+	if c.Sources, err = parseSources(l.sources); err != nil {
+		return nil, err
+	}
+	if c.ConnectDelay, err = parseDelay(l.delay); err != nil {
+		return nil, err
+	}
+	if c.Password, err = l.password(); err != nil {
+		return nil, err
+	}
+	if c.TLS, err = l.tlsConfig(c.Addr); err != nil {
+		return nil, err
+	}
+	if l.spec != "" {
+		p, err := l.valid(l.streams, l.spec)
+		if err != nil {
+			return nil, err
+		}
+		s, err := p.site(l.site)
+		if err != nil {
+			return nil, err
+		}
+		compare = &measuredSite{s}
+		c.FirstPort, c.LastPort = s.DataPorts.First, s.DataPorts.Last
+	}
+	if l.ports != "" {
+		if c.FirstPort, c.LastPort, err = parsePorts(l.ports); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.Check(); err != nil {
+		return nil, usage("see pasvctl load --help", "%w", err)
+	}
+	return compare, nil
+}
+
+func (l *loader) password() (string, error) {
+	if l.passwordFile == "" {
+		if p := os.Getenv("PASVCTL_PASSWORD"); p != "" {
+			return p, nil
+		}
+		return "pasvctl@", nil // what anonymous servers ask for is an address (RFC 1635)
+	}
+	text, err := source.Read(l.passwordFile)
+	if err != nil {
+		return "", failure(err, "")
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	return strings.TrimSuffix(line, "\r"), nil
+}
+
+func (l *loader) tlsConfig(addr string) (*tls.Config, error) {
+	if !l.tls {
+		return nil, nil
+	}
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, usage("write HOST:PORT", "%w", err)
+	}
+	c := &tls.Config{ServerName: host, InsecureSkipVerify: l.insecure}
+	if l.ca != "" {
+		text, err := source.Read(l.ca)
+		if err != nil {
+			return nil, failure(err, "")
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(text) {
+			return nil, failure(fmt.Errorf("%s holds no certificate", l.ca), "")
+		}
+	}
+	return c, nil
+}
+
+// maxSources bounds the addresses of --source.
+const maxSources = 65536
+
+// parseSources reads addresses and ranges of them.
+func parseSources(list []string) (all []netip.Addr, err error) {
+	for _, text := range list {
+		first, last, isRange := strings.Cut(text, "-")
+		if !isRange {
+			last = first
+		}
+		from, err1 := netip.ParseAddr(first)
+		to, err2 := netip.ParseAddr(last)
+		if err := errors.Join(err1, err2); err != nil || to.Less(from) || from.Is4() != to.Is4() {
+			return nil, usage("write --source 127.0.0.2 or --source 127.0.0.2-127.0.0.50", "--source %q is neither an address nor a range of them", text)
+		}
+		for a := from; !to.Less(a); a = a.Next() {
+			if len(all) == maxSources {
+				return nil, usage("give fewer", "--source takes at most %d addresses", maxSources)
+			}
+			all = append(all, a)
+			if a == to {
+				break
+			}
+		}
+	}
+	return all, nil
+}
+
+// parseDelay reads "50ms" or "exponential:50ms".
+func parseDelay(text string) (ftpload.Delay, error) {
+	shape, mean, found := strings.Cut(text, ":")
+	if !found {
+		shape, mean = string(ftpload.Constant), text
+	}
+	d, err := time.ParseDuration(mean)
+	if err != nil {
+		return ftpload.Delay{}, usage("write --connect-delay 50ms or --connect-delay exponential:50ms", "--connect-delay %q is no time", text)
+	}
+	return ftpload.Delay{Shape: ftpload.Shape(shape), Mean: d}, nil
+}
+
+func parsePorts(text string) (first, last uint16, err error) {
+	a, b, _ := strings.Cut(text, "-")
+	x, err1 := strconv.ParseUint(a, 10, 16)
+	y, err2 := strconv.ParseUint(b, 10, 16)
+	if err := errors.Join(err1, err2); err != nil {
+		return 0, 0, usage("write --ports 61000-61099", "--ports %q is no range", text)
+	}
+	return uint16(x), uint16(y), nil
+}
+
+func writeLoad(w io.Writer, r *ftpload.Report, m *modelled) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(name, format string, a ...any) { fmt.Fprintf(t, name+"\t"+format+"\n", a...) }
+	row("asked for", "%d data connections in %.1f s, %.4g/s", r.Asked, r.Seconds, r.Rate)
+	row("refused", "%d, a share of %.3g (95 %% interval %.3g to %.3g)", r.Refused, r.RefusedShare, r.Low, r.High)
+	if m != nil {
+		row("the model says", "%.3g for %d ports held %s on average: %s", m.Refused, m.Ports, seconds(m.Hold), m.word())
+	}
+	for _, k := range slices.Sorted(maps.Keys(r.Kinds)) {
+		row("  "+string(k), "%d", r.Kinds[k])
+	}
+	for _, k := range slices.Sorted(maps.Keys(r.Replies)) {
+		row("  reply", "%d x %q", r.Replies[k], k)
+	}
+	if r.NoSession > 0 {
+		row("no session idle", "%d: give more --sessions", r.NoSession)
+	}
+	if r.Reconnects > 0 {
+		row("sessions lost", "%d", r.Reconnects)
+	}
+	for _, k := range slices.Sorted(maps.Keys(r.LoginErrors)) {
+		row("  login", "%d x %s", r.LoginErrors[k], k)
+	}
+	if r.Ports > 0 {
+		row("ports", "%d different ones, %d to %d", r.Ports, r.LowestPort, r.HighestPort)
+	}
+	row("waited for a port", "%s on average, %s at most", seconds(r.MeanWait), seconds(r.MaxWait))
+	row("listened", "%s on average", seconds(r.MeanListen))
+	row("held", "%s on average, to the transfer's end", seconds(r.MeanHold))
+	row("carried", "%d bytes", r.Bytes)
+	if !r.OwnFiles {
+		row("note", "all sessions used one file: data that reached the wrong session was not seen")
+	}
+	return t.Flush()
+}
+
+func seconds(s float64) string {
+	return time.Duration(s * float64(time.Second)).Round(10 * time.Microsecond).String()
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
+	"github.com/pasvctl/pasvctl/generators/sizing/simulate"
+)
+
+type simulator struct {
+	streams
+	variables
+	seed                   uint64
+	shape                  string
+	ports                  int
+	replications, requests int
+	open, asJSON           bool
+}
+
+func newSimulate(s streams) *cobra.Command {
+	d := &simulator{streams: s}
+	c := &cobra.Command{
+		Use:   "simulate FILE|FOLDER [SITE]",
+		Short: "play the sites' load on their ranges, beside what the model says",
+		Long: `simulate plays the load of each site, or of SITE, event by event on its range: sessions
+ask for ports, which are drawn one by one as the server does it, hold them, and give
+them back. It shares no formula with the model. The refused share comes with its 95 %
+interval over independent replications; shares too rare to be seen directly are
+multiplied by importance splitting. The same seed gives the same numbers.
+
+A site whose number by the model lies outside the interval is marked, and ends with
+exit code 2.`,
+		Example: "  pasvctl simulate examples/fleet\n  pasvctl simulate examples/quickstart downloads --ports 1000 --shape lognormal",
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 2 {
+				return nil
+			}
+			return exactly("FILE")(c, args)
+		},
+		RunE: func(c *cobra.Command, args []string) error { return d.run(c.Context(), args) },
+	}
+	d.register(c)
+	c.Flags().Uint64Var(&d.seed, "seed", 1, "start the random numbers from `N`")
+	c.Flags().StringVar(&d.shape, "shape", string(simulate.Exponential), "draw holds from a `SHAPE`: constant, exponential or lognormal")
+	c.Flags().IntVar(&d.ports, "ports", 0, "simulate a range of `N` ports instead of the site's own")
+	c.Flags().IntVar(&d.replications, "replications", 20, "average over `N` independent runs, 5 or more")
+	c.Flags().IntVar(&d.requests, "requests", 20_000, "let each run see `N` requests")
+	c.Flags().BoolVar(&d.open, "open", false, "let requests arrive in a Poisson stream, however many are under way")
+	c.Flags().BoolVar(&d.asJSON, "json", false, "write the result as JSON")
+	complete := c.ValidArgsFunction
+	c.ValidArgsFunction = func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 1 {
+			return d.completeSite(c, args, typed)
+		}
+		return complete(c, args, typed)
+	}
+	return c
+}
+
+// simulated is one site's result beside the model's.
+type simulated struct {
+	Site    string          `json:"site"`
+	Server  string          `json:"server"`
+	Ports   int             `json:"ports"`
+	Model   float64         `json:"model"`
+	Refused float64         `json:"refused"`
+	Low     float64         `json:"refused_low"`
+	High    float64         `json:"refused_high"`
+	Agrees  bool            `json:"agrees"`
+	Method  string          `json:"method"`
+	Held    float64         `json:"ports_held"`
+	Waits   *simulate.Waits `json:"waits,omitempty"` // nanoseconds
+}
+
+func (d *simulator) run(ctx context.Context, args []string) error {
+	if d.ports < 0 || d.ports > sizing.MaxPorts {
+		return usage(fmt.Sprintf("write --ports 1 to %d", sizing.MaxPorts), "--ports %d is no range", d.ports)
+	}
+	p, err := d.valid(d.streams, args[0])
+	if err != nil {
+		return err
+	}
+	sites := p.Plan.Sites
+	if len(args) == 2 {
+		s, err := p.site(args[1])
+		if err != nil {
+			return err
+		}
+		sites = []*plan.Site{s}
+	}
+	bar := newProgress(d.err)
+	defer bar.clear()
+	results := []simulated{}
+	for i, s := range sites {
+		r, err := d.site(ctx, s, func(done, total int) {
+			bar.show((float64(i)+float64(done)/float64(total))/float64(len(sites)), "site "+s.Name)
+		})
+		if err != nil {
+			bar.clear()
+			return failure(fmt.Errorf("site %q: %w", s.Name, err), "")
+		}
+		results = append(results, r)
+	}
+	bar.clear()
+	if d.asJSON {
+		err = writeJSON(d.out, results)
+	} else {
+		err = writeSimulated(d.out, results)
+	}
+	if err != nil {
+		return err
+	}
+	for _, r := range results {
+		if !r.Agrees {
+			fmt.Fprintf(d.err, "site %q: the model's number lies outside the interval\n", r.Site)
+			err = silent(exitDifference)
+		}
+	}
+	return err
+}
+
+func (d *simulator) site(ctx context.Context, s *plan.Site, report func(done, total int)) (simulated, error) {
+	c := simulate.Config{
+		Profile: s.Profile, Workload: plan.Workload(s.Site), Ports: s.DataPorts.Count(),
+		Seed: d.seed, Shape: simulate.Shape(d.shape), Arrivals: simulate.Finite,
+		Replications: d.replications, Requests: d.requests, Progress: report,
+	}
+	if d.ports > 0 {
+		c.Ports = d.ports
+	}
+	if d.open {
+		c.Arrivals = simulate.Open
+	}
+	r, err := simulate.Run(ctx, c)
+	if err != nil {
+		return simulated{}, err
+	}
+	model := sizing.Refused(c.Profile, c.Workload, c.Ports)
+	return simulated{
+		Site: s.Name, Server: s.Server, Ports: c.Ports, Model: model,
+		Refused: r.Refused.Mean, Low: r.Refused.Low, High: r.Refused.High, Agrees: r.Refused.Holds(model),
+		Method: r.Method, Held: r.Held.Mean, Waits: r.Waits,
+	}, nil
+}
+
+func writeSimulated(w io.Writer, results []simulated) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "SITE\tSERVER\tPORTS\tMODEL\tSIMULATED\t95 % INTERVAL\tAGREE\tMETHOD")
+	for _, r := range results {
+		agree := "yes"
+		if !r.Agrees {
+			agree = "NO"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%d\t%.3g\t%.3g\t%.3g to %.3g\t%s\t%s\n", r.Site, r.Server, r.Ports, r.Model, r.Refused, r.Low, r.High, agree, r.Method)
+	}
+	return t.Flush()
+}
