@@ -90,6 +90,22 @@ func TestWrongPasswords(t *testing.T) {
 	}
 }
 
+// A user whose root is gone is told so, and is not taken for a guesser.
+func TestRootGone(t *testing.T) {
+	ts := start(t, func(c *Config) { c.Users = oneUser{User{Name: "user", Root: "/nowhere/at/all"}} })
+	c := dial(t, ts.addr())
+	c.expect(220)
+	for range 5 {
+		c.do(331, "USER user")
+		if text := c.do(530, "PASS secret"); strings.Contains(text, "nowhere") {
+			t.Errorf("the reply names the folder: %s", text)
+		}
+	}
+	if s := ts.Stats(); s.FailedLogins != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestBackOff(t *testing.T) {
 	var g loginGuard
 	now := time.Now()

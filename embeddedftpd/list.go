@@ -132,7 +132,7 @@ func (s *session) listing(verb string, sel selection, err error, format formatte
 	}
 	t := &transfer{verb: verb, path: sel.dir, sends: true, listing: true}
 	if err == nil && sel.entry == nil {
-		t.file, err = s.login.root.OpenFile(rooted(sel.dir), os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
+		t.file, err = s.openDir(sel.dir)
 	}
 	if err != nil {
 		s.refuseTransfer(nil, err)
@@ -147,6 +147,11 @@ func (s *session) listing(verb string, sel selection, err error, format formatte
 		}
 		return sendEntries(out, t.file, sel.pattern, readlink, format)
 	})
+}
+
+// openDir opens a directory and nothing else, and waits for nothing.
+func (s *session) openDir(at string) (*os.File, error) {
+	return s.login.root.OpenFile(rooted(at), os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
 }
 
 // readlink returns the function that says where a link in dir leads, "" where
@@ -167,20 +172,8 @@ func (s *session) readlink(dir string) func(name string) string {
 func sendEntries(out *bufio.Writer, dir *os.File, pattern string, readlink func(string) string, format formatter) error {
 	var line []byte
 	for {
-		batch, err := dir.ReadDir(listBatch)
-		slices.SortFunc(batch, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-		for _, d := range batch {
-			if match, _ := path.Match(pattern, d.Name()); pattern != "" && !match {
-				continue
-			}
-			info, err := d.Info()
-			if err != nil {
-				continue // removed since
-			}
-			e := entry{name: d.Name(), info: info}
-			if info.Mode()&fs.ModeSymlink != 0 {
-				e.link = readlink(e.name)
-			}
+		batch, err := readBatch(dir, pattern, readlink)
+		for _, e := range batch {
 			line = format(line[:0], e)
 			if _, err := out.Write(line); err != nil {
 				return err
@@ -193,6 +186,29 @@ func sendEntries(out *bufio.Writer, dir *os.File, pattern string, readlink func(
 			return localError{err}
 		}
 	}
+}
+
+// readBatch reads the next entries of a directory that match the pattern,
+// sorted; io.EOF comes with the last of them.
+func readBatch(dir *os.File, pattern string, readlink func(string) string) ([]entry, error) {
+	raw, err := dir.ReadDir(listBatch)
+	batch := make([]entry, 0, len(raw))
+	for _, d := range raw {
+		if match, _ := path.Match(pattern, d.Name()); pattern != "" && !match {
+			continue
+		}
+		info, err := d.Info()
+		if err != nil {
+			continue // removed since
+		}
+		e := entry{name: d.Name(), info: info}
+		if info.Mode()&fs.ModeSymlink != 0 {
+			e.link = readlink(e.name)
+		}
+		batch = append(batch, e)
+	}
+	slices.SortFunc(batch, func(a, b entry) int { return strings.Compare(a.name, b.name) })
+	return batch, err
 }
 
 // halfYear is how old a file may be for ls(1) to show its time of day.

@@ -2,6 +2,7 @@ package embeddedftpd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -55,16 +56,22 @@ func (s *session) pass(password string) {
 	if err == nil {
 		err = s.enter(user)
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		s.srv.totals.logins.Add(1)
 		s.log.Info("login", "user", user.Name, "read_only", user.ReadOnly, "tls", s.tls.conn != nil)
 		s.reply(230, "Logged in.")
+		return
+	case !errors.Is(err, ErrLogin):
+		// Not the client's fault, and no word on whether the password was right.
+		s.log.Error("login failed", "user", name, "error", err)
+		s.reply(530, "Login is not possible now.")
 		return
 	}
 	s.srv.totals.failedLogins.Add(1)
 	s.srv.guard.wrong(key, time.Now())
 	s.login.attempts++
-	s.log.Warn("login failed", "user", name, "attempt", s.login.attempts, "error", err)
+	s.log.Warn("wrong name or password", "user", name, "attempt", s.login.attempts)
 	if s.login.attempts >= s.srv.cfg.MaxLoginAttempts {
 		s.reply(421, "Too many wrong passwords.")
 		s.quitting = true

@@ -75,10 +75,10 @@ func (s *session) serve() {
 			s.reply(500, "Command line too long.")
 		case errors.Is(err, errStopping):
 			s.reply(421, "The server is stopping.")
-			return
+			s.quitting = true
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			s.reply(421, "Timeout: closing the control connection.")
-			return
+			s.quitting = true
 		default:
 			return
 		}

@@ -1,15 +1,12 @@
 package embeddedftpd
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
@@ -53,36 +50,46 @@ func (s *session) statPath(arg string) {
 		s.reply(530, "Log in with USER and PASS first.")
 		return
 	}
-	sel, err := s.choose(listArg(arg))
-	var dir *os.File
-	if err == nil && sel.entry == nil {
-		dir, err = s.login.root.OpenFile(rooted(sel.dir), os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
-	}
+	entries, err := s.someEntries(listArg(arg))
 	if err != nil {
 		s.fail(err)
 		return
 	}
-	lines := []string{"Status of " + s.path(arg) + ":"}
-	add := func(_ []byte, e entry) []byte {
-		if len(lines) <= maxStat {
-			lines = append(lines, strings.TrimRight(string(appendLong(nil, e, time.Now())), "\r\n"))
-		}
-		return nil
+	lines, end := []string{"Status of " + s.path(arg) + ":"}, "End"
+	if len(entries) > maxStat {
+		entries, end = entries[:maxStat], fmt.Sprintf("End of the first %d; use LIST for all", maxStat)
 	}
-	if dir != nil {
-		defer dir.Close()
-		if err := sendEntries(bufio.NewWriter(io.Discard), dir, sel.pattern, s.readlink(sel.dir), add); err != nil {
-			s.fail(err)
-			return
-		}
-	} else {
-		add(nil, *sel.entry)
-	}
-	end := "End"
-	if len(lines) > maxStat {
-		end = fmt.Sprintf("End of the first %d; use LIST for all", maxStat)
+	for _, e := range entries {
+		lines = append(lines, strings.TrimSuffix(string(appendLong(nil, e, time.Now())), "\r\n"))
 	}
 	s.reply(213, append(lines, end)...)
+}
+
+// someEntries returns what a listing of arg would, but no further than a batch
+// beyond maxStat.
+func (s *session) someEntries(arg string) ([]entry, error) {
+	sel, err := s.choose(arg)
+	if err != nil {
+		return nil, err
+	}
+	if sel.entry != nil {
+		return []entry{*sel.entry}, nil
+	}
+	dir, err := s.openDir(sel.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	var all []entry
+	for err == nil && len(all) <= maxStat {
+		var batch []entry
+		batch, err = readBatch(dir, sel.pattern, s.readlink(sel.dir))
+		all = append(all, batch...)
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	return all, err
 }
 
 // help lists the commands, or the usage of one.

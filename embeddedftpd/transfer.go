@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"os"
 	"path"
@@ -16,6 +15,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
 
 // transfer is a running data transfer of a session.
@@ -155,11 +156,17 @@ func (t *transfer) breakOff(conn net.Conn) {
 func (s *session) noConnection(t *transfer, err error) {
 	s.srv.totals.failedTransfers.Add(1)
 	s.log.Warn("no data connection", "command", t.verb, "path", t.path, "error", err)
-	if t.aborted.Load() {
+	timeout := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, passive.ErrExpired)
+	switch {
+	case t.aborted.Load():
 		s.reply(426, "Transfer aborted.")
-		return
+	case timeout && s.tls.protData:
+		s.reply(425, fmt.Sprintf("No data connection that resumes this TLS session came within %v.", s.srv.cfg.ConnectTimeout))
+	case timeout:
+		s.reply(425, fmt.Sprintf("No data connection came within %v.", s.srv.cfg.ConnectTimeout))
+	default:
+		s.reply(425, "The data connection cannot be opened.")
 	}
-	s.reply(425, fmt.Sprintf("No data connection came within %v.", s.srv.cfg.ConnectTimeout))
 }
 
 // report logs and replies how the transfer went.
@@ -318,10 +325,8 @@ func seek(f *os.File, offset, size int64) error {
 	if offset > size {
 		return errOffset
 	}
-	if _, err := f.Seek(offset, io.SeekStart); err != nil {
-		return fmt.Errorf("%w: %w", fs.ErrInvalid, err)
-	}
-	return nil
+	_, err := f.Seek(offset, io.SeekStart)
+	return err
 }
 
 // abor ends the running transfer (426 for it, then 226) or gives up the

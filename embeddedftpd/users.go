@@ -75,7 +75,8 @@ func ReadUsers(r io.Reader, file string) (*UserFile, error) {
 		seed:    maphash.MakeSeed(),
 		hashing: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
-	lines := bufio.NewScanner(io.LimitReader(r, maxUserFileSize))
+	bounded := &io.LimitedReader{R: r, N: maxUserFileSize + 1}
+	lines := bufio.NewScanner(bounded)
 	lines.Buffer(make([]byte, 0, maxUserLine), maxUserLine)
 	n := 0
 	for lines.Scan() {
@@ -98,6 +99,8 @@ func ReadUsers(r io.Reader, file string) (*UserFile, error) {
 		u.entries = append(u.entries, entry)
 	}
 	switch err := lines.Err(); {
+	case bounded.N == 0:
+		return nil, fmt.Errorf("%s: larger than %d bytes", file, maxUserFileSize)
 	case errors.Is(err, bufio.ErrTooLong):
 		return nil, fmt.Errorf("%s:%d: the line is longer than %d bytes", file, n+1, maxUserLine)
 	case err != nil:

@@ -143,6 +143,11 @@ func TestReadUsersErrors(t *testing.T) {
 	if _, err := ReadUsers(strings.NewReader(twice+twice), "u"); err == nil || !strings.Contains(err.Error(), "u:2:") {
 		t.Errorf("a user twice: %v", err)
 	}
+	comment := "#" + strings.Repeat("x", maxUserLine-3) + "\n"
+	comments := strings.NewReader(strings.Repeat(comment, maxUserFileSize/len(comment)+1))
+	if _, err := ReadUsers(comments, "u"); err == nil || !strings.Contains(err.Error(), "larger than") {
+		t.Errorf("a file too large: %v", err)
+	}
 	var many strings.Builder
 	for i := range maxUsers + 1 {
 		fmt.Fprintf(&many, "u%d:%s:/\n", i, referenceBcrypt)
