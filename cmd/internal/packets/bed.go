@@ -53,16 +53,22 @@ func New(l Layout) (bed *Bed, err error) {
 	if device == "" {
 		device = "eth0"
 	}
-	if bed.Gateway == nil {
-		return bed, link(
-			end{bed.World, "world", l.Clients, everywhere},
-			end{bed.Server, device, l.Server, everywhere})
-	}
-	through := routes(l.Gateways)
-	if err = link(end{bed.World, "world", l.Clients, through}, end{bed.Gateway, "outside", l.Gateways, everywhere}); err != nil {
+	if err = bed.World.Set("net/ipv4/ip_local_port_range", "1024 65535"); err != nil {
 		return bed, err
 	}
-	if err = link(end{bed.Gateway, "inside", l.Gateways, hosts(l.Server)}, end{bed.Server, device, l.Server, through}); err != nil {
+	if bed.Gateway == nil {
+		return bed, link(
+			end{node: bed.World, device: "world", mac: "02:00:00:00:00:01", addresses: l.Clients},
+			end{node: bed.Server, device: device, mac: "02:00:00:00:00:02", addresses: l.Server})
+	}
+	if err = link(
+		end{node: bed.World, device: "world", mac: "02:00:00:00:00:01", addresses: l.Clients},
+		end{node: bed.Gateway, device: "outside", mac: "02:00:00:00:00:02", addresses: l.Gateways}); err != nil {
+		return bed, err
+	}
+	if err = link(
+		end{node: bed.Gateway, device: "inside", mac: "02:00:00:00:00:03", beyond: l.Server},
+		end{node: bed.Server, device: device, mac: "02:00:00:00:00:04", addresses: l.Server}); err != nil {
 		return bed, err
 	}
 	return bed, errors.Join(bed.Gateway.Set("net/ipv4/ip_forward", "1"), bed.Gateway.Set("net/ipv6/conf/all/forwarding", "1"))
@@ -72,52 +78,49 @@ func New(l Layout) (bed *Bed, err error) {
 type end struct {
 	node      *Namespace
 	device    string
+	mac       string
 	addresses []netip.Addr
-	routes    []string // what lies behind the other end, as arguments of ip route
-}
-
-// everywhere: whatever has no other route is a neighbour on this device.
-var everywhere = []string{"0.0.0.0/0", "::/0"}
-
-// hosts: these addresses are neighbours on this device.
-func hosts(addresses []netip.Addr) (all []string) {
-	for _, a := range addresses {
-		all = append(all, a.String())
-	}
-	return all
-}
-
-// routes: whatever has no other route goes through one of the gateways.
-func routes(gateways []netip.Addr) (all []string) {
-	for _, g := range gateways {
-		all = append(all, fmt.Sprintf("%s/0 via %s onlink", unspecified(g), g))
-	}
-	return all
-}
-
-func unspecified(like netip.Addr) netip.Addr {
-	if like.Is4() {
-		return netip.IPv4Unspecified()
-	}
-	return netip.IPv6Unspecified()
+	beyond    []netip.Addr // what lies behind the other end; nil: whatever has no other route
 }
 
 // link joins two namespaces by a pair of devices.
 func link(a, b end) error {
-	if _, err := a.node.Run("", "ip", "link", "add", a.device, "type", "veth", "peer", "name", b.device, "netns", b.node.path()); err != nil {
+	if _, err := a.node.Run("", "ip", "link", "add", a.device, "address", a.mac, "type", "veth",
+		"peer", "name", b.device, "address", b.mac, "netns", b.node.path()); err != nil {
 		return err
 	}
-	return errors.Join(a.up(), b.up())
+	return errors.Join(a.up(b.mac), b.up(a.mac))
 }
 
-func (e end) up() error {
+// Each end knows the other under these addresses, which nobody has to be asked
+// for: so no rule can drop the question, and a thousand clients are one
+// neighbour.
+const (
+	peer4 = "169.254.255.254"
+	peer6 = "fe80::ff"
+)
+
+func (e end) up(peer string) error {
 	var batch strings.Builder
 	fmt.Fprintf(&batch, "link set %s up\n", e.device)
 	for _, a := range e.addresses {
 		fmt.Fprintf(&batch, "addr add %s/%d dev %s nodad\n", a, a.BitLen(), e.device)
 	}
-	for _, r := range e.routes {
-		fmt.Fprintf(&batch, "route add %s dev %s\n", r, e.device)
+	beyond := []string{"0.0.0.0/0", "::/0"}
+	if e.beyond != nil {
+		beyond = nil
+		for _, a := range e.beyond {
+			beyond = append(beyond, a.String())
+		}
+	}
+	fmt.Fprintf(&batch, "neigh replace %s lladdr %s dev %s nud permanent\n", peer4, peer, e.device)
+	fmt.Fprintf(&batch, "neigh replace %s lladdr %s dev %s nud permanent\n", peer6, peer, e.device)
+	for _, b := range beyond {
+		via := peer4
+		if strings.Contains(b, ":") {
+			via = peer6
+		}
+		fmt.Fprintf(&batch, "route add %s via %s dev %s onlink\n", b, via, e.device)
 	}
 	_, err := e.node.Run(batch.String(), "ip", "-batch", "-")
 	return err

@@ -105,7 +105,7 @@ func (n *Namespace) Run(stdin, program string, args ...string) (string, error) {
 func (n *Namespace) Listen(at netip.AddrPort) (net.Listener, error) {
 	var l net.Listener
 	err := n.Do(func() (err error) {
-		var config net.ListenConfig
+		config := net.ListenConfig{KeepAlive: -1} // a packet that nobody sent proves nothing
 		config.SetMultipathTCP(false)
 		l, err = config.Listen(context.Background(), "tcp", at.String())
 		return err
@@ -117,7 +117,7 @@ func (n *Namespace) Listen(at netip.AddrPort) (net.Listener, error) {
 func (n *Namespace) Dial(from netip.Addr, to netip.AddrPort, timeout time.Duration) (net.Conn, error) {
 	var c net.Conn
 	err := n.Do(func() (err error) {
-		dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0)), Timeout: timeout}
+		dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0)), Timeout: timeout, KeepAlive: -1}
 		c, err = dialer.Dial("tcp", to.String())
 		return err
 	})
