@@ -75,6 +75,10 @@ type Backend interface {
 	Live(ctx context.Context) (Listing, error)
 	// Expected lists what Load(r) would leave in an empty kernel.
 	Expected(ctx context.Context, r Rules) (Listing, error)
+	// Learnt lists the clients that the gates know.
+	Learnt(ctx context.Context) ([]Member, error)
+	// Forget makes the gates forget all clients.
+	Forget(ctx context.Context) error
 	// Remove deletes our objects. It is no error that there are none.
 	Remove(ctx context.Context) error
 }
