@@ -23,7 +23,7 @@ type streams struct {
 
 // commands makes every subcommand; a new command is a file and a line here.
 var commands = []func(streams) *cobra.Command{
-	newValidate, newFmt, newPlan, newExplain, newSimulate, newGenerate, newServe, newUser, newLoad,
+	newValidate, newFmt, newPlan, newExplain, newSimulate, newGenerate, newServe, newVerify, newUser, newLoad,
 	newDiff, newApply, newConfirm, newRollback, newGuard, newDoctor, newCompletion, newVersion,
 }
 

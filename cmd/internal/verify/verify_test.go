@@ -1,0 +1,117 @@
+package verify_test
+
+import (
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
+	"github.com/pasvctl/pasvctl/cmd/internal/verify"
+	"github.com/pasvctl/pasvctl/cmd/needs"
+	"github.com/pasvctl/pasvctl/generators"
+)
+
+// twoSites are two sites whose ranges lie side by side, on two addresses of
+// each family, for clients whose prefixes end at no round number.
+const twoSites = `
+host "edge1" {
+  addresses = ["203.0.113.10", "203.0.113.11", "2001:db8::10"]
+  HOST
+}
+site "downloads" {
+  host       = "edge1"
+  server     = "proftpd"
+  port       = 21
+  announce   = "198.51.100.7"
+  clients    = ["192.0.2.0/25", "192.0.2.128/26", "2001:db8:1::/49"]
+  data_ports = "61000-61007"
+  concurrency {
+    sessions             = 6
+    sessions_per_address = 3
+  }
+}
+site "public" {
+  host       = "edge1"
+  server     = "proftpd"
+  port       = 2121
+  addresses  = ["203.0.113.10", "2001:db8::10"]
+  data_ports = "61008-61015"
+  GATE
+  concurrency {
+    sessions             = 6
+    sessions_per_address = 2
+  }
+}
+`
+
+func text(host, gate, more string) string {
+	return strings.NewReplacer("HOST", host, "GATE", gate).Replace(twoSites) + more
+}
+
+const nat = `
+gateway "nat1" {
+  address = "198.51.100.7"
+  sites   = ["downloads", "public"]
+}
+`
+
+var specs = map[string]string{
+	"plain":     text("", "", ""),
+	"no gate":   text("", "gate = false", ""),
+	"into":      text(`firewall { into = "inet filter input" }`, "", ""),
+	"interface": text(`interface = "wan0"`, "", ""),
+	"gateway":   text("", `announce = "198.51.100.7"`, nat),
+	"one client a site": strings.ReplaceAll(text("", `clients = ["192.0.2.7/32"]`, ""),
+		`["192.0.2.0/25", "192.0.2.128/26", "2001:db8:1::/49"]`, `["192.0.2.7/32", "2001:db8:1:1::/64"]`),
+}
+
+// load plans a spec and renders the rules for a backend.
+func load(t testing.TB, backend, text string) (*generators.Project, []generators.File) {
+	t.Helper()
+	fsys := fstest.MapFS{"test.pasv.hcl": {Data: []byte(text)}}
+	p, diags := generators.Load(fsys, []string{"test.pasv.hcl"}, generators.Options{})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	target := map[string]string{kernel.NFT: "nftables", kernel.IPTables: "iptables"}[backend]
+	files, diags := p.Files(target)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	return p, files
+}
+
+func tools(t testing.TB) {
+	t.Helper()
+	needs.Root(t)
+	for _, tool := range []string{"ip", "nft", "iptables", "ip6tables", "ipset"} {
+		needs.Tool(t, tool)
+	}
+}
+
+var backends = []string{kernel.NFT, kernel.IPTables}
+
+func TestRenderedRulesMeetThePlan(t *testing.T) {
+	tools(t)
+	for _, backend := range backends {
+		for name, text := range specs {
+			t.Run(backend+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				p, files := load(t, backend, text)
+				r, err := verify.Run(t.Context(), p.Plan, files, verify.Options{Backend: backend, Expects: p.Spec.Expects}, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(r.Expectations) < 100 {
+					t.Errorf("only %d expectations", len(r.Expectations))
+				}
+				for _, e := range r.Unmet() {
+					t.Errorf("%+v", e)
+				}
+				for _, u := range r.Untried {
+					t.Errorf("untried: %+v", u)
+				}
+			})
+		}
+	}
+}
