@@ -26,6 +26,12 @@ func fleet(sites, perHost int) fstest.MapFS {
 			i, host, servers[i%len(servers)], 3500+on, i/256, i%256)
 		fmt.Fprintf(&text, "  concurrency {\n    sessions = %d\n    sessions_per_address = 2\n  }\n}\n\n", 3+i%5)
 	}
+	// Every default target, with an AWS account whose quota takes 100 sites a
+	// group. 1,000 on a host fit into no group, and aws is left out there.
+	text.WriteString("target \"nftables\" {}\ntarget \"iptables\" {}\ntarget \"sysctl\" {}\ntarget \"vsftpd\" {}\ntarget \"proftpd\" {}\n")
+	if perHost <= 100 {
+		text.WriteString("target \"aws\" {\n  rules_per_group = 1000\n}\n")
+	}
 	return fstest.MapFS{"fleet.pasv.hcl": {Data: []byte(text.String())}}
 }
 
@@ -51,7 +57,19 @@ func BenchmarkGenerate(b *testing.B) {
 	}
 }
 
-// BenchmarkNftCheck is the measure of BenchmarkGenerate: nft only checks the
+// BenchmarkRender renders all default targets of a plan that is there.
+func BenchmarkRender(b *testing.B) {
+	for _, size := range sizes {
+		p := load(b, fleet(size.sites, size.perHost))
+		perSite(b, size.sites, size.perHost, func(b *testing.B) {
+			if _, diags := p.Files(); diags.HasErrors() {
+				b.Fatal(diags)
+			}
+		})
+	}
+}
+
+// BenchmarkNftCheck is the measure of the two before it: nft only checks the
 // files for nftables among those that it makes.
 func BenchmarkNftCheck(b *testing.B) {
 	needs.Root(b)

@@ -104,13 +104,3 @@ func (c chain) refused() float64 {
 	}
 	return math.Min(lost/asked, 1)
 }
-
-// held is the mean number of ports held.
-func (c chain) held() float64 {
-	var sum, total float64
-	c.each(func(b int, weight float64) {
-		sum += float64(b) * weight
-		total += weight
-	})
-	return sum / total
-}
