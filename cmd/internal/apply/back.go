@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 )
@@ -51,21 +50,6 @@ func (m *Machine) Expire(ctx context.Context, id string) error {
 	}
 	_, err = m.takeBack(ctx, s, st)
 	return err
-}
-
-// Waits tells until when the pending change with this id may be confirmed;
-// false where it is no longer pending.
-func (m *Machine) Waits(id string) (time.Time, bool, error) {
-	s, err := open(m.Folder, true)
-	if err != nil {
-		return time.Time{}, false, err
-	}
-	defer s.close()
-	st, err := s.read()
-	if err != nil || st.Pending == nil || st.Pending.ID != id {
-		return time.Time{}, false, err
-	}
-	return st.Pending.Deadline, true, nil
 }
 
 // Rollback takes a pending change back, or else returns to what was applied
