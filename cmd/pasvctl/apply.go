@@ -52,7 +52,11 @@ loads the rules that were applied last, after a boot.`,
 			}
 			return exactly("FILE")(c, args)
 		},
-		RunE: func(c *cobra.Command, args []string) error { return a.run(c.Context(), args) },
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx, stop := interruptible(c.Context())
+			defer stop()
+			return a.run(ctx, args)
+		},
 	}
 	a.flags(c)
 	a.backendFlag(c)

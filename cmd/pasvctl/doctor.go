@@ -70,7 +70,7 @@ func (d *physician) run(ctx context.Context, path string) error {
 	}
 	found := doctor.Examine(ctx, m, host)
 	if d.asJSON {
-		err = writeJSON(d.out, slices.Concat([]doctor.Finding{}, found))
+		err = writeJSON(d.out, found)
 	} else {
 		err = writeFindings(d.out, found)
 	}
@@ -93,6 +93,8 @@ func (d *physician) blocked(ctx context.Context, host *plan.Host, r kernel.Rules
 
 // keepWatch prints squatters as they come and go.
 func (d *physician) keepWatch(ctx context.Context, m doctor.Machine, host *plan.Host) error {
+	ctx, stop := interruptible(ctx)
+	defer stop()
 	seen := map[string]doctor.Finding{}
 	tick := time.NewTicker(d.watch)
 	defer tick.Stop()

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -59,9 +58,4 @@ func detach(args []string) error {
 		return err
 	}
 	return cmd.Process.Release()
-}
-
-// withoutSignals is a context that no signal ends, but time does.
-func withoutSignals(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), commandTime)
 }

@@ -53,7 +53,11 @@ The password comes from PASVCTL_PASSWORD or --password-file.`,
 		Example: `  pasvctl load 127.0.0.1:2121 --path hello.txt --sessions 20 --rate 50 --connect-delay exponential:50ms
   pasvctl load ftp.example.net:21 --user mirror --path file%d --spec edge.pasv.hcl --site downloads`,
 		Args: exactly("ADDR"),
-		RunE: func(c *cobra.Command, args []string) error { return l.run(c.Context(), args[0]) },
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx, stop := interruptible(c.Context())
+			defer stop()
+			return l.run(ctx, args[0])
+		},
 	}
 	l.register(c)
 	c.ValidArgsFunction = cobra.NoFileCompletions

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -68,15 +69,15 @@ func newGuard(s streams) *cobra.Command {
 			if err != nil {
 				return usage("apply starts the guard by itself", "%q is no time", args[1])
 			}
+			ctx, stop := interruptible(c.Context())
+			defer stop()
 			select {
 			case <-time.After(time.Until(deadline)):
-			case <-c.Context().Done():
+			case <-ctx.Done():
 				// Told to go before its time, as at a shutdown: nobody would be
 				// left to take the change back, so it goes back now.
 			}
-			ctx, stop := withoutSignals(c.Context())
-			defer stop()
-			return thisMachine().Expire(ctx, args[0])
+			return thisMachine().Expire(context.WithoutCancel(ctx), args[0])
 		},
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
-	"os/signal"
 	"strings"
 	"syscall"
 
@@ -204,7 +203,7 @@ func onLoopback(listen []netip.AddrPort) bool {
 
 // serve binds the ports and serves until a signal or ctx ends it.
 func (d *server) serve(ctx context.Context, s *plan.Site, cfg embeddedftpd.Config) error {
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := interruptible(ctx)
 	defer stop()
 	daemon, err := embeddedftpd.New(ctx, cfg)
 	if err != nil {

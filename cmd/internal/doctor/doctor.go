@@ -66,7 +66,7 @@ type exam struct {
 // first, then by check and site. A check that cannot be made, for want of a
 // program or of privilege, is a finding of its own and not a silent pass.
 func Examine(ctx context.Context, m Machine, h *plan.Host) []Finding {
-	e := &exam{Machine: m, host: h}
+	e := &exam{Machine: m, host: h, findings: []Finding{}} // never null in JSON
 	e.ports()
 	e.ephemeral()
 	e.reserved()

@@ -77,7 +77,7 @@ func IntoHost(more string) string {
 func Machine(t testing.TB) kernel.Exec {
 	t.Helper()
 	needs.Root(t)
-	for _, tool := range []string{"ip", "nft", "iptables", "ip6tables", "ipset"} {
+	for _, tool := range []string{"ip", "nft", "iptables", "ip6tables", "iptables-legacy", "ip6tables-legacy", "ipset"} {
 		needs.Tool(t, tool)
 	}
 	n, err := packets.NewNamespace()
@@ -102,6 +102,17 @@ table inet filter {
 	}
 }
 table ip dockerish { chain DOCKER { ip daddr 172.17.0.2 accept; }; }
+table inet firewalld {
+	chain filter_IN_public {
+		tcp dport 443 accept
+	}
+	chain filter_INPUT {
+		type filter hook input priority filter + 10; policy accept;
+		ct state established,related accept
+		iifname "docker0" accept
+		jump filter_IN_public
+	}
+}
 `
 
 // Backends are the ways into a kernel, each with the host that takes it.
@@ -121,11 +132,26 @@ func Setup(t testing.TB, exec kernel.Exec) (snapshot func() string) {
 	for _, command := range []string{"iptables", "ip6tables"} {
 		Run(t, exec, "", command, "-A", "INPUT", "-p", "tcp", "--dport", "22", "-j", "ACCEPT")
 		Run(t, exec, "", command, "-N", "f2b-sshd")
+		legacy := strings.Replace(command, "tables", "tables-legacy", 1)
+		Run(t, exec, "", legacy, "-A", "INPUT", "-p", "tcp", "--dport", "25", "-j", "ACCEPT")
+		Run(t, exec, "", legacy, "-P", "FORWARD", "DROP")
 	}
 	Run(t, exec, "", "ipset", "create", "theirs", "hash:ip")
 	return func() string {
-		return Run(t, exec, "", "nft", "-s", "list", "ruleset") + Run(t, exec, "", "ipset", "list", "-n")
+		return Run(t, exec, "", "nft", "-s", "list", "ruleset") + Run(t, exec, "", "ipset", "list", "-n") +
+			withoutTimes(Run(t, exec, "", "iptables-legacy-save")+Run(t, exec, "", "ip6tables-legacy-save"))
 	}
+}
+
+// withoutTimes leaves out the comments of iptables-save, which bear the time.
+func withoutTimes(save string) string {
+	var kept strings.Builder
+	for line := range strings.Lines(save) {
+		if !strings.HasPrefix(line, "#") {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
 }
 
 // Run runs a program and ends the test where it fails.
