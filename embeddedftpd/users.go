@@ -193,6 +193,15 @@ func (u User) Line(hash string) (string, error) {
 	return line, nil
 }
 
+// All returns the users, in the order of the file.
+func (u *UserFile) All() []User {
+	all := make([]User, len(u.entries))
+	for i, e := range u.entries {
+		all[i] = e.User
+	}
+	return all
+}
+
 // Len is the number of users.
 func (u *UserFile) Len() int { return len(u.entries) }
 

@@ -9,7 +9,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"text/tabwriter"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -32,13 +35,72 @@ func newUser(s streams) *cobra.Command {
 		},
 		RunE: func(*cobra.Command, []string) error { return nil }, // Args never lets it run
 	}
-	c.AddCommand(newUserAdd(s))
+	c.AddCommand(newUserAdd(s), newUserRemove(s), newUserList(s))
 	return c
+}
+
+func newUserRemove(s streams) *cobra.Command {
+	return &cobra.Command{
+		Use:     "remove FILE NAME",
+		Short:   "remove a user",
+		Long:    `remove takes a user's line out of a users file. The user's folder stays.`,
+		Example: "  pasvctl user remove ftp.users alice",
+		Args:    exactly("FILE", "NAME"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			file, name := args[0], args[1]
+			text, _, err := readUsers(file)
+			if err != nil {
+				return err
+			}
+			others, found := without(text, name)
+			if !found {
+				return failure(fmt.Errorf("%s has no user %q", file, name), "see pasvctl user list "+file)
+			}
+			return writeUsers(file, others)
+		},
+	}
+}
+
+func newUserList(s streams) *cobra.Command {
+	return &cobra.Command{
+		Use:     "list FILE",
+		Short:   "list the users with their folders",
+		Example: "  pasvctl user list ftp.users",
+		Args:    exactly("FILE"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			_, users, err := readUsers(args[0])
+			if err != nil {
+				return err
+			}
+			w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "USER\tFOLDER\tMAY\tBYTES/S")
+			for _, u := range users.All() {
+				may, rate := "write", "-"
+				if u.ReadOnly {
+					may = "read"
+				}
+				if u.Rate > 0 {
+					rate = strconv.FormatInt(u.Rate, 10)
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", u.Name, printable(u.Root), may, rate)
+			}
+			return w.Flush()
+		},
+	}
+}
+
+// printable keeps a path's control characters off the terminal.
+func printable(path string) string {
+	if strings.ContainsFunc(path, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(path)
+	}
+	return path
 }
 
 type userAdder struct {
 	streams
 	readOnly, replace bool
+	rate              int64
 }
 
 func newUserAdd(s streams) *cobra.Command {
@@ -54,6 +116,7 @@ stdin; the file holds its argon2id hash.`,
 		RunE:    func(_ *cobra.Command, args []string) error { return u.run(args[0], args[1], args[2]) },
 	}
 	c.Flags().BoolVar(&u.readOnly, "read-only", false, "let the user read only")
+	c.Flags().Int64Var(&u.rate, "rate", 0, "let each of the user's transfers carry at most `BYTES` a second")
 	c.Flags().BoolVar(&u.replace, "replace", false, "replace the user's line where there is one")
 	return c
 }
@@ -61,6 +124,9 @@ stdin; the file holds its argon2id hash.`,
 func (u *userAdder) run(file, name, folder string) error {
 	if strings.ContainsAny(name, ":/") { // they would end the field, or the name
 		return usage("choose a name without ':' and '/'", "%q is no name of a user", name)
+	}
+	if u.rate < 0 {
+		return usage("write a whole number of bytes a second", "--rate %d is negative", u.rate)
 	}
 	root, err := filepath.Abs(folder)
 	if err != nil {
@@ -83,37 +149,58 @@ func (u *userAdder) run(file, name, folder string) error {
 	if err != nil {
 		return failure(err, "")
 	}
-	line, err := embeddedftpd.User{Name: name, Root: root, ReadOnly: u.readOnly}.Line(hash)
+	line, err := embeddedftpd.User{Name: name, Root: root, ReadOnly: u.readOnly, Rate: u.rate}.Line(hash)
 	if err != nil {
 		return failure(err, "")
 	}
-	return atomicfile.Write(filepath.Dir(file), filepath.Base(file), append(others, line+"\n"...), 0o600)
+	return writeUsers(file, append(others, line+"\n"...))
 }
 
 // others returns the users file without the line of the user name, who must
-// not be there unless replaced.
+// not be there unless replaced. There may be no file yet.
 func (u *userAdder) others(file, name string) ([]byte, error) {
-	text, err := source.ReadPrivate(file)
+	text, _, err := readUsers(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, readableHint(file, err)
+		return nil, err
 	}
-	if _, err := embeddedftpd.ReadUsers(bytes.NewReader(text), file); err != nil {
-		return nil, failure(err, "mend the line first")
-	}
-	var others []byte
-	for line := range bytes.Lines(text) {
-		if !bytes.HasPrefix(line, []byte(name+":")) {
-			others = append(bytes.TrimRight(append(others, line...), "\r\n"), '\n')
-			continue
-		}
-		if !u.replace {
-			return nil, failure(fmt.Errorf("%s has a user %q already", file, name), "write --replace to change it")
-		}
+	others, found := without(text, name)
+	if found && !u.replace {
+		return nil, failure(fmt.Errorf("%s has a user %q already", file, name), "write --replace to change it")
 	}
 	return others, nil
+}
+
+// readUsers reads a users file, which nobody else may read.
+func readUsers(file string) ([]byte, *embeddedftpd.UserFile, error) {
+	text, err := source.ReadPrivate(file)
+	if err != nil {
+		return nil, nil, readableHint(file, err)
+	}
+	users, err := embeddedftpd.ReadUsers(bytes.NewReader(text), file)
+	if err != nil {
+		return nil, nil, failure(err, "a line is NAME:HASH:FOLDER or NAME:HASH:FOLDER:OPTIONS; options are ro and rate=N")
+	}
+	return text, users, nil
+}
+
+// without returns the text of a users file but for the line of the user name,
+// and whether there was one.
+func without(text []byte, name string) (others []byte, found bool) {
+	for line := range bytes.Lines(text) {
+		if bytes.HasPrefix(line, []byte(name+":")) {
+			found = true
+			continue
+		}
+		others = append(bytes.TrimRight(append(others, line...), "\r\n"), '\n')
+	}
+	return others, found
+}
+
+func writeUsers(file string, text []byte) error {
+	return atomicfile.Write(filepath.Dir(file), filepath.Base(file), text, 0o600)
 }
 
 // password asks twice on a terminal, and reads a line from anything else.
