@@ -43,29 +43,36 @@ func (t *transfer) pace() error {
 	}
 }
 
-// send copies the rest of the file, left bytes, to the data connection. Both are handed to
-// the kernel bare (sendfile; a wrapper around either doubles the processor
-// time, measured), so a stall is not watched byte by byte: each deadline that
-// passes with progress made is simply renewed, and a stall is noticed after
-// one to two stall times.
-func (t *transfer) send(conn net.Conn, f *os.File, left int64) error {
+// send copies the bytes of the file from one offset up to another to the data
+// connection. Both are handed to the kernel bare (sendfile; a wrapper around
+// either doubles the processor time, measured), so a stall is not watched byte
+// by byte: each deadline that passes with progress made is simply renewed, and
+// a stall is noticed after one to two stall times.
+func (t *transfer) send(conn net.Conn, f *os.File, from, to int64) error {
 	tcp, bare := conn.(*net.TCPConn)
 	if !bare {
 		return t.copyOut(conn, f)
 	}
-	for left > 0 {
+	for from < to {
 		if err := t.extend(tcp.SetWriteDeadline); err != nil {
 			return err
 		}
-		part := io.LimitedReader{R: f, N: min(left, t.chunk())}
+		part := io.LimitedReader{R: f, N: min(to-from, t.chunk())}
 		n, err := tcp.ReadFrom(&part)
 		t.bytes.Add(n)
-		left -= n
+		from += n
 		if ended := n == 0 && err == nil; ended {
 			return localError{io.ErrUnexpectedEOF} // cut short meanwhile
 		}
+		if err == nil {
+			continue
+		}
 		if err = t.judge(n, err); err != nil {
 			return err
+		}
+		// Past its deadline a connection takes less than was read for it.
+		if _, err := f.Seek(from, io.SeekStart); err != nil {
+			return localError{err}
 		}
 	}
 	return nil

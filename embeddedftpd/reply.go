@@ -17,7 +17,7 @@ const replyTimeout = 30 * time.Second
 type replyWriter struct {
 	mu   sync.Mutex
 	conn net.Conn
-	buf  []byte
+	buf  []byte // replies held back; empty for the most part
 	err  error
 }
 
@@ -28,13 +28,20 @@ func (w *replyWriter) write(code int, lines ...string) error {
 	if w.err != nil {
 		return w.err
 	}
-	w.buf = appendReply(w.buf[:0], code, lines)
+	w.buf = appendReply(w.buf, code, lines)
 	w.conn.SetWriteDeadline(time.Now().Add(replyTimeout))
 	_, w.err = w.conn.Write(w.buf)
-	if cap(w.buf) > 1024 {
+	if w.buf = w.buf[:0]; cap(w.buf) > 1024 {
 		w.buf = nil
 	}
 	return w.err
+}
+
+// hold keeps a reply back until the next one is written.
+func (w *replyWriter) hold(code int, line string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.buf = appendReply(w.buf, code, []string{line})
 }
 
 // redirect sends the replies from now on over conn.

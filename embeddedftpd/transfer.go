@@ -218,17 +218,20 @@ func (s *session) retr(arg string) {
 		return
 	}
 	t := &transfer{verb: "RETR", path: at, file: f, sends: true}
-	ascii := s.data.ascii
-	left := size - s.files.offset
+	ascii, from := s.data.ascii, s.files.offset
 	if !ascii {
 		// Clients show their progress by the number in parentheses.
-		t.opening = fmt.Sprintf("Opening data connection for RETR (%d bytes).", left)
+		t.opening = fmt.Sprintf("Opening data connection for RETR (%d bytes).", size-from)
+		if s.sendAtOnce(t, f, size-from) {
+			return
+		}
+		from += t.bytes.Load()
 	}
 	s.startTransfer(t, func(conn net.Conn) error {
 		if ascii {
 			return t.sendASCII(conn, f)
 		}
-		return t.send(conn, f, left)
+		return t.send(conn, f, from, size)
 	})
 }
 
@@ -269,7 +272,7 @@ func (s *session) receive(verb, at string, flags int, offset int64) {
 	}
 	ascii := s.data.ascii
 	s.startTransfer(t, func(conn net.Conn) error {
-		if offset == 0 {
+		if offset == 0 && size > 0 {
 			// Only now: a client that never connects empties no file.
 			if err := f.Truncate(0); err != nil {
 				return localError{err}

@@ -313,3 +313,60 @@ func FuzzLineEnds(f *testing.F) {
 		}
 	})
 }
+
+// A small file arrives whole whether its data connection is there before the
+// command, comes after it, or takes only a little at a time.
+func TestSmallFiles(t *testing.T) {
+	ts := start(t, nil)
+	c := ts.login(t)
+	for _, size := range []int{0, 1, smallFile, smallFile + 1} {
+		content := strings.Repeat("x", size)
+		ts.file(t, "f", content)
+		for range 20 {
+			if got := c.get("RETR f"); got != content {
+				t.Fatalf("%d bytes: got %d", size, len(got))
+			}
+		}
+		port := c.epsv()
+		c.send("RETR f")
+		c.expect(150)
+		data := c.connect(port)
+		if got, err := io.ReadAll(data); err != nil || string(got) != content {
+			t.Errorf("%d bytes, connected late: got %d, %v", size, len(got), err)
+		}
+		c.expect(226)
+	}
+	data := c.passive()
+	ts.eventually(t, "the connection is held", func(s Stats) bool { return s.Passive.Held == 1 })
+	data.SetLinger(0)
+	data.Close()
+	c.do(150, "RETR f")
+	if code, text, err := c.text.ReadResponse(0); err != nil || code != 226 && code != 426 {
+		t.Errorf("after a reset: %d %s, %v", code, text, err)
+	}
+	if got := c.get("RETR f"); len(got) != smallFile+1 {
+		t.Errorf("after that: %d bytes", len(got))
+	}
+}
+
+// What sendAtOnce leaves, the ordinary transfer finishes.
+func TestSmallFileThatWaits(t *testing.T) {
+	defer func(was time.Duration) { smallWait = was }(smallWait)
+	smallWait = -time.Second // no send is in time
+	ts := start(t, nil)
+	ts.file(t, "f", "content")
+	c := ts.login(t)
+	for range 20 {
+		data := c.passive()
+		ts.eventually(t, "the connection is held", func(s Stats) bool { return s.Passive.Held == 1 })
+		c.do(150, "RETR f")
+		if got, err := io.ReadAll(data); err != nil || string(got) != "content" {
+			t.Fatalf("%q, %v", got, err)
+		}
+		c.expect(226)
+	}
+	// Stopping must come before smallWait is what it was.
+	if err := ts.stop(); err != nil {
+		t.Fatal(err)
+	}
+}
