@@ -90,6 +90,10 @@ var validInterface = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$`)
 // An identifier of the nft language.
 var validNftName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./-]{0,63}$`)
 
+// ownName is the table that the nftables target makes where a host names no
+// chain, and starts the names of its chains where one does.
+const ownName = "pasvctl"
+
 // decodeChain reads firewall.into, "FAMILY TABLE CHAIN".
 func decodeChain(b *block, r *rawFirewall, addrs []netip.Addr) *Chain {
 	text, ok := b.text("into", r.Into, `"inet filter input"`)
@@ -108,6 +112,10 @@ func decodeChain(b *block, r *rawFirewall, addrs []netip.Addr) *Chain {
 			b.err("into", "Invalid chain", "%q in into is not a name that nft takes: letters, digits, and . / - _ after the first letter.", name)
 			return nil
 		}
+	}
+	if chain.Family == "inet" && chain.Table == ownName || chain.Chain == ownName || strings.HasPrefix(chain.Chain, ownName+"_") {
+		b.err("into", "Chain of pasvctl's own", "into is %q, but the table inet %s and the chains %s and %s_… are written anew at every load. Name the chain of yours that drops by default, or leave firewall out for a table of pasvctl's own.", text, ownName, ownName, ownName)
+		return nil
 	}
 	v4, v6 := families(addrs)
 	switch chain.Family {
