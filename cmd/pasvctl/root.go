@@ -49,7 +49,28 @@ func execute(ctx context.Context, root *cobra.Command, args []string, s streams)
 		}
 	}()
 	root.SetArgs(args)
-	return report(s.err, root.ExecuteContext(ctx), started)
+	out := &checked{Writer: s.out}
+	root.SetOut(out)
+	err := root.ExecuteContext(ctx)
+	if out.err != nil {
+		err = failure(out.err, "")
+	}
+	return report(s.err, err, started)
+}
+
+// checked remembers that a write failed: cobra does not look at the errors of
+// its help, and takes that of the version for wrong usage.
+type checked struct {
+	io.Writer
+	err error
+}
+
+func (c *checked) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	if c.err == nil {
+		c.err = err
+	}
+	return n, err
 }
 
 // markStart notes when a command's own code begins: errors before that come
@@ -105,7 +126,6 @@ exit codes: 0 done; 1 failed; 2 a check found a difference; 64 wrong usage`,
 		return usage("see "+c.CommandPath()+" --help", "%w", err)
 	})
 	root.SetIn(s.in)
-	root.SetOut(s.out)
 	root.SetErr(s.err)
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(newHelp())
