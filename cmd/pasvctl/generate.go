@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/pasvctl/pasvctl/cmd/internal/atomicfile"
 	"github.com/pasvctl/pasvctl/cmd/internal/outdir"
+	"github.com/pasvctl/pasvctl/cmd/internal/source"
 	"github.com/pasvctl/pasvctl/generators"
 	"github.com/pasvctl/pasvctl/generators/explain"
 	"github.com/pasvctl/pasvctl/generators/plan"
@@ -89,12 +91,47 @@ func (g *generator) run(path string) error {
 	for i, f := range made {
 		files[i] = outdir.File(f)
 	}
+	if err := g.keepsSources(p, files); err != nil {
+		return err
+	}
 	g.tellRanges(p.Plan.Sites)
 	g.tellMoves(p.Moves)
 	if g.check {
 		return g.compare(p, files)
 	}
 	return g.write(p, files)
+}
+
+// keepsSources refuses an output that would take the place of what the spec is
+// read from, or join it: a user's template may name any output, and -o any
+// folder.
+func (g *generator) keepsSources(p *project, files []outdir.File) error {
+	sources := []string{p.source.Path(plan.LockFile)}
+	for name := range p.Spec.Files {
+		if slices.Contains(p.varFiles, name) {
+			sources = append(sources, name)
+		} else {
+			sources = append(sources, p.source.Path(name))
+		}
+	}
+	slices.Sort(sources)
+	for _, f := range files {
+		to := filepath.Join(g.dir, filepath.FromSlash(f.Path))
+		joins := strings.HasSuffix(to, source.Ending) && sameFolder(filepath.Dir(to), p.source.Dir)
+		if joins || slices.ContainsFunc(sources, func(from string) bool {
+			return filepath.Base(from) == filepath.Base(to) && sameFolder(filepath.Dir(from), filepath.Dir(to))
+		}) {
+			return failure(fmt.Errorf("%s is a part of the spec, and an output would take its place", to),
+				"write into another folder with -o, or change the output of the target \"template\"")
+		}
+	}
+	return nil
+}
+
+func sameFolder(a, b string) bool {
+	one, err1 := os.Stat(a)
+	two, err2 := os.Stat(b)
+	return err1 == nil && err2 == nil && os.SameFile(one, two)
 }
 
 // maxTold is how many sites are named on the way; plan shows them all.
