@@ -82,3 +82,32 @@ func TestSiteIDsAreTheirOwn(t *testing.T) {
 		seen[id] = true
 	}
 }
+
+// These two names have the same first letters and the same digest.
+func TestChainsAreOneSitesOnly(t *testing.T) {
+	host := handHost("edge1", "203.0.113.10", "2001:db8::10")
+	var sites []*plan.Site
+	for i, name := range []string{"orders-jbmdfrrqguis", "orders-wwificrmhxak"} {
+		first := uint16(61000 + 10*i)
+		sites = append(sites, handSite(host, name, "vsftpd", uint16(21+i), spec.PortRange{First: first, Last: first + 9}, nil))
+	}
+	files := mustFiles(t, &iptables{}, handPlan(sites...))
+	for _, name := range []string{"edge1/iptables.v4", "edge1/iptables.v6", "edge1/ipset"} {
+		seen := map[string]bool{}
+		for line := range strings.Lines(files[name]) {
+			if made := strings.Fields(line); len(made) > 1 && (made[0] == "create" || line[0] == ':') {
+				what := made[0]
+				if what == "create" {
+					what = made[1]
+				}
+				if seen[what] {
+					t.Errorf("%s: two sites make %s", name, what)
+				}
+				seen[what] = true
+			}
+		}
+		if len(seen) < 2 {
+			t.Errorf("%s: only %d chains or sets", name, len(seen))
+		}
+	}
+}

@@ -78,16 +78,16 @@ func newIptView(p *plan.Plan, h *plan.Host, v6 bool) *iptView {
 	if v6 {
 		view.Command, view.Family = "ip6tables", "inet6"
 	}
+	names := shortNames(h.Sites)
 	for _, s := range h.Sites {
-		if site := newIptSite(s, v6); len(site.Addresses) > 0 {
+		if site := newIptSite(s, names[s], v6); len(site.Addresses) > 0 {
 			view.Sites = append(view.Sites, site)
 		}
 	}
 	return view
 }
 
-func newIptSite(s *plan.Site, v6 bool) *iptSite {
-	name := shortName(s.Name)
+func newIptSite(s *plan.Site, name string, v6 bool) *iptSite {
 	site := &iptSite{
 		Line: siteLine(s), Comment: commentText(s.Name), Reason: rangeReason(s),
 		Control: s.Policy.Control, Data: fmt.Sprintf("%d:%d", s.Policy.Data.First, s.Policy.Data.Last), Max: s.Policy.MaxPerClient,
@@ -112,13 +112,25 @@ func newIptSite(s *plan.Site, v6 bool) *iptSite {
 	return site
 }
 
-// shortName fits a site's name into the 28 characters of a chain's name and
-// the 31 of a set's, with their prefixes and suffixes.
-func shortName(name string) string {
-	if len(name) <= 16 {
-		return name
+// shortNames fits the names of a host's sites into the 28 characters of a
+// chain's name and the 31 of a set's, with their prefixes and suffixes. No two
+// are the same: one site's rules would be the other's too.
+func shortNames(sites []*plan.Site) map[*plan.Site]string {
+	names := make(map[*plan.Site]string, len(sites))
+	taken := map[string]bool{}
+	for _, s := range sites {
+		name := s.Name
+		if len(name) > 16 {
+			h := fnv.New32a()
+			h.Write([]byte(name))
+			for sum := h.Sum32(); ; sum++ {
+				if name = fmt.Sprintf("%s~%08x", s.Name[:7], sum); !taken[name] {
+					break
+				}
+			}
+		}
+		taken[name] = true
+		names[s] = name
 	}
-	h := fnv.New32a()
-	h.Write([]byte(name))
-	return fmt.Sprintf("%s~%08x", name[:7], h.Sum32())
+	return names
 }
