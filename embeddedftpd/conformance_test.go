@@ -351,3 +351,40 @@ func checkReadme(t *testing.T, matrix string) {
 		t.Errorf("README.md differs from the outcome; go test -update rewrites it:\n%s", matrix)
 	}
 }
+
+// A sparse file of 5 GiB goes beyond what 32 bits count: across that border, by
+// its size, and by an upload that goes on behind it.
+func TestHugeFile(t *testing.T) {
+	const size = 5 << 30
+	ts := start(t, nil)
+	full := filepath.Join(ts.root, "huge")
+	if err := os.WriteFile(full, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(full, size); err != nil {
+		t.Fatal(err)
+	}
+	const border = 4<<30 - 1000
+	got := runTool(t, t.TempDir(), "curl", "-sS", "-r", fmt.Sprintf("%d-", border), "-o", "/dev/null", "-w", "%{size_download}",
+		"ftp://user:secret@"+ts.addr()+"/huge")
+	if got != fmt.Sprint(size-border) {
+		t.Errorf("curl got %s bytes, want %d", got, size-border)
+	}
+	c := ts.login(t)
+	if got := c.do(213, "SIZE huge"); got != fmt.Sprint(size) {
+		t.Errorf("SIZE %s", got)
+	}
+	c.do(350, "REST %d", size-3)
+	if got := c.get("RETR huge"); got != "\x00\x00\x00" {
+		t.Errorf("the last three bytes: %q", got)
+	}
+	c.do(350, "REST %d", size)
+	c.put("the end", "STOR huge")
+	c.do(350, "REST %d", size-1)
+	if got := c.get("RETR huge"); got != "\x00the end" {
+		t.Errorf("after the upload: %q", got)
+	}
+	if got := c.get("LIST huge"); !strings.Contains(got, fmt.Sprint(" ", size+7, " ")) {
+		t.Errorf("LIST: %q", got)
+	}
+}
