@@ -24,6 +24,8 @@ const (
 	home    = "/home/shop"
 	first   = 61000
 	last    = 61999
+	// Certificate and key in one file, where Pure-FTPd looks for them.
+	certificate = "/etc/ssl/private/pure-ftpd.pem"
 	// A password hash of "secret", in the format of shadow(5).
 	shadow = "$6$pasvctl$ntj4iJjpwr5LciZGs1xt8fWDAZha8NjlN234wN39IeL5grM8eb.IO52Vb/hUiQ841M4V21sQfZmyA6jFtfhNU0"
 )
@@ -40,14 +42,16 @@ var servers = []server{
 	{name: "vsftpd", unpacked: "vsftpd", command: []string{"vsftpd", "/etc/vsftpd.conf"}, files: map[string]string{
 		"/etc/vsftpd.conf": fmt.Sprintf("listen=YES\nbackground=NO\nanonymous_enable=NO\nlocal_enable=YES\nwrite_enable=YES\n"+
 			"pam_service_name=vsftpd\nchroot_local_user=YES\nallow_writeable_chroot=YES\nseccomp_sandbox=NO\nxferlog_enable=NO\n"+
-			"max_per_ip=0\npasv_min_port=%d\npasv_max_port=%d\nsecure_chroot_dir=/run/vsftpd/empty\n", first, last),
+			"max_per_ip=0\nssl_enable=YES\nforce_local_logins_ssl=NO\nforce_local_data_ssl=NO\nssl_ciphers=HIGH\n"+
+			"rsa_cert_file="+certificate+"\nrsa_private_key_file="+certificate+"\npasv_min_port=%d\npasv_max_port=%d\nsecure_chroot_dir=/run/vsftpd/empty\n", first, last),
 	}},
 	{name: "ProFTPD", unpacked: "proftpd", command: []string{"proftpd", "--nodaemon", "--config", "/etc/proftpd/proftpd.conf"}, files: map[string]string{
-		"/etc/proftpd/proftpd.conf": fmt.Sprintf("ServerType standalone\nPort 21\nUseIPv6 off\nUser proftpd\nGroup nogroup\nDefaultRoot ~\n"+
+		"/etc/proftpd/proftpd.conf": fmt.Sprintf("LoadModule mod_tls.c\nTLSEngine on\nTLSRSACertificateFile "+certificate+"\nTLSRSACertificateKeyFile "+certificate+"\n"+
+			"TLSProtocol TLSv1.2 TLSv1.3\nServerType standalone\nPort 21\nUseIPv6 off\nUser proftpd\nGroup nogroup\nDefaultRoot ~\n"+
 			"AllowOverwrite on\nMaxInstances 100\nPassivePorts %d %d\nSystemLog none\nWtmpLog off\nTransferLog none\nUseReverseDNS off\n"+
 			"<Limit ALL>\nAllowAll\n</Limit>\n", first, last),
 	}},
-	{name: "Pure-FTPd", unpacked: "pure-ftpd", command: []string{"pure-ftpd", "-l", "unix", "-A", "-E", "-H", "-c", "100", "-C", "100",
+	{name: "Pure-FTPd", unpacked: "pure-ftpd", command: []string{"pure-ftpd", "-l", "unix", "-A", "-E", "-H", "-Y", "1", "-c", "100", "-C", "100",
 		"-p", fmt.Sprintf("%d:%d", first, last), "-S", "127.0.0.1,21"}},
 }
 
@@ -100,6 +104,8 @@ func (s server) prepare() error {
 		"mkdir -p /run/vsftpd/empty /run/pure-ftpd /run/proftpd /var/log/proftpd /var/log/pure-ftpd " + home + "\n" +
 		"printf 'shop:x:2000:2000::" + home + ":/bin/sh\\nproftpd:x:2001:65534::/run:/bin/false\\n' >> /etc/passwd\n" +
 		"echo shop:x:2000: >> /etc/group\necho 'shop:" + shadow + ":19000:0:99999:7:::' >> /etc/shadow\n" +
+		"mkdir -p -m 755 /etc/ssl/private\nopenssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -days 1 -keyout /run/key -out /run/cert 2>/dev/null\n" +
+		"cat /run/key /run/cert > " + certificate + "\n" +
 		"head -c 1024 /dev/urandom > " + home + "/small\nhead -c 256M /dev/urandom > " + home + "/large\nchown -R 2000:2000 " + home + "\n"
 	if out, err := exec.Command("sh", "-c", script).CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, out)
@@ -127,7 +133,7 @@ func serveEmbedded() error {
 	defer stop()
 	s, err := embeddedftpd.New(ctx, embeddedftpd.Config{
 		Listen: []netip.AddrPort{netip.MustParseAddrPort(address)}, PassiveFirst: first, PassiveLast: last,
-		Users: shop{}, Log: slog.New(slog.DiscardHandler),
+		Users: shop{}, TLS: &embeddedftpd.TLS{Certificate: certificate, Key: certificate}, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return err
