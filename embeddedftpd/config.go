@@ -153,22 +153,28 @@ func (c Config) check() error {
 	if c.IPv6ClientPrefix < 1 || c.IPv6ClientPrefix > 128 {
 		complain("IPv6 client prefix %d: want 1 to 128", c.IPv6ClientPrefix)
 	}
-	for name, n := range map[string]int{
-		"sessions": c.MaxSessions, "sessions per address": c.MaxSessionsPerAddress, "login attempts": c.MaxLoginAttempts,
+	for _, count := range []struct {
+		name string
+		n    int
+	}{
+		{"sessions", c.MaxSessions}, {"sessions per address", c.MaxSessionsPerAddress}, {"login attempts", c.MaxLoginAttempts},
 	} {
-		if n < 0 {
-			complain("%s: %d is negative", name, n)
+		if count.n < 0 {
+			complain("%s: %d is negative", count.name, count.n)
 		}
 	}
 	if c.Rate < 0 {
 		complain("rate: %d is negative", c.Rate)
 	}
-	for name, d := range map[string]time.Duration{
-		"maximum wait": c.MaxWait, "login timeout": c.LoginTimeout, "idle timeout": c.IdleTimeout,
-		"connect timeout": c.ConnectTimeout, "stall timeout": c.StallTimeout, "stop timeout": c.StopTimeout,
+	for _, wait := range []struct {
+		name string
+		d    time.Duration
+	}{
+		{"maximum wait", c.MaxWait}, {"login timeout", c.LoginTimeout}, {"idle timeout", c.IdleTimeout},
+		{"connect timeout", c.ConnectTimeout}, {"stall timeout", c.StallTimeout}, {"stop timeout", c.StopTimeout},
 	} {
-		if d < 0 {
-			complain("%s: %v is negative", name, d)
+		if wait.d < 0 {
+			complain("%s: %v is negative", wait.name, wait.d)
 		}
 	}
 	if c.AnonymousRoot != "" {
