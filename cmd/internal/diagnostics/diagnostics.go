@@ -87,24 +87,26 @@ func (r Report) shown() (hcl.Diagnostics, int) {
 // spec holds reaches the terminal without its control characters.
 func Text(w io.Writer, r Report) error {
 	diags, more := r.shown()
-	files := make(map[string]*hcl.File)
+	sources := make(map[string]*hcl.File)
 	for _, d := range diags {
-		if d.Subject != nil && r.Files[d.Subject.Filename] != nil {
+		if d.Subject != nil && r.Files[d.Subject.Filename] != nil && sources[d.Subject.Filename] == nil {
 			shown := *r.Files[d.Subject.Filename]
 			shown.Bytes = harmless(shown.Bytes)
-			files[printable(r.path(d.Subject.Filename))] = &shown
+			sources[d.Subject.Filename] = &shown
 		}
 	}
-	writer := hcl.NewDiagnosticTextWriter(w, files, r.Width, r.Colour)
 	for _, d := range diags {
+		file := sources[subjectFile(d)]
 		d = r.relocated(d)
 		d.Summary, d.Detail = printable(d.Summary), printable(d.Detail)
-		for _, at := range []*hcl.Range{d.Subject, d.Context} {
-			if at != nil {
-				at.Filename = printable(at.Filename)
-			}
+		files := make(map[string]*hcl.File)
+		if d.Subject != nil {
+			d.Subject.Filename = printable(d.Subject.Filename)
 		}
-		if err := writer.WriteDiagnostic(d); err != nil {
+		if file != nil {
+			files[d.Subject.Filename], *d.Subject = excerpt(file, *d.Subject)
+		}
+		if err := hcl.NewDiagnosticTextWriter(w, files, r.Width, r.Colour).WriteDiagnostic(d); err != nil {
 			return err
 		}
 	}
@@ -113,6 +115,14 @@ func Text(w io.Writer, r Report) error {
 		return err
 	}
 	return nil
+}
+
+// subjectFile names the file that d points into.
+func subjectFile(d *hcl.Diagnostic) string {
+	if d.Subject == nil {
+		return ""
+	}
+	return d.Subject.Filename
 }
 
 // printable is text without control characters, line breaks and tabs aside.
@@ -144,10 +154,11 @@ func harmless(text []byte) []byte {
 	return safe
 }
 
-// relocated is d with file names that lead to the files.
+// relocated is d with a file name that leads to the file. Its context, which
+// may be a block of any length, is left out.
 func (r Report) relocated(d *hcl.Diagnostic) *hcl.Diagnostic {
 	moved := *d
-	moved.Subject, moved.Context = r.relocate(d.Subject), r.relocate(d.Context)
+	moved.Subject, moved.Context = r.relocate(d.Subject), nil
 	return &moved
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclparse"
@@ -51,6 +52,36 @@ func TestTextShowsTheSourceLine(t *testing.T) {
 	}
 	if strings.Contains(got, "\x1b") {
 		t.Error("colour without asking")
+	}
+}
+
+// TestLongLinesAreCut shows a subject at each end of a line, and in the middle
+// of one, that no terminal holds, and one that goes on over many lines.
+func TestLongLinesAreCut(t *testing.T) {
+	const name = "long.pasv.hcl"
+	long := strings.Repeat("ä", 30_000)
+	for what, c := range map[string]struct{ before, subject, after, want string }{
+		"start":      {"", "port", " = " + long, "   2: port\x1b[0m = ää"},
+		"middle":     {long, "port", long, "ääport\x1b[0mää"},
+		"end":        {long, "port", "", "ääport\x1b[0m\n"},
+		"itself":     {"a = ", long, "", "   2: a = \x1b[1;4mää"},
+		"many lines": {"a = ", "[\n" + strings.Repeat("0,\n", 9_000), "]", "   2: a = \x1b[1;4m[\x1b[0m\n\n"},
+	} {
+		start := len("# one\n" + c.before)
+		r := Report{
+			Colour: true,
+			Files:  map[string]*hcl.File{name: {Bytes: []byte("# one\n" + c.before + c.subject + c.after + "\n# three\n"), Nav: inside("site \"a\"")}},
+			Diagnostics: hcl.Diagnostics{{
+				Severity: hcl.DiagError, Summary: "Odd", Detail: "Really odd.",
+				Subject: &hcl.Range{Filename: name, Start: hcl.Pos{Line: 2, Column: 1, Byte: start},
+					End: hcl.Pos{Line: 2, Column: 2, Byte: start + len(c.subject)}},
+			}},
+		}
+		got := strings.NewReplacer("\x1b[1;4mport", "port").Replace(render(t, "text", r))
+		if len(got) > 700 || !utf8.ValidString(got) || !strings.Contains(got, c.want) || !strings.Contains(got, "line 2, in site \"a\":") ||
+			strings.Contains(got, "three") {
+			t.Errorf("%s: %d bytes lack %q:\n%.900q", what, len(got), c.want, got)
+		}
 	}
 }
 
