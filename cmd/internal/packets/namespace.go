@@ -33,18 +33,37 @@ func NewNamespace() (*Namespace, error) {
 			return fmt.Errorf("making a network namespace: %w", err)
 		}
 		var err error
-		n.file, err = os.Open("/proc/thread-self/ns/net")
-		return err
+		if n.file, err = os.Open("/proc/thread-self/ns/net"); err != nil {
+			return err
+		}
+		// Duplicate address detection would hold back the first packets for a second.
+		return errors.Join(loopbackUp(), os.WriteFile("/proc/sys/net/ipv6/conf/default/accept_dad", []byte("0"), 0))
 	})
+	if err != nil && n.file != nil {
+		err = errors.Join(err, n.Close())
+	}
 	if err != nil {
 		return nil, err
 	}
-	_, err = n.Run("", "ip", "link", "set", "lo", "up")
-	// Duplicate address detection would hold back the first packets for a second.
-	if err = errors.Join(err, n.Set("net/ipv6/conf/default/accept_dad", "0")); err != nil {
-		return nil, errors.Join(err, n.Close())
-	}
 	return n, nil
+}
+
+// loopbackUp brings up the loopback device of this thread's namespace.
+func loopbackUp() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	lo, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	lo.SetUint16(unix.IFF_UP | unix.IFF_LOOPBACK | unix.IFF_RUNNING)
+	if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, lo); err != nil {
+		return fmt.Errorf("bringing up the loopback device of a network namespace: %w", err)
+	}
+	return nil
 }
 
 // Set writes a kernel parameter of the namespace, named by its path under
