@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"hash/fnv"
 	"math/rand/v2"
 	"net/netip"
@@ -69,9 +70,14 @@ func (c *casting) lane(s *plan.Site, v6 bool) *lane {
 		bits = s.Policy.ClientPrefix6
 	}
 	clients := clientsOf(s, v6)
+	// Where there is room, client and stranger are neighbours.
+	roomy := slices.Clone(clients)
+	slices.SortStableFunc(roomy, func(a, b netip.Prefix) int {
+		return cmp.Compare(min(2, bits-b.Bits()), min(2, bits-a.Bits()))
+	})
 	var roles []netip.Prefix
 	for _, role := range []*netip.Addr{&l.client, &l.stranger, &l.mute} {
-		p, ok := c.pick(clients, bits, roles)
+		p, ok := c.pick(roomy, bits, roles)
 		if !ok {
 			break
 		}

@@ -9,6 +9,7 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -29,7 +30,7 @@ type Options struct {
 	Host    string // only this one and the gateways in front of it; "" is all
 	// Expects are the spec's own expectations.
 	Expects []*spec.Expect
-	// FirstOnly ends a trial with its first difference.
+	// FirstOnly ends the run with its first difference.
 	FirstOnly bool
 }
 
@@ -96,6 +97,9 @@ func Run(ctx context.Context, p *plan.Plan, files []generators.File, o Options, 
 	work, ctx := errgroup.WithContext(ctx)
 	// A trial mostly waits for silence.
 	work.SetLimit(2 * runtime.GOMAXPROCS(0))
+	if o.FirstOnly {
+		work.SetLimit(1)
+	}
 	for i, t := range trials {
 		work.Go(func() error {
 			if err := ctx.Err(); err != nil {
@@ -106,6 +110,9 @@ func Run(ctx context.Context, p *plan.Plan, files []generators.File, o Options, 
 				return fmt.Errorf("%s (%s): %w", t.name, t.setting, err)
 			}
 			found[i] = r
+			if o.FirstOnly && len(r.Unmet()) > 0 {
+				return errEnough
+			}
 			counting.Lock()
 			defer counting.Unlock()
 			if done++; progress != nil {
@@ -114,12 +121,14 @@ func Run(ctx context.Context, p *plan.Plan, files []generators.File, o Options, 
 			return nil
 		})
 	}
-	if err := work.Wait(); err != nil {
+	if err := work.Wait(); err != nil && !errors.Is(err, errEnough) {
 		return nil, err
 	}
 	all := &Report{Backend: o.Backend, Expectations: []Expectation{}, Untried: []Untried{}}
 	for _, r := range found {
-		all.merge(r)
+		if r != nil {
+			all.merge(r)
+		}
 	}
 	return all, nil
 }

@@ -17,18 +17,38 @@ func (t *trial) onHost() error {
 		return err
 	}
 	defer echo.Close()
-	old, err := t.oldTransfers()
+	// There are no rules yet.
+	transfers, err := t.connect("", func(l *lane) (netip.Addr, netip.AddrPort) { return l.client, l.transferPort() })
+	defer closeAll(transfers)
 	if err != nil {
 		return err
 	}
-	defer closeAll(old)
+	strangers, err := t.connect("", func(l *lane) (netip.Addr, netip.AddrPort) { return firstOf(l.outside), l.controlPort() })
+	defer closeAll(strangers)
+	if err != nil {
+		return err
+	}
+	theirs, err := t.connect("", func(l *lane) (netip.Addr, netip.AddrPort) { return firstOf(l.outside), l.transferPort() })
+	defer closeAll(theirs)
+	if err != nil {
+		return err
+	}
 	if err := t.load(); err != nil {
 		return err
 	}
-	if err := t.stillRunning(old, "a transfer that ran before the rules were loaded"); err != nil {
+	if err := t.runOn(append(transfers, theirs...), strangers); err != nil {
 		return err
 	}
 	if err := t.withoutControl(); err != nil {
+		return err
+	}
+	if err := t.afterASYN(); err != nil {
+		return err
+	}
+	if err := t.edges(); err != nil {
+		return err
+	}
+	if err := t.forget(); err != nil {
 		return err
 	}
 	control, err := t.openControl()
@@ -84,11 +104,6 @@ func (l *lane) controlPort() netip.AddrPort {
 	return netip.AddrPortFrom(l.addresses[0], l.site.Policy.Control)
 }
 
-// oldTransfers starts transfers while there are no rules.
-func (t *trial) oldTransfers() ([]running, error) {
-	return t.connect("", func(l *lane) (netip.Addr, netip.AddrPort) { return l.client, l.transferPort() })
-}
-
 // connect opens a connection for each lane whose client is there and keeps it.
 // With what it is told it is an expectation that they are admitted.
 func (t *trial) connect(what string, ends func(*lane) (netip.Addr, netip.AddrPort)) ([]running, error) {
@@ -139,10 +154,27 @@ func (t *trial) stillRunning(all []running, what string) error {
 	return nil
 }
 
+// runOn proves that connections from before the rules were loaded go on, and
+// that a control connection from outside clients opens nothing.
+func (t *trial) runOn(transfers, strangers []running) error {
+	if err := t.stillRunning(transfers, "a transfer that ran before the rules were loaded"); err != nil {
+		return err
+	}
+	var all []check
+	for range 2 { // conntrack takes the first packets that it sees for new ones
+		if err := t.stillRunning(strangers, "a control connection from outside clients that was there before the rules"); err != nil {
+			return err
+		}
+	}
+	for _, r := range strangers {
+		all = append(all, r.check("data port from outside clients with such a control connection", r.From, r.transferPort()))
+	}
+	return t.try(all)
+}
+
 // withoutControl proves what holds while no client has a control connection.
 func (t *trial) withoutControl() error {
 	var all []check
-	var mute []packets.Probe
 	for _, l := range t.lanes {
 		stranger := l.stranger
 		if !stranger.IsValid() {
@@ -151,38 +183,58 @@ func (t *trial) withoutControl() error {
 		for _, a := range l.addresses {
 			all = append(all, l.data(a, stranger, "data port without a control connection")...)
 			all = append(all, l.beside(t.model, a, stranger, "")...)
-			if l.mute.IsValid() {
-				mute = append(mute, packets.Probe{From: l.mute, To: netip.AddrPortFrom(a, l.site.Policy.Control)})
-			}
+			all = append(all, l.beside(t.model, a, firstOf(l.outside), ", from outside clients")...)
 			for _, from := range l.outside {
 				for _, port := range []uint16{l.site.Policy.Control, l.site.Policy.Data.First, l.site.Policy.Data.Last} {
 					all = append(all, l.check("a port from outside clients", from, netip.AddrPortFrom(a, port)))
 				}
 			}
-			for _, from := range l.inside {
-				all = append(all, l.check("control port from the edge of clients", from, netip.AddrPortFrom(a, l.site.Policy.Control)))
-			}
 		}
 		all = append(all, l.elsewhere(t.host.Addresses, stranger)...)
 	}
-	if err := t.try(all); err != nil {
-		return err
+	return t.try(all)
+}
+
+// afterASYN proves that a bare SYN to the control port opens no data port.
+func (t *trial) afterASYN() error {
+	var knocks []packets.Probe
+	var all []check
+	for _, l := range t.lanes {
+		if !l.mute.IsValid() {
+			continue
+		}
+		for _, a := range l.addresses {
+			knocks = append(knocks, packets.Probe{From: l.mute, To: netip.AddrPortFrom(a, l.site.Policy.Control)})
+			all = append(all, l.data(a, l.mute, "data port after a bare SYN to the control port")...)
+		}
 	}
-	knocked, err := t.bed.Knock(mute...)
+	knocked, err := t.bed.Knock(knocks...)
 	if err != nil {
 		return err
 	}
-	defer knocked.Close()
-	all = nil
+	// The sockets stay until all is over: closed ones would answer the server.
+	t.ends = append(t.ends, knocked)
+	return t.try(all)
+}
+
+// edges proves where the clients' prefixes end.
+func (t *trial) edges() error {
+	var control, data []check
 	for _, l := range t.lanes {
 		for _, a := range l.addresses {
-			all = append(all, l.data(a, l.mute, "data port after a bare SYN to the control port")...)
 			for _, from := range l.inside {
-				all = append(all, l.check("first data port from the edge of clients, after a control connection", from, netip.AddrPortFrom(a, l.site.Policy.Data.First)))
+				control = append(control, l.check("control port from the edge of clients", from, netip.AddrPortFrom(a, l.site.Policy.Control)))
+				data = append(data, l.check("first data port from the edge of clients, after a control connection", from, netip.AddrPortFrom(a, l.site.Policy.Data.First)))
+			}
+			for _, from := range l.outside {
+				data = append(data, l.check("data port from beyond the edge of clients, after a control connection from it", from, netip.AddrPortFrom(a, l.site.Policy.Data.First)))
 			}
 		}
 	}
-	return t.try(all)
+	if err := t.try(control); err != nil {
+		return err
+	}
+	return t.try(data)
 }
 
 func (l *lane) check(what string, from netip.Addr, to netip.AddrPort) check {
@@ -296,6 +348,13 @@ func (t *trial) other(i int) *lane {
 // be held back for up to 200 ms (RFC 1122, section 4.2.3.2 allows 500).
 func settle() { time.Sleep(250 * time.Millisecond) }
 
+// forget is the end of all that the gates have learnt.
+func (t *trial) forget() error {
+	settle()
+	t.model.forget()
+	return t.backend.Forget(t.ctx)
+}
+
 // outliveGate proves that a running transfer goes on when its client has been
 // forgotten, and that the next packet on the control connection opens the gate
 // again, for as long as the policy says.
@@ -305,11 +364,9 @@ func (t *trial) outliveGate(control []running) error {
 	if err != nil {
 		return err
 	}
-	settle()
-	if err := t.backend.Forget(t.ctx); err != nil {
+	if err := t.forget(); err != nil {
 		return err
 	}
-	t.model.forget()
 	if err := t.again("data port of a client whose time at the gate is over"); err != nil {
 		return err
 	}

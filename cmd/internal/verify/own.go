@@ -27,11 +27,9 @@ func (t *trial) own() error {
 	if len(t.expects) == 0 {
 		return nil
 	}
-	settle()
-	if err := t.backend.Forget(t.ctx); err != nil {
+	if err := t.forget(); err != nil {
 		return err
 	}
-	t.model.forget()
 	var control, plain, data []expected
 	known := map[expected]bool{}
 	for _, e := range t.expects {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"slices"
 
@@ -34,6 +35,7 @@ type trial struct {
 	model   *model
 	lanes   []*lane
 	report  *Report
+	ends    []io.Closer // to be closed with the network
 }
 
 // otherDevice is the name of a device that no spec's rules are bound to.
@@ -104,6 +106,9 @@ func (t *trial) run(ctx context.Context) (*Report, error) {
 	}
 	if errors.Is(err, errEnough) {
 		err = nil
+	}
+	for _, c := range t.ends {
+		err = errors.Join(err, c.Close())
 	}
 	if t.bed != nil {
 		err = errors.Join(err, t.bed.Close())
