@@ -16,6 +16,39 @@ type admission struct {
 	mu       sync.Mutex
 	sessions int
 	by       map[netip.Addr]int
+	// elsewhere tells, while the server hands over, whether a client without a
+	// session is the successor's, and holding whether the others have to wait.
+	elsewhere func(netip.Addr) bool
+	holding   bool
+}
+
+// divert begins a hand-over, or ends it where elsewhere is nil. It is asked
+// under the lock, so that no two connections of a client get different answers.
+func (a *admission) divert(elsewhere func(netip.Addr) bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.elsewhere, a.holding = elsewhere, false
+}
+
+func (a *admission) diverted() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.elsewhere != nil
+}
+
+// hold lets no more sessions begin while the server hands over.
+func (a *admission) hold() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.holding = true
+}
+
+// has tells whether the client has a session.
+func (a *admission) has(client netip.Addr) bool {
+	key := passive.ClientKey(client, a.prefix6)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.by[key] > 0
 }
 
 // enter counts a client in, or says why it may not come in.
@@ -25,6 +58,14 @@ func (a *admission) enter(client netip.Addr) string {
 	defer a.mu.Unlock()
 	if a.by == nil {
 		a.by = map[netip.Addr]int{}
+	}
+	if a.elsewhere != nil {
+		if a.by[key] == 0 && a.elsewhere(client) {
+			return toSuccessor
+		}
+		if a.holding {
+			return toWait
+		}
 	}
 	if a.sessions >= a.max {
 		return "Too many sessions; try again later."

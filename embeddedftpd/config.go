@@ -30,6 +30,11 @@ type Config struct {
 	// when it fails.
 	Listeners []*net.TCPListener
 
+	// Predecessor is a server that hands over its ports, all of which, and no
+	// others, must be those of Listen and the passive range. New owns it from the
+	// call on.
+	Predecessor *Predecessor
+
 	// Announce is the IPv4 address in a 227 reply, for a server behind a NAT;
 	// zero: the control connection's own local address. A 229 reply names no
 	// address (RFC 2428 section 3).
@@ -80,6 +85,9 @@ type Config struct {
 	// Rate bounds the bytes a second of each transfer whose user has no bound of
 	// its own; 0: as fast as it goes.
 	Rate int64
+	// TotalRate bounds the bytes a second of all transfers together; 0: as fast
+	// as it goes.
+	TotalRate int64
 	// TransferLog receives a line in xferlog format for each file transferred;
 	// nil: nobody. Each line is one Write, and no two are at the same time.
 	TransferLog io.Writer
@@ -163,8 +171,10 @@ func (c Config) check() error {
 			complain("%s: %d is negative", count.name, count.n)
 		}
 	}
-	if c.Rate < 0 {
-		complain("rate: %d is negative", c.Rate)
+	for name, rate := range map[string]int64{"rate": c.Rate, "total rate": c.TotalRate} {
+		if rate < 0 {
+			complain("%s: %d is negative", name, rate)
+		}
 	}
 	for _, wait := range []struct {
 		name string

@@ -17,19 +17,25 @@ const maxChunk = 4 << 20
 // chunk is maxChunk, or an eighth of a second's worth where the rate is
 // limited.
 func (t *transfer) chunk() int64 {
-	if t.rate == 0 {
-		return maxChunk
+	n := int64(maxChunk)
+	if t.rate > 0 {
+		n = min(n, max(t.rate/8, 1))
 	}
-	return min(max(t.rate/8, 1), maxChunk)
+	if t.total != nil {
+		n = min(n, t.total.chunk())
+	}
+	return n
 }
 
-// pace waits until the transfer's rate allows the next chunk.
+// pace waits until the transfer's rate, and that of all together, allows the
+// next chunk.
 func (t *transfer) pace() error {
-	if t.rate == 0 {
-		return nil
+	var ahead time.Duration
+	if t.rate > 0 {
+		due := time.Duration(float64(t.bytes.Load()) / float64(t.rate) * float64(time.Second))
+		ahead = due - time.Since(t.moving)
 	}
-	due := time.Duration(float64(t.bytes.Load()) / float64(t.rate) * float64(time.Second))
-	ahead := due - time.Since(t.moving)
+	ahead = max(ahead, t.pay())
 	if ahead <= 0 {
 		return nil
 	}

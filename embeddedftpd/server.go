@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -28,8 +29,13 @@ type Server struct {
 	// certificate is nil without TLS.
 	certificate *certificateSource
 
-	// stopping is closed when the server is asked to stop.
-	stopping  chan struct{}
+	// stopping is closed when the server is asked to stop, under the lock, and
+	// ended when it has.
+	stopping, ended chan struct{}
+	stop            sync.Mutex
+	// handed is closed when the last client is the successor's.
+	handed    chan struct{}
+	handover  atomic.Pointer[handover] // nil: none is running
 	accepting atomic.Bool
 	running   sync.WaitGroup
 
@@ -37,16 +43,25 @@ type Server struct {
 	sessions map[*session]struct{}
 
 	transferLog sync.Mutex // held while Config.TransferLog is written
+	total       *bucket    // nil: no bound
 	nextSession atomic.Uint64
 	totals      totals
+	checks      checks
+	looping     atomic.Bool // a loop accepts on each of listeners
 }
 
 // New checks the config and binds every control and passive port. An error
 // names the port that was taken. The server accepts nobody before Serve.
 func New(ctx context.Context, cfg Config) (*Server, error) {
 	cfg, err := cfg.withDefaults()
+	if pre := cfg.Predecessor; pre != nil {
+		cfg.Listeners = append(cfg.Listeners, pre.listeners...)
+		if err == nil && !pre.covers(cfg) {
+			err = ErrOtherPorts
+		}
+	}
 	if err != nil {
-		closeAll(cfg.Listeners)
+		cfg.release()
 		return nil, err
 	}
 	s := &Server{
@@ -54,7 +69,13 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		log:       cfg.Log,
 		admission: admission{max: cfg.MaxSessions, maxPerAddress: cfg.MaxSessionsPerAddress, prefix6: cfg.IPv6ClientPrefix},
 		stopping:  make(chan struct{}),
+		ended:     make(chan struct{}),
+		handed:    make(chan struct{}),
 		sessions:  map[*session]struct{}{},
+	}
+	s.checks.turned = make(chan *net.TCPListener, len(cfg.Listen))
+	if cfg.TotalRate > 0 {
+		s.total = &bucket{rate: cfg.TotalRate}
 	}
 	if err = s.openControl(ctx); err != nil {
 		closeAll(s.cfg.Listeners)
@@ -102,7 +123,7 @@ func (s *Server) openPool(ctx context.Context) (err error) {
 	c := passive.Config{
 		Addresses: cfg.addresses(), First: cfg.PassiveFirst, Last: cfg.PassiveLast,
 		MaxWait: cfg.MaxWait, Expiry: cfg.ConnectTimeout, IPv6Prefix: cfg.IPv6ClientPrefix, Log: cfg.Log,
-		Listeners: cfg.Listeners,
+		Listeners: cfg.Listeners, Paused: cfg.Predecessor != nil,
 	}
 	if cfg.TLS != nil {
 		s.certificate, err = newCertificateSource(cfg.TLS, append(cfg.addresses(), cfg.Announce), cfg.Log)
@@ -168,12 +189,31 @@ func (s *Server) Close() {
 	if s.pool != nil {
 		s.pool.Close()
 	}
+	if s.cfg.Predecessor != nil {
+		s.cfg.Predecessor.conn.Close()
+	}
+}
+
+// release lets go of what the config owns.
+func (c Config) release() {
+	closeAll(c.Listeners)
+	if c.Predecessor != nil {
+		c.Predecessor.conn.Close()
+	}
 }
 
 // Serve accepts sessions until ctx ends. Then it closes its ports, says 421
 // to idle sessions, lets running transfers go on for Config.StopTimeout, and
-// returns nil when the last session is over. It is called once.
+// returns nil when the last session is over, or when a successor has all
+// clients. It is called once. With a Predecessor it serves at first what that
+// one accepts for it.
 func (s *Server) Serve(ctx context.Context) error {
+	defer close(s.ended)
+	s.accepting.Store(true)
+	if s.cfg.Predecessor != nil {
+		s.succeed(ctx)
+		s.pool.Start()
+	}
 	var accepting sync.WaitGroup
 	failed := make(chan error, len(s.listeners))
 	for _, l := range s.listeners {
@@ -183,18 +223,23 @@ func (s *Server) Serve(ctx context.Context) error {
 			}
 		})
 	}
-	s.accepting.Store(true)
+	s.looping.Store(true)
 	var err error
 	select {
 	case <-ctx.Done():
+	case <-s.handed:
 	case err = <-failed:
 	}
 	s.accepting.Store(false)
+	s.stop.Lock()
 	close(s.stopping)
+	s.stop.Unlock()
 	closeAll(s.listeners)
 	accepting.Wait()
 	s.drain()
+	s.rest()
 	s.pool.Close()
+	s.leave()
 	return err
 }
 
@@ -219,6 +264,10 @@ func (s *Server) accept(l *net.TCPListener) error {
 			return nil
 		default:
 		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			s.answer(l)
+			continue
+		}
 		if errors.Is(err, net.ErrClosed) {
 			return err
 		}
@@ -238,12 +287,13 @@ func (s *Server) admit(conn *net.TCPConn) {
 		conn.Close()
 		return
 	}
-	if why := s.refusal(client); why != "" {
-		s.totals.refused.Add(1)
-		s.log.Info("control connection refused", "client", client, "reason", why)
-		conn.SetWriteDeadline(time.Now().Add(time.Second))
-		conn.Write([]byte("421 " + why + "\r\n"))
-		conn.Close()
+	switch why := s.refusal(client); why {
+	case "":
+	case toSuccessor, toWait:
+		s.redirect(conn, why)
+		return
+	default:
+		s.refuse(conn, why)
 		return
 	}
 	se := newSession(s, conn, client)
@@ -262,9 +312,20 @@ func (s *Server) admit(conn *net.TCPConn) {
 	})
 }
 
+func (s *Server) refuse(conn *net.TCPConn, why string) {
+	s.totals.refused.Add(1)
+	s.log.Info("control connection refused", "client", conn.RemoteAddr().String(), "reason", why)
+	conn.SetWriteDeadline(time.Now().Add(time.Second))
+	conn.Write([]byte("421 " + why + "\r\n"))
+	conn.Close()
+}
+
 // refusal admits the client, or says why not.
 func (s *Server) refusal(client netip.Addr) string {
 	if !s.allowed(client) {
+		if s.admission.diverted() {
+			return toSuccessor // which may serve others
+		}
 		return "This server does not serve your address."
 	}
 	return s.admission.enter(client)

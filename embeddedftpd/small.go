@@ -39,7 +39,7 @@ func (a accepted) Release()                                 { a.Close() }
 // that expects them.
 func (s *session) sendAtOnce(t *transfer, f *os.File, left int64) bool {
 	r, ok := s.data.next.(*passive.Reservation)
-	if !ok || left > smallFile || s.tls.protData || s.rate() > 0 {
+	if !ok || left > smallFile || s.tls.protData || s.rate() > 0 || s.srv.total != nil {
 		return false
 	}
 	conn, err := r.Accept(ended)

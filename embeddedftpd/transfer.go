@@ -30,6 +30,8 @@ type transfer struct {
 	source     dataSource
 	stall      time.Duration
 	rate       int64     // bytes a second; 0: as fast as it goes
+	total      *bucket   // of all transfers; nil: as fast as it goes
+	paid       int64     // bytes that total knows of
 	moving     time.Time // when the data connection came
 	bytes      atomic.Int64
 	done       chan struct{} // closed when it is over
@@ -70,7 +72,7 @@ func (s *session) startTransfer(t *transfer, body func(net.Conn) error) {
 	t.source = s.data.next
 	s.data.next = nil
 	s.files.offset = 0
-	t.stall, t.rate = s.srv.cfg.StallTimeout, s.rate()
+	t.stall, t.rate, t.total = s.srv.cfg.StallTimeout, s.rate(), s.srv.total
 	if t.opening == "" {
 		t.opening = "Opening data connection for " + t.verb + "."
 	}
@@ -106,7 +108,12 @@ func (s *session) runTransfer(t *transfer, body func(net.Conn) error) {
 		return
 	}
 	defer conn.Close()
+	if t.total != nil {
+		t.total.enter()
+		defer t.total.leave()
+	}
 	err = body(conn)
+	t.pay()
 	if err == nil && t.file != nil {
 		err = t.closeFile()
 	}

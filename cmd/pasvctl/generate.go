@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -211,6 +212,9 @@ func (g *generator) write(p *project, files []outdir.File) error {
 	lock, err := g.writeLock(p)
 	if err != nil {
 		pending.Discard()
+		if errors.Is(err, errLockChanged) {
+			return failure(err, "run it again")
+		}
 		return failure(err, "the lock is kept beside the spec, which must be writable")
 	}
 	if err := pending.Commit(); err != nil {
@@ -227,8 +231,16 @@ func (g *generator) write(p *project, files []outdir.File) error {
 	return nil
 }
 
-// writeLock writes the lock if it says something new.
+// writeLock writes the lock if it says something new, and if no other run, of
+// another spec in the folder, has written it since this one read it.
 func (g *generator) writeLock(p *project) (outdir.Change, error) {
+	if !sameFolder(g.dir, p.source.Dir) { // else it is held as the output folder
+		release, err := outdir.Hold(p.source.Dir)
+		if err != nil {
+			return outdir.Change{}, err
+		}
+		defer release()
+	}
 	file := lockFile(p)
 	changes, err := outdir.Compare(p.source.Dir, file, nil)
 	if err != nil {
@@ -238,8 +250,29 @@ func (g *generator) writeLock(p *project) (outdir.Change, error) {
 	if change.State == outdir.Unchanged {
 		return change, nil
 	}
+	if err := unchanged(p); err != nil {
+		return outdir.Change{}, err
+	}
 	return change, atomicfile.Write(p.source.Dir, plan.LockFile, file[0].Content, 0o644)
 }
+
+// unchanged tells whether the lock is still the one that the plan was made with.
+func unchanged(p *project) error {
+	var was []byte
+	if file := p.Spec.Files[plan.LockFile]; file != nil {
+		was = file.Bytes
+	}
+	is, err := source.Read(p.source.Path(plan.LockFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if !bytes.Equal(is, was) {
+		return errLockChanged
+	}
+	return nil
+}
+
+var errLockChanged = errors.New(plan.LockFile + " has been written by another process meanwhile")
 
 func lockFile(p *project) []outdir.File {
 	return []outdir.File{{Path: plan.LockFile, Content: p.Lock.Bytes()}}

@@ -39,6 +39,9 @@ type Config struct {
 	// the call on, also when it fails.
 	Listeners []*net.TCPListener
 
+	// Paused: connections come through Arrive only, until Start.
+	Paused bool
+
 	// MaxWait is how long Reserve waits for a port when every one is reserved by
 	// the same client; negative: it never waits.
 	MaxWait time.Duration

@@ -35,8 +35,8 @@ func Open(ctx context.Context, c Config) (*Pool, error) {
 	}
 	p := newPool(c)
 	p.listeners = listeners
-	for _, l := range listeners {
-		p.running.Go(func() { p.serve(l) })
+	if !c.Paused {
+		p.Start()
 	}
 	return p, nil
 }
@@ -129,7 +129,9 @@ func (p *Pool) serve(l *net.TCPListener) {
 		c, err := l.AcceptTCP()
 		if err == nil {
 			pause = 0
-			p.arrive(c, addrPort(c.RemoteAddr()), addrPort(c.LocalAddr()))
+			if !p.diverted(c) {
+				p.Arrive(c)
+			}
 			continue
 		}
 		if errors.Is(err, net.ErrClosed) {

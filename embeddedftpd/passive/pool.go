@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,10 +19,12 @@ type Pool struct {
 	listeners []*net.TCPListener
 	running   sync.WaitGroup // accept loops and handshakes
 	done      chan struct{}  // closed by Close
+	elsewhere atomic.Pointer[func(*net.TCPConn) bool]
 
 	mu         sync.Mutex
 	closed     bool
 	sources    map[sourceKey]*source
+	clients    map[netip.Addr]int // how many of sources are a client's
 	held       map[*Reservation]struct{}
 	expiring   list.List // of *Reservation, pending, by deadline
 	resting    list.List // of *slot, by end of rest
@@ -62,6 +65,7 @@ func newPool(c Config) *Pool {
 		config:  c,
 		done:    make(chan struct{}),
 		sources: make(map[sourceKey]*source),
+		clients: make(map[netip.Addr]int),
 		held:    make(map[*Reservation]struct{}),
 		random:  rand.New(rand.NewChaCha8(seed)),
 	}
@@ -210,13 +214,13 @@ func (p *Pool) Close() error {
 		unclaimed = append(unclaimed, e.Value.(*handshake).conn)
 	}
 	p.resting.Init()
-	for k, s := range p.sources {
+	for _, s := range p.sources {
 		for e := s.queue.Front(); e != nil; e = s.queue.Front() {
 			w := e.Value.(*waiter)
 			p.leave(s, w)
 			w.turn <- nil
 		}
-		delete(p.sources, k)
+		p.forget(s)
 	}
 	p.mu.Unlock()
 	for _, c := range unclaimed {

@@ -80,6 +80,7 @@ func (p *Pool) source(k sourceKey) *source {
 	if s == nil {
 		s = &source{key: k, slots: make(map[uint16]*slot)}
 		p.sources[k] = s
+		p.clients[k.client]++
 	}
 	return s
 }
@@ -87,7 +88,17 @@ func (p *Pool) source(k sourceKey) *source {
 // tidy forgets what holds nothing.
 func (p *Pool) tidy(s *source) {
 	if len(s.slots) == 0 && s.queue.Len() == 0 && s.handshakes.Len() == 0 {
-		delete(p.sources, s.key)
+		p.forget(s)
+	}
+}
+
+func (p *Pool) forget(s *source) {
+	if p.sources[s.key] != s {
+		return
+	}
+	delete(p.sources, s.key)
+	if p.clients[s.key.client]--; p.clients[s.key.client] == 0 {
+		delete(p.clients, s.key.client)
 	}
 }
 

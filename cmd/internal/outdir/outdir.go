@@ -21,6 +21,7 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/atomicfile"
 )
@@ -59,7 +60,7 @@ const (
 // their paths. With ours, which knows a generated file by its first bytes, stale
 // files are found too. A folder that is not there holds nothing.
 func Compare(dir string, files []File, ours func(head []byte) bool) ([]Change, error) {
-	root, err := os.OpenRoot(dir)
+	root, err := openRoot(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		changes := make([]Change, len(files))
 		for i, f := range files {
@@ -72,6 +73,18 @@ func Compare(dir string, files []File, ours func(head []byte) bool) ([]Change, e
 	}
 	defer root.Close()
 	return compare(root, files, ours)
+}
+
+// openRoot looks before it opens: a FIFO would keep it waiting for a writer.
+func openRoot(dir string) (*os.Root, error) {
+	info, err := os.Stat(dir)
+	if err == nil && !info.IsDir() {
+		err = &os.PathError{Op: "open", Path: dir, Err: unix.ENOTDIR}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.OpenRoot(dir)
 }
 
 func compare(root *os.Root, files []File, ours func([]byte) bool) ([]Change, error) {
@@ -130,6 +143,9 @@ func findStale(root *os.Root, wanted map[string]bool, ours func([]byte) bool) ([
 	var stale []Change
 	entries := 0
 	err := fs.WalkDir(root.FS(), ".", func(name string, e fs.DirEntry, err error) error {
+		if err != nil && name != "." && errors.Is(err, fs.ErrPermission) {
+			return fs.SkipDir // another program's, which may be none of our business
+		}
 		if err != nil {
 			return err
 		}
@@ -198,7 +214,7 @@ func (p *Pending) open(dir string) error {
 	if err != nil {
 		return err
 	}
-	if p.root, err = os.OpenRoot(dir); err != nil {
+	if p.root, err = openRoot(dir); err != nil {
 		return err
 	}
 	p.lock, err = lock(p.root, dir)

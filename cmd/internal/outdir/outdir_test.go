@@ -2,12 +2,17 @@ package outdir
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func files(pairs ...string) []File {
@@ -154,6 +159,61 @@ func TestLinksAndStrangers(t *testing.T) {
 	changes, err := Compare(dir, files("a", "1"), ours)
 	if want := []Change{{"a", Created}}; err != nil || !reflect.DeepEqual(changes, want) {
 		t.Errorf("links and strangers' files are stale: %v, %v", changes, err)
+	}
+}
+
+// A FIFO in the folder's place would wait for its writer for ever.
+func TestNoFolder(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 2)
+	go func() {
+		_, err := Compare(fifo, files("a", "1"), ours)
+		ended <- err
+		_, err = Stage(fifo, files("a", "1"), ours)
+		ended <- err
+	}()
+	for range 2 {
+		select {
+		case err := <-ended:
+			if !errors.Is(err, unix.ENOTDIR) {
+				t.Errorf("got %v", err)
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatal("it waits for the FIFO's writer")
+		}
+	}
+}
+
+// Somebody else's folder among ours holds nothing that we made.
+func TestFolderThatCannotBeRead(t *testing.T) {
+	dir := t.TempDir()
+	update(t, dir, files("a", "1", "old", "made by us"))
+	if err := os.Mkdir(filepath.Join(dir, "theirs"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var got []Change
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if os.Geteuid() == 0 { // root reads everything
+			runtime.LockOSThread() // and is not unlocked: the thread ends here
+			if err = unix.Setfsuid(65534); err != nil {
+				return
+			}
+		}
+		got, err = Compare(dir, files("a", "1"), ours)
+	}()
+	<-done
+	want := []Change{{"a", Unchanged}, {"old", Stale}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v and %v, want %v", got, err, want)
 	}
 }
 

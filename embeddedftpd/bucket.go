@@ -1,0 +1,58 @@
+package embeddedftpd
+
+import (
+	"sync"
+	"time"
+)
+
+// bucket bounds the bytes a second of all transfers together. A transfer pays
+// after each chunk and waits until what all have sent is paid for, so that the
+// sum keeps to the rate whatever each of them has to send.
+type bucket struct {
+	rate int64 // bytes a second
+
+	mu        sync.Mutex
+	transfers int
+	due       time.Time // when all that was sent is paid for
+}
+
+// enter and leave count the transfers that share the rate.
+func (b *bucket) enter() { b.count(1) }
+func (b *bucket) leave() { b.count(-1) }
+
+func (b *bucket) count(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.transfers += n
+}
+
+// chunk is how much one transfer may carry before it pays: together they
+// carry what an eighth of a second allows, but none less than a few segments.
+func (b *bucket) chunk() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return max(b.rate/8/int64(max(b.transfers, 1)), 4096)
+}
+
+// pay pays for what t has carried since it last paid, and says how long it has
+// to wait.
+func (t *transfer) pay() time.Duration {
+	if t.total == nil {
+		return 0
+	}
+	n := t.bytes.Load()
+	wait := t.total.pay(n-t.paid, time.Now())
+	t.paid = n
+	return wait
+}
+
+// pay counts n bytes, and says how long the payer has to wait.
+func (b *bucket) pay(n int64, now time.Time) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.due.Before(now) {
+		b.due = now
+	}
+	b.due = b.due.Add(time.Duration(float64(n) / float64(b.rate) * float64(time.Second)))
+	return b.due.Sub(now)
+}

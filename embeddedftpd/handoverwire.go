@@ -1,0 +1,167 @@
+package embeddedftpd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+)
+
+// A hand-over speaks over a socket pair of type SOCK_SEQPACKET, so that each
+// message arrives whole or not at all. A message is one byte; file descriptors
+// ride beside it (SCM_RIGHTS, unix(7)). The predecessor says listeners…,
+// complete; the successor says ready; then the predecessor says control or data
+// for each connection that it accepts for the successor, and done at the end.
+const (
+	wireListeners = 'L' // some listeners
+	wireComplete  = 'S' // those were all
+	wireReady     = 'R'
+	wireControl   = 'C' // a control connection
+	wireData      = 'D' // a data connection
+	wireDone      = 'E'
+)
+
+const (
+	// wireBatch is how many listeners a message carries; the kernel takes 253
+	// descriptors at most (SCM_MAX_FD).
+	wireBatch = 128
+	// wirePatience bounds the writing of a message: a successor that reads
+	// nothing for so long is given up.
+	wirePatience = 5 * time.Second
+)
+
+// sendMessage sends a message with the descriptors of the sockets, which stay
+// the caller's.
+func sendMessage(to *net.UnixConn, kind byte, sockets ...syscall.Conn) error {
+	var fds []int
+	send := func() error {
+		var rights []byte
+		if len(fds) > 0 {
+			rights = syscall.UnixRights(fds...)
+		}
+		to.SetWriteDeadline(time.Now().Add(wirePatience))
+		_, _, err := to.WriteMsgUnix([]byte{kind}, rights, nil)
+		return err
+	}
+	// Each socket's descriptor is kept from being closed while those of the rest
+	// are collected.
+	for _, socket := range sockets {
+		next := send
+		send = func() error {
+			raw, err := socket.SyscallConn()
+			if err != nil {
+				return err
+			}
+			var failed error
+			err = raw.Control(func(fd uintptr) {
+				fds = append(fds, int(fd))
+				failed = next()
+			})
+			return errors.Join(err, failed)
+		}
+	}
+	return send()
+}
+
+// message is a received one. Its files are the receiver's.
+type message struct {
+	kind  byte
+	files []*os.File
+}
+
+// receiveMessage waits for the next message; io.EOF: the peer has closed.
+func receiveMessage(from *net.UnixConn) (message, error) {
+	var kind [1]byte
+	rights := make([]byte, syscall.CmsgSpace(4*wireBatch))
+	n, rn, flags, _, err := from.ReadMsgUnix(kind[:], rights)
+	if err != nil {
+		return message{}, err
+	}
+	if n == 0 {
+		return message{}, io.EOF
+	}
+	m := message{kind: kind[0]}
+	controls, err := syscall.ParseSocketControlMessage(rights[:rn])
+	if err != nil {
+		return message{}, err
+	}
+	for _, c := range controls {
+		fds, err := syscall.ParseUnixRights(&c)
+		if err != nil {
+			return message{}, err
+		}
+		for _, fd := range fds {
+			m.files = append(m.files, os.NewFile(uintptr(fd), "handed over"))
+		}
+	}
+	if flags&syscall.MSG_CTRUNC != 0 {
+		m.close()
+		return message{}, errors.New("file descriptors were lost: the limit of open files is too low")
+	}
+	return m, nil
+}
+
+func (m message) close() {
+	for _, f := range m.files {
+		f.Close()
+	}
+}
+
+// expectMessage is receiveMessage for one of a kind, within a time.
+func expectMessage(from *net.UnixConn, within time.Duration, kinds ...byte) (message, error) {
+	from.SetReadDeadline(time.Now().Add(within))
+	defer from.SetReadDeadline(time.Time{})
+	m, err := receiveMessage(from)
+	if err != nil {
+		return m, err
+	}
+	for _, kind := range kinds {
+		if m.kind == kind {
+			return m, nil
+		}
+	}
+	m.close()
+	return message{}, fmt.Errorf("message %q, want one of %q", m.kind, kinds)
+}
+
+// listeners makes listeners of the message's files.
+func (m message) listeners() ([]*net.TCPListener, error) {
+	defer m.close()
+	var all []*net.TCPListener
+	for _, f := range m.files {
+		l, err := net.FileListener(f)
+		if err != nil {
+			closeAll(all)
+			return nil, err
+		}
+		tcp, ok := l.(*net.TCPListener)
+		if !ok {
+			l.Close()
+			closeAll(all)
+			return nil, fmt.Errorf("a listener on %v, which is not TCP", l.Addr())
+		}
+		all = append(all, tcp)
+	}
+	return all, nil
+}
+
+// connection makes a connection of the message's only file.
+func (m message) connection() (*net.TCPConn, error) {
+	defer m.close()
+	if len(m.files) != 1 {
+		return nil, fmt.Errorf("%d descriptors, want one", len(m.files))
+	}
+	c, err := net.FileConn(m.files[0])
+	if err != nil {
+		return nil, err
+	}
+	tcp, ok := c.(*net.TCPConn)
+	if !ok {
+		c.Close()
+		return nil, errors.New("a connection that is not TCP")
+	}
+	return tcp, nil
+}

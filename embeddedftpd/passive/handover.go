@@ -1,0 +1,58 @@
+package passive
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+)
+
+// A daemon that hands over to its successor keeps accepting on the ports that
+// both hold, and gives on what is not its own; the successor's pool is Paused,
+// gets its connections through Arrive, and accepts itself from Start on. Were
+// both to accept, a connection could meet the wrong daemon's reservation.
+
+// Listeners are the pool's, still the pool's own.
+func (p *Pool) Listeners() []*net.TCPListener { return slices.Clone(p.listeners) }
+
+// Divert lets elsewhere see every connection that comes from now on before it
+// is matched; true means that it has taken the connection. nil ends it.
+func (p *Pool) Divert(elsewhere func(*net.TCPConn) bool) {
+	if elsewhere == nil {
+		p.elsewhere.Store(nil)
+		return
+	}
+	p.elsewhere.Store(&elsewhere)
+}
+
+func (p *Pool) diverted(c *net.TCPConn) bool {
+	elsewhere := p.elsewhere.Load()
+	return elsewhere != nil && (*elsewhere)(c)
+}
+
+// Arrive matches a connection that somebody else accepted on one of the pool's
+// ports. The pool owns it from the call on.
+func (p *Pool) Arrive(c *net.TCPConn) {
+	p.arrive(c, addrPort(c.RemoteAddr()), addrPort(c.LocalAddr()))
+}
+
+// Start begins to accept, where Config.Paused has put that off. It is called
+// once.
+func (p *Pool) Start() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
+	for _, l := range p.listeners {
+		p.running.Go(func() { p.serve(l) })
+	}
+}
+
+// Knows tells whether the client has anything here: a reservation, a wait, a
+// handshake or a port at rest.
+func (p *Pool) Knows(client netip.Addr) bool {
+	key := ClientKey(client, p.config.IPv6Prefix)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.clients[key] > 0
+}
