@@ -48,6 +48,7 @@ func questionOf(s *spec.Site) question {
 			Abandoned:      t.Abandoned,
 			ClientPorts:    t.ClientPorts,
 			PeakFactor:     t.PeakFactor,
+			Parallel:       t.Parallel,
 		}
 	}
 	return q
@@ -77,6 +78,7 @@ func (q question) profile() (sizing.Profile, bool) {
 		NeverDrawn:      p.NeverDrawn,
 		HoldsRange:      p.HoldsRange,
 		ResumesTLS:      p.ResumesTLS,
+		MarksSessions:   p.MarksSessions,
 		Sources:         []string{fmt.Sprintf("all fields: profile %q of the spec", p.Name)},
 	}, true
 }

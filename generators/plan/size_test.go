@@ -54,7 +54,7 @@ func TestOwnProfile(t *testing.T) {
 			Scope: string(known.Scope), WhenFull: string(known.WhenFull), Strangers: string(known.Strangers),
 			AbandonedHold: known.AbandonedHold, RaceWindow: known.RaceWindow, PortRest: known.PortRest,
 			PortsPerSession: known.PortsPerSession, MinPorts: known.MinPorts, FixedPorts: known.FixedPorts, NeverDrawn: known.NeverDrawn,
-			HoldsRange: known.HoldsRange, ResumesTLS: known.ResumesTLS,
+			HoldsRange: known.HoldsRange, ResumesTLS: known.ResumesTLS, MarksSessions: known.MarksSessions,
 		}
 	}
 	scans, caps, wastes := own(), own(), own()
@@ -112,10 +112,10 @@ func TestWorkload(t *testing.T) {
 	site.Objective = spec.Objective{Refused: 1e-4, MaxWait: 3 * time.Second, Squatted: 2, WorstCase: true}
 	site.Traffic = &spec.Traffic{
 		TransfersPerSecond: 40, TransfersPerSecondPerAddress: 7, ConnectTime: 120 * time.Millisecond, TransferTime: 2 * time.Second,
-		Abandoned: 0.05, ClientPorts: 1000, PeakFactor: 1.5,
+		Abandoned: 0.05, ClientPorts: 1000, PeakFactor: 1.5, Parallel: 4,
 	}
 	got := Workload(site)
-	want := sizing.Traffic{Rate: 40, RatePerAddress: 7, Connect: 120 * time.Millisecond, Transfer: 2 * time.Second, Abandoned: 0.05, ClientPorts: 1000, PeakFactor: 1.5}
+	want := sizing.Traffic{Rate: 40, RatePerAddress: 7, Connect: 120 * time.Millisecond, Transfer: 2 * time.Second, Abandoned: 0.05, ClientPorts: 1000, PeakFactor: 1.5, Parallel: 4}
 	if got.Traffic == nil || *got.Traffic != want {
 		t.Errorf("traffic %+v, want %+v", got.Traffic, want)
 	}

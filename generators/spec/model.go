@@ -160,6 +160,7 @@ type Traffic struct {
 	Abandoned                    float64 // share of PASVs never followed by a connection, 0 to below 1
 	ClientPorts                  int     // source ports that one client address can use
 	PeakFactor                   float64 // multiplies the rates, at least 1
+	Parallel                     int     // sessions with which one client asks in the same instant, 1 to 64
 }
 
 // Objective is what the range must achieve.

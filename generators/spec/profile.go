@@ -26,6 +26,7 @@ type Profile struct {
 	NeverDrawn      int // ports of the range that it never uses
 	HoldsRange      bool
 	ResumesTLS      bool
+	MarksSessions   bool // TLS tells its sessions apart where a site requires it with session reuse
 	Ranges          Ranges
 }
 
@@ -46,6 +47,7 @@ type rawProfile struct {
 	NeverDrawn      *hcl.Attribute `hcl:"never_drawn,optional"`
 	HoldsRange      *hcl.Attribute `hcl:"holds_range,optional"`
 	ResumesTLS      *hcl.Attribute `hcl:"resumes_tls,optional"`
+	MarksSessions   *hcl.Attribute `hcl:"marks_sessions,optional"`
 	ImplicitTLS     *hcl.Attribute `hcl:"implicit_tls,optional"`
 }
 
@@ -54,6 +56,7 @@ const (
 	maxDraws           = maxPort
 	maxPortsPerSession = 100
 	maxRaceWindow      = time.Second
+	maxPortRest        = time.Hour
 	// defaultAbandoned is the middle of what servers do, 30 s to 900 s.
 	defaultAbandoned = 300 * time.Second
 )
@@ -75,13 +78,14 @@ func (l *loader) decodeProfile(raw *rawBlock) {
 		Strangers:       b.choice("strangers", r.Strangers, "served", "served", "refused", "ignored"),
 		AbandonedHold:   b.duration("abandoned_hold", r.AbandonedHold, defaultAbandoned),
 		RaceWindow:      b.durationWithin("race_window", r.RaceWindow, 0, maxRaceWindow, 0),
-		PortRest:        b.durationWithin("port_rest", r.PortRest, 0, maxDuration, 0),
+		PortRest:        b.durationWithin("port_rest", r.PortRest, 0, maxPortRest, 0),
 		PortsPerSession: b.integer("ports_per_session", r.PortsPerSession, 0, maxPortsPerSession, 0),
 		MinPorts:        b.integer("min_ports", r.MinPorts, 1, maxClientPorts, 1),
 		FixedPorts:      b.integer("fixed_ports", r.FixedPorts, 0, maxClientPorts, 0),
-		NeverDrawn:      b.integer("never_drawn", r.NeverDrawn, 0, maxClientPorts, 0),
+		NeverDrawn:      b.integer("never_drawn", r.NeverDrawn, 0, maxClientPorts-1, 0),
 		HoldsRange:      b.boolean("holds_range", r.HoldsRange, false),
 		ResumesTLS:      b.boolean("resumes_tls", r.ResumesTLS, false),
+		MarksSessions:   b.boolean("marks_sessions", r.MarksSessions, false),
 		Tries:           b.integer("draws", r.Draws, 1, maxDraws, 0),
 	}
 	if title, ok := b.text("title", r.Title, `"Acme Appliance"`); ok {
@@ -101,6 +105,20 @@ func (l *loader) decodeProfile(raw *rawBlock) {
 		l.profiles[raw.Label] = &ownServer{p, Server{NoImplicitTLS: noImplicit, HoldsRange: p.HoldsRange}}
 		l.spec.Profiles = append(l.spec.Profiles, p)
 	}
+}
+
+// checkScope finds a site that relies on TLS to tell its sessions apart and
+// lets clients come without it: they would share one port, and one's data
+// reach the other.
+func checkScope(b *block, s *Site) {
+	if s.Profile == nil || s.Profile.Scope != "tls_session" {
+		return
+	}
+	if s.TLS.Mode != TLSOff && s.TLS.Required && s.TLS.ReuseRequired {
+		return
+	}
+	b.err("server", "TLS does not tell all sessions apart", `profile %q has scope "tls_session", but the site does not require TLS with session reuse. `+
+		`Require both in the tls block, or give the profile the scope that holds without TLS and marks_sessions = true.`, s.Profile.Name)
 }
 
 // ownServer is a profile of the spec's own with the traits that checks need.

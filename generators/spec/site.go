@@ -42,8 +42,9 @@ func (l *loader) decodeSite(raw *rawBlock) {
 	s.IPv6ClientPrefix = b.integer("ipv6_client_prefix", r.IPv6ClientPrefix, 1, 128, 64)
 	s.Gate = b.boolean("gate", r.Gate, true)
 	s.TLS = decodeTLS(b, s, server, r.TLS)
+	checkScope(b, s)
 	s.Concurrency = decodeConcurrency(b, r.Concurrency)
-	s.Traffic = decodeTraffic(b, r.Traffic)
+	s.Traffic = decodeTraffic(b, r.Traffic, s.Concurrency.SessionsPerAddress)
 	s.Objective = decodeObjective(b, server, r.Objective)
 	if ports, ok := b.portRangeOf("data_ports", r.DataPorts); ok {
 		s.DataPorts = ports

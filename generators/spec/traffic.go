@@ -17,6 +17,7 @@ const (
 	maxSquatted    = 60_000
 	maxPeakFactor  = 1000
 	maxClientPorts = 64_512 // all above 1023
+	maxParallel    = 64
 
 	// defaultClientPorts is the size of Linux's ephemeral range.
 	defaultClientPorts = 28_232
@@ -56,10 +57,11 @@ type rawTraffic struct {
 	Abandoned                    *hcl.Attribute `hcl:"abandoned,optional"`
 	ClientPorts                  *hcl.Attribute `hcl:"client_ports,optional"`
 	PeakFactor                   *hcl.Attribute `hcl:"peak_factor,optional"`
+	Parallel                     *hcl.Attribute `hcl:"parallel,optional"`
 	DefRange                     hcl.Range      `hcl:",def_range"`
 }
 
-func decodeTraffic(site *block, r *rawTraffic) *Traffic {
+func decodeTraffic(site *block, r *rawTraffic, perAddress int) *Traffic {
 	if r == nil {
 		return nil
 	}
@@ -70,6 +72,7 @@ func decodeTraffic(site *block, r *rawTraffic) *Traffic {
 		Abandoned:    b.share("abandoned", r.Abandoned, 0, 1, true, 0),
 		ClientPorts:  b.integer("client_ports", r.ClientPorts, 1, maxClientPorts, defaultClientPorts),
 		PeakFactor:   b.share("peak_factor", r.PeakFactor, 1, maxPeakFactor, false, 1),
+		Parallel:     b.integer("parallel", r.Parallel, 1, maxParallel, 1),
 	}
 	var ok bool
 	t.TransfersPerSecond, ok = b.rate("transfers_per_second", r.TransfersPerSecond)
@@ -78,6 +81,10 @@ func decodeTraffic(site *block, r *rawTraffic) *Traffic {
 	if ok && t.TransfersPerSecondPerAddress > t.TransfersPerSecond {
 		b.err("transfers_per_second_per_address", "More transfers per address than transfers", "one address asks for %g transfers a second, but all together for %g. Lower it, or raise transfers_per_second.",
 			t.TransfersPerSecondPerAddress, t.TransfersPerSecond)
+	}
+	if perAddress > 0 && t.Parallel > perAddress {
+		b.err("parallel", "More sessions at once than sessions per address", "a client asks with %d sessions at once, but concurrency admits only %d of one address. Lower parallel, or raise sessions_per_address.",
+			t.Parallel, perAddress)
 	}
 	return t
 }
