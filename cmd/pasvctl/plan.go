@@ -80,7 +80,7 @@ func writePlan(w io.Writer, p *plan.Plan) error {
 		}
 		rows = append(rows, []string{
 			s.Name, s.Host.Name, s.Server, fmt.Sprint(s.Port), s.DataPorts.String(), explain.Count(s.DataPorts.Count()),
-			bound, explain.Share(s.Refused), onePort(s.Sizing.OnePort),
+			bound, sizing.Share(s.Refused), onePort(s.Sizing.OnePort),
 		})
 	}
 	if err := table(w, rows); err != nil {
@@ -114,6 +114,6 @@ func onePort(o sizing.OnePort) string {
 	case o.Refused == 0:
 		return "is too few"
 	default:
-		return "refuses " + explain.Share(o.Refused)
+		return "refuses " + sizing.Share(o.Refused)
 	}
 }

@@ -10,7 +10,7 @@ import (
 // remarks are what the owner of the site should know besides.
 func (t *teller) remarks() []string {
 	var text []string
-	for _, r := range sizing.Remarks(t.s.Profile, t.w) {
+	for _, r := range t.s.Remarks {
 		text = append(text, fmt.Sprintf("- %s. %s", r.Summary, r.Detail))
 	}
 	return text
@@ -91,5 +91,5 @@ func (t *teller) theft() []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("A connection to a port of the range at random meets one that waits for a client with probability %s; %s.",
-		Share(odds.Hit), strings.TrimSuffix(odds.Why, "."))}
+		sizing.Share(odds.Hit), strings.TrimSuffix(odds.Why, "."))}
 }

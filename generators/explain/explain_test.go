@@ -157,14 +157,3 @@ func TestJSONIsTheSameDerivation(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 }
-
-func TestShare(t *testing.T) {
-	for x, want := range map[float64]string{
-		0: "none", 1: "100 %", 0.99999: "99.9 %", 0.5: "50 %", 0.8175: "81.8 %", 0.001: "0.1 %",
-		1e-6: "1e-6", 9.987e-7: "9.99e-7", 2.5e-4: "2.5e-4", 1e-12: "1e-12",
-	} {
-		if got := Share(x); got != want {
-			t.Errorf("Share(%v) = %q, want %q", x, got, want)
-		}
-	}
-}

@@ -54,18 +54,18 @@ func (t *teller) refusedNow() string {
 	if t.worst() {
 		of += " asked for while every other session holds a port"
 	}
-	text := fmt.Sprintf("It refuses %s %s; at most %s may be refused.", Share(t.s.Refused), of, Share(asked))
+	text := fmt.Sprintf("It refuses %s %s; at most %s may be refused.", sizing.Share(t.s.Refused), of, sizing.Share(asked))
 	fewer := t.oneFewer()
 	switch {
 	case fewer == nil:
 		return text
-	case *fewer > asked && Share(*fewer) == Share(asked):
+	case *fewer > asked && sizing.Share(*fewer) == sizing.Share(asked):
 		return text + fmt.Sprintf(" %s would refuse just over that.", plural(t.s.Sizing.Ports-1, "port"))
 	case *fewer > asked:
-		return text + fmt.Sprintf(" %s would refuse %s.", plural(t.s.Sizing.Ports-1, "port"), Share(*fewer))
+		return text + fmt.Sprintf(" %s would refuse %s.", plural(t.s.Sizing.Ports-1, "port"), sizing.Share(*fewer))
 	default:
 		return text + fmt.Sprintf(" %s would refuse %s, but the bound %q below rules that out.",
-			plural(t.s.Sizing.Ports-1, "port"), Share(*fewer), label(t.s.Sizing.Binding))
+			plural(t.s.Sizing.Ports-1, "port"), sizing.Share(*fewer), label(t.s.Sizing.Binding))
 	}
 }
 
@@ -158,7 +158,7 @@ func (t *teller) asked() []string {
 		load := fmt.Sprintf("At the peak %s data connections a second, each %s until the client connects and %s for the transfer",
 			rate(w.Rate*max(w.PeakFactor, 1)), duration(w.Connect), duration(w.Transfer))
 		if w.Abandoned > 0 {
-			load += fmt.Sprintf("; %s of the PASVs are never followed by a connection", Share(w.Abandoned))
+			load += fmt.Sprintf("; %s of the PASVs are never followed by a connection", sizing.Share(w.Abandoned))
 		}
 		text = append(text, load+".")
 	}
@@ -170,7 +170,7 @@ func (t *teller) asked() []string {
 	case t.worst():
 		text = append(text, "Sessions keep their ports here, so the worst case counts: every session holds one at the same time.")
 	}
-	goal := fmt.Sprintf("At most %s of the data connections may be refused", Share(o.Refused))
+	goal := fmt.Sprintf("At most %s of the data connections may be refused", sizing.Share(o.Refused))
 	if o.Squatted > 0 {
 		goal += fmt.Sprintf(", even while other programs sit on %s of the range", plural(o.Squatted, "port"))
 	}
@@ -184,7 +184,7 @@ func (t *teller) onePort() []string {
 	}
 	text := []string{"One port is not enough here: " + one.Why + "."}
 	if one.Refused > 0 && one.Refused < 1 {
-		text = append(text, fmt.Sprintf("It would refuse %s of the data connections.", Share(one.Refused)))
+		text = append(text, fmt.Sprintf("It would refuse %s of the data connections.", sizing.Share(one.Refused)))
 	}
 	if !t.s.Profile.HoldsRange {
 		text = append(text, "And no port above 1023 is reserved: any program of any user may sit on it while the server is not listening there.")

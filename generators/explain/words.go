@@ -13,31 +13,6 @@ var english = message.NewPrinter(language.English)
 // Count writes a number with its thousands apart: 1,857.
 func Count(n int) string { return english.Sprintf("%d", n) }
 
-// Share writes a share, 0 to 1, as people read it: percent down to a
-// thousandth, and powers of ten below.
-func Share(x float64) string {
-	switch {
-	case x == 0:
-		return "none"
-	case x >= 0.001:
-		return strconv.FormatFloat(round(100*x), 'f', -1, 64) + " %"
-	}
-	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(x, 'e', 2, 64), "e")
-	mantissa = strings.TrimSuffix(strings.TrimRight(mantissa, "0"), ".")
-	power, _ := strconv.Atoi(exponent)
-	return mantissa + "e" + strconv.Itoa(power)
-}
-
-// round keeps three significant digits, but never makes less than everything
-// into everything.
-func round(percent float64) float64 {
-	r, _ := strconv.ParseFloat(strconv.FormatFloat(percent, 'g', 3, 64), 64)
-	if r == 100 && percent < 100 {
-		return 99.9
-	}
-	return r
-}
-
 // rate writes a rate with three significant digits.
 func rate(perSecond float64) string {
 	if perSecond >= 1000 {

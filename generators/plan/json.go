@@ -3,6 +3,8 @@ package plan
 import (
 	"bytes"
 	"encoding/json"
+
+	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
 // JSONVersion is the version of what Plan.JSON writes. Fields may be added
@@ -25,6 +27,27 @@ type siteJSON struct {
 	Refused     float64     `json:"refused"`
 	Pinned      bool        `json:"pinned"`
 	OnePort     onePortJSON `json:"one_port"`
+	// Sensitivity has the input that matters most first.
+	Sensitivity []influenceJSON `json:"sensitivity"`
+	Remarks     []remarkJSON    `json:"remarks"`
+}
+
+// influenceJSON is the range with an input 30 % smaller and 30 % larger; where
+// there is no such range, an error instead.
+type influenceJSON struct {
+	Attribute string `json:"attribute"`
+	Less      int    `json:"less,omitempty"`
+	LessError string `json:"less_error,omitempty"`
+	More      int    `json:"more,omitempty"`
+	MoreError string `json:"more_error,omitempty"`
+}
+
+type remarkJSON struct {
+	Name      string `json:"name"`
+	Attribute string `json:"attribute"`
+	Serious   bool   `json:"serious"`
+	Summary   string `json:"summary"`
+	Detail    string `json:"detail"`
 }
 
 type portsJSON struct {
@@ -46,12 +69,14 @@ type onePortJSON struct {
 }
 
 // JSON is the plan for other programs, indented, with a newline at the end:
-// the sites by name, each with its range, the bounds it rests on, and what one
-// port would do. Refused shares are of 1.
+// the sites by name, each with its range, the bounds it rests on, what one port
+// would do, and what the range would be were the spec's figures wrong. Refused
+// shares are of 1.
 func (p *Plan) JSON() ([]byte, error) {
 	out := planJSON{Version: JSONVersion, Sites: make([]siteJSON, 0, len(p.Sites))}
-	for _, s := range p.Sites {
-		out.Sites = append(out.Sites, s.json())
+	doubts := p.Sensitivities()
+	for i, s := range p.Sites {
+		out.Sites = append(out.Sites, s.json(doubts[i]))
 	}
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
@@ -63,10 +88,18 @@ func (p *Plan) JSON() ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-func (s *Site) json() siteJSON {
+func (s *Site) json(doubts []sizing.Influence) siteJSON {
 	bounds := make([]boundJSON, 0, len(s.Sizing.Bounds))
 	for _, b := range s.Sizing.Bounds {
 		bounds = append(bounds, boundJSON(b))
+	}
+	influences := make([]influenceJSON, 0, len(doubts))
+	for _, d := range doubts {
+		influences = append(influences, influenceJSON{d.Attribute, d.Less, text(d.LessErr), d.More, text(d.MoreErr)})
+	}
+	remarks := make([]remarkJSON, 0, len(s.Remarks))
+	for _, r := range s.Remarks {
+		remarks = append(remarks, remarkJSON(r))
 	}
 	return siteJSON{
 		Name:        s.Name,
@@ -79,5 +112,14 @@ func (s *Site) json() siteJSON {
 		Refused:     s.Refused,
 		Pinned:      s.Pinned,
 		OnePort:     onePortJSON(s.Sizing.OnePort),
+		Sensitivity: influences,
+		Remarks:     remarks,
 	}
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }

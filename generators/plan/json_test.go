@@ -9,12 +9,18 @@ import (
 )
 
 func TestJSON(t *testing.T) {
-	host := newHost("edge1")
+	vsftpd, _ := sizing.Lookup("vsftpd")
 	p := &Plan{Sites: []*Site{{
-		Site:      &spec.Site{Name: "downloads", Host: host, Server: "vsftpd", Port: 21},
+		Site: &spec.Site{
+			Name: "downloads", Host: newHost("edge1"), Server: "vsftpd", Port: 21,
+			Concurrency: spec.Concurrency{Sessions: 400},
+			Objective:   spec.Objective{Refused: 1e-6},
+		},
+		Profile:   vsftpd,
 		DataPorts: ports(61000, 62856),
 		Pinned:    true,
 		Refused:   9.99e-7,
+		Remarks:   []sizing.Remark{{Name: "nat", Attribute: "traffic", Serious: true, Summary: "a word", Detail: "Two words."}},
 		Sizing: sizing.Result{
 			Ports:   1857,
 			Bounds:  []sizing.Bound{{Name: "contention", Ports: 1857, Why: "400 < 401 & so on"}, {Name: "per_address", Ports: 1, Why: "none"}},
@@ -22,6 +28,8 @@ func TestJSON(t *testing.T) {
 			OnePort: sizing.OnePort{Refused: 1, Why: "the first takes it"},
 		},
 	}}}
+	// Nine draws from N ports with 279 or 519 other sessions: ⌈279·10^(6/9)⌉ and
+	// ⌈519·10^(6/9)⌉.
 	const want = `{
   "version": 1,
   "sites": [
@@ -54,7 +62,23 @@ func TestJSON(t *testing.T) {
         "works": false,
         "refused": 1,
         "why": "the first takes it"
-      }
+      },
+      "sensitivity": [
+        {
+          "attribute": "concurrency.sessions",
+          "less": 1296,
+          "more": 2409
+        }
+      ],
+      "remarks": [
+        {
+          "name": "nat",
+          "attribute": "traffic",
+          "serious": true,
+          "summary": "a word",
+          "detail": "Two words."
+        }
+      ]
     }
   ]
 }
@@ -77,12 +101,12 @@ func TestEmptyJSON(t *testing.T) {
 			t.Fatal(err)
 		}
 		var read struct {
-			Sites []struct{ Bounds []any }
+			Sites []struct{ Bounds, Sensitivity, Remarks []any }
 		}
 		if err := json.Unmarshal(text, &read); err != nil {
 			t.Fatal(err)
 		}
-		if read.Sites == nil || len(read.Sites) > 0 && read.Sites[0].Bounds == nil {
+		if read.Sites == nil || len(read.Sites) > 0 && (read.Sites[0].Bounds == nil || read.Sites[0].Sensitivity == nil || read.Sites[0].Remarks == nil) {
 			t.Errorf("%s", text)
 		}
 	}

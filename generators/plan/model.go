@@ -33,6 +33,9 @@ type Site struct {
 	// Refused is the refused share with DataPorts, which a pin may make
 	// larger than the minimum.
 	Refused float64
+	// Remarks are what the owner of the site should know besides; the serious
+	// ones are warnings of Build, too.
+	Remarks []sizing.Remark
 	Policy  Policy
 }
 

@@ -101,6 +101,7 @@ type answer struct {
 	known   bool // there is such a profile
 	result  sizing.Result
 	err     error
+	remarks []sizing.Remark
 	refused map[int]float64 // by size of a pinned range
 }
 
@@ -125,7 +126,13 @@ func answers(sites []*spec.Site) map[question]*answer {
 			if a.profile, a.known = q.profile(); !a.known {
 				return nil
 			}
+			if a.err = a.profile.Check(); a.err != nil {
+				return nil
+			}
 			a.result, a.err = sizing.Size(a.profile, q.asked())
+			if a.err == nil {
+				a.remarks = sizing.Remarks(a.profile, q.asked(), a.result)
+			}
 			for _, n := range pins[q] {
 				if a.err == nil && n >= a.result.Ports {
 					a.refused[n] = sizing.Refused(a.profile, q.asked(), n)
@@ -143,27 +150,35 @@ func answers(sites []*spec.Site) map[question]*answer {
 // reported and left out.
 func sized(sites []*spec.Site) ([]*Site, hcl.Diagnostics) {
 	var (
-		all   []*Site
-		diags hcl.Diagnostics
-		asked = answers(sites)
+		all           []*Site
+		diags         hcl.Diagnostics
+		asked         = answers(sites)
+		wrongProfiles = map[*spec.Profile]bool{}
 	)
 	for _, s := range sites {
 		q := questionOf(s)
 		a := asked[q]
+		var profile *sizing.ProfileError
+		if errors.As(a.err, &profile) {
+			if !wrongProfiles[s.Profile] {
+				wrongProfiles[s.Profile] = true
+				diags = append(diags, impossible(s.Profile, profile))
+			}
+			continue
+		}
 		if d := mistake(s, a); d != nil {
 			diags = append(diags, d)
 			continue
 		}
-		site := &Site{Site: s, Profile: a.profile, Sizing: a.result, Refused: a.result.Refused}
+		site := &Site{Site: s, Profile: a.profile, Sizing: a.result, Refused: a.result.Refused, Remarks: a.remarks}
+		diags = append(diags, warnings(site)...)
 		if s.DataPorts.Count() > 0 {
 			site.Pinned = true
 			site.Refused = a.refused[s.DataPorts.Count()]
 			if service := serviceIn(s.DataPorts); service != "" {
-				d := wrong(s, "data_ports", "Data ports over a service", fmt.Sprintf(
+				diags = append(diags, warning(s, "data_ports", "Data ports over a service", fmt.Sprintf(
 					"In site %q, data_ports %s covers %s. Whatever listens there is open to the site's clients, and the site cannot use the port. Move the range, or see to it that nothing does.",
-					s.Name, s.DataPorts, service))
-				d.Severity = hcl.DiagWarning
-				diags = append(diags, d)
+					s.Name, s.DataPorts, service)))
 			}
 		}
 		all = append(all, site)
@@ -178,6 +193,7 @@ func mistake(s *spec.Site, a *answer) *hcl.Diagnostic {
 	var overload *sizing.OverloadError
 	var unreachable *sizing.UnreachableError
 	var workload *sizing.WorkloadError
+	var traffic *sizing.TrafficError
 	switch {
 	case !a.known:
 		return wrong(s, "server", "Unknown server",
@@ -185,11 +201,10 @@ func mistake(s *spec.Site, a *answer) *hcl.Diagnostic {
 	case errors.As(a.err, &overload):
 		return wrong(s, rateAttribute(s, overload), overload.Error(), overload.Remedy())
 	case errors.As(a.err, &unreachable):
-		attr := "objective.refused"
-		if unreachable.Refused >= 0.5 { // beyond what any objective may allow
-			attr = "concurrency.sessions"
-		}
-		return wrong(s, attr, "No range is large enough", unreachable.Error()+". "+unreachable.Remedy())
+		return wrong(s, limitAttribute(unreachable), "No range is large enough",
+			fmt.Sprintf("In site %q, %s. %s", s.Name, unreachable, unreachable.Remedy()))
+	case errors.As(a.err, &traffic):
+		return wrong(s, "server", "Traffic must be known", fmt.Sprintf("In site %q, %s. %s", s.Name, traffic, traffic.Remedy()))
 	case errors.As(a.err, &workload):
 		return wrong(s, workload.Attribute, "Impossible workload", fmt.Sprintf("In site %q, %s.", s.Name, workload))
 	case a.err != nil:
@@ -224,6 +239,54 @@ func rateAttribute(s *spec.Site, e *sizing.OverloadError) string {
 		return "traffic.transfers_per_second_per_address"
 	}
 	return "traffic.transfers_per_second"
+}
+
+// limitAttribute is the attribute that asks for more than any range gives: the
+// share that may be refused, unless no objective may allow what is refused.
+func limitAttribute(e *sizing.UnreachableError) string {
+	switch {
+	case e.Refused < 0.5:
+		return "objective.refused"
+	case e.Bound == sizing.BoundPerAddress:
+		return "concurrency.sessions_per_address"
+	case e.Bound == sizing.BoundFourTuples:
+		return "traffic.client_ports"
+	default:
+		return "concurrency.sessions"
+	}
+}
+
+// impossible is the mistake of a profile of the spec's own that no server can
+// have. It is reported once, whichever sites name the profile.
+func impossible(p *spec.Profile, e *sizing.ProfileError) *hcl.Diagnostic {
+	field := e.Field
+	if field == "tries" { // as a spec calls them
+		field = "draws"
+	}
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "Impossible profile",
+		Detail:   fmt.Sprintf("In profile %q, %s %s. Correct it.", p.Name, field, e.Problem),
+		Subject:  p.Ranges.Of(field),
+	}
+}
+
+// warnings are the serious remarks on a site.
+func warnings(s *Site) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, r := range s.Remarks {
+		if r.Serious {
+			summary := strings.ToUpper(r.Summary[:1]) + r.Summary[1:]
+			diags = append(diags, warning(s.Site, r.Attribute, summary, fmt.Sprintf("In site %q: %s", s.Name, r.Detail)))
+		}
+	}
+	return diags
+}
+
+func warning(s *spec.Site, attr, summary, detail string) *hcl.Diagnostic {
+	d := wrong(s, attr, summary, detail)
+	d.Severity = hcl.DiagWarning
+	return d
 }
 
 func wrong(s *spec.Site, attr, summary, detail string) *hcl.Diagnostic {

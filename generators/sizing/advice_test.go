@@ -200,7 +200,8 @@ func TestCustomProfileIsChecked(t *testing.T) {
 func TestRemarks(t *testing.T) {
 	names := func(server string, w Workload) map[string]bool {
 		all := map[string]bool{}
-		for _, m := range Remarks(mustLookup(t, server), w) {
+		p := mustLookup(t, server)
+		for _, m := range Remarks(p, w, size(t, p, w)) {
 			if m.Summary == "" || m.Detail == "" || m.Detail[len(m.Detail)-1] != '.' {
 				t.Errorf("%+v", m)
 			}

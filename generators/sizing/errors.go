@@ -81,7 +81,7 @@ func (e *UnreachableError) Error() string {
 		needs = fmt.Sprintf(", and %s would be needed", count(e.Needs))
 	}
 	return fmt.Sprintf("%s cannot keep the refused share within %s: with all %s it is %s%s",
-		e.Profile.Title, number(e.Wanted), plural(e.Limit, "port"), number(e.Refused), needs)
+		e.Profile.Title, Share(e.Wanted), plural(e.Limit, "port"), Share(e.Refused), needs)
 }
 
 // Remedy is a full sentence.

@@ -86,7 +86,7 @@ func TestListenRaceIsAFloor(t *testing.T) {
 	if free.Ports >= raced.Ports {
 		t.Errorf("without the race %d ports, with it %d", free.Ports, raced.Ports)
 	}
-	m := Remarks(proftpd, w)
+	m := Remarks(proftpd, w, raced)
 	if len(m) == 0 || m[0].Name != BoundListenRace || !m[0].Serious {
 		t.Errorf("no warning of the race: %+v", m)
 	}
@@ -198,7 +198,7 @@ func TestFourTuples(t *testing.T) {
 	if r.Ports != 5 || r.Binding != BoundFourTuples {
 		t.Errorf("%d by %s: %+v", r.Ports, r.Binding, r.Bounds)
 	}
-	if m := Remarks(p, w); len(m) == 0 || m[0].Name != "nat" || !strings.Contains(m[0].Detail, "RFC 4787") {
+	if m := Remarks(p, w, r); len(m) == 0 || m[0].Name != "nat" || !strings.Contains(m[0].Detail, "RFC 4787") {
 		t.Errorf("no word about the NAT: %+v", m)
 	}
 }

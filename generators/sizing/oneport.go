@@ -46,7 +46,7 @@ func (s *site) whyOneWorks() string {
 	case s.w.Sessions == 1:
 		return "there is one session"
 	default:
-		return fmt.Sprintf("at this load one port refuses %s of the data connections", number(s.refused(1)))
+		return fmt.Sprintf("at this load it refuses %s of the data connections", Share(s.refused(1)))
 	}
 }
 
@@ -58,14 +58,14 @@ func (s *site) whyOneFails(r Result) string {
 	case r.Binding == BoundFourTuples:
 		return "one port has too few source ports on the other side: " + s.boundWhy(r)
 	case s.scope == ScopeAddress && s.p.WhenFull == FullWaits:
-		return fmt.Sprintf("%s of one client address queue for it, and a share of %s waits longer than %s",
-			plural(s.w.perAddress(), "session"), number(s.refused(1)), s.w.Objective.MaxWait)
+		return fmt.Sprintf("%s of one client address queue for it, and of what they ask for %s",
+			plural(s.w.perAddress(), "session"), s.lateness(1))
 	case s.scope == ScopeAddress:
-		return fmt.Sprintf("%s of one client address compete for it, and a share of %s is refused",
-			plural(s.w.perAddress(), "session"), number(s.refused(1)))
+		return fmt.Sprintf("%s of one client address compete for it, and of what they ask for %s",
+			plural(s.w.perAddress(), "session"), portion(s.refused(1), "is refused", "are refused"))
 	default:
-		return fmt.Sprintf("%s compete for it, one at a time, and a share of %s is refused",
-			plural(s.w.Sessions, "session"), number(s.refused(1)))
+		return fmt.Sprintf("%s compete for it, which serves one at a time, and of what they ask for %s",
+			plural(s.w.Sessions, "session"), portion(s.refused(1), "is refused", "are refused"))
 	}
 }
 
@@ -76,4 +76,11 @@ func (s *site) boundWhy(r Result) string {
 		}
 	}
 	return ""
+}
+
+// lateness is the share of the requests that wait longer than max_wait, in
+// words. It is an upper bound where the traffic is known.
+func (s *site) lateness(ports int) string {
+	wait := duration(s.w.Objective.MaxWait.Seconds())
+	return portion(s.refused(ports), "waits longer than "+wait, "wait longer than "+wait)
 }

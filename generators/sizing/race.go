@@ -64,7 +64,7 @@ func (s *site) listenRace() (Bound, bool) {
 		b.Ports, share = n, s.race(n)
 	}
 	b.Why = fmt.Sprintf("at %s PASV/s two sessions may choose the same free port within %s, and %s refuses the second: "+
-		"a share of %s with %s, falling only in proportion to the free ports",
-		number(s.load.rate), s.p.RaceWindow, s.p.Title, number(share), plural(min(b.Ports, MaxPorts), "port"))
+		"%s of them with %s, falling only in proportion to the free ports",
+		number(s.load.rate), s.p.RaceWindow, s.p.Title, Share(share), plural(min(b.Ports, MaxPorts), "port"))
 	return b, true
 }

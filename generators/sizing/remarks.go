@@ -16,15 +16,11 @@ type Remark struct {
 	Detail    string // full sentences
 }
 
-// Remarks returns what there is to say about a workload on a server beyond its
-// Result, the serious ones first and else in a fixed order. It is empty where
-// the workload cannot be sized.
-func Remarks(p Profile, w Workload) []Remark {
+// Remarks returns what there is to say about a workload on a server beyond r,
+// which is its Result: the serious ones first and else in a fixed order. It is
+// empty where the workload cannot be sized.
+func Remarks(p Profile, w Workload, r Result) []Remark {
 	s, err := newSite(p, w)
-	if err != nil {
-		return nil
-	}
-	r, err := Size(p, w)
 	if err != nil {
 		return nil
 	}
@@ -71,7 +67,7 @@ func (s *site) aboutRace(r Result) (Remark, bool) {
 		Summary: fmt.Sprintf("the listen race of %s takes %s", s.p.Title, plural(raced-without, "more port")),
 		Detail: fmt.Sprintf("Two sessions of %s may choose the same free port in the same instant, and the second is refused. "+
 			"%s would be enough but for that and refuse a share of %s; more ports lower it only in proportion to the free ones.",
-			s.p.Title, plural(without, "port"), number(floor)),
+			s.p.Title, plural(without, "port"), Share(floor)),
 	}
 	m.Detail += fmt.Sprintf(" Allow refused = %s", number(floor*1.1))
 	if others := withoutRace(s.p, s.w); others != "" {
@@ -134,7 +130,7 @@ func (s *site) aboutLeaving(r Result) (Remark, bool) {
 		Name: "leaves_range", Attribute: "server",
 		Summary: fmt.Sprintf("%s leaves the range when it is full", s.p.Title),
 		Detail: fmt.Sprintf("It then names a port that the firewall does not open, and the client's connection times out instead of being refused; "+
-			"%s of the data connections do.", number(s.lost(r.Ports, s.w.Sessions))),
+			"%s of the data connections do.", Share(s.lost(r.Ports, s.w.Sessions))),
 	}, true
 }
 

@@ -7,7 +7,7 @@ import "fmt"
 func (s *site) whyContention(ports, sessions int, who string) string {
 	asks := plural(sessions, "session") + who
 	if ports >= unreachable {
-		return fmt.Sprintf("%s: no number of ports keeps the refused share within %s", asks, number(s.w.Objective.Refused))
+		return fmt.Sprintf("%s: no number of ports keeps the refused share within %s", asks, Share(s.w.Objective.Refused))
 	}
 	if !s.worst() {
 		return s.whyTraffic(ports, sessions, who)
@@ -22,7 +22,7 @@ func (s *site) whyContention(ports, sessions int, who string) string {
 	taken := sessions - 1 + s.w.Objective.Squatted
 	if refused := s.p.pool(ports, s.w.Objective.Squatted).refuses(taken); refused > 0 {
 		return fmt.Sprintf("%s%s; %s, and with %s of %s taken all of them fail with probability %s",
-			all, s.aside(), s.draws(ports), count(taken), plural(ports, "port"), number(refused))
+			all, s.aside(), s.draws(ports), count(taken), plural(ports, "port"), Share(refused))
 	}
 	return all + s.aside()
 }
@@ -34,14 +34,14 @@ func (s *site) whyTraffic(ports, sessions int, who string) string {
 		rate = s.load.addressRate
 	}
 	h := s.load.held(s.p.Hold)
-	fate := "is refused"
+	fate := portion(s.lost(ports, sessions), "is refused", "are refused")
 	if s.scope == ScopeAddress && s.p.WhenFull == FullWaits {
-		fate = fmt.Sprintf("waits longer than %s", s.w.Objective.MaxWait)
+		fate = s.lateness(ports)
 	}
 	return fmt.Sprintf("%s%s ask for %s data connections/s, each of which holds a port for %s (%s): %s busy on average, "+
-		"and with %s a share of %s %s%s",
+		"and with %s %s%s",
 		plural(sessions, "session"), who, number(rate), duration(h), s.heldUntil(), number(rate*h),
-		plural(ports, "port"), number(s.lost(ports, sessions)), fate, s.aside())
+		plural(ports, "port"), fate, s.aside())
 }
 
 func (s *site) heldUntil() string {

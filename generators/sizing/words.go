@@ -30,15 +30,56 @@ func plural(n int, noun string) string {
 	return count(n) + " " + noun + "s"
 }
 
-// number writes x in three significant digits: 84.8, 0.05, 9.98e-07, 1,200.
+// number writes x in three significant digits: 84.8, 0.05, 9.98e-7, 1,200.
 func number(x float64) string {
 	if x != 0 && math.Abs(x) < 0.001 {
-		return strconv.FormatFloat(x, 'g', 3, 64)
+		return power(x)
 	}
 	if math.Abs(x) >= 1000 {
 		return count(int(math.Round(x)))
 	}
 	return strconv.FormatFloat(roundTo(x, 3), 'f', -1, 64)
+}
+
+// power writes x as mantissa and power of ten: 9.98e-7, 1e-6.
+func power(x float64) string {
+	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(x, 'e', 2, 64), "e")
+	if strings.Contains(mantissa, ".") {
+		mantissa = strings.TrimSuffix(strings.TrimRight(mantissa, "0"), ".")
+	}
+	n, _ := strconv.Atoi(exponent)
+	return mantissa + "e" + strconv.Itoa(n)
+}
+
+// Share writes a share, 0 to 1, as people read it: percent down to a
+// thousandth, and powers of ten below. What is less than everything is never
+// written as 100 %.
+func Share(x float64) string {
+	if x == 0 {
+		return "none"
+	}
+	if x < 0.001 {
+		return power(x)
+	}
+	percent := roundTo(100*x, 3)
+	if percent == 100 && x < 1 {
+		percent = 99.9
+	}
+	return strconv.FormatFloat(percent, 'f', -1, 64) + " %"
+}
+
+// portion says what becomes of a share of some: "none is refused", "a share of
+// 1e-6 is refused", "82 % are refused", "all are refused".
+func portion(x float64, becomes, become string) string {
+	switch {
+	case x == 0:
+		return "none " + becomes
+	case x < 0.001:
+		return "a share of " + Share(x) + " " + becomes
+	case x == 1:
+		return "all " + become
+	}
+	return Share(x) + " " + become
 }
 
 // roundTo keeps the given number of significant digits.
