@@ -42,8 +42,9 @@ type Config struct {
 	// Replications are independent runs, over which the confidence intervals
 	// are taken; at least 5, and 20 where it is 0.
 	Replications int
-	// Requests are those of each replication, after it has warmed up; 20,000
-	// where it is 0.
+	// Requests are those of each replication, after it has warmed up. Where it
+	// is 0, they are 20,000, or with importance splitting as many fewer as keep
+	// the simulation within some 50 million events.
 	Requests int
 	// Split asks for importance splitting, which sees refused shares down to
 	// about 1e-12; Auto leaves it to the model's estimate.
@@ -79,6 +80,7 @@ type setup struct {
 	shape    Shape
 	arrivals Arrivals
 	requests int
+	most     int // events of a replication, copies included
 
 	sessions   int     // that compete for the ports
 	rate       float64 // requests a second, of all of them
@@ -92,10 +94,11 @@ type setup struct {
 	rest       float64 // TIME_WAIT of a port
 	raceWindow float64
 
-	split     bool // rare events: weights and computed refusals
-	levels    []level
-	allHolds  bool // the worst case: everybody else holds a port
-	unlimited bool // TLS tells the sessions apart: nobody is ever refused
+	split      bool // rare events: weights and computed refusals
+	levels     []level
+	perRequest float64 // events, by the last pilot
+	allHolds   bool    // the worst case: everybody else holds a port
+	unlimited  bool    // TLS tells the sessions apart: nobody is ever refused
 }
 
 func newSetup(c Config) (*setup, error) {
@@ -108,9 +111,12 @@ func newSetup(c Config) (*setup, error) {
 	}
 	s := &setup{
 		profile: p, ports: max(0, c.Ports-p.NeverDrawn), squatted: min(w.Objective.Squatted, max(0, c.Ports-p.NeverDrawn)),
-		tries: p.TriesOn(c.Ports), shape: c.Shape, arrivals: c.Arrivals, requests: c.Requests,
+		tries: p.TriesOn(c.Ports), shape: c.Shape, arrivals: c.Arrivals, requests: c.Requests, most: mostEvents,
 		sessions: w.Sessions, parallel: 1, patience: -1,
 		timeout: p.AbandonedHold.Seconds(), rest: p.PortRest.Seconds(), raceWindow: p.RaceWindow.Seconds(),
+	}
+	if s.requests == 0 {
+		s.requests = usualRequests
 	}
 	perAddress := w.Sessions
 	if w.SessionsPerAddress > 0 {
@@ -168,9 +174,6 @@ func (c *Config) check() error {
 	if c.Replications == 0 {
 		c.Replications = 20
 	}
-	if c.Requests == 0 {
-		c.Requests = 20_000
-	}
 	switch {
 	case c.Shape != Constant && c.Shape != Exponential && c.Shape != Lognormal:
 		return fmt.Errorf("shape is %q, not %s, %s or %s", c.Shape, Constant, Exponential, Lognormal)
@@ -182,19 +185,21 @@ func (c *Config) check() error {
 		return fmt.Errorf("ports are %d, not 1 to %d", c.Ports, sizing.MaxPorts)
 	case c.Replications < 5 || c.Replications > MaxReplications:
 		return fmt.Errorf("replications are %d, not 5 to %d", c.Replications, MaxReplications)
-	case c.Requests < 100 || c.Requests > MaxRequests:
+	case c.Requests != 0 && (c.Requests < 100 || c.Requests > MaxRequests):
 		return fmt.Errorf("requests are %d, not 100 to %d", c.Requests, MaxRequests)
 	}
 	return nil
 }
 
 // warmUp is the time before anything is counted: several of the longest holds.
+// An abandoned hold is constant, so that after one of them those of the start
+// are gone, and a second one lets the sessions settle.
 func (s *setup) warmUp() float64 {
-	longest := s.connect + s.transfer + s.rest + math.Max(0, s.patience)
+	time := 5 * (s.connect + s.transfer + s.rest + math.Max(0, s.patience))
 	if s.abandoned > 0 {
-		longest = math.Max(longest, s.timeout)
+		time += 2 * s.timeout
 	}
-	return 5 * longest
+	return time
 }
 
 // length is the time that is counted.

@@ -7,8 +7,12 @@ type Estimate struct {
 	Mean, Low, High float64
 }
 
-// Holds tells whether x lies in the interval.
-func (e Estimate) Holds(x float64) bool { return e.Low <= x && x <= e.High }
+// Holds tells whether x lies in the interval, but for rounding: where every
+// replication sees the same, the interval is a point.
+func (e Estimate) Holds(x float64) bool {
+	rounding := 1e-9 * math.Abs(x)
+	return e.Low-rounding <= x && x <= e.High+rounding
+}
 
 // estimate takes Student's interval over independent values, cut at 0.
 func estimate(values []float64) Estimate {

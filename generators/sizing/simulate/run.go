@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -54,12 +55,21 @@ func Run(ctx context.Context, c Config) (Result, error) {
 	case s.allHolds:
 		r.Method = "every other session holds a port"
 	case s.split:
-		s.levels = s.chooseLevels(source(c.Seed, 0), ctx.Done())
-		r.Method = fmt.Sprintf("importance splitting on %d levels", len(s.levels))
+		s.chooseLevels(source(c.Seed, 0), ctx.Done())
+		if c.Requests == 0 {
+			s.fit(c.Replications)
+		}
 	}
 	tallies, err := replicate(ctx, c, s)
+	for errors.Is(err, errTooMany) && c.Requests == 0 && len(s.levels) > 0 {
+		s.levels = s.levels[:len(s.levels)-1] // fewer copies, a wider interval
+		tallies, err = replicate(ctx, c, s)
+	}
 	if err != nil {
 		return Result{}, err
+	}
+	if len(s.levels) > 0 {
+		r.Method = fmt.Sprintf("importance splitting on %s", plural(len(s.levels), "level"))
 	}
 	r.add(tallies, s)
 	return r, nil
@@ -71,7 +81,21 @@ func source(seed uint64, replication int) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, uint64(replication)))
 }
 
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+var errTooMany = errors.New("too many events in one replication: ask for fewer requests")
+
+// replicate plays the replications. When one of them has too many events, the
+// others are not played to the end.
 func replicate(ctx context.Context, c Config, s *setup) ([]*tally, error) {
+	outer := ctx
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	tallies := make([]*tally, c.Replications)
 	numbers := make(chan int)
 	var (
@@ -82,7 +106,13 @@ func replicate(ctx context.Context, c Config, s *setup) ([]*tally, error) {
 	for range min(runtime.GOMAXPROCS(0), c.Replications) {
 		working.Go(func() {
 			for i := range numbers {
+				if ctx.Err() != nil {
+					continue
+				}
 				tallies[i] = s.replication(source(c.Seed, i+1), ctx.Done())
+				if tallies[i].stopped {
+					cancel()
+				}
 				report.Lock()
 				if done++; c.Progress != nil && ctx.Err() == nil {
 					c.Progress(done, c.Replications)
@@ -96,19 +126,23 @@ func replicate(ctx context.Context, c Config, s *setup) ([]*tally, error) {
 	}
 	close(numbers)
 	working.Wait()
-	if err := ctx.Err(); err != nil {
+	if err := outer.Err(); err != nil {
 		return nil, err
 	}
-	for _, t := range tallies {
-		if t.stopped {
-			return nil, fmt.Errorf("more than %d events in one replication: ask for fewer requests", mostEvents)
-		}
+	if ctx.Err() != nil {
+		return nil, errTooMany
 	}
 	return tallies, nil
 }
 
-// mostEvents bounds one replication, copies included.
-const mostEvents = 1 << 32
+const (
+	// mostEvents bounds one replication, copies included.
+	mostEvents = 1 << 32
+	// usualRequests are those of a replication, and usualEvents about the
+	// events of all, unless the Config says otherwise.
+	usualRequests = 20_000
+	usualEvents   = 50_000_000
+)
 
 func (s *setup) replication(rng *rand.Rand, done <-chan struct{}) *tally {
 	t := &tally{}
@@ -128,7 +162,7 @@ func (w *world) enough() bool {
 	case <-w.done:
 		return true
 	default:
-		return w.tally.events > mostEvents
+		return w.tally.events > w.most
 	}
 }
 

@@ -59,8 +59,12 @@ func (w *world) multiply(from, to int) {
 	}
 }
 
-// level is the number of levels that the crowd has reached.
+// level is the number of levels that the crowd has reached; none is copied
+// before it counts.
 func (w *world) level() int {
+	if w.now < w.warmUp() {
+		return 0
+	}
 	crowd, n := w.crowd(), 0
 	for n < len(w.levels) && w.levels[n].crowd <= crowd {
 		n++
@@ -76,25 +80,36 @@ func (w *world) weightAt(reached int) float64 {
 }
 
 const (
-	usualCopies   = 4
-	mostCopies    = 30
-	pilotRequests = 5000
-	mostLevels    = 60
-	enoughSeen    = 300
+	usualCopies = 4
+	mostCopies  = 30
+	mostLevels  = 60
+	enoughSeen  = 300
+	// A pilot sees that many requests, and those of that many of the longest
+	// holds: what it takes for usual must be usual.
+	pilotRequests     = 5000
+	pilotHolds        = 20
+	mostPilotRequests = 200_000
+	mostPilotEvents   = 4_000_000
 )
 
 // chooseLevels finds levels by runs of growing reach, each with as many copies
 // as it is rarer than the one before, four where that can be had. They only
 // decide how precise the result is, not what it is.
-func (s *setup) chooseLevels(rng *rand.Rand, done <-chan struct{}) []level {
+func (s *setup) chooseLevels(rng *rand.Rand, done <-chan struct{}) {
 	pilot := *s
-	pilot.requests = min(s.requests, pilotRequests)
-	for len(pilot.levels) < mostLevels {
+	pilot.requests = min(max(pilotRequests, int(pilotHolds*s.warmUp()*s.rate)), mostPilotRequests)
+	pilot.most = mostPilotEvents
+	for {
 		t := &tally{}
 		w := newWorld(&pilot, rand.New(rand.NewPCG(rng.Uint64(), rng.Uint64())), t)
 		w.done = done
 		w.run(0)
-		if t.stopped || t.refusals() >= enoughSeen {
+		if t.stopped {
+			pilot.levels = pilot.levels[:max(0, len(pilot.levels)-1)]
+			break
+		}
+		s.perRequest = float64(t.events) / float64(pilot.requests)
+		if t.refusals() >= enoughSeen || len(pilot.levels) == mostLevels {
 			break
 		}
 		next, reached := t.nextLevel(pilot.levels)
@@ -103,7 +118,15 @@ func (s *setup) chooseLevels(rng *rand.Rand, done <-chan struct{}) []level {
 		}
 		pilot.levels = append(pilot.levels, next)
 	}
-	return pilot.levels
+	s.levels = pilot.levels
+}
+
+// fit lowers the requests of a replication to what the usual number of events
+// allows, going by the last pilot, and bounds the events of one that differs.
+func (s *setup) fit(replications int) {
+	each := usualEvents / replications
+	s.requests = max(1000, min(s.requests, int(float64(each)/s.perRequest)))
+	s.most = 8 * each
 }
 
 // refusals is the number of refusals seen, of those that matter to the result:
@@ -118,8 +141,10 @@ func (t *tally) nextLevel(levels []level) (next level, reached bool) {
 		last = levels[len(levels)-1]
 	}
 	tail, hits := make([]float64, len(t.crowds)+1), make([]int, len(t.crowds)+1)
+	lost := make([]float64, len(t.crowds)+1)
 	for i := len(t.crowds) - 1; i >= 0; i-- {
 		tail[i], hits[i] = tail[i+1]+t.crowds[i].weight, hits[i+1]+t.crowds[i].hits
+		lost[i] = lost[i+1] + t.lost[i]
 	}
 	for b := last.crowd + 1; b < len(t.crowds) && hits[b] >= 30; b++ {
 		next.crowd, reached = b, true
@@ -127,7 +152,7 @@ func (t *tally) nextLevel(levels []level) (next level, reached bool) {
 			break
 		}
 	}
-	if !reached || tail[next.crowd] < 0.001*t.share()*t.asked.weight { // nothing beyond it would change the result
+	if !reached || lost[next.crowd] < 0.03*lost[0] { // little of the result lies beyond it
 		return next, false
 	}
 	next.copies = min(max(2, int(math.Round(tail[last.crowd]/tail[next.crowd]))), mostCopies)

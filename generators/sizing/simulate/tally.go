@@ -21,18 +21,30 @@ type tally struct {
 	full, race, late count
 	time, heldTime   float64
 	waits            histogram
-	crowds           []count // seen by requests, by size of the crowd
-	events           int     // of all copies, weights apart
+	crowds           []count   // seen by requests, by size of the crowd
+	lost             []float64 // weight of what was refused, by size of the crowd
+	events           int       // of all copies, weights apart
 	stopped          bool
 	ended            []*world // copies that have ended
 }
 
 func (t *tally) ask(weight float64, crowd int) {
 	t.asked.add(weight, true)
-	for len(t.crowds) <= crowd {
-		t.crowds = append(t.crowds, count{})
-	}
+	t.reach(crowd)
 	t.crowds[crowd].add(weight, true)
+}
+
+// lose counts a request as refused for this reason.
+func (t *tally) lose(reason *count, weight float64, hit bool, crowd int) {
+	reason.add(weight, hit)
+	t.reach(crowd)
+	t.lost[crowd] += weight
+}
+
+func (t *tally) reach(crowd int) {
+	for len(t.crowds) <= crowd {
+		t.crowds, t.lost = append(t.crowds, count{}), append(t.lost, 0)
+	}
 }
 
 func (t *tally) wait(w *world, seconds float64) {

@@ -225,7 +225,7 @@ func (w *world) computes() bool {
 func (w *world) choose(counts bool) (int32, outcome) {
 	if counts && w.computes() {
 		p, _ := w.refuses(&w.ports)
-		w.tally.full.add(w.weight*p, p >= likely)
+		w.tally.lose(&w.tally.full, w.weight*p, p >= likely, w.crowd())
 	}
 	if w.raceWindow <= 0 {
 		port, ok := w.draw(&w.ports, w.rng, w.ports.isFree)
@@ -269,7 +269,7 @@ func (w *world) isChosen(port int32) bool {
 // refuse ends a request without a port: its session is idle again.
 func (w *world) refuse(session int32, kind *count, drawn bool) {
 	if drawn && w.now >= w.warmUp() {
-		kind.add(w.weight, true)
+		w.tally.lose(kind, w.weight, true, w.crowd())
 	}
 	w.goIdle(session)
 }
