@@ -18,8 +18,9 @@ import "math"
 // they do is on the safe side: the slower the environment of a queue moves at
 // a given mean, the longer the waits (T. Rolski, Adv. Appl. Probab. 18 (1986)
 // 225-235, on S. M. Ross's conjecture). So is leaving the impatient ones in
-// the queue, and taking the arrivals as Poisson although the sources are
-// finite; they only help where there are as many ports as sessions.
+// the queue, or the service exponential, whichever gives less, and taking the
+// arrivals as Poisson although the sources are finite; they only help where
+// there are as many ports as sessions.
 func (s *site) late(ports int) float64 {
 	l, wait := s.load, s.w.Objective.MaxWait.Seconds()
 	usable := ports - s.idle()
@@ -35,7 +36,11 @@ func (s *site) late(ports int) float64 {
 	late, seen := 0.0, 0.0
 	eachBinomial(others, share, func(x int, probability float64) {
 		seen += probability
-		late += probability * waits(rate, l.connect, usable-x, wait, l.parallel)
+		most := waits(rate, l.connect, usable-x, wait, l.parallel)
+		if l.parallel == 1 {
+			most = min(most, leaves(rate, l.connect, usable-x, wait))
+		}
+		late += probability * most
 	})
 	return min(1, late/seen)
 }
@@ -69,6 +74,41 @@ func waits(rate, service float64, servers int, wait float64, batch int) float64 
 		late = min(late, kingman(rate, service, servers, wait))
 	}
 	return late
+}
+
+// leaves is the share of the customers of the queue M/M/c + D that leave
+// because they would wait longer than that: Poisson arrivals at that rate, an
+// exponential service time, that many servers. Those who leave take no
+// service, so that it says something of an overloaded queue, too. The wait V
+// that an arrival is offered has, with p(c−1) the probability of c−1 customers,
+//
+//	P(V > wait) = p(c−1)·λ/(cμ)·e^x,  x = (λ − cμ)·wait
+//	1/p(c−1)    = Σ_{k<c} (c−1)!/k!·a^(k−c+1) + λ·((e^x − 1)/(λ − cμ) + e^x/(cμ))
+//
+// (D. Y. Barrer, Oper. Res. 5 (1957) 650-656; F. Baccelli and G. Hebuterne,
+// INRIA RR-94 (1981)). With no wait it is Erlang B. A constant service loses
+// less, as package simulate plays.
+func leaves(rate, service float64, servers int, wait float64) float64 {
+	if servers < 1 {
+		return 1
+	}
+	a, c := rate*service, float64(servers)
+	if a == 0 {
+		return 0
+	}
+	below, term := 0.0, 1.0
+	for k := servers - 1; k >= 0 && term > below*1e-17; k-- {
+		below += term
+		term *= float64(k) / a
+	}
+	// All in services, and over e^x where that is large.
+	x := (a - c) * wait / service
+	grown, one := math.Exp(min(x, 0)), math.Exp(-max(x, 0))
+	waiting := wait / service
+	if math.Abs(x) > 1e-9 {
+		waiting = (grown - one) / (a - c)
+	}
+	return a / c * grown / (below*one + a*(waiting+grown/c))
 }
 
 // kingman is e^(−θ·wait), where θ > 0 solves E exp(θ(D − T(c))) = 1, that is

@@ -3,6 +3,7 @@ package sizing
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -84,6 +85,57 @@ func TestWaitsBoundTheExactQueue(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Customers who leave: with no patience Erlang's loss formula, with a lot of it
+// all that the servers cannot carry, and between them the queue itself, played.
+func TestLeavesAgreesWithItsQueue(t *testing.T) {
+	for _, servers := range []int{1, 2, 7, 40} {
+		for _, a := range []float64{0.3, 1, 6.9, 7, 7.1, 60} {
+			b := 1.0
+			for n := 1; n <= servers; n++ {
+				b = a * b / (float64(n) + a*b)
+			}
+			near(t, fmt.Sprintf("Erlang B, %d servers, %g Erlang", servers, a), leaves(a*3, 1.0/3, servers, 0), b, 1e-9)
+			if over := 1 - float64(servers)/a; over > 0 {
+				near(t, "overload", leaves(a, 1, servers, 1e4), over, 2e-3)
+			}
+		}
+	}
+	for _, c := range []struct {
+		rate    float64
+		servers int
+		wait    float64
+	}{{0.7, 1, 2}, {1.3, 1, 1.5}, {3, 3, 1}, {5, 3, 0.5}} {
+		near(t, fmt.Sprintf("%+v", c), leaves(c.rate, 1, c.servers, c.wait), leavesByRecord(c.rate, c.servers, c.wait), 0.02)
+	}
+	if got := leaves(1, 1, 0, 1); got != 1 {
+		t.Errorf("no server: %g", got)
+	}
+}
+
+// leavesByRecord plays the queue: each server is free again at a time, and an
+// arrival leaves where the first of them is free too late.
+func leavesByRecord(rate float64, servers int, wait float64) float64 {
+	random := rand.New(rand.NewPCG(1, 2))
+	free := make([]float64, servers)
+	const arrivals = 400_000
+	now, left := 0.0, 0
+	for range arrivals {
+		now += random.ExpFloat64() / rate
+		first := 0
+		for i, at := range free {
+			if at < free[first] {
+				first = i
+			}
+		}
+		if free[first]-now > wait {
+			left++
+			continue
+		}
+		free[first] = max(free[first], now) + random.ExpFloat64()
+	}
+	return float64(left) / arrivals
 }
 
 func TestPoissonTail(t *testing.T) {

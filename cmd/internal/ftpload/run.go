@@ -180,6 +180,7 @@ func (l *load) open(ctx context.Context) {
 		if !sleep(ctx, time.Until(due)) {
 			break
 		}
+		l.tally.dispatched(time.Since(due))
 		select {
 		case s := <-idle:
 			wg.Go(func() {
@@ -193,22 +194,38 @@ func (l *load) open(ctx context.Context) {
 	wg.Wait()
 }
 
-// once makes one request, on a fresh control connection if the server has
-// ended the last one.
+// once makes one request, on a fresh control connection if the last one has
+// ended.
 func (l *load) once(ctx context.Context, s *session) {
-	if s.conn == nil {
-		if err := s.open(ctx); err != nil {
-			if ctx.Err() == nil {
-				l.tally.reconnectFailed(err)
-				sleep(ctx, 100*time.Millisecond) // a server that turns us away is not to be hammered
-			}
-			return
-		}
-		l.tally.reconnected()
+	if !l.connected(ctx, s) {
+		return
 	}
 	// The run's end lets a transfer under way finish, within its timeout.
 	ev := s.request(context.WithoutCancel(ctx))
 	l.tally.add(ev)
+	if ctx.Err() == nil {
+		l.connected(ctx, s) // so that the next request need not wait for the login
+	}
+}
+
+// connected logs a session in again if it has ended.
+func (l *load) connected(ctx context.Context, s *session) bool {
+	if s.conn != nil {
+		return true
+	}
+	if err := s.open(ctx); err != nil {
+		if ctx.Err() == nil {
+			l.tally.reconnectFailed(err)
+			sleep(ctx, 100*time.Millisecond) // a server that turns us away is not to be hammered
+		}
+		return false
+	}
+	if s.left {
+		s.left = false
+	} else {
+		l.tally.reconnected()
+	}
+	return true
 }
 
 // checkUploads fetches each session's upload and compares it with what was

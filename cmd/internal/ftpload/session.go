@@ -30,6 +30,7 @@ type session struct {
 	want     [sha256.Size]byte // what a RETR of this session's file must give
 	known    bool
 	uploaded bool // a STOR of this session ended well
+	left     bool // the session was ended from here
 }
 
 func newSession(cfg *Config, number int) *session {
@@ -82,6 +83,19 @@ func (s *session) close() {
 		s.conn.Close()
 		s.conn, s.control = nil, nil
 	}
+}
+
+// quit ends the session (RFC 959, section 4.1.1) and returns when the server
+// has closed it: what the session held is free by then.
+func (s *session) quit() {
+	if s.conn == nil {
+		return
+	}
+	if _, err := s.command("QUIT"); err == nil {
+		_, _ = s.reply() // nothing follows but the end
+	}
+	s.close()
+	s.left = true
 }
 
 func (s *session) login(ctx context.Context) error {

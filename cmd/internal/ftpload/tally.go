@@ -45,13 +45,16 @@ type Report struct {
 	NoSession    int            `json:"no_session"`        // arrivals that found no session idle
 	Reconnects   int            `json:"reconnects"`
 	LoginErrors  map[string]int `json:"login_errors,omitempty"`
+	MeanLate     float64        `json:"mean_late"` // of requests behind their schedule, at a rate
+	MaxLate      float64        `json:"max_late"`
 	Seconds      float64        `json:"seconds"`
 	Rate         float64        `json:"rate"` // data connections asked for a second
 	Bytes        int64          `json:"bytes"`
 	MeanWait     float64        `json:"mean_wait"` // PASV to its reply, where a port was given
 	MaxWait      float64        `json:"max_wait"`
 	MeanListen   float64        `json:"mean_listen"` // reply to connection
-	MeanHold     float64        `json:"mean_hold"`   // reply to the end of the transfer
+	MeanAccept   float64        `json:"mean_accept"` // reply to the server's 1xx mark
+	MeanHold     float64        `json:"mean_hold"`   // reply to the end of the transfer, or session
 	Ports        int            `json:"ports"`       // different ones handed out
 	LowestPort   uint16         `json:"lowest_port,omitempty"`
 	HighestPort  uint16         `json:"highest_port,omitempty"`
@@ -70,8 +73,10 @@ type tally struct {
 	r       Report
 	ports   map[uint16]bool
 	batches [][2]int // refused and asked by slice of time
+	late    mean
 	wait    mean
 	listen  mean
+	accept  mean
 	hold    mean
 }
 
@@ -130,6 +135,7 @@ func (t *tally) add(ev event) {
 	}
 	if ev.kind == Done || ev.kind == WrongContent {
 		t.listen.add(ev.listen)
+		t.accept.add(ev.accept)
 		t.hold.add(ev.hold)
 	}
 	if ev.detail != "" && ev.kind != Done {
@@ -153,6 +159,12 @@ func bump(counts map[string]int, text string) {
 		text = "others"
 	}
 	counts[text]++
+}
+
+func (t *tally) dispatched(late time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.late.add(max(late, 0))
 }
 
 func (t *tally) noSession() {
@@ -201,7 +213,8 @@ func (t *tally) report() *Report {
 		r.Rate = float64(r.Asked) / r.Seconds
 	}
 	r.MeanWait, r.MaxWait = t.wait.value(), t.wait.max
-	r.MeanListen, r.MeanHold = t.listen.value(), t.hold.value()
+	r.MeanLate, r.MaxLate = t.late.value(), t.late.max
+	r.MeanListen, r.MeanAccept, r.MeanHold = t.listen.value(), t.accept.value(), t.hold.value()
 	r.Ports = len(t.ports)
 	ports := make([]int, 0, len(t.ports))
 	for p := range t.ports {

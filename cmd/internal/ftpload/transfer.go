@@ -20,7 +20,8 @@ type event struct {
 	port    uint16        // 0 where none was given
 	wait    time.Duration // from the PASV command to its reply
 	listen  time.Duration // from the reply to the data connection
-	hold    time.Duration // from the reply to the end of the transfer
+	accept  time.Duration // from the reply to the server's 1xx mark
+	hold    time.Duration // from the reply to the transfer's, or the session's, end
 	bytes   int64
 	at      time.Time
 	outside bool // the port lies outside the range
@@ -52,6 +53,9 @@ func (s *session) request(ctx context.Context) (ev event) {
 	if s.random.Float64() < s.cfg.Abandoned {
 		ev.kind = AbandonedOnPurpose
 		sleep(ctx, s.cfg.AbandonFor)
+		if s.cfg.Relogin {
+			s.quit()
+		}
 		return ev
 	}
 	if !sleep(ctx, s.cfg.ConnectDelay.draw(s.random)) {
@@ -59,6 +63,9 @@ func (s *session) request(ctx context.Context) (ev event) {
 		return ev
 	}
 	s.transfer(ctx, &ev, given)
+	if s.cfg.Relogin {
+		s.quit()
+	}
 	ev.hold = time.Since(given)
 	return ev
 }
@@ -87,6 +94,7 @@ func (s *session) transfer(ctx context.Context, ev *event, given time.Time) {
 		ev.kind = SessionDropped
 		return
 	}
+	ev.accept = time.Since(given)
 	if r.code/100 != 1 {
 		ev.kind, ev.detail = TransferRefused, r.String()
 		return
