@@ -134,6 +134,13 @@ func (c *Config) Check() error {
 	return nil
 }
 
+// alone is c for a fetch that is no part of the load.
+func (c Config) alone() Config {
+	c.Op, c.Abandoned, c.ReadRate = Retrieve, 0, 0
+	c.ConnectDelay = Delay{Shape: Constant}
+	return c
+}
+
 // path is the file of one session.
 func (c *Config) path(session int) string {
 	return strings.ReplaceAll(c.Path, "%d", fmt.Sprint(session))

@@ -24,6 +24,7 @@ type fake struct {
 	mu        sync.Mutex
 	asked     int
 	transfers int
+	logins    int
 	files     map[string]string
 	mangle    bool // uploads are stored with another session's bytes
 }
@@ -66,7 +67,13 @@ func (f *fake) serve(conn net.Conn) {
 		case "USER":
 			say("331 password")
 		case "PASS":
+			f.mu.Lock()
+			f.logins++
+			f.mu.Unlock()
 			say("230 in")
+		case "QUIT":
+			say("221 bye")
+			return
 		case "TYPE", "NOOP":
 			say("200 ok")
 		case "PASV":

@@ -109,8 +109,26 @@ func TestAbandonedPortsAreNotConnectedTo(t *testing.T) {
 	c := config(f)
 	c.Abandoned = 1
 	r := run(t, c)
-	if r.Kinds[AbandonedOnPurpose] != r.Asked || f.transfers != 0 {
-		t.Errorf("all PASVs were to be abandoned, got %v and %d transfers", r.Kinds, f.transfers)
+	if r.Kinds[AbandonedOnPurpose] != r.Asked || f.transfers != c.Sessions {
+		t.Errorf("all PASVs but each session's first were to be abandoned, got %v and %d transfers", r.Kinds, f.transfers)
+	}
+}
+
+// With Relogin a session ends after each port, and only then, and that is no
+// session lost.
+func TestRelogin(t *testing.T) {
+	f := startFake(t, &fake{})
+	c := config(f)
+	c.Rate, c.Relogin = 100, true
+	r := run(t, c)
+	if r.Kinds[Done] == 0 || r.Kinds[Done] != r.Asked || r.Reconnects != 0 {
+		t.Errorf("%+v", r)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	// One login at first, one after each session's first fetch, one a request.
+	if want := 2*c.Sessions + r.Asked; f.logins < want-c.Sessions || f.logins > want {
+		t.Errorf("%d logins for %d requests, want up to %d", f.logins, r.Asked, want)
 	}
 }
 

@@ -63,16 +63,26 @@ func (l *load) login(ctx context.Context) error {
 			return fmt.Errorf("session %d: %w", s.number, err)
 		}
 		return nil
-	}, func(ctx context.Context, s *session) error {
-		if l.cfg.Op != Retrieve {
-			return nil
-		}
-		// One at a time: nothing competes for the port, so what arrives is ours.
-		if ev := s.request(ctx); ev.kind != Done && ev.kind != AbandonedOnPurpose {
-			return fmt.Errorf("session %d cannot fetch %s: %s %s", s.number, l.cfg.path(s.number), ev.kind, ev.detail)
-		}
+	}, l.reference)
+}
+
+// reference fetches a session's file while no other session asks: nothing
+// competes for the port, so what arrives is ours. It gives the port back at
+// once, also on a server that keeps it for the session.
+func (l *load) reference(ctx context.Context, s *session) error {
+	if l.cfg.Op != Retrieve {
 		return nil
-	})
+	}
+	alone := l.cfg.alone()
+	s.cfg = &alone
+	defer func() { s.cfg = l.cfg }()
+	ev := s.request(ctx)
+	s.quit()
+	if ev.kind != Done {
+		return fmt.Errorf("session %d cannot fetch %s: %s %s", s.number, l.cfg.path(s.number), ev.kind, ev.detail)
+	}
+	s.left = false
+	return s.open(ctx)
 }
 
 // each runs together on width sessions at once, then alone one by one.
@@ -132,7 +142,12 @@ func (l *load) measure(ctx context.Context) {
 	} else {
 		l.closed(ctx)
 	}
-	l.tally.end(time.Now())
+	// What was still under way when the time was up asked for nothing more.
+	stop := time.Now()
+	if last := start.Add(l.cfg.Duration); stop.After(last) {
+		stop = last
+	}
+	l.tally.end(stop)
 	cancel()
 	<-watch
 }
@@ -231,9 +246,7 @@ func (l *load) connected(ctx context.Context, s *session) bool {
 // checkUploads fetches each session's upload and compares it with what was
 // sent. Only here can bytes that went into another session's file be seen.
 func (l *load) checkUploads(ctx context.Context) {
-	check := *l.cfg
-	check.Op, check.Abandoned, check.ReadRate = Retrieve, 0, 0
-	check.ConnectDelay = Delay{Shape: Constant}
+	check := l.cfg.alone()
 	for i, s := range l.sessions {
 		if ctx.Err() != nil {
 			return

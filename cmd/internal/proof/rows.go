@@ -1,0 +1,202 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/loadmodel"
+	"github.com/pasvctl/pasvctl/generators"
+	"github.com/pasvctl/pasvctl/generators/sizing"
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+const (
+	connect   = 50 * time.Millisecond  // mean, from the PASV reply to the connection
+	maxWait   = 200 * time.Millisecond // of the bundled daemon, which lets a PASV wait
+	objective = 1e-2                   // of the planned rows: one that a run of seconds can see
+	firstPort = 61000
+)
+
+// Row is one measurement that is to be made.
+type Row struct {
+	Server  string
+	Rate    float64 // data connections asked for a second
+	Ports   int     // of the range
+	Free    int     // of them, those that no squatter holds
+	Planned bool    // the range is the one that the plan computes
+}
+
+var (
+	servers   = []string{"vsftpd", "proftpd", "pureftpd", "embedded"}
+	workloads = []float64{80, 240}
+	sizes     = []int{1, 2, 4, 8, 16, 32}
+)
+
+// rows are all rows of the table, in its order.
+func rows() ([]Row, error) {
+	var all []Row
+	for _, server := range servers {
+		for _, rate := range workloads {
+			for _, n := range sizes {
+				all = append(all, Row{Server: server, Rate: rate, Ports: smallestRange(server, n), Free: n})
+			}
+			p, err := Row{Server: server, Rate: rate}.plan()
+			if err != nil {
+				return nil, err
+			}
+			n := p.Plan.Sites[0].DataPorts.Count()
+			all = append(all, Row{Server: server, Rate: rate, Ports: n, Free: n, Planned: true})
+		}
+	}
+	return all, nil
+}
+
+// smallestRange is the range on which a server can be brought to use n ports;
+// squatters hold the others. ProFTPD takes no range of one port, and Pure-FTPd
+// admits half as many sessions as its range has ports.
+func smallestRange(server string, n int) int {
+	p, _ := sizing.Lookup(server)
+	return max(n, p.MinPorts, p.PortsPerSession*capOn(server))
+}
+
+// capOn is the number of sessions that the server admits.
+func capOn(server string) int {
+	if server == "pureftpd" {
+		return 48
+	}
+	return 150
+}
+
+// sessions is the number of sessions that ask: enough that a request hardly
+// ever finds none of them idle, and fewer than the server admits, for it counts
+// one that has ended until it has seen its end.
+func (r Row) sessions() int {
+	if r.Server == "pureftpd" {
+		return 44
+	}
+	return 120
+}
+
+// specText is the row's site as a user would describe it.
+func (r Row) specText() string {
+	return fmt.Sprintf(`host "here" {
+  addresses = ["127.0.0.1"]
+}
+
+site "shop" {
+  host   = "here"
+  server = %q
+  port   = 2121
+  gate   = false
+  concurrency {
+    sessions = %d
+  }
+  traffic {
+    transfers_per_second = %g
+    connect_time         = %q
+    transfer_time        = "5ms"
+  }
+  objective {
+    refused  = %g
+    max_wait = %q
+  }
+}
+`, r.Server, capOn(r.Server), r.Rate, connect, objective, maxWait)
+}
+
+// plan is the row's spec, planned as for a user. Where the row has a range of
+// its own it takes the place of the computed one.
+func (r Row) plan() (*generators.Project, error) {
+	dir, err := os.MkdirTemp("", "proof")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	const name = "proof.pasv.hcl"
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(r.specText()), 0o600); err != nil {
+		return nil, err
+	}
+	p, diags := generators.Load(os.DirFS(dir), []string{name}, generators.Options{Name: name})
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	if r.Ports > 0 && !r.Planned {
+		p.Plan.Sites[0].DataPorts = spec.PortRange{First: firstPort, Last: uint16(firstPort + r.Ports - 1)}
+	}
+	return p, nil
+}
+
+// files are the server's rendered configuration, by path.
+func (r Row) files() (map[string][]byte, error) {
+	p, err := r.plan()
+	if err != nil {
+		return nil, err
+	}
+	rendered, diags := p.Files(r.Server)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	if len(rendered) == 0 {
+		return nil, errors.New("nothing was rendered for " + r.Server)
+	}
+	files := map[string][]byte{}
+	for _, f := range rendered {
+		files[f.Path] = f.Content
+	}
+	return files, nil
+}
+
+// squatted are the ports that another program holds, spread evenly, so that
+// the free ones lie alone and none of them is found more often than the rest.
+func (r Row) squatted(first int) []int {
+	var free []int
+	for i := range r.Free {
+		free = append(free, first+i*r.Ports/r.Free)
+	}
+	var taken []int
+	for port := first; port < first+r.Ports; port++ {
+		if !slices.Contains(free, port) {
+			taken = append(taken, port)
+		}
+	}
+	return taken
+}
+
+// model is what the model says of a load on the row's server.
+func (r Row) model(rate, listen, hold float64) loadmodel.Expected {
+	p, _ := sizing.Lookup(r.Server)
+	server := loadmodel.Server{Profile: p, Ports: r.Ports, Squatted: r.Ports - r.Free, MaxWait: maxWait}
+	return server.Expect(loadmodel.Load{
+		Sessions: r.sessions(), Addresses: 1, Open: true, OneEach: r.oneEach(),
+		Rate: rate, Listen: listen, Hold: hold,
+	})
+}
+
+// oneEach: each session serves one transfer, on a server that keeps a
+// session's port until it ends.
+func (r Row) oneEach() bool {
+	p, _ := sizing.Lookup(r.Server)
+	return p.Hold == sizing.HoldSession
+}
+
+func (r Row) String() string {
+	words := []string{r.Server, fmt.Sprintf("%g/s", r.Rate), r.ports()}
+	return strings.Join(words, " ")
+}
+
+// ports is the row's range as the table writes it.
+func (r Row) ports() string {
+	switch {
+	case r.Planned:
+		return fmt.Sprintf("%d planned", r.Ports)
+	case r.Free < r.Ports:
+		return fmt.Sprintf("%d of %d", r.Free, r.Ports)
+	default:
+		return fmt.Sprint(r.Ports)
+	}
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/ftpload"
+)
+
+// Measured is a row with what was measured and what the model says, both as
+// precise as the table writes them.
+type Measured struct {
+	Row
+	Asked         int     // requests for a port
+	PerSecond     float64 // of them
+	Listen, Hold  float64 // mean, milliseconds
+	Refused       float64
+	Low, High     float64 // 95 % interval
+	Model         float64
+	Verdict       string
+	ports, server string
+}
+
+// The verdicts.
+const (
+	within = "inside"
+	safe   = "above, safe side"
+	unsafe = "BELOW"
+)
+
+// most are the bounds above which a row counts as disturbed: what they speak
+// of is the machine and the load client, and no refusal.
+const (
+	mostLate   = 0.005 // seconds behind schedule, on average
+	mostMissed = 0.005 // share of requests that no session was there for
+)
+
+// disturbed says how a run was, or nothing.
+func disturbed(r *ftpload.Report) string {
+	missed := r.NoSession
+	for _, n := range r.LoginErrors {
+		missed += n
+	}
+	switch {
+	case r.MeanLate > mostLate:
+		return fmt.Sprintf("requests came %.1f ms late on average", 1000*r.MeanLate)
+	case float64(missed) > mostMissed*float64(r.Asked):
+		return fmt.Sprintf("%d requests beside %d found no session", missed, r.Asked)
+	default:
+		return ""
+	}
+}
+
+func newMeasured(r Row, report *ftpload.Report) Measured {
+	m := Measured{
+		Row: r, Asked: report.Asked, PerSecond: round(report.Rate, 1),
+		Listen: round(1000*report.MeanAccept, 2), Hold: round(1000*report.MeanHold, 2),
+		Refused: round(report.RefusedShare, 4), Low: round(report.Low, 4), High: round(report.High, 4),
+	}
+	m.Model = m.expected()
+	m.Verdict = m.verdict()
+	return m
+}
+
+func round(x float64, digits int) float64 {
+	scale := math.Pow(10, float64(digits))
+	return math.Round(x*scale) / scale
+}
+
+// expected is the model's share for the row's numbers as the table has them.
+func (m Measured) expected() float64 {
+	return round(m.model(m.PerSecond, m.Listen/1000, m.Hold/1000).Refused, 4)
+}
+
+func (m Measured) verdict() string {
+	switch {
+	case m.Model < m.Low:
+		return unsafe
+	case m.Model > m.High:
+		return safe
+	default:
+		return within
+	}
+}
+
+// offered is the load that the ports were offered, Erlang.
+func (m Measured) offered() float64 {
+	return m.PerSecond * m.model(m.PerSecond, m.Listen/1000, m.Hold/1000).Hold
+}
+
+const columns = "| server | asked/s, wanted | ports | requests | asked/s | listening, ms | held, ms | offered, Erlang | refused | 95 % interval | model | the model is |"
+
+func (m Measured) line() string {
+	return fmt.Sprintf("| %s | %g | %s | %d | %.1f | %.2f | %.2f | %.2f | %.4f | %.4f to %.4f | %.4f | %s |",
+		m.Server, m.Rate, m.Row.ports(), m.Asked, m.PerSecond, m.Listen, m.Hold, m.offered(), m.Refused, m.Low, m.High, m.Model, m.Verdict)
+}
+
+func writeRows(w io.Writer, all []Measured) error {
+	lines := []string{columns, "|" + strings.Repeat(" --- |", strings.Count(columns, "|")-1)}
+	for _, m := range all {
+		lines = append(lines, m.line())
+	}
+	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
+	return err
+}
+
+// parse reads the rows of a table that writeTable wrote.
+func parse(r io.Reader) ([]Measured, error) {
+	var all []Measured
+	lines := bufio.NewScanner(r)
+	found := false
+	for lines.Scan() {
+		text := lines.Text()
+		switch {
+		case text == columns:
+			found = true
+		case !found || strings.HasPrefix(text, "| ---"):
+		case !strings.HasPrefix(text, "|"):
+			return all, lines.Err()
+		default:
+			m, err := parseRow(text)
+			if err != nil {
+				return nil, fmt.Errorf("%w: %s", err, text)
+			}
+			all = append(all, m)
+		}
+	}
+	return all, lines.Err()
+}
+
+func parseRow(text string) (m Measured, err error) {
+	cells := strings.Split(strings.Trim(text, "| "), " | ")
+	if len(cells) != strings.Count(columns, "|")-1 {
+		return m, errors.New("the wrong number of columns")
+	}
+	low, high, _ := strings.Cut(cells[9], " to ")
+	m.server, m.ports, m.Verdict = cells[0], cells[2], cells[11]
+	for _, number := range []struct {
+		to   *float64
+		text string
+	}{
+		{&m.Rate, cells[1]}, {&m.PerSecond, cells[4]}, {&m.Listen, cells[5]}, {&m.Hold, cells[6]},
+		{&m.Refused, cells[8]}, {&m.Low, low}, {&m.High, high}, {&m.Model, cells[10]},
+	} {
+		if *number.to, err = strconv.ParseFloat(number.text, 64); err != nil {
+			return m, err
+		}
+	}
+	m.Asked, err = strconv.Atoi(cells[3])
+	return m, err
+}
+
+// judge says where the criterion does not hold.
+func judge(all []Measured) error {
+	var problems []error
+	inside := 0
+	for _, m := range all {
+		switch m.Verdict {
+		case within:
+			inside++
+		case unsafe:
+			problems = append(problems, fmt.Errorf("%s: the model says %.4f, below the measured interval of %.4f to %.4f", m.Row, m.Model, m.Low, m.High))
+		}
+		if m.Planned && m.Refused > objective {
+			problems = append(problems, fmt.Errorf("%s: %.4f were refused, and the objective is %g", m.Row, m.Refused, objective))
+		}
+	}
+	if 10*inside < 9*len(all) {
+		problems = append(problems, fmt.Errorf("the model lies inside the interval in %d rows of %d, fewer than nine of ten", inside, len(all)))
+	}
+	return errors.Join(problems...)
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// writeTable writes the whole page.
+func writeTable(w io.Writer, all []Measured, seconds float64) error {
+	inside := 0
+	for _, m := range all {
+		if m.Verdict == within {
+			inside++
+		}
+	}
+	text := strings.NewReplacer(
+		"{seconds}", fmt.Sprintf("%g", seconds), "{rows}", fmt.Sprint(len(all)), "{inside}", fmt.Sprint(inside),
+		"{outside}", fmt.Sprint(len(all)-inside), "{objective}", fmt.Sprintf("%g", objective),
+		"{wait}", maxWait.String(), "{connect}", connect.String(),
+		"{late}", fmt.Sprintf("%g ms", 1000*mostLate), "{missed}", fmt.Sprintf("%g %%", 100*mostMissed),
+		"{attempts}", fmt.Sprint(attempts-1),
+	).Replace(page)
+	if _, err := io.WriteString(w, text); err != nil {
+		return err
+	}
+	return writeRows(w, all)
+}
+
+const page = `# The model against running servers
+
+Made by ` + "`make proof`" + `, which measures it anew; do not edit. The model lies
+inside the measured 95 % interval in {inside} of {rows} rows, and above it, on the
+safe side, in the other {outside}. No planned range refused more than its objective.
+
+How it was measured:
+
+- Each server runs with the configuration that pasvctl renders, on loopback in
+  namespaces of its own. A load client keeps sessions open and asks for ports in a
+  Poisson stream, connects to each after {connect} on average (exponential; constant for the
+  bundled daemon), fetches a small file, and compares what it got.
+- Refused is every request that got no port of the range: a refusing reply, a
+  session that died, and a port outside the range, which is what ProFTPD hands out
+  when its range is full.
+- The interval is that of batch means over 20 slices of the {seconds} seconds that a
+  row takes, or Wilson's where that is wider.
+- The model is given the rate and the mean times that were measured in the same
+  run, columns 5 to 7, and knows nothing else of it. A perfect model lies inside
+  the interval in more than 95 % of the rows, for part of the noise is in both.
+- Listening is from the PASV reply until the server has accepted the connection,
+  held is to the end of the transfer. vsftpd holds its ports for the second, ProFTPD
+  and the bundled daemon for the first.
+- A range that is planned is the one that ` + "`pasvctl plan`" + ` computes for the wanted rate, an
+  objective of {objective}, which is one that a run this long can see, and the one
+  squatted port that a plan allows for; none is squatted in the run.
+- "1 of 2": ports of the range that are free; a program that is no FTP server
+  holds the others. ProFTPD takes no range of one port, and Pure-FTPd admits half as
+  many sessions as it has ports.
+- Pure-FTPd keeps a session's port until the session ends, so each session serves one
+  transfer, and held is to the session's end. The refusals of ProFTPD and Pure-FTPd with
+  many free ports are those of the listen race.
+- The bundled daemon, with all sessions behind one address, lets a request wait {wait}
+  before it refuses it; its model is a bound.
+- A row was measured again, up to {attempts} times, where requests came more than {late} late on
+  average, or where more than {missed} of them found no session: this rule was set
+  beforehand and looks at no refusal.
+
+`
