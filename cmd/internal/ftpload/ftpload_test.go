@@ -69,6 +69,7 @@ func TestRefusalsByKind(t *testing.T) {
 	}{
 		{"reply", "425 no port", RefusedByReply, true},
 		{"reply, then gone", "500 OOPS: vsf_sysutil_bind!", RefusedByReply, true},
+		{"reply, twice, then gone", "500 OOPS: vsf_sysutil_bind\r\n500 OOPS: child died!", RefusedByReply, true},
 		{"gone without a word", "!", SessionDropped, true},
 		{"a port that nobody listens on", "227 (127,0,0,1,0,1)", ConnectRefused, true},
 		{"nonsense", "227 come in", RefusedByReply, true},

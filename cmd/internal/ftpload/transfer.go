@@ -70,9 +70,11 @@ func (s *session) request(ctx context.Context) (ev event) {
 	return ev
 }
 
-// probe closes the session here if the server has closed it there.
+// probe closes the session here unless the server goes on with it: vsftpd says
+// 500 OOPS once for each of the session's processes that dies, and only then
+// closes.
 func (s *session) probe() {
-	if r, err := s.command("NOOP"); err != nil || r.code == 421 {
+	if r, err := s.command("NOOP"); err != nil || r.code/100 != 2 {
 		s.close()
 	}
 }
