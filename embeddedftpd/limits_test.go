@@ -7,8 +7,10 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -103,6 +105,43 @@ func TestRootGone(t *testing.T) {
 	}
 	if s := ts.Stats(); s.FailedLogins != 0 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// A root that has become a FIFO keeps nobody waiting.
+func TestRootIsNoFolder(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ts := start(t, func(c *Config) { c.Users = oneUser{User{Name: "user", Root: fifo}} })
+	c := dial(t, ts.addr())
+	c.expect(220)
+	c.do(331, "USER user")
+	c.do(530, "PASS secret")
+}
+
+// Sessions that come at once share one open root, and the last one closes it.
+func TestRootIsShared(t *testing.T) {
+	dir := t.TempDir()
+	before := openFiles(t)
+	var cache rootCache
+	roots := make([]*sharedRoot, 50)
+	var group sync.WaitGroup
+	for i := range roots {
+		group.Go(func() { roots[i], _ = cache.get(dir) })
+	}
+	group.Wait()
+	for _, r := range roots {
+		if r == nil || r != roots[0] {
+			t.Fatal("a root of its own")
+		}
+	}
+	for _, r := range roots {
+		r.release()
+	}
+	if len(cache.open) != 0 || openFiles(t) != before {
+		t.Errorf("%d roots and %d descriptors are left, there were %d", len(cache.open), openFiles(t), before)
 	}
 }
 

@@ -3,6 +3,7 @@ package embeddedftpd
 import (
 	"os"
 	"sync"
+	"syscall"
 )
 
 // rootCache shares one open os.Root among the sessions whose users have the
@@ -24,15 +25,21 @@ type sharedRoot struct {
 // once. When its last user has gone it is closed, so that a folder that was
 // replaced is seen by the next login.
 func (c *rootCache) get(path string) (*sharedRoot, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if r := c.open[path]; r != nil {
-		r.users++
+	if r := c.known(path); r != nil {
 		return r, nil
 	}
-	root, err := os.OpenRoot(path)
+	// Not under the lock: where a folder's file server has gone, only its own
+	// users wait.
+	root, err := openFolder(path)
 	if err != nil {
 		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r := c.open[path]; r != nil { // another session was faster
+		root.Close()
+		r.users++
+		return r, nil
 	}
 	if c.open == nil {
 		c.open = map[string]*sharedRoot{}
@@ -40,6 +47,29 @@ func (c *rootCache) get(path string) (*sharedRoot, error) {
 	r := &sharedRoot{Root: root, cache: c, path: path, users: 1}
 	c.open[path] = r
 	return r, nil
+}
+
+// known counts one more user of a root that is open; nil where it is not.
+func (c *rootCache) known(path string) *sharedRoot {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.open[path]
+	if r != nil {
+		r.users++
+	}
+	return r
+}
+
+// openFolder looks before it opens: a FIFO would keep it waiting for a writer.
+func openFolder(path string) (*os.Root, error) {
+	info, err := os.Stat(path)
+	if err == nil && !info.IsDir() {
+		err = &os.PathError{Op: "open", Path: path, Err: syscall.ENOTDIR}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.OpenRoot(path)
 }
 
 func (r *sharedRoot) release() {

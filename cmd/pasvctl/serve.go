@@ -86,6 +86,11 @@ func (d *server) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	for _, at := range cfg.Listen {
+		if site.DataPorts.Contains(at.Port()) {
+			return usage("choose a control port outside the range", "--listen %s lies within the passive range %s of site %q", at, site.DataPorts, site.Name)
+		}
+	}
 	if err := d.servable(site, onLoopback(cfg.Listen)); err != nil {
 		return err
 	}
