@@ -20,6 +20,8 @@ type ftpSession struct {
 	text    *textproto.Conn
 	config  *tls.Config // nil in clear text
 	private bool        // PROT P
+
+	greeting string
 }
 
 const ftpPatience = 10 * time.Second
@@ -39,7 +41,8 @@ func dialFTP(from, to string, implicit *tls.Config) (*ftpSession, error) {
 		s.raw = tls.Client(raw, implicit)
 	}
 	s.text = textproto.NewConn(s.raw)
-	if _, _, err := s.text.ReadResponse(220); err != nil {
+	_, s.greeting, err = s.text.ReadResponse(220)
+	if err != nil {
 		raw.Close()
 		return nil, err
 	}

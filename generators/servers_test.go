@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"regexp"
 	"slices"
 	"testing"
 	"time"
@@ -144,6 +145,19 @@ func TestServersAnnounceTheirAddress(t *testing.T) {
 		own := netip.AddrPortFrom(netip.MustParseAddr(serverAddresses[0]), told.Port())
 		if content, err := session.retrieve("list.txt", clientAddresses[0], own, false); err != nil || content != fileContent {
 			t.Errorf("%q, %v", content, err)
+		}
+	})
+}
+
+// No server tells strangers its version.
+func TestServersKeepTheirVersion(t *testing.T) {
+	eachServer(t, func(t *testing.T, server realServer) {
+		server.serve(t, realSite(server.name, nil))
+		address := net.JoinHostPort(serverAddresses[0], "2121")
+		await(t, address)
+		session := mustSession(t, clientAddresses[0], address)
+		if regexp.MustCompile(`\d+\.\d+\.\d+`).MatchString(session.greeting) || session.greeting == "" {
+			t.Errorf("greets with %q", session.greeting)
 		}
 	})
 }

@@ -6,12 +6,22 @@ import (
 	"strings"
 
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/templates"
 )
 
 // siteLine is what a file's header says of a site.
 func siteLine(s *plan.Site) string {
 	return fmt.Sprintf("%s: control port %d, data %s (%s)", commentText(s.Name), s.Policy.Control, s.Policy.Data, rangeReason(s))
+}
+
+// boundWords are the bounds as an administrator reads them in a file.
+var boundWords = map[string]string{
+	sizing.BoundContention: "contention",
+	sizing.BoundListenRace: "the listen race",
+	sizing.BoundPerAddress: "sessions of one client address",
+	sizing.BoundFourTuples: "source ports of one client address",
+	sizing.BoundServer:     "the server's own limit",
 }
 
 // rangeReason is the size of a site's range and the bound that makes it so:
@@ -25,7 +35,7 @@ func rangeReason(s *plan.Site) string {
 	case s.Pinned:
 		text += ": pinned"
 	case s.Sizing.Binding != "":
-		text += ": " + s.Sizing.Binding
+		text += ": " + boundWords[s.Sizing.Binding]
 	}
 	return text
 }
