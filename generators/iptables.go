@@ -60,8 +60,8 @@ type iptSite struct {
 	Comment       string // the site's name
 	Reason        string // of its range
 	Control       uint16
-	Data          string // "61000:62856"
-	Max           int    // control connections of a client
+	Data          []string // "61000:62856"
+	Max           int      // control connections of a client
 	Addresses     []netip.Addr
 	ControlChain  string
 	DataChain     string
@@ -90,11 +90,14 @@ func newIptView(p *plan.Plan, h *plan.Host, v6 bool) *iptView {
 func newIptSite(s *plan.Site, name string, v6 bool) *iptSite {
 	site := &iptSite{
 		Line: siteLine(s), Comment: commentText(s.Name), Reason: rangeReason(s),
-		Control: s.Policy.Control, Data: fmt.Sprintf("%d:%d", s.Policy.Data.First, s.Policy.Data.Last), Max: s.Policy.MaxPerClient,
+		Control: s.Policy.Control, Max: s.Policy.MaxPerClient,
 		Addresses: s.Policy.Addresses4, Clients: s.Policy.Clients4, ClientBits: 32,
 		ControlChain: "PASVCTL-" + name + ".c",
 		DataChain:    "PASVCTL-" + name + ".d",
 		Timeout:      int(s.Policy.GateTimeout.Seconds()),
+	}
+	for _, data := range dataRanges(s) {
+		site.Data = append(site.Data, fmt.Sprintf("%d:%d", data.First, data.Last))
 	}
 	clients, seen := "pasvctl-"+name+".c4", "pasvctl-"+name+".s4"
 	if v6 {

@@ -161,7 +161,9 @@ func (f *nftFamily) addSite(s *plan.Site, id string) {
 		control := fmt.Sprintf("%s . %d", a, s.Policy.Control)
 		f.Control = append(f.Control, fmt.Sprintf("%s : goto %scontrol%s", control, f.prefix, limit.Name))
 		f.Site = append(f.Site, fmt.Sprintf("%s comment %q : %s", control, comment, id))
-		f.Data = append(f.Data, fmt.Sprintf("%s . %s comment %q : %s", a, s.Policy.Data, comment, id))
+		for _, data := range dataRanges(s) {
+			f.Data = append(f.Data, fmt.Sprintf("%s . %s comment %q : %s", a, data, comment, id))
+		}
 		if s.Policy.Gate {
 			f.Learn = append(f.Learn, fmt.Sprintf("%s : jump %slearn%s", control, f.prefix, gate.Name))
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/sizing"
+	"github.com/pasvctl/pasvctl/generators/spec"
 	"github.com/pasvctl/pasvctl/templates"
 )
 
@@ -53,4 +54,10 @@ func commentText(s string) string {
 // everyone tells whether a list of clients leaves nobody of its family out.
 func everyone(clients []netip.Prefix) bool {
 	return len(clients) == 1 && clients[0].Bits() == 0
+}
+
+// dataRanges are a site's data ports, and older ones that stay open until their
+// sessions have ended.
+func dataRanges(s *plan.Site) []spec.PortRange {
+	return append([]spec.PortRange{s.Policy.Data}, s.Policy.Draining...)
 }

@@ -55,6 +55,7 @@ type Policy struct {
 	Clients4, Clients6     []netip.Prefix // sorted, merged, masked; none of a family without address
 	Control                uint16
 	Data                   spec.PortRange
+	Draining               []spec.PortRange // older data ports, open by the rules of Data until their sessions have ended; sorted, none from Build
 	Gate                   bool
 	GateTimeout            time.Duration
 	MaxPerClient           int

@@ -212,19 +212,17 @@ func (c *casting) usable(a netip.Addr) bool {
 
 // tried are the data ports of a site that are tried: the first, the last, and
 // some between that are the same in every run.
-func tried(s *plan.Site) []uint16 {
-	data := s.Policy.Data
-	ports := []uint16{data.First}
+func tried(s *plan.Site) (ports []uint16) {
 	h := fnv.New64a()
 	h.Write([]byte(s.Name))
 	random := rand.New(rand.NewPCG(h.Sum64(), 0))
-	for range randomPorts {
-		if port := data.First + uint16(random.IntN(data.Count())); !slices.Contains(ports, port) && port != data.Last {
-			ports = append(ports, port)
+	for _, data := range ranges(s) {
+		some := []uint16{data.First, data.Last}
+		for range randomPorts {
+			some = append(some, data.First+uint16(random.IntN(data.Count())))
 		}
-	}
-	if data.Last != data.First {
-		ports = append(ports, data.Last)
+		slices.Sort(some)
+		ports = append(ports, slices.Compact(some)...)
 	}
 	return ports
 }

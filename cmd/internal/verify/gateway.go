@@ -92,7 +92,7 @@ func (t *trial) behindGateway() error {
 // and those beside that are no other site's.
 func (t *trial) arrivals(l *lane) []uint16 {
 	p := l.site.Policy
-	ports := append([]uint16{p.Control}, l.ports...)
+	ports := append([]uint16{p.Control}, slices.DeleteFunc(slices.Clone(l.ports), func(port uint16) bool { return !p.Data.Contains(port) })...)
 	for _, port := range []int{int(p.Data.First) - 1, int(p.Data.Last) + 1, int(p.Control) - 1, int(p.Control) + 1} {
 		if port > 0 && port < 65536 && !t.forwarded(uint16(port)) {
 			ports = append(ports, uint16(port))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // model applies the rules of plan.Policy, and remembers what a client has
@@ -35,13 +36,21 @@ func newModel(sites []*plan.Site, elsewhere packets.Verdict) *model {
 	m := &model{elsewhere: elsewhere, claims: map[netip.Addr][]claim{}, seen: map[session]bool{}, open: map[session]int{}}
 	for _, s := range sites {
 		for _, a := range slices.Concat(s.Policy.Addresses4, s.Policy.Addresses6) {
-			m.claims[a] = append(m.claims[a], claim{s.Policy.Control, s.Policy.Control, true, s}, claim{s.Policy.Data.First, s.Policy.Data.Last, false, s})
+			m.claims[a] = append(m.claims[a], claim{s.Policy.Control, s.Policy.Control, true, s})
+			for _, data := range ranges(s) {
+				m.claims[a] = append(m.claims[a], claim{data.First, data.Last, false, s})
+			}
 		}
 	}
 	for _, all := range m.claims {
 		slices.SortFunc(all, func(a, b claim) int { return cmp.Compare(a.first, b.first) })
 	}
 	return m
+}
+
+// ranges are the data ports of a site, and the older ones that it still has.
+func ranges(s *plan.Site) []spec.PortRange {
+	return append([]spec.PortRange{s.Policy.Data}, s.Policy.Draining...)
 }
 
 // at finds whose port it is; a nil site is nobody.

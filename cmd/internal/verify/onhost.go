@@ -259,8 +259,11 @@ func (l *lane) beside(m *model, to, from netip.Addr, when string) (all []check) 
 	if !from.IsValid() {
 		return nil
 	}
-	p := l.site.Policy
-	for _, port := range []int{int(p.Data.First) - 1, int(p.Data.Last) + 1, int(p.Control) - 1, int(p.Control) + 1} {
+	ports := []int{int(l.site.Policy.Control) - 1, int(l.site.Policy.Control) + 1}
+	for _, data := range ranges(l.site) {
+		ports = append(ports, int(data.First)-1, int(data.Last)+1)
+	}
+	for _, port := range ports {
 		at := netip.AddrPortFrom(to, uint16(port))
 		if port < 1 || port > 65535 || m.at(at).site != nil {
 			continue

@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -9,6 +10,7 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/verify"
 	"github.com/pasvctl/pasvctl/cmd/needs"
 	"github.com/pasvctl/pasvctl/generators"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // twoSites are two sites whose ranges lie side by side, on two addresses of
@@ -73,13 +75,14 @@ func load(t testing.TB, backend, text string) (*generators.Project, []generators
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
-	target := map[string]string{kernel.NFT: "nftables", kernel.IPTables: "iptables"}[backend]
-	files, diags := p.Files(target)
+	files, diags := p.Files(targets[backend])
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
 	return p, files
 }
+
+var targets = map[string]string{kernel.NFT: "nftables", kernel.IPTables: "iptables"}
 
 func tools(t testing.TB) {
 	t.Helper()
@@ -113,5 +116,41 @@ func TestRenderedRulesMeetThePlan(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A range that has moved stays open beside the new one, by the same rules.
+func TestDrainingRangesMeetThePlan(t *testing.T) {
+	tools(t)
+	for _, backend := range backends {
+		t.Run(backend, func(t *testing.T) {
+			t.Parallel()
+			p, _ := load(t, backend, specs["plain"])
+			drained := *p
+			drained.Plan = p.Plan.Drain(map[string][]spec.PortRange{
+				"downloads": {{First: 20000, Last: 20007}, {First: 61000, Last: 61019}},
+				"public":    {{First: 30000, Last: 30000}},
+			})
+			files, diags := drained.Files(targets[backend])
+			if diags.HasErrors() {
+				t.Fatal(diags)
+			}
+			r, err := verify.Run(t.Context(), drained.Plan, files, verify.Options{Backend: backend}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, port := range []string{":20000", ":20007", ":61016", ":61019", ":30000"} {
+				for _, want := range []string{"admitted", "dropped"} {
+					if !slices.ContainsFunc(r.Expectations, func(e verify.Expectation) bool {
+						return strings.HasSuffix(e.To, port) && e.Want == want && e.Met()
+					}) {
+						t.Errorf("port %s was never %s", port, want)
+					}
+				}
+			}
+			for _, e := range r.Unmet() {
+				t.Errorf("%+v", e)
+			}
+		})
 	}
 }
