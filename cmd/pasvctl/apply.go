@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +20,7 @@ import (
 
 type applier struct {
 	onHost
-	confirm                time.Duration
+	confirm, drain         time.Duration
 	dryRun, adopt, dropped bool
 	remove, restore        bool
 }
@@ -35,6 +37,9 @@ stays, and nothing that belongs to others is touched but for one jump with the c
 
 With --confirm 30s the change is taken back by itself unless "pasvctl confirm" comes
 in time, even when this process, the shell or the connection to it dies.
+
+With --drain 1h a data range that has moved or changed stays open beside the new one,
+by the same rules, until its sessions have ended or the time is over.
 
 It refuses, and leaves things as they are, where the live rules under our name are not
 those that were applied last (--adopt replaces them), where another chain would drop
@@ -61,6 +66,7 @@ loads the rules that were applied last, after a boot.`,
 	a.flags(c)
 	a.backendFlag(c)
 	c.Flags().DurationVar(&a.confirm, "confirm", 0, "take the change back unless it is confirmed within `TIME`, 10s to 24h")
+	c.Flags().DurationVar(&a.drain, "drain", 0, "keep older data ports open while they have sessions, for `TIME` at most, 10s to 168h")
 	c.Flags().BoolVar(&a.dryRun, "dry-run", false, "check everything and show what would change, but change nothing")
 	c.Flags().BoolVar(&a.adopt, "adopt", false, "replace rules under our name that somebody else has changed")
 	c.Flags().BoolVar(&a.dropped, "ignore-drops", false, "apply even where another chain drops the sites' connections")
@@ -73,6 +79,9 @@ loads the rules that were applied last, after a boot.`,
 func (a *applier) run(ctx context.Context, args []string) error {
 	if a.confirm != 0 && (a.confirm < 10*time.Second || a.confirm > 24*time.Hour) {
 		return usage("write --confirm 30s", "--confirm takes 10s to 24h, not %s", a.confirm)
+	}
+	if a.drain != 0 && (a.drain < 10*time.Second || a.drain > 168*time.Hour) {
+		return usage("write --drain 1h", "--drain takes 10s to 168h, not %s", a.drain)
 	}
 	if err := asRoot("changing the kernel's rules"); err != nil {
 		return err
@@ -94,6 +103,11 @@ func (a *applier) run(ctx context.Context, args []string) error {
 	next, err := a.rules(p, host)
 	if err != nil {
 		return err
+	}
+	if a.drain > 0 {
+		if err := a.keepOlder(p, host, &next); err != nil {
+			return err
+		}
 	}
 	if err := a.safe(ctx, host, next.Rules); err != nil {
 		return err
@@ -148,6 +162,11 @@ func (a *applier) tell(next apply.Applied, out apply.Outcome) error {
 		fmt.Fprintln(a.err, "an earlier change that was never confirmed was taken back first")
 	}
 	fmt.Fprintf(a.err, "the rules of host %q are in force: %s\n", next.Host, counted(len(out.Changes), "change"))
+	if next.Drain != nil {
+		for _, site := range slices.Sorted(maps.Keys(next.Drain.Old)) {
+			fmt.Fprintf(a.err, "site %q: %s stay open while they have sessions, for %s at most\n", site, counted(countPorts(next.Drain.Old[site]), "older data port"), a.drain)
+		}
+	}
 	if !out.Deadline.IsZero() {
 		fmt.Fprintf(a.err, "they are taken back at %s unless you run: pasvctl confirm\n", out.Deadline.Format(time.TimeOnly))
 	}

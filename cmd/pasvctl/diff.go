@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -55,6 +56,9 @@ func (d *differ) run(ctx context.Context, path string) error {
 		return err
 	}
 	if len(changes) > 0 {
+		if current, err := thisMachine().InForce(); err == nil && current != nil && current.Drain != nil {
+			fmt.Fprintf(d.err, "older data ports are still open, until their sessions have ended, at most until %s\n", current.Drain.Until.Format(time.DateTime))
+		}
 		fmt.Fprintf(d.err, "%s between the kernel and %s\n", counted(len(changes), "difference"), path)
 		return silent(exitDifference)
 	}

@@ -9,24 +9,34 @@ import (
 	"time"
 )
 
-// startGuard starts a process that takes a change back at its deadline and
-// that survives this one, the shell and the connection: a transient unit where
-// systemd runs this machine, and else a process in a session of its own.
+// startGuard starts the process that takes a change back at its deadline.
 func startGuard(id string, deadline time.Time) error {
+	return startDetached("guard", id, deadline.Format(time.RFC3339Nano))
+}
+
+// startDrain starts the process that closes older ports once their sessions
+// have ended.
+func startDrain(id string) error { return startDetached("drain", id) }
+
+// startDetached starts a command of this program in a process that survives
+// this one, the shell and the connection: a transient unit where systemd runs
+// this machine, and else a process in a session of its own.
+func startDetached(command, id string, args ...string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	args := []string{self, "guard", id, deadline.Format(time.RFC3339Nano)}
+	line := append([]string{self, command, id}, args...)
 	if underSystemd() {
-		unit := []string{"--unit=pasvctl-guard-" + id, "--collect", "--quiet", "--setenv=PASVCTL_STATE_DIR=" + stateFolder(), "--"}
-		out, err := exec.Command("systemd-run", append(unit, args...)...).CombinedOutput()
+		unit := []string{"--unit=pasvctl-" + command + "-" + id, "--collect", "--quiet",
+			"--property=Restart=on-failure", "--setenv=PASVCTL_STATE_DIR=" + stateFolder(), "--"}
+		out, err := exec.Command("systemd-run", append(unit, line...)...).CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("systemd-run: %w: %s", err, out)
 		}
 		return nil
 	}
-	return detach(args)
+	return detach(command+".log", line)
 }
 
 // underSystemd tells whether a transient unit would run where this process
@@ -43,8 +53,8 @@ func underSystemd() bool {
 	return err1 == nil && err2 == nil && ours == first
 }
 
-func detach(args []string) error {
-	log, err := os.OpenFile(filepath.Join(stateFolder(), "guard.log"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+func detach(name string, args []string) error {
+	log, err := os.OpenFile(filepath.Join(stateFolder(), name), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}

@@ -65,26 +65,36 @@ func (h *onHost) here(path string) (*project, *plan.Host, error) {
 
 // rules renders the host's rules and what is to be known of them.
 func (h *onHost) rules(p *project, host *plan.Host) (apply.Applied, error) {
+	r, err := h.render(p, host)
+	if err != nil {
+		return apply.Applied{}, err
+	}
+	a := apply.Applied{Host: host.Name, Spec: p.Plan.SpecName, Rules: r, Ranges: map[string]apply.Ports{}}
+	for _, s := range host.Sites {
+		ports := apply.Ports{First: int(s.DataPorts.First), Last: int(s.DataPorts.Last)}
+		a.Reserve = append(a.Reserve, ports)
+		a.Ranges[s.Name] = ports
+	}
+	return a, nil
+}
+
+func (h *onHost) render(p *project, host *plan.Host) (kernel.Rules, error) {
 	target := map[string]string{kernel.NFT: "nftables", kernel.IPTables: "iptables"}[h.backend]
 	if target == "" {
-		return apply.Applied{}, usage("the backends are nft and iptables", "there is no backend %q", h.backend)
+		return kernel.Rules{}, usage("the backends are nft and iptables", "there is no backend %q", h.backend)
 	}
 	files, diags := p.Files(target)
 	if err := p.show(h.streams, diags); err != nil {
-		return apply.Applied{}, err
+		return kernel.Rules{}, err
 	}
 	if err := p.invalid(p.source.Name, diags); err != nil {
-		return apply.Applied{}, err
+		return kernel.Rules{}, err
 	}
 	r, err := kernel.RulesOf(files, host.Name, h.backend)
 	if err != nil {
-		return apply.Applied{}, failure(err, "")
+		return kernel.Rules{}, failure(err, "")
 	}
-	a := apply.Applied{Host: host.Name, Spec: p.Plan.SpecName, Rules: r}
-	for _, s := range host.Sites {
-		a.Reserve = append(a.Reserve, apply.Ports{First: int(s.DataPorts.First), Last: int(s.DataPorts.Last)})
-	}
-	return a, nil
+	return r, nil
 }
 
 // commandTime bounds every program that is run on this machine.
@@ -118,7 +128,7 @@ func stateFolder() string {
 }
 
 func thisMachine() *apply.Machine {
-	return &apply.Machine{Folder: stateFolder(), Exec: execHere, Now: time.Now, Guard: startGuard, Step: faultPoint}
+	return &apply.Machine{Folder: stateFolder(), Exec: execHere, Now: time.Now, Guard: startGuard, Drain: startDrain, Step: faultPoint}
 }
 
 // blocked asks with packets which connections to the host's sites the live

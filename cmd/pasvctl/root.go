@@ -24,7 +24,7 @@ type streams struct {
 // commands makes every subcommand; a new command is a file and a line here.
 var commands = []func(streams) *cobra.Command{
 	newValidate, newFmt, newPlan, newExplain, newSimulate, newGenerate, newServe, newVerify, newUser, newLoad,
-	newDiff, newApply, newConfirm, newRollback, newGuard, newDoctor, newCompletion, newVersion,
+	newDiff, newApply, newConfirm, newRollback, newGuard, newDrain, newDoctor, newCompletion, newVersion,
 }
 
 const bugHint = "this is a bug in pasvctl: please report it, with the spec, at https://github.com/pasvctl/pasvctl/issues " +

@@ -18,6 +18,9 @@ type Machine struct {
 	// Guard starts a process that outlives this one and calls Expire with the
 	// id at the deadline.
 	Guard func(id string, deadline time.Time) error
+	// Drain starts a process that outlives this one and calls Drained with the
+	// id until it is done.
+	Drain func(id string) error
 	// Step is called before each step with its name. Tests stop there.
 	Step func(name string)
 
@@ -153,8 +156,7 @@ func (m *Machine) change(ctx context.Context, s *store, st State, p *Pending) er
 		return errors.Join(err, back)
 	}
 	if p.Deadline.IsZero() {
-		m.step("commit")
-		return s.write(committed(st))
+		return m.commit(s, st)
 	}
 	return nil
 }
@@ -220,9 +222,26 @@ func added(a *Applied) []Ports {
 	return a.Added
 }
 
-func committed(st State) State {
-	st.Previous, st.Current, st.Pending = st.Current, &st.Pending.Next, nil
-	return st
+// commit makes the pending change final.
+func (m *Machine) commit(s *store, st State) error {
+	m.step("commit")
+	p := st.Pending
+	if !p.Drained {
+		st.Previous = st.Current.drained()
+	}
+	st.Current, st.Pending = &p.Next, nil
+	drain := p.Next.Drain
+	if drain != nil {
+		drain.Until = m.Now().Add(drain.For)
+	}
+	if err := s.write(st); err != nil || drain == nil {
+		return err
+	}
+	m.step("drain")
+	if err := m.Drain(drain.ID); err != nil {
+		return fmt.Errorf("the rules are in force, but nobody will close the older ports: starting the process for it: %w", err)
+	}
+	return nil
 }
 
 func (m *Machine) remove(ctx context.Context, backend string) error {

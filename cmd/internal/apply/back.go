@@ -32,8 +32,7 @@ func (m *Machine) Confirm() error {
 	case !m.Now().Before(st.Pending.Deadline):
 		return ErrTooLate
 	}
-	m.step("commit")
-	return s.write(committed(st))
+	return m.commit(s, st)
 }
 
 // Expire takes the pending change with this id back, if it is still there. The
@@ -74,7 +73,7 @@ func (m *Machine) Rollback(ctx context.Context) error {
 		return m.change(ctx, s, st, &Pending{ID: "rollback", Next: *st.Previous})
 	}
 	before := st
-	before.Previous, before.Current = st.Current, nil
+	before.Previous, before.Current = st.Current.drained(), nil
 	if err := m.restore(ctx, before, *st.Current); err != nil {
 		return err
 	}
@@ -134,6 +133,16 @@ func (m *Machine) Restore(ctx context.Context) (Applied, error) {
 	}
 	if st.Current == nil {
 		return Applied{}, ErrNothingToReturn
+	}
+	if gone := *st.Current; gone.Drain != nil { // no session outlives a boot
+		st.Current = gone.drained()
+		if st.Current.Added, err = missing(m.reservedFile(), st.Current.Reserve, gone.Added); err != nil {
+			return Applied{}, err
+		}
+		if err := m.restore(ctx, st, gone); err != nil {
+			return Applied{}, err
+		}
+		return *st.Current, s.write(st)
 	}
 	return *st.Current, m.restore(ctx, st, Applied{Rules: st.Current.Rules})
 }

@@ -24,6 +24,32 @@ type Applied struct {
 	// Added are the ports of Reserve that were not there before, and that go
 	// when these rules go.
 	Added []Ports `json:"added,omitempty"`
+	// Ranges are the data ports of each site.
+	Ranges map[string]Ports `json:"ranges,omitempty"`
+	// Drain: these rules keep older ports open for a while; nil where none are.
+	Drain *Drain `json:"drain,omitempty"`
+}
+
+// Drain is the end of rules that keep older data ports open: what comes after
+// them, and when.
+type Drain struct {
+	ID    string             `json:"id"`
+	Old   map[string][]Ports `json:"old"` // older data ports of each site
+	For   time.Duration      `json:"for"` // at most, from when the rules are final
+	Until time.Time          `json:"until,omitzero"`
+	// Rules and Reserve are those without the older ports.
+	Rules   kernel.Rules `json:"rules"`
+	Reserve []Ports      `json:"reserve,omitempty"`
+}
+
+// drained is a as it is when its older ports are closed.
+func (a *Applied) drained() *Applied {
+	if a == nil || a.Drain == nil {
+		return a
+	}
+	after := *a
+	after.Rules, after.Reserve, after.Drain = a.Drain.Rules, a.Drain.Reserve, nil
+	return &after
 }
 
 // Pending is a change that is under way, or that waits to be confirmed.
@@ -34,6 +60,9 @@ type Pending struct {
 	// zero where no confirmation was asked for.
 	Deadline time.Time `json:"deadline,omitzero"`
 	Loaded   bool      `json:"loaded"` // the kernel has the whole of it
+	// Drained: Next is Current without its older ports, and no change of its
+	// own to be rolled back to.
+	Drained bool `json:"drained,omitempty"`
 }
 
 // State is what is known of this machine's rules.

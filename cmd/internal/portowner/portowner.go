@@ -65,6 +65,25 @@ func Matching(match Filter) ([]Owner, error) {
 	return matching("/proc", match)
 }
 
+// AnyConnection tells whether a connection of this machine, other than one that has
+// ended, has a local end that match picks.
+func AnyConnection(match Filter) (bool, error) { return anyConnection("/proc", match) }
+
+func anyConnection(proc string, match Filter) (bool, error) {
+	for _, table := range []string{"tcp", "tcp6"} {
+		found, err := readTable(filepath.Join(proc, "net", table), match)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return false, err
+		}
+		for _, o := range found {
+			if o.State == Connected {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
 func of(proc string, at netip.AddrPort) ([]Owner, error) {
 	return matching(proc, func(local netip.AddrPort) bool { return blocks(local, at) })
 }

@@ -149,3 +149,24 @@ func TestReadsTheKernelsTable(t *testing.T) {
 		}
 	}
 }
+
+func TestAnyConnection(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	at := l.Addr().(*net.TCPAddr).AddrPort()
+	match := func(local netip.AddrPort) bool { return local == at }
+	if found, err := AnyConnection(match); err != nil || found {
+		t.Errorf("a listener alone: %t, %v", found, err)
+	}
+	c, err := net.Dial("tcp", at.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if found, err := AnyConnection(match); err != nil || !found {
+		t.Errorf("with a connection: %t, %v", found, err)
+	}
+}

@@ -1,0 +1,81 @@
+package apply
+
+import (
+	"context"
+	"maps"
+	"slices"
+)
+
+// InForce returns what was applied last and is final; nil where there is
+// nothing.
+func (m *Machine) InForce() (*Applied, error) {
+	s, err := open(m.Folder, true)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	st, err := s.read()
+	return st.Current, err
+}
+
+// OlderRanges are the data ports that sites have had before next and may have
+// sessions on: those of the rules in force, and what these still drain.
+func (a *Applied) OlderRanges(next map[string]Ports) map[string][]Ports {
+	if a == nil {
+		return nil
+	}
+	older := map[string][]Ports{}
+	for site, now := range next {
+		was, had := a.Ranges[site]
+		if had && was != now {
+			older[site] = append(older[site], was)
+		}
+		if a.Drain != nil {
+			older[site] = append(older[site], a.Drain.Old[site]...)
+		}
+		if len(older[site]) == 0 {
+			delete(older, site)
+		}
+	}
+	return older
+}
+
+// Drained looks whether the older ports of the rules in force may be closed,
+// and closes them: when their time is over, or when busy finds no session on
+// them. It tells whether there is nothing left to wait for; else it is to be
+// called again.
+func (m *Machine) Drained(ctx context.Context, id string, busy func([]Ports) (bool, error)) (done bool, err error) {
+	s, err := open(m.Folder, true)
+	if err != nil {
+		return false, err
+	}
+	defer s.close()
+	st, err := s.read()
+	if err != nil {
+		return false, err
+	}
+	// A change that was killed half way is for the next apply to take back;
+	// one that waits to be confirmed may have these rules come back.
+	if st.Current == nil || st.Current.Drain == nil || st.Current.Drain.ID != id {
+		return true, nil
+	}
+	drain := st.Current.Drain
+	if st.Pending != nil {
+		if !st.Pending.Drained {
+			return false, nil
+		}
+		if st, err = m.takeBack(ctx, s, st); err != nil { // this very step was interrupted
+			return false, err
+		}
+	}
+	if m.Now().Before(drain.Until) {
+		var old []Ports
+		for _, site := range slices.Sorted(maps.Keys(drain.Old)) {
+			old = append(old, drain.Old[site]...)
+		}
+		if waiting, err := busy(old); err != nil || waiting {
+			return false, err
+		}
+	}
+	return true, m.change(ctx, s, st, &Pending{ID: id, Next: *st.Current.drained(), Drained: true})
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/apply"
+	"github.com/pasvctl/pasvctl/cmd/internal/portowner"
+	"github.com/pasvctl/pasvctl/generators"
+	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+// keepOlder makes next open the data ports that its sites have had before
+// beside the new ones, for a while.
+func (a *applier) keepOlder(p *project, host *plan.Host, next *apply.Applied) error {
+	current, err := thisMachine().InForce()
+	if err != nil {
+		return failure(err, "")
+	}
+	was := map[string][]spec.PortRange{}
+	for site, ranges := range current.OlderRanges(next.Ranges) {
+		for _, r := range ranges {
+			was[site] = append(was[site], spec.PortRange{First: uint16(r.First), Last: uint16(r.Last)})
+		}
+	}
+	drained := *p
+	drained.Project = &generators.Project{}
+	*drained.Project = *p.Project
+	drained.Plan = p.Plan.Drain(was)
+	drain := &apply.Drain{ID: rand.Text(), Old: map[string][]apply.Ports{}, For: a.drain, Rules: next.Rules, Reserve: next.Reserve}
+	i := slices.IndexFunc(drained.Plan.Hosts, func(h *plan.Host) bool { return h.Name == host.Name })
+	for _, s := range drained.Plan.Hosts[i].Sites {
+		for _, r := range s.Policy.Draining {
+			ports := apply.Ports{First: int(r.First), Last: int(r.Last)}
+			drain.Old[s.Name] = append(drain.Old[s.Name], ports)
+		}
+	}
+	if len(drain.Old) == 0 {
+		return nil // nothing has moved
+	}
+	rules, err := a.render(&drained, host)
+	if err != nil {
+		return err
+	}
+	next.Rules, next.Drain, next.Reserve = rules, drain, slices.Clone(next.Reserve)
+	for _, ranges := range drain.Old {
+		next.Reserve = append(next.Reserve, ranges...)
+	}
+	slices.SortFunc(next.Reserve, func(a, b apply.Ports) int { return a.First - b.First })
+	return nil
+}
+
+func countPorts(ranges []apply.Ports) (n int) {
+	for _, r := range ranges {
+		n += r.Last - r.First + 1
+	}
+	return n
+}
+
+const (
+	// lookEvery is how often the older ports are looked at.
+	lookEvery = 2 * time.Second
+	// quietFor is how long they must have been without a connection: sessions
+	// that are still there may have the next transfer in a moment.
+	quietFor = 30 * time.Second
+)
+
+// newDrain is run by apply, not by people: it closes older data ports when
+// their sessions have ended.
+func newDrain(s streams) *cobra.Command {
+	return &cobra.Command{
+		Use:     "drain ID",
+		Short:   "close older data ports when their sessions have ended",
+		Hidden:  true,
+		Example: "  pasvctl drain ID",
+		Args:    exactly("ID"),
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx, stop := interruptible(c.Context())
+			defer stop()
+			return drain(ctx, thisMachine(), args[0])
+		},
+	}
+}
+
+// drain looks until there is nothing left to wait for.
+func drain(ctx context.Context, m *apply.Machine, id string) error {
+	quiet := quietFor
+	if current, err := m.InForce(); err == nil && current != nil && current.Drain != nil {
+		quiet = min(quiet, current.Drain.For/4)
+	}
+	used := time.Now()
+	busy := func(old []apply.Ports) (bool, error) {
+		found, err := connected(old)
+		if found {
+			used = time.Now()
+		}
+		return time.Since(used) < quiet, err
+	}
+	for {
+		done, err := m.Drained(context.WithoutCancel(ctx), id, busy)
+		if done || err != nil {
+			return err
+		}
+		select {
+		case <-time.After(lookEvery):
+		case <-ctx.Done():
+			return nil // at a shutdown: the next boot starts without the older ports
+		}
+	}
+}
+
+// connected tells whether a connection of this machine has its local end on
+// one of the ports.
+func connected(ports []apply.Ports) (bool, error) {
+	return portowner.AnyConnection(func(local netip.AddrPort) bool {
+		return slices.ContainsFunc(ports, func(r apply.Ports) bool {
+			return r.First <= int(local.Port()) && int(local.Port()) <= r.Last
+		})
+	})
+}
