@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -105,6 +106,22 @@ func TestReadmeSpec(t *testing.T) {
 	}
 	if ranges[0] != ranges[1] {
 		t.Errorf("the README's spec gives %s, examples/quickstart %s", ranges[0], ranges[1])
+	}
+}
+
+// TestReadmeNamesEveryCommand but those that say nothing of a spec or a host.
+func TestReadmeNamesEveryCommand(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(repository, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range newRoot(streams{}).Commands() {
+		if c.Hidden || c.Name() == "version" || c.Name() == "help" {
+			continue
+		}
+		if !regexp.MustCompile("(`|pasvctl )" + c.Name() + "\\b").Match(text) {
+			t.Errorf("the README does not name %q", c.Name())
+		}
 	}
 }
 
