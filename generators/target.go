@@ -6,6 +6,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
 // Version stands in the header of every generated file: the same spec, lock
@@ -67,4 +68,13 @@ func Kinds() []Kind {
 	}
 	sort.Slice(all, func(i, j int) bool { return all[i].Name < all[j].Name })
 	return all
+}
+
+// Configures tells whether a target writes the config of a server, by the name
+// of its profile: a server's target bears that name, and a profile of a spec's
+// own has none.
+func Configures(server string) bool {
+	_, target := kinds[server]
+	_, known := sizing.Lookup(server)
+	return target && known
 }

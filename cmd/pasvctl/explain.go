@@ -1,14 +1,25 @@
 package main
 
 import (
+	"io"
+
 	"github.com/spf13/cobra"
 
+	"github.com/pasvctl/pasvctl/generators"
 	"github.com/pasvctl/pasvctl/generators/explain"
 )
 
 // proseColumns is how wide prose is on a wide terminal, and where there is
 // none.
-const proseColumns = 88
+const proseColumns = 80
+
+// prose is how many columns prose on w has.
+func prose(w io.Writer) int {
+	if columns, is := terminal(w); is && columns < proseColumns {
+		return columns
+	}
+	return proseColumns
+}
 
 func newExplain(s streams) *cobra.Command {
 	var v variables
@@ -27,15 +38,11 @@ func newExplain(s streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			e := explain.Site(site)
+			e := explain.Site(site, generators.Configures(site.Server))
 			if asJSON {
 				return writeJSON(s.out, e)
 			}
-			columns, is := terminal(s.out)
-			if !is || columns > proseColumns {
-				columns = proseColumns
-			}
-			return e.WriteText(s.out, columns)
+			return e.WriteText(s.out, prose(s.out))
 		},
 	}
 	v.register(c)

@@ -25,7 +25,8 @@ func newPlan(s streams) *cobra.Command {
 		Use:   "plan FILE|FOLDER",
 		Short: "show the computed range of each site, and the reason for it",
 		Long: `plan shows for each site the range, the bound that makes it that large, the share of
-data connections that is refused with it, and what a range of one port would do.
+data connections that is refused with it, what a range of one port would do, and how
+many ports it would take were a figure of the spec 30 % smaller or larger.
 
 With --compare it shows what each known server would need for the same site.`,
 		Example: "  pasvctl plan examples/quickstart\n  pasvctl plan --compare examples/quickstart",
@@ -80,14 +81,19 @@ func writePlan(w io.Writer, p *plan.Plan) error {
 		}
 		rows = append(rows, []string{
 			s.Name, s.Host.Name, s.Server, fmt.Sprint(s.Port), s.DataPorts.String(), explain.Count(s.DataPorts.Count()),
-			bound, sizing.Share(s.Refused), onePort(s.Sizing.OnePort),
+			bound, sizing.Share(s.Refused), onePort(s),
 		})
 	}
 	if err := table(w, rows); err != nil {
 		return err
 	}
-	for _, s := range p.Sites {
-		if _, err := fmt.Fprintf(w, "\n%s: %s\n", s.Name, reason(s)); err != nil {
+	columns, doubts := prose(w), p.Sensitivities()
+	for i, s := range p.Sites {
+		text := explain.Wrap(s.Name+": "+reason(s), columns, "", "  ")
+		if doubt := explain.Doubt(doubts[i]); doubt != "" {
+			text += explain.Wrap(doubt, columns, "  ", "  ")
+		}
+		if _, err := fmt.Fprint(w, "\n", text); err != nil {
 			return err
 		}
 	}
@@ -105,10 +111,13 @@ func reason(s *plan.Site) string {
 }
 
 // onePort says in a word what one port would do.
-func onePort(o sizing.OnePort) string {
+func onePort(s *plan.Site) string {
+	o := s.Sizing.OnePort
 	switch {
 	case o.Works:
 		return "is enough"
+	case s.Profile.WhenFull == sizing.FullWaits:
+		return "is too few"
 	case o.Refused == 1:
 		return "refuses all"
 	case o.Refused == 0:

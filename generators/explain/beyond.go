@@ -1,7 +1,10 @@
 package explain
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pasvctl/pasvctl/generators/sizing"
@@ -11,23 +14,69 @@ import (
 func (t *teller) remarks() []string {
 	var text []string
 	for _, r := range t.s.Remarks {
-		text = append(text, fmt.Sprintf("- %s. %s", r.Summary, r.Detail))
+		text = append(text, fmt.Sprintf("- %s %s", sentence(r.Summary), r.Detail))
 	}
 	return text
 }
 
 // doubts says what the range would be if a number of the spec were wrong.
 func (t *teller) doubts() []string {
-	influences := sizing.Sensitivity(t.s.Profile, t.w)
-	if len(influences) == 0 {
+	matter, rest := matters(t.doubt)
+	if len(matter) == 0 && len(rest) == 0 {
 		return nil
 	}
-	text := []string{"The spec's numbers are guesses, so here is the range with each 30 % smaller and 30 % larger, the most important first:"}
-	for _, i := range influences {
-		text = append(text, fmt.Sprintf("- %s: %s and %s", i.Attribute, portsOr(i.Less, i.LessErr), portsOr(i.More, i.MoreErr)))
+	var text []string
+	if len(matter) > 0 {
+		text = append(text, "The spec's figures are guesses. Were one of them 30 % smaller or 30 % larger, it would take, the figure that matters most first:")
+	}
+	for _, i := range matter {
+		text = append(text, fmt.Sprintf("- %s: %s or %s", i.Attribute, portsOr(i.Less, i.LessErr), portsOr(i.More, i.MoreErr)))
+	}
+	if len(rest) > 0 {
+		text = append(text, fmt.Sprintf("30 %% more or less of %s makes no difference.", joined(rest, "or")))
 	}
 	return text
 }
+
+// matters divides the figures into those that change the range and the names
+// of the rest.
+func matters(doubt []sizing.Influence) (matter []sizing.Influence, rest []string) {
+	for _, i := range doubt {
+		if i.Spread() == 0 {
+			rest = append(rest, i.Attribute)
+		} else {
+			matter = append(matter, i)
+		}
+	}
+	return matter, rest
+}
+
+// Doubt says in a line what the range would be were a figure of the spec 30 %
+// smaller or larger; "" where there is nothing to say.
+func Doubt(doubt []sizing.Influence) string {
+	matter, rest := matters(doubt)
+	var parts []string
+	for n, i := range matter {
+		part := fmt.Sprintf("%s %s/%s", short(i.Attribute), portsOrNone(i.Less, i.LessErr), portsOrNone(i.More, i.MoreErr))
+		if n == 0 {
+			part += " ports"
+		}
+		parts = append(parts, part)
+	}
+	if len(rest) > 0 {
+		for n := range rest {
+			rest[n] = short(rest[n])
+		}
+		parts = append(parts, "no change by "+joined(rest, "or"))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "with 30 % less/more: " + strings.Join(parts, ", ")
+}
+
+// short is an attribute without the block that it stands in.
+func short(attribute string) string { return attribute[strings.LastIndexByte(attribute, '.')+1:] }
 
 func portsOr(n int, err error) string {
 	if err != nil {
@@ -36,10 +85,17 @@ func portsOr(n int, err error) string {
 	return plural(n, "port")
 }
 
+func portsOrNone(n int, err error) string {
+	if err != nil {
+		return "none"
+	}
+	return Count(n)
+}
+
 // shrink says what would make the range smaller.
 func (t *teller) shrink() []string {
 	var text []string
-	for _, a := range sizing.Advise(t.s.Profile, t.w) {
+	for _, a := range t.advice {
 		line := fmt.Sprintf("- %s: %s, %s fewer", a.Change, plural(a.Ports, "port"), Count(a.Saves))
 		if a.Attribute != "" {
 			line += " (" + a.Attribute + ")"
@@ -52,19 +108,47 @@ func (t *teller) shrink() []string {
 	return text
 }
 
-// others says what each other server would need for the same site.
+// others says what each other server would need for the same site, the least
+// first.
 func (t *teller) others() []string {
+	all := slices.Clone(t.compared)
+	slices.SortStableFunc(all, func(a, b sizing.Comparison) int {
+		if (a.Err == nil) != (b.Err == nil) {
+			return cmp.Compare(btoi(a.Err != nil), btoi(b.Err != nil))
+		}
+		return cmp.Compare(a.Result.Ports, b.Result.Ports)
+	})
 	var text []string
-	for _, c := range sizing.Compare(t.s.Profile, t.w) {
+	for _, c := range all {
 		switch {
 		case c.Profile.Name == t.s.Profile.Name:
 		case c.Err != nil:
-			text = append(text, fmt.Sprintf("- %s: %v", c.Profile.Title, c.Err))
+			text = append(text, fmt.Sprintf("- %s: no range; %s", c.Profile.Title, t.whyNot(c)))
 		default:
 			text = append(text, fmt.Sprintf("- %s: %s, by its %s bound", c.Profile.Title, plural(c.Result.Ports, "port"), label(c.Result.Binding)))
 		}
 	}
 	return text
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// whyNot is why no range serves this site on that server.
+func (t *teller) whyNot(c sizing.Comparison) string {
+	why := strings.TrimPrefix(c.Err.Error(), c.Profile.Title+" ")
+	if why != c.Err.Error() {
+		why = "it " + why
+	}
+	var overload *sizing.OverloadError
+	if errors.As(c.Err, &overload) && t.w.Traffic != nil && t.w.Traffic.Abandoned > 0 {
+		why += fmt.Sprintf(", for it keeps an abandoned PASV for %s", duration(c.Profile.AbandonedHold))
+	}
+	return why
 }
 
 // rules sets the rules of thumb beside what is needed.
@@ -76,6 +160,9 @@ func (t *teller) rules() []string {
 		switch {
 		case r.Ports < need:
 			verdict = Count(need-r.Ports) + " too few"
+			if refused := sizing.Refused(t.s.Profile, t.w, r.Ports); refused > t.s.Objective.Refused {
+				verdict += fmt.Sprintf(", would refuse %s", all(refused))
+			}
 		case r.Ports > need:
 			verdict = Count(r.Ports-need) + " open for nothing"
 		}
@@ -86,10 +173,18 @@ func (t *teller) rules() []string {
 
 // theft says what a stranger gains who connects to a port of the range.
 func (t *teller) theft() []string {
-	odds := sizing.TheftOdds(t.s.Profile, t.w, t.s.DataPorts.Count())
+	odds := t.odds
 	if odds.Why == "" {
 		return nil
 	}
-	return []string{fmt.Sprintf("A connection to a port of the range at random meets one that waits for a client with probability %s; %s.",
-		sizing.Share(odds.Hit), strings.TrimSuffix(odds.Why, "."))}
+	when := ""
+	if t.w.Traffic == nil || t.s.Objective.WorstCase {
+		when = ", when all sessions wait at once"
+	}
+	text := fmt.Sprintf("A blind connection to one port of the range meets a port that waits for a client with probability %s%s. %s",
+		sizing.Share(odds.Hit), when, sentence(odds.Why))
+	if t.s.Gate {
+		text += " The firewall's gate lets nobody try who has no control connection here."
+	}
+	return []string{text}
 }

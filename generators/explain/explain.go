@@ -23,6 +23,17 @@ type Explanation struct {
 	OneFewer  *float64  `json:"refused_with_one_port_fewer,omitempty"`
 	OnePort   OnePort   `json:"one_port"`
 	Sections  []Section `json:"sections"`
+	// Sensitivity has the figure that matters most first, Advice the largest
+	// saving.
+	Sensitivity  []Influence `json:"sensitivity"`
+	Remarks      []Remark    `json:"remarks"`
+	Advice       []Advice    `json:"advice"`
+	Servers      []Need      `json:"servers"`
+	RulesOfThumb []Rule      `json:"rules_of_thumb"`
+	Theft        Theft       `json:"theft"`
+	// Ceiling is how many data connections a second one port would carry of
+	// one client address at most; 0 where the traffic is not known.
+	Ceiling float64 `json:"one_port_ceiling"`
 }
 
 // Ports is an inclusive range.
@@ -54,8 +65,9 @@ type Section struct {
 	Text  []string `json:"text"`
 }
 
-// Site explains one site of a plan.
-func Site(s *plan.Site) Explanation {
+// Site explains one site of a plan. Configured says whether a target writes the
+// config of its server.
+func Site(s *plan.Site, configured bool) Explanation {
 	e := Explanation{
 		Version:   1,
 		Site:      s.Name,
@@ -69,7 +81,7 @@ func Site(s *plan.Site) Explanation {
 	for _, b := range s.Sizing.Bounds {
 		e.Bounds = append(e.Bounds, Bound{b.Name, b.Ports, b.Why, b.Name == s.Sizing.Binding})
 	}
-	t := &teller{s: s, w: plan.Workload(s.Site)}
+	t := newTeller(s, configured)
 	e.OneFewer = t.oneFewer()
 	for _, section := range []Section{
 		{"the answer", t.answer()},
@@ -90,6 +102,7 @@ func Site(s *plan.Site) Explanation {
 			e.Sections = append(e.Sections, section)
 		}
 	}
+	t.figures(&e)
 	return e
 }
 
@@ -111,10 +124,15 @@ func (e Explanation) WriteText(w io.Writer, columns int) error {
 
 // wrap indents a paragraph by two columns, an item's further lines by four.
 func wrap(paragraph string, columns int) string {
-	first, rest := "  ", "\n  "
 	if strings.HasPrefix(paragraph, "- ") {
-		rest = "\n    "
+		return Wrap(paragraph, columns, "  ", "    ")
 	}
-	lines := wordwrap.WrapString(paragraph, uint(max(columns-4, 20)))
-	return first + strings.ReplaceAll(lines, "\n", rest) + "\n"
+	return Wrap(paragraph, columns, "  ", "  ")
+}
+
+// Wrap breaks a paragraph into lines of so many columns, the first of which
+// begins with first and the others with rest.
+func Wrap(paragraph string, columns int, first, rest string) string {
+	width := columns - max(len(first), len(rest))
+	return first + strings.ReplaceAll(wordwrap.WrapString(paragraph, uint(max(width, 20))), "\n", "\n"+rest) + "\n"
 }

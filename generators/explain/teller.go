@@ -11,8 +11,25 @@ import (
 
 // teller writes the paragraphs about one site.
 type teller struct {
-	s *plan.Site
-	w sizing.Workload
+	s        *plan.Site
+	w        sizing.Workload
+	doubt    []sizing.Influence
+	advice   []sizing.Advice
+	compared []sizing.Comparison
+	odds     sizing.Theft
+	// configured: a target writes the server's config.
+	configured bool
+}
+
+func newTeller(s *plan.Site, configured bool) *teller {
+	w := plan.Workload(s.Site)
+	return &teller{
+		s: s, w: w, configured: configured,
+		doubt:    sizing.Sensitivity(s.Profile, w),
+		advice:   sizing.Advise(s.Profile, w),
+		compared: sizing.Compare(s.Profile, w),
+		odds:     sizing.TheftOdds(s.Profile, w, s.DataPorts.Count()),
+	}
 }
 
 // oneFewer is the refused share with one port less than the computed minimum,
@@ -50,11 +67,11 @@ func be(n int) string {
 
 func (t *teller) refusedNow() string {
 	asked := t.s.Objective.Refused
-	of := "of the data connections"
-	if t.worst() {
-		of += " asked for while every other session holds a port"
+	text := fmt.Sprintf("It refuses %s of the data connections; at most %s may be refused.", sizing.Share(t.s.Refused), sizing.Share(asked))
+	if t.worst() && t.s.Concurrency.Sessions > 1 {
+		text = fmt.Sprintf("While every other session holds a port, it refuses %s of the data connections that are asked for; at most %s may be refused.",
+			sizing.Share(t.s.Refused), sizing.Share(asked))
 	}
-	text := fmt.Sprintf("It refuses %s %s; at most %s may be refused.", sizing.Share(t.s.Refused), of, sizing.Share(asked))
 	fewer := t.oneFewer()
 	switch {
 	case fewer == nil:
@@ -97,10 +114,10 @@ func (t *teller) clientPorts() int {
 
 func (t *teller) scope() string {
 	title := t.s.Profile.Title
-	switch {
-	case t.w.MarkedSessions && t.s.Profile.MarksSessions:
+	switch t.w.ScopeOn(t.s.Profile) {
+	case sizing.ScopeTLS:
 		return title + " tells data connections apart by their TLS session, so any number of sessions share a port"
-	case t.s.Profile.Scope == sizing.ScopeAddress:
+	case sizing.ScopeAddress:
 		return title + " tells data connections apart by client address and port: sessions of different addresses share a port, those of one address do not"
 	default:
 		return title + " goes by the server port alone: while a port is one session's, no other session gets it, whatever its address"
@@ -125,7 +142,8 @@ func (t *teller) pick() string {
 	p := t.s.Profile
 	switch p.Pick {
 	case sizing.PickRandom:
-		return fmt.Sprintf("it draws a port at random, gives up after %s tries, and may so miss ports that are free", Count(p.Tries))
+		return fmt.Sprintf("it draws a port at random, gives up after %s, and may so miss ports that are free",
+			plural(p.TriesOn(t.s.DataPorts.Count()), "draw"))
 	case sizing.PickDistinct:
 		return fmt.Sprintf("it draws ports at random, none twice, and gives up after %s", Count(p.Tries))
 	case sizing.PickScanPartial:
@@ -146,19 +164,28 @@ func (t *teller) whenFull() string {
 	case sizing.FullRefuses:
 		return "where it finds none it refuses the transfer, and the session goes on"
 	default:
-		return "what it does where it finds none is not documented"
+		return "what it does where it finds none is not known"
 	}
 }
 
 func (t *teller) asked() []string {
 	c, o := t.s.Concurrency, t.s.Objective
-	text := []string{fmt.Sprintf("%s at once, at most %s of them behind one client address.",
-		plural(c.Sessions, "session"), Count(c.SessionsPerAddress))}
+	who := fmt.Sprintf("%s at once, at most %s of them behind one client address.", plural(c.Sessions, "session"), Count(c.SessionsPerAddress))
+	switch {
+	case c.Sessions == 1:
+		who = "1 session at a time."
+	case c.SessionsPerAddress == c.Sessions:
+		who = fmt.Sprintf("%s at once, and all of them may come from one client address.", plural(c.Sessions, "session"))
+	}
+	text := []string{who}
 	if w := t.w.Traffic; w != nil {
-		load := fmt.Sprintf("At the peak %s data connections a second, each %s until the client connects and %s for the transfer",
-			rate(w.Rate*max(w.PeakFactor, 1)), duration(w.Connect), duration(w.Transfer))
+		load := fmt.Sprintf("At the peak %s, each %s until the client connects and %s for the transfer",
+			perSecond(t.rate()), duration(w.Connect), duration(w.Transfer))
 		if w.Abandoned > 0 {
 			load += fmt.Sprintf("; %s of the PASVs are never followed by a connection", sizing.Share(w.Abandoned))
+		}
+		if w.Parallel > 1 {
+			load += fmt.Sprintf("; a client asks with up to %s in the same instant", plural(w.Parallel, "session"))
 		}
 		text = append(text, load+".")
 	}
@@ -177,29 +204,14 @@ func (t *teller) asked() []string {
 	return append(text, goal+".")
 }
 
-func (t *teller) onePort() []string {
-	one := t.s.Sizing.OnePort
-	if one.Works {
-		return []string{"One port is enough here: " + one.Why + "."}
-	}
-	text := []string{"One port is not enough here: " + one.Why + "."}
-	if one.Refused > 0 && one.Refused < 1 {
-		text = append(text, fmt.Sprintf("It would refuse %s of the data connections.", sizing.Share(one.Refused)))
-	}
-	if !t.s.Profile.HoldsRange {
-		text = append(text, "And no port above 1023 is reserved: any program of any user may sit on it while the server is not listening there.")
-	}
-	return text
-}
-
 func (t *teller) bounds() []string {
 	var text []string
 	for _, b := range t.s.Sizing.Bounds {
-		line := fmt.Sprintf("- %s: %s: %s", label(b.Name), plural(b.Ports, "port"), b.Why)
+		binds := ""
 		if b.Name == t.s.Sizing.Binding {
-			line += "  <- binds"
+			binds = ", and it binds"
 		}
-		text = append(text, line)
+		text = append(text, fmt.Sprintf("- %s: %s%s: %s", label(b.Name), plural(b.Ports, "port"), binds, b.Why))
 	}
 	return append(text, fmt.Sprintf("The range is the largest of these: %s.", plural(t.s.Sizing.Ports, "port")))
 }
@@ -209,11 +221,14 @@ func label(bound string) string { return strings.ReplaceAll(bound, "_", " ") }
 
 func (t *teller) placement() []string {
 	s := t.s
-	how := "was chosen by pasvctl and is kept in " + plan.LockFile
+	what, how := "The range", "was chosen by pasvctl and is kept in "+plan.LockFile
+	if s.DataPorts.Count() == 1 {
+		what = "The port"
+	}
 	if s.Pinned {
 		how = "is the spec's own (data_ports)"
 	}
-	text := []string{fmt.Sprintf("%s %s. It shares no port with another site of this host, with a control port, or with what the host must avoid.", s.DataPorts, how)}
+	text := []string{fmt.Sprintf("%s, %s, %s. It shares no port with another site of this host, with a control port, or with what the host must avoid.", what, s.DataPorts, how)}
 	ephemeral := s.Host.EphemeralPorts
 	if ephemeral.Overlaps(s.DataPorts) {
 		text = append(text, fmt.Sprintf("It overlaps %s, the ports of the host's own outgoing connections: unless the sysctl target reserves it, such a connection keeps the server from a port.", ephemeral))
@@ -225,6 +240,9 @@ func (t *teller) placement() []string {
 	}
 	if s.Gate {
 		text = append(text, "The firewall opens it only to clients that have a control connection with this site.")
+	}
+	if !t.configured && !s.Profile.HoldsRange {
+		text = append(text, fmt.Sprintf("No target writes a config for %s: set its passive ports to %s by hand.", s.Profile.Title, s.DataPorts))
 	}
 	return text
 }

@@ -63,7 +63,7 @@ func Advise(p Profile, w Workload) []Advice {
 		offer(c.change, c.attribute, c.p, c.w)
 	}
 	if best, ok := bestOther(p, w); ok {
-		offer("serve with "+best.Title, "server", best, w.movedTo(best, p))
+		offer("run "+best.Title, "server", best, w.movedTo(best, p))
 	}
 	sort.SliceStable(all, func(i, j int) bool { return all[i].Saves > all[j].Saves })
 	return all
@@ -108,15 +108,15 @@ func candidates(p Profile, w Workload) []candidate {
 			func(_ *Profile, v *Workload, _ *Traffic) { v.Objective.Squatted = 0 })
 	}
 	if r := w.Objective.Refused * 100; r < 0.01 {
-		try(fmt.Sprintf("allow a refused share of %s", number(r)), "objective.refused",
+		try(fmt.Sprintf("allow a refused share of %s", Share(r)), "objective.refused",
 			func(_ *Profile, v *Workload, _ *Traffic) { v.Objective.Refused = r })
 	}
 	if wait := w.Objective.MaxWait * 5; p.WhenFull == FullWaits && wait > 0 {
-		try(fmt.Sprintf("let a PASV wait for %s", wait), "objective.max_wait",
+		try(fmt.Sprintf("let a PASV wait for %s", duration(wait.Seconds())), "objective.max_wait",
 			func(_ *Profile, v *Workload, _ *Traffic) { v.Objective.MaxWait = wait })
 	}
 	if w.Traffic != nil && w.Traffic.Abandoned > 0 && p.AbandonedHold > shortTimeout {
-		try(fmt.Sprintf("give up an abandoned PASV after %s, not %s", shortTimeout, p.AbandonedHold), "",
+		try(fmt.Sprintf("give up an abandoned PASV after %s, not %s", duration(shortTimeout.Seconds()), duration(p.AbandonedHold.Seconds())), "",
 			func(q *Profile, _ *Workload, _ *Traffic) { q.AbandonedHold = shortTimeout })
 	}
 	return all

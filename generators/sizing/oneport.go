@@ -54,18 +54,26 @@ func (s *site) whyOneFails(r Result) string {
 	if k := s.w.Objective.Squatted; k > 0 && r.Ports == 1+k {
 		return fmt.Sprintf("%s may be taken by other programs, which leaves none", plural(k, "port"))
 	}
+	competing := plural(s.w.Sessions, "session")
+	verb, served := "compete", ", which serves one at a time"
+	if s.scope != ScopePort {
+		competing, served = plural(s.w.perAddress(), "session")+" of one client address", ""
+	}
+	waits := s.scope == ScopeAddress && s.p.WhenFull == FullWaits
+	if waits {
+		verb = "queue"
+	}
 	switch {
 	case r.Binding == BoundFourTuples:
 		return "one port has too few source ports on the other side: " + s.boundWhy(r)
-	case s.scope == ScopeAddress && s.p.WhenFull == FullWaits:
-		return fmt.Sprintf("%s of one client address queue for it, and of what they ask for %s",
-			plural(s.w.perAddress(), "session"), s.lateness(1))
-	case s.scope == ScopeAddress:
-		return fmt.Sprintf("%s of one client address compete for it, and of what they ask for %s",
-			plural(s.w.perAddress(), "session"), portion(s.refused(1), "is refused", "are refused"))
+	case s.idle() > 0 && s.w.Sessions == 1:
+		return "another program may take it before the one session does"
+	case s.idle() > 0:
+		return fmt.Sprintf("%s %s for it%s, and another program may take it before any of them", competing, verb, served)
+	case waits:
+		return fmt.Sprintf("%s queue for it, and of what they ask for %s", competing, s.lateness(1))
 	default:
-		return fmt.Sprintf("%s compete for it, which serves one at a time, and of what they ask for %s",
-			plural(s.w.Sessions, "session"), portion(s.refused(1), "is refused", "are refused"))
+		return fmt.Sprintf("%s compete for it%s, and of what they ask for %s", competing, served, portion(s.refused(1), "is refused", "are refused"))
 	}
 }
 
@@ -82,5 +90,8 @@ func (s *site) boundWhy(r Result) string {
 // words. It is an upper bound where the traffic is known.
 func (s *site) lateness(ports int) string {
 	wait := duration(s.w.Objective.MaxWait.Seconds())
+	if s.load != nil && s.refused(ports) == 1 {
+		return "too many may wait longer than " + wait
+	}
 	return portion(s.refused(ports), "waits longer than "+wait, "wait longer than "+wait)
 }

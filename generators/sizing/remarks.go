@@ -115,6 +115,13 @@ func (s *site) aboutUnknown(Result) (Remark, bool) {
 	if s.p.WhenFull != FullUnknown {
 		return Remark{}, false
 	}
+	if _, known := Lookup(s.p.Name); !known {
+		return Remark{
+			Name: "unknown_server", Attribute: "server",
+			Summary: fmt.Sprintf("what %s does when it finds no port is not said", s.p.Title),
+			Detail:  "It may refuse, end the session or leave the range; the profile's when_full can say so, and pasvctl load shows it of a running server.",
+		}, true
+	}
 	return Remark{
 		Name: "unknown_server", Attribute: "server",
 		Summary: fmt.Sprintf("how %s draws and holds its ports is not documented", s.p.Title),

@@ -24,8 +24,8 @@ func (s *site) fourTuples() (Bound, bool) {
 	inUse := l.addressRate * (1 - l.abandoned) * (l.connect + l.transfer + TupleRest)
 	b := Bound{Name: BoundFourTuples}
 	b.Ports = max(1, int(math.Ceil(inUse/float64(l.clientPorts)))) + s.idle()
-	b.Why = fmt.Sprintf("the busiest address opens %s data connections/s, so that %s of its source ports are in use or rest for %s; "+
-		"it has %s for each port of the server%s", number(l.addressRate*(1-l.abandoned)), number(math.Ceil(inUse)),
+	b.Why = fmt.Sprintf("the busiest address opens %s, so that %s of its source ports are in use or rest for %s; "+
+		"it has %s for each port of the server%s", perSecond(l.addressRate*(1-l.abandoned)), number(math.Ceil(inUse)),
 		duration(TupleRest), count(l.clientPorts), s.aside())
 	return b, true
 }

@@ -38,9 +38,9 @@ func (s *site) whyTraffic(ports, sessions int, who string) string {
 	if s.scope == ScopeAddress && s.p.WhenFull == FullWaits {
 		fate = s.lateness(ports)
 	}
-	return fmt.Sprintf("%s%s ask for %s data connections/s, each of which holds a port for %s (%s): %s busy on average, "+
+	return fmt.Sprintf("%s%s ask for %s, each of which holds a port for %s (%s): %s busy on average, "+
 		"and with %s %s%s",
-		plural(sessions, "session"), who, number(rate), duration(h), s.heldUntil(), number(rate*h),
+		plural(sessions, "session"), who, perSecond(rate), duration(h), s.heldUntil(), number(rate*h),
 		plural(ports, "port"), fate, s.aside())
 }
 

@@ -30,6 +30,14 @@ func plural(n int, noun string) string {
 	return count(n) + " " + noun + "s"
 }
 
+// perSecond writes a rate of data connections.
+func perSecond(rate float64) string {
+	if rate == 1 {
+		return "1 data connection/s"
+	}
+	return number(rate) + " data connections/s"
+}
+
 // number writes x in three significant digits: 84.8, 0.05, 9.98e-7, 1,200.
 func number(x float64) string {
 	if x != 0 && math.Abs(x) < 0.001 {
@@ -88,7 +96,14 @@ func roundTo(x float64, digits int) float64 {
 	return r
 }
 
-// duration writes seconds as people do: 120ms, 2s, 2.12s, 15m0s.
+// duration writes seconds as people do: 120ms, 2s, 2.12s, 15m.
 func duration(s float64) string {
-	return time.Duration(roundTo(s, 3) * float64(time.Second)).Round(time.Microsecond).String()
+	text := time.Duration(roundTo(s, 3) * float64(time.Second)).Round(time.Microsecond).String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
