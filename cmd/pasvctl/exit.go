@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/diagnostics"
 )
 
 // The exit codes of every command.
@@ -59,7 +61,7 @@ func report(w io.Writer, err error, started bool) int {
 		}
 	}
 	if e.err != nil {
-		fmt.Fprintf(w, "pasvctl: %v\n", e.err)
+		fmt.Fprintf(w, "pasvctl: %s\n", diagnostics.Printable(e.err.Error()))
 		if e.hint != "" {
 			fmt.Fprintf(w, "hint: %s\n", e.hint)
 		}

@@ -98,10 +98,10 @@ func Text(w io.Writer, r Report) error {
 	for _, d := range diags {
 		file := sources[subjectFile(d)]
 		d = r.relocated(d)
-		d.Summary, d.Detail = printable(d.Summary), printable(d.Detail)
+		d.Summary, d.Detail = Printable(d.Summary), Printable(d.Detail)
 		files := make(map[string]*hcl.File)
 		if d.Subject != nil {
-			d.Subject.Filename = printable(d.Subject.Filename)
+			d.Subject.Filename = Printable(d.Subject.Filename)
 		}
 		if file != nil {
 			files[d.Subject.Filename], *d.Subject = excerpt(file, *d.Subject)
@@ -125,8 +125,8 @@ func subjectFile(d *hcl.Diagnostic) string {
 	return d.Subject.Filename
 }
 
-// printable is text without control characters, line breaks and tabs aside.
-func printable(text string) string {
+// Printable is text without control characters, line breaks and tabs aside.
+func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\n' && r != '\t' {
 			return '?'
@@ -135,7 +135,7 @@ func printable(text string) string {
 	}, text)
 }
 
-// harmless is printable for source text, which keeps its length so that ranges
+// harmless is Printable for source text, which keeps its length so that ranges
 // still fit.
 func harmless(text []byte) []byte {
 	if !bytes.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }) {
