@@ -84,11 +84,15 @@ func (t *transfer) send(conn net.Conn, f *os.File, from, to int64) error {
 	return nil
 }
 
-// receive copies the data connection to the file, by splice.
+// receive copies the data connection to the file: by splice, but for the first
+// bytes, since a small file is not worth a pipe.
 func (t *transfer) receive(conn net.Conn, f *os.File) error {
 	tcp, bare := conn.(*net.TCPConn)
 	if !bare {
 		return t.copyIn(f, conn)
+	}
+	if n, err := t.receiveFirst(tcp, f); err != nil || n < smallFile {
+		return err
 	}
 	for {
 		if err := t.extend(tcp.SetReadDeadline); err != nil {
@@ -105,6 +109,15 @@ func (t *transfer) receive(conn net.Conn, f *os.File) error {
 		}
 	}
 }
+
+// receiveFirst copies the first bytes, smallFile or all there are.
+func (t *transfer) receiveFirst(tcp *net.TCPConn, f *os.File) (int64, error) {
+	b := smallBuffers.Get().(*[smallFile]byte)
+	defer smallBuffers.Put(b)
+	return io.CopyBuffer(fileWriter{f}, &io.LimitedReader{R: dataConn{t, tcp}, N: smallFile}, b[:])
+}
+
+var smallBuffers = sync.Pool{New: func() any { return new([smallFile]byte) }}
 
 // extend moves the deadline on, unless the transfer was aborted: the check
 // comes second, so that an abort's own deadline is never overwritten unseen.

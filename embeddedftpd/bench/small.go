@@ -1,0 +1,260 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// crowd is many sessions that each transfer small files one after another, all
+// driven by one thread: a thread for each would cost the servers their
+// processors.
+type crowd struct {
+	epoll   int
+	members []*member
+	byFD    map[int]*member
+	stores  bool
+
+	done, refused int
+	refusal       string
+	longest       time.Duration // from an EPSV to its reply
+}
+
+// member is a session of a crowd.
+type member struct {
+	fd, data int
+	name     string
+	server   netip.AddrPort
+	source   netip.Addr
+	buf      []byte
+	asked    time.Time
+	got      int  // bytes of the file
+	replied  bool // 226
+}
+
+// payload is what a small file holds.
+var payload = bytes.Repeat([]byte("x"), 1024)
+
+// gather logs n sessions in; source gives the client address of each.
+func gather(address string, n int, stores bool, source func(int) string) (*crowd, error) {
+	c := &crowd{byFD: map[int]*member{}, stores: stores}
+	var err error
+	if c.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return nil, err
+	}
+	for i := range n {
+		s, err := login(address, source(i))
+		if err != nil {
+			c.close()
+			return nil, fmt.Errorf("session %d: %w", i, err)
+		}
+		m := &member{fd: s.fd, data: -1, name: fmt.Sprintf("small/%d", i%smallFiles), server: s.server, source: s.source}
+		c.members = append(c.members, m)
+		c.byFD[s.fd] = m
+		err = unix.EpollCtl(c.epoll, unix.EPOLL_CTL_ADD, s.fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(s.fd)})
+		if err != nil {
+			c.close()
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+func (c *crowd) close() {
+	for _, m := range c.members {
+		if m.data >= 0 {
+			unix.Close(m.data)
+		}
+		unix.Close(m.fd)
+	}
+	unix.Close(c.epoll)
+}
+
+// run keeps every session busy for the period, and lets each end the transfer
+// it is in.
+func (c *crowd) run(ctx context.Context, period time.Duration) (time.Duration, error) {
+	began := time.Now()
+	for _, m := range c.members {
+		if err := c.ask(m); err != nil {
+			return 0, err
+		}
+	}
+	busy := len(c.members)
+	events := make([]unix.EpollEvent, 256)
+	for busy > 0 {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		n, err := unix.EpollWait(c.epoll, events, patience*1000)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil || n == 0 {
+			return 0, fmt.Errorf("%d sessions wait for ever: %v", busy, err)
+		}
+		for _, e := range events[:n] {
+			m := c.byFD[int(e.Fd)]
+			var over bool
+			if m.fd == int(e.Fd) {
+				over, err = c.advance(m)
+			} else if err = c.collect(m); err == nil {
+				over = c.over(m)
+			}
+			if err != nil {
+				return 0, err
+			}
+			switch {
+			case !over:
+			case time.Since(began) >= period:
+				busy--
+			default:
+				if err := c.ask(m); err != nil {
+					return 0, err
+				}
+			}
+		}
+	}
+	return time.Since(began), nil
+}
+
+func (c *crowd) ask(m *member) error {
+	m.asked = time.Now()
+	return write(m.fd, "EPSV\r\n")
+}
+
+func write(fd int, text string) error {
+	n, err := unix.Write(fd, []byte(text))
+	if err == nil && n < len(text) {
+		err = errors.New("a command did not fit into the socket")
+	}
+	return err
+}
+
+// advance reads replies of m and does what follows. It tells whether a
+// transfer is over, or was refused.
+func (c *crowd) advance(m *member) (over bool, err error) {
+	var chunk [512]byte
+	n, err := unix.Read(m.fd, chunk[:])
+	if err != nil || n == 0 {
+		return false, fmt.Errorf("the control connection ended: %v", err)
+	}
+	m.buf = append(m.buf, chunk[:n]...)
+	for err == nil {
+		end := bytes.IndexByte(m.buf, '\n')
+		if end < 0 {
+			return over, nil
+		}
+		line := string(m.buf[:end])
+		m.buf = append(m.buf[:0], m.buf[end+1:]...)
+		if len(line) < 4 || line[3] != ' ' {
+			continue
+		}
+		switch line[:3] {
+		case "229":
+			c.longest = max(c.longest, time.Since(m.asked))
+			err = c.begin(m, line)
+		case "150", "125":
+			if c.stores {
+				err = c.deliver(m)
+			} else if err = c.collect(m); err == nil && m.data >= 0 {
+				c.byFD[m.data] = m
+				err = unix.EpollCtl(c.epoll, unix.EPOLL_CTL_ADD, m.data, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(m.data)})
+			}
+		case "226":
+			m.replied = true
+			over = c.over(m)
+		default:
+			c.refused++
+			c.refusal = line
+			c.hangUp(m)
+			over = true
+		}
+	}
+	return false, err
+}
+
+// over tells whether m has both the file and the reply.
+func (c *crowd) over(m *member) bool {
+	if !m.replied || m.data >= 0 {
+		return false
+	}
+	m.replied = false
+	c.done++
+	return true
+}
+
+// hangUp closes the data connection.
+func (c *crowd) hangUp(m *member) {
+	if m.data >= 0 {
+		delete(c.byFD, m.data)
+		unix.Close(m.data)
+		m.data = -1
+	}
+}
+
+func (c *crowd) begin(m *member, line string) error {
+	port, err := epsvPort(line)
+	if err != nil {
+		return err
+	}
+	if m.data, err = dial(netip.AddrPortFrom(m.server.Addr(), port), m.source, unix.SOCK_NONBLOCK); err != nil {
+		return err
+	}
+	verb := "RETR "
+	if c.stores {
+		verb = "STOR "
+	}
+	return write(m.fd, verb+m.name+"\r\n")
+}
+
+// deliver writes the file; it waits only where the connection is still under
+// way.
+func (c *crowd) deliver(m *member) error {
+	defer c.hangUp(m)
+	for {
+		n, err := unix.Write(m.data, payload)
+		switch {
+		case err == nil && n == len(payload):
+			return nil
+		case err == nil:
+			return fmt.Errorf("%d bytes were written", n)
+		case err != unix.EAGAIN && err != unix.EINTR && err != unix.ENOTCONN:
+			return err
+		}
+		ready, err := unix.Poll([]unix.PollFd{{Fd: int32(m.data), Events: unix.POLLOUT}}, patience*1000)
+		if ready == 0 && err == nil {
+			return errors.New("a data connection waits for ever")
+		}
+	}
+}
+
+// collect reads what is there of the file, and closes the connection at its
+// end.
+func (c *crowd) collect(m *member) error {
+	var buf [2048]byte
+	for {
+		n, err := unix.Read(m.data, buf[:])
+		switch {
+		case err == unix.EAGAIN:
+			return nil
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return fmt.Errorf("a data connection: %w", err)
+		}
+		if m.got += n; n > 0 {
+			continue
+		}
+		c.hangUp(m)
+		if m.got != len(payload) {
+			return fmt.Errorf("%d bytes of %d came", m.got, len(payload))
+		}
+		m.got = 0
+		return nil
+	}
+}
