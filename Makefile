@@ -1,8 +1,8 @@
-# make build | test | bench | lint. The tests need programs that `make test`
+# make build | test | bench | proof | lint. The tests need programs that `make test`
 # installs on a Debian machine when it runs as root; as anybody else, a test
 # that lacks one says so and skips.
 
-.PHONY: build test bench lint prepare
+.PHONY: build test bench proof lint prepare
 
 build:
 	go build -trimpath -o bin/pasvctl ./cmd/pasvctl
@@ -15,6 +15,10 @@ test: prepare
 
 bench: prepare
 	go test -run '^$$' -bench . -benchmem -timeout 30m ./...
+
+# Measures running servers beside the model, as root: some ten minutes.
+proof: prepare
+	go run ./cmd/internal/proof -o generators/sizing/PROOF.md
 
 lint:
 	.ci/lint

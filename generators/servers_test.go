@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
@@ -82,6 +83,39 @@ type holder struct {
 	*ftpSession
 	from     string
 	extended bool
+}
+
+// The old question at its plainest: vsftpd on one port. While one session holds
+// it, another one's PASV is refused and ends that session, as the model has it;
+// once the transfer is over the port serves the next.
+func TestVsftpdOnOnePortServesOneSession(t *testing.T) {
+	p, _ := sizing.Lookup("vsftpd")
+	if refused := sizing.Refused(p, sizing.Workload{Sessions: 2}, 1); refused != 1 {
+		t.Errorf("two sessions on one port: the model says %g", refused)
+	}
+	someServers(t, []string{"vsftpd"}, func(t *testing.T, server realServer) {
+		server.serve(t, realSite(server.name, func(s *plan.Site) {
+			s.Addresses = s.Addresses[:1]
+			s.DataPorts = spec.PortRange{First: 61000, Last: 61000}
+		}))
+		address := net.JoinHostPort(serverAddresses[0], "2121")
+		await(t, address)
+		for round := range 3 {
+			first, second := mustSession(t, clientAddresses[0], address), mustSession(t, clientAddresses[1], address)
+			port, err := first.passive(false)
+			if err != nil || port.Port() != 61000 {
+				t.Fatalf("round %d: the first session: %s, %v", round, port, err)
+			}
+			if port, err := second.passive(false); err == nil {
+				t.Errorf("round %d: the second session was given %s while the first holds the only port", round, port)
+			}
+			if content, err := first.retrieve("list.txt", clientAddresses[0], port, false); err != nil || content != fileContent {
+				t.Errorf("round %d: the first session: %q, %v", round, content, err)
+			}
+			first.close()
+			second.close()
+		}
+	})
 }
 
 // The caps that the range is computed for: three sessions an address, six in

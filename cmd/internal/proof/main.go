@@ -34,7 +34,7 @@ const (
 
 type options struct {
 	out, servers string
-	only         string
+	only, resume string
 	seconds      float64
 	jobs         int
 	seed         uint64
@@ -63,6 +63,7 @@ func run(ctx context.Context, args []string) error {
 	f.StringVar(&o.out, "o", "generators/sizing/PROOF.md", "write the table to `FILE`")
 	f.StringVar(&o.servers, "servers", ".ci/cache/servers", "the unpacked servers are in `DIR`")
 	f.StringVar(&o.only, "only", "", "measure only the rows that contain `TEXT`, and write them to standard output")
+	f.StringVar(&o.resume, "resume", "", "take over the rows of an interrupted run from `FILE`, its standard error")
 	f.Float64Var(&o.seconds, "seconds", 25, "measure each row for `N` seconds")
 	f.IntVar(&o.jobs, "jobs", 2, "measure `N` rows at a time")
 	f.Uint64Var(&o.seed, "seed", 1, "start the random numbers from `N`")
@@ -110,6 +111,9 @@ func (o options) measure(ctx context.Context, all []Row) ([]Measured, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	results := make([]Measured, len(all))
+	if err := o.takeOver(all, results); err != nil {
+		return nil, err
+	}
 	next := make(chan int)
 	var working sync.WaitGroup
 	var said sync.Mutex
@@ -128,16 +132,57 @@ func (o options) measure(ctx context.Context, all []Row) ([]Measured, error) {
 			}
 		})
 	}
-	for i := range all {
-		next <- i
+	for _, i := range mixed(len(all)) {
+		if results[i].Asked == 0 {
+			next <- i
+		}
 	}
 	close(next)
 	working.Wait()
 	return results, context.Cause(ctx)
 }
 
+// mixed is the order of measuring: rows from both ends of the table in turn,
+// for those beside each other load the machine alike.
+func mixed(rows int) []int {
+	var order []int
+	for i := range (rows + 1) / 2 {
+		if order = append(order, i); rows-1-i > i {
+			order = append(order, rows-1-i)
+		}
+	}
+	return order
+}
+
+// takeOver fills in the rows that an interrupted run has measured.
+func (o options) takeOver(all []Row, results []Measured) error {
+	if o.resume == "" {
+		return nil
+	}
+	text, err := os.ReadFile(o.resume)
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "| ") {
+			continue
+		}
+		m, err := parseRow(strings.TrimSpace(line))
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, line)
+		}
+		for i, r := range all {
+			if m.server == r.Server && m.Rate == r.Rate && m.ports == r.ports() {
+				m.Row, m.server, m.ports = r, "", ""
+				results[i] = m
+			}
+		}
+	}
+	return nil
+}
+
 // attempts bounds the repetitions of a disturbed row.
-const attempts = 10
+const attempts = 20
 
 // one measures a row, and anew where it was disturbed. What it came to has no
 // part in that.

@@ -36,7 +36,8 @@ const (
 // most are the bounds above which a row counts as disturbed: what they speak
 // of is the machine and the load client, and no refusal.
 const (
-	mostLate   = 0.005 // seconds behind schedule, on average
+	mostLate   = 0.002 // seconds behind schedule, on average
+	mostStall  = 0.1   // seconds behind schedule, at most
 	mostMissed = 0.005 // share of requests that no session was there for
 )
 
@@ -49,6 +50,8 @@ func disturbed(r *ftpload.Report) string {
 	switch {
 	case r.MeanLate > mostLate:
 		return fmt.Sprintf("requests came %.1f ms late on average", 1000*r.MeanLate)
+	case r.MaxLate > mostStall:
+		return fmt.Sprintf("a request came %.0f ms late", 1000*r.MaxLate)
 	case float64(missed) > mostMissed*float64(r.Asked):
 		return fmt.Sprintf("%d requests beside %d found no session", missed, r.Asked)
 	default:

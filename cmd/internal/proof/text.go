@@ -18,7 +18,7 @@ func writeTable(w io.Writer, all []Measured, seconds float64) error {
 		"{seconds}", fmt.Sprintf("%g", seconds), "{rows}", fmt.Sprint(len(all)), "{inside}", fmt.Sprint(inside),
 		"{outside}", fmt.Sprint(len(all)-inside), "{objective}", fmt.Sprintf("%g", objective),
 		"{wait}", maxWait.String(), "{connect}", connect.String(),
-		"{late}", fmt.Sprintf("%g ms", 1000*mostLate), "{missed}", fmt.Sprintf("%g %%", 100*mostMissed),
+		"{late}", fmt.Sprintf("%g ms", 1000*mostLate), "{stall}", fmt.Sprintf("%g ms", 1000*mostStall), "{missed}", fmt.Sprintf("%g %%", 100*mostMissed),
 		"{attempts}", fmt.Sprint(attempts-1),
 	).Replace(page)
 	if _, err := io.WriteString(w, text); err != nil {
@@ -39,6 +39,7 @@ How it was measured:
   namespaces of its own. A load client keeps sessions open and asks for ports in a
   Poisson stream, connects to each after {connect} on average (exponential; constant for the
   bundled daemon), fetches a small file, and compares what it got.
+- Servers and client run before the machine's other work (SCHED_RR).
 - Refused is every request that got no port of the range: a refusing reply, a
   session that died, and a port outside the range, which is what ProFTPD hands out
   when its range is full.
@@ -62,7 +63,7 @@ How it was measured:
 - The bundled daemon, with all sessions behind one address, lets a request wait {wait}
   before it refuses it; its model is a bound.
 - A row was measured again, up to {attempts} times, where requests came more than {late} late on
-  average, or where more than {missed} of them found no session: this rule was set
-  beforehand and looks at no refusal.
+  average or one of them more than {stall}, or where more than {missed} of them found
+  no session: this rule was set beforehand and looks at no refusal.
 
 `
