@@ -20,6 +20,8 @@ type Successor struct {
 	// Kill ends the successor for certain. A successor that does not do its part
 	// is ended before the server goes on alone: never do both accept.
 	Kill func()
+	// Ready, if it is not nil, is called when the successor serves.
+	Ready func()
 	// Start is how long the successor may take until it is ready (1 min).
 	Start time.Duration
 	// Patience is how long the sessions of this server may go on beside the
@@ -114,6 +116,9 @@ func (s *Server) handClients(h *handover) error {
 	s.admission.divert(func(client netip.Addr) bool { return !s.pool.Knows(client) })
 	s.pool.Divert(func(c *net.TCPConn) bool { return s.divert(h, c) })
 	s.log.Info("the successor is ready: it gets every client that has no session here", "sessions", s.admission.count())
+	if h.Ready != nil {
+		h.Ready()
+	}
 	patience := time.NewTimer(h.Patience)
 	defer patience.Stop()
 	look := time.NewTicker(50 * time.Millisecond)

@@ -1,25 +1,20 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"log/slog"
 	"net/netip"
-	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/portowner"
-	"github.com/pasvctl/pasvctl/cmd/internal/source"
 	"github.com/pasvctl/pasvctl/embeddedftpd"
 	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 	"github.com/pasvctl/pasvctl/generators/plan"
-	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // embedded is the server profile of the bundled daemon.
@@ -31,6 +26,15 @@ type server struct {
 	site             string
 	listen           []string
 	anonymous, users string
+	user, metrics    string
+	xferlog, logs    string
+	handOverTime     time.Duration
+	limits           serveLimits
+
+	account   *account
+	transfers *transferLog
+	accounts  *usersFile
+	scraped   *metricsServer
 }
 
 func newServe(s streams) *cobra.Command {
@@ -48,7 +52,13 @@ not there. Elsewhere it refuses addresses outside the site's clients. A users fi
 NAME:HASH:FOLDER or NAME:HASH:FOLDER:ro, with an argon2id or bcrypt hash.
 
 It logs to stderr, and stops on SIGTERM or SIGINT: idle sessions end at once, running
-transfers get a few seconds.`,
+transfers get a few seconds. SIGHUP reads the users file again and opens the transfer log
+anew; a certificate that changes is read without being asked. SIGUSR2 starts the program
+anew and hands over to it: no session is refused, and those that run end in their own
+time. Files that are read again must be readable for --user.
+
+Under systemd it says when it is ready, answers the watchdog and takes the listeners of a
+socket unit; see the target "systemd".`,
 		Example: "  pasvctl serve examples/quickstart --site downloads --listen 127.0.0.1:2121 --anonymous /srv/ftp",
 		Args:    exactly("FILE"),
 		RunE:    func(c *cobra.Command, args []string) error { return d.run(c.Context(), args[0]) },
@@ -58,6 +68,12 @@ transfers get a few seconds.`,
 	c.Flags().StringArrayVar(&d.listen, "listen", nil, "bind control and data ports on `ADDR:PORT` instead of the site's addresses; repeatable")
 	c.Flags().StringVar(&d.anonymous, "anonymous", "", "let anybody read `DIR`")
 	c.Flags().StringVar(&d.users, "users", "", "let the users of `FILE` log in")
+	c.Flags().StringVar(&d.user, "user", "", "go on as `NAME` once the ports are bound and the files open")
+	c.Flags().StringVar(&d.xferlog, "xferlog", "", "write a line a transferred file to `FILE`, in xferlog format")
+	c.Flags().StringVar(&d.logs, "log-format", "text", "log as `text` or json")
+	c.Flags().StringVar(&d.metrics, "metrics", "", "serve /metrics and /ready over HTTP on `ADDR:PORT`, to whoever can reach it")
+	c.Flags().DurationVar(&d.handOverTime, "hand-over-timeout", 0, "ask sessions to end that go on for `TIME` after a hand-over (default 5m)")
+	d.limits.register(c)
 	_ = c.RegisterFlagCompletionFunc("site", d.completeSite)
 	_ = c.MarkFlagDirname("anonymous")
 	return c
@@ -69,6 +85,12 @@ func (d *server) run(ctx context.Context, path string) error {
 	}
 	if d.anonymous == "" && d.users == "" {
 		return usage("write --anonymous DIR or --users FILE, or both", "nobody could log in")
+	}
+	if logFormats[d.logs] == nil {
+		return usage("write text or json", "there is no log format %q", d.logs)
+	}
+	if err := d.limits.check(); err != nil {
+		return err
 	}
 	listen, err := parseListen(d.listen)
 	if err != nil {
@@ -136,92 +158,6 @@ func parseListen(values []string) ([]netip.AddrPort, error) {
 		all = append(all, at)
 	}
 	return all, nil
-}
-
-// config is the site in the daemon's terms.
-func (d *server) config(s *plan.Site, listen []netip.AddrPort) (embeddedftpd.Config, error) {
-	cfg := embeddedftpd.Config{
-		Listen:                listen,
-		PassiveFirst:          s.DataPorts.First,
-		PassiveLast:           s.DataPorts.Last,
-		Announce:              s.Announce,
-		Clients:               s.Clients,
-		MaxSessions:           s.Concurrency.Sessions,
-		MaxSessionsPerAddress: s.Concurrency.SessionsPerAddress,
-		IPv6ClientPrefix:      s.IPv6ClientPrefix,
-		MaxWait:               s.Objective.MaxWait,
-		AnonymousRoot:         d.anonymous,
-		Log:                   slog.New(slog.NewTextHandler(d.err, nil)).With("site", s.Name),
-	}
-	if len(listen) == 0 {
-		for _, a := range s.Addresses {
-			cfg.Listen = append(cfg.Listen, netip.AddrPortFrom(a, s.Port))
-		}
-	}
-	cfg.TLS = protection(s.TLS)
-	if onLoopback(cfg.Listen) {
-		// A trial on this machine: its clients are here, the announced address
-		// is somewhere else, and so may the certificate be.
-		cfg.Clients, cfg.Announce = nil, netip.Addr{}
-		if cfg.TLS != nil && !exists(cfg.TLS.Certificate) {
-			cfg.TLS.Certificate, cfg.TLS.Key = "", ""
-		}
-	}
-	if d.users != "" {
-		text, err := source.ReadPrivate(d.users)
-		if err != nil {
-			return cfg, readableHint(d.users, err)
-		}
-		users, err := embeddedftpd.ReadUsers(bytes.NewReader(text), d.users)
-		if err != nil {
-			return cfg, failure(err, "a line is NAME:HASH:FOLDER or NAME:HASH:FOLDER:ro")
-		}
-		cfg.Users = users
-	}
-	return cfg, nil
-}
-
-// protection is a site's TLS in the daemon's terms, nil for clear text.
-func protection(t spec.TLS) *embeddedftpd.TLS {
-	if t.Mode == spec.TLSOff {
-		return nil
-	}
-	return &embeddedftpd.TLS{
-		Certificate: t.Certificate, Key: t.Key, Implicit: t.Mode == spec.TLSImplicit,
-		Required: t.Required, ReusePreferred: !t.ReuseRequired,
-	}
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return !errors.Is(err, fs.ErrNotExist)
-}
-
-func onLoopback(listen []netip.AddrPort) bool {
-	for _, at := range listen {
-		if !at.Addr().Unmap().IsLoopback() {
-			return false
-		}
-	}
-	return true
-}
-
-// serve binds the ports and serves until a signal or ctx ends it.
-func (d *server) serve(ctx context.Context, s *plan.Site, cfg embeddedftpd.Config) error {
-	ctx, stop := interruptible(ctx)
-	defer stop()
-	daemon, err := embeddedftpd.New(ctx, cfg)
-	if err != nil {
-		return bindFailure(s, cfg, err)
-	}
-	cfg.Log.Info("accepting connections", "control", joined(daemon.Addrs()), "passive", s.DataPorts.String())
-	err = daemon.Serve(ctx)
-	if err != nil {
-		cfg.Log.Error("stopped", "error", err)
-		return silent(exitFailed)
-	}
-	cfg.Log.Info("stopped")
-	return nil
 }
 
 func joined(addrs []netip.AddrPort) string {

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net/netip"
+	"os"
+
+	"github.com/pasvctl/pasvctl/embeddedftpd"
+	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+// config is the site in the daemon's terms.
+func (d *server) config(s *plan.Site, listen []netip.AddrPort) (embeddedftpd.Config, error) {
+	cfg := embeddedftpd.Config{
+		Listen:                listen,
+		PassiveFirst:          s.DataPorts.First,
+		PassiveLast:           s.DataPorts.Last,
+		Announce:              s.Announce,
+		Clients:               s.Clients,
+		MaxSessions:           s.Concurrency.Sessions,
+		MaxSessionsPerAddress: s.Concurrency.SessionsPerAddress,
+		IPv6ClientPrefix:      s.IPv6ClientPrefix,
+		MaxWait:               s.Objective.MaxWait,
+		AnonymousRoot:         d.anonymous,
+		Log:                   slog.New(logFormats[d.logs](d.err)).With("site", s.Name),
+	}
+	if len(listen) == 0 {
+		for _, a := range s.Addresses {
+			cfg.Listen = append(cfg.Listen, netip.AddrPortFrom(a, s.Port))
+		}
+	}
+	cfg.TLS = protection(s.TLS)
+	if onLoopback(cfg.Listen) {
+		// A trial on this machine: its clients are here, the announced address
+		// is somewhere else, and so may the certificate be.
+		cfg.Clients, cfg.Announce = nil, netip.Addr{}
+		if cfg.TLS != nil && !exists(cfg.TLS.Certificate) {
+			cfg.TLS.Certificate, cfg.TLS.Key = "", ""
+		}
+	}
+	d.limits.apply(&cfg)
+	return cfg, d.open(&cfg)
+}
+
+// open opens the files that the daemon needs, while it still may.
+func (d *server) open(cfg *embeddedftpd.Config) (err error) {
+	if d.user != "" {
+		if d.account, err = lookupAccount(d.user); err != nil {
+			return err
+		}
+	}
+	if d.users != "" {
+		d.accounts = &usersFile{path: d.users}
+		if err := d.accounts.read(); err != nil {
+			return err
+		}
+		cfg.Users = d.accounts
+	}
+	if d.xferlog != "" {
+		if d.transfers, err = openTransferLog(d.xferlog, d.account); err != nil {
+			return failure(err, "name a file that can be written with --xferlog")
+		}
+		cfg.TransferLog = d.transfers
+	}
+	return nil
+}
+
+// protection is a site's TLS in the daemon's terms, nil for clear text.
+func protection(t spec.TLS) *embeddedftpd.TLS {
+	if t.Mode == spec.TLSOff {
+		return nil
+	}
+	return &embeddedftpd.TLS{
+		Certificate: t.Certificate, Key: t.Key, Implicit: t.Mode == spec.TLSImplicit,
+		Required: t.Required, ReusePreferred: !t.ReuseRequired,
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+func onLoopback(listen []netip.AddrPort) bool {
+	for _, at := range listen {
+		if !at.Addr().Unmap().IsLoopback() {
+			return false
+		}
+	}
+	return true
+}

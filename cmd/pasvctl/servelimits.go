@@ -1,0 +1,48 @@
+package main
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pasvctl/pasvctl/embeddedftpd"
+)
+
+// serveLimits are the bounds of the daemon that an operator may want to set;
+// 0 is the daemon's own default.
+type serveLimits struct {
+	rate, totalRate            int64
+	loginAttempts              int
+	login, idle, stall, ending time.Duration
+	active                     bool
+}
+
+func (l *serveLimits) register(c *cobra.Command) {
+	f := c.Flags()
+	f.Int64Var(&l.rate, "rate", 0, "let each transfer carry at most `BYTES` a second")
+	f.Int64Var(&l.totalRate, "total-rate", 0, "let all transfers together carry at most `BYTES` a second")
+	f.IntVar(&l.loginAttempts, "login-attempts", 0, "close a session after `N` wrong passwords (default 3)")
+	f.DurationVar(&l.login, "login-timeout", 0, "close a session without a login after `TIME` (default 1m)")
+	f.DurationVar(&l.idle, "idle-timeout", 0, "close a session without a command after `TIME` (default 5m)")
+	f.DurationVar(&l.stall, "stall-timeout", 0, "break off a transfer that carries nothing for `TIME` (default 1m)")
+	f.DurationVar(&l.ending, "stop-timeout", 0, "let transfers go on for `TIME` when the daemon stops (default 10s)")
+	f.BoolVar(&l.active, "active", false, "let clients ask for active mode, to their own address only")
+}
+
+func (l *serveLimits) check() error {
+	for name, negative := range map[string]bool{
+		"rate": l.rate < 0, "total-rate": l.totalRate < 0, "login-attempts": l.loginAttempts < 0, "login-timeout": l.login < 0,
+		"idle-timeout": l.idle < 0, "stall-timeout": l.stall < 0, "stop-timeout": l.ending < 0,
+	} {
+		if negative {
+			return usage("0 is the default", "--%s is negative", name)
+		}
+	}
+	return nil
+}
+
+func (l *serveLimits) apply(cfg *embeddedftpd.Config) {
+	cfg.Rate, cfg.TotalRate, cfg.ActiveMode = l.rate, l.totalRate, l.active
+	cfg.MaxLoginAttempts, cfg.LoginTimeout = l.loginAttempts, l.login
+	cfg.IdleTimeout, cfg.StallTimeout, cfg.StopTimeout = l.idle, l.stall, l.ending
+}
