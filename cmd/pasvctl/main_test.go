@@ -36,10 +36,11 @@ func TestMain(m *testing.M) {
 // TestScripts runs the real main in scripts: see testdata/script.
 func TestScripts(t *testing.T) { runScripts(t, "testdata/script") }
 
-// TestClients runs curl and lftp against the real daemon.
+// TestClients runs clients against the real daemon, and plays its service manager.
 func TestClients(t *testing.T) {
 	needs.Tool(t, "curl")
 	needs.Tool(t, "lftp")
+	needs.Tool(t, "python3")
 	runScripts(t, "testdata/clients")
 }
 
