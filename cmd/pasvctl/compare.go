@@ -35,6 +35,9 @@ func comparisons(p *plan.Plan) comparison {
 	all := comparison{Version: 1, Sites: []siteComparison{}}
 	for _, s := range p.Sites {
 		c := siteComparison{Name: s.Name}
+		if s.Site.Profile != nil { // the spec's own, which is not among the known ones
+			c.Servers = append(c.Servers, forecast(s, sizing.Comparison{Profile: s.Profile, Result: s.Sizing}))
+		}
 		for _, other := range sizing.Compare(s.Profile, plan.Workload(s.Site)) {
 			c.Servers = append(c.Servers, forecast(s, other))
 		}
@@ -66,6 +69,14 @@ func writeComparisons(w io.Writer, c comparison) error {
 		if err := table(w, rows); err != nil {
 			return err
 		}
+		for _, f := range s.Servers {
+			if f.Error == "" {
+				continue
+			}
+			if _, err := fmt.Fprint(w, explain.Wrap(f.Server+": "+f.Error, prose(w), "  ", "    ")); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -76,7 +87,7 @@ func (f serverForecast) row() []string {
 		name = "* " + f.Server
 	}
 	if f.Error != "" {
-		return []string{name, "-", f.Error}
+		return []string{name, "-", "no range, see below", "-", "no"}
 	}
 	one := "no"
 	if f.OnePort {

@@ -25,12 +25,12 @@ type Explanation struct {
 	Sections  []Section `json:"sections"`
 	// Sensitivity has the figure that matters most first, Advice the largest
 	// saving.
-	Sensitivity  []Influence `json:"sensitivity"`
-	Remarks      []Remark    `json:"remarks"`
-	Advice       []Advice    `json:"advice"`
-	Servers      []Need      `json:"servers"`
-	RulesOfThumb []Rule      `json:"rules_of_thumb"`
-	Theft        Theft       `json:"theft"`
+	Sensitivity  []plan.Influence `json:"sensitivity"`
+	Remarks      []plan.Remark    `json:"remarks"`
+	Advice       []Advice         `json:"advice"`
+	Servers      []Need           `json:"servers"`
+	RulesOfThumb []Rule           `json:"rules_of_thumb"`
+	Theft        Theft            `json:"theft"`
 	// Ceiling is how many data connections a second one port would carry of
 	// one client address at most; 0 where the traffic is not known.
 	Ceiling float64 `json:"one_port_ceiling"`

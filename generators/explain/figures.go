@@ -1,28 +1,9 @@
 package explain
 
 import (
+	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/sizing"
 )
-
-// Influence is the range with a figure of the spec 30 % smaller and 30 %
-// larger; where there is no such range, an error instead.
-type Influence struct {
-	Attribute string `json:"attribute"`
-	Less      int    `json:"less,omitempty"`
-	LessError string `json:"less_error,omitempty"`
-	More      int    `json:"more,omitempty"`
-	MoreError string `json:"more_error,omitempty"`
-}
-
-// Remark is something that the site's owner should know and that is no
-// mistake.
-type Remark struct {
-	Name      string `json:"name"`
-	Attribute string `json:"attribute"`
-	Serious   bool   `json:"serious"`
-	Summary   string `json:"summary"`
-	Detail    string `json:"detail"`
-}
 
 // Advice is a change that shrinks the range.
 type Advice struct {
@@ -61,19 +42,15 @@ type Theft struct {
 
 // figures fills in what the sections say in prose.
 func (t *teller) figures(e *Explanation) {
-	e.Sensitivity, e.Remarks, e.Advice = []Influence{}, []Remark{}, []Advice{}
-	for _, i := range t.doubt {
-		e.Sensitivity = append(e.Sensitivity, Influence{i.Attribute, i.Less, text(i.LessErr), i.More, text(i.MoreErr)})
-	}
-	for _, r := range t.s.Remarks {
-		e.Remarks = append(e.Remarks, Remark(r))
-	}
+	e.Sensitivity, e.Remarks, e.Advice = plan.Influences(t.doubt), plan.Remarks(t.s.Remarks), []Advice{}
 	for _, a := range t.advice {
 		e.Advice = append(e.Advice, Advice(a))
 	}
 	for _, c := range t.compared {
-		need := Need{Server: c.Profile.Name, Error: text(c.Err)}
-		if c.Err == nil {
+		need := Need{Server: c.Profile.Name}
+		if c.Err != nil {
+			need.Error = c.Err.Error()
+		} else {
 			need.Ports, need.Binding = c.Result.Ports, c.Result.Binding
 		}
 		e.Servers = append(e.Servers, need)
@@ -83,11 +60,4 @@ func (t *teller) figures(e *Explanation) {
 	}
 	e.Theft = Theft(t.odds)
 	e.Ceiling = sizing.Ceiling(t.s.Profile, t.w)
-}
-
-func text(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
 }

@@ -28,13 +28,13 @@ type siteJSON struct {
 	Pinned      bool        `json:"pinned"`
 	OnePort     onePortJSON `json:"one_port"`
 	// Sensitivity has the input that matters most first.
-	Sensitivity []influenceJSON `json:"sensitivity"`
-	Remarks     []remarkJSON    `json:"remarks"`
+	Sensitivity []Influence `json:"sensitivity"`
+	Remarks     []Remark    `json:"remarks"`
 }
 
-// influenceJSON is the range with an input 30 % smaller and 30 % larger; where
+// Influence is, in JSON, the range with an input 30 % smaller and 30 % larger; where
 // there is no such range, an error instead.
-type influenceJSON struct {
+type Influence struct {
 	Attribute string `json:"attribute"`
 	Less      int    `json:"less,omitempty"`
 	LessError string `json:"less_error,omitempty"`
@@ -42,7 +42,9 @@ type influenceJSON struct {
 	MoreError string `json:"more_error,omitempty"`
 }
 
-type remarkJSON struct {
+// Remark is, in JSON, something that a site's owner should know and that is no
+// mistake.
+type Remark struct {
 	Name      string `json:"name"`
 	Attribute string `json:"attribute"`
 	Serious   bool   `json:"serious"`
@@ -93,14 +95,6 @@ func (s *Site) json(doubts []sizing.Influence) siteJSON {
 	for _, b := range s.Sizing.Bounds {
 		bounds = append(bounds, boundJSON(b))
 	}
-	influences := make([]influenceJSON, 0, len(doubts))
-	for _, d := range doubts {
-		influences = append(influences, influenceJSON{d.Attribute, d.Less, text(d.LessErr), d.More, text(d.MoreErr)})
-	}
-	remarks := make([]remarkJSON, 0, len(s.Remarks))
-	for _, r := range s.Remarks {
-		remarks = append(remarks, remarkJSON(r))
-	}
 	return siteJSON{
 		Name:        s.Name,
 		Host:        s.Host.Name,
@@ -112,14 +106,32 @@ func (s *Site) json(doubts []sizing.Influence) siteJSON {
 		Refused:     s.Refused,
 		Pinned:      s.Pinned,
 		OnePort:     onePortJSON(s.Sizing.OnePort),
-		Sensitivity: influences,
-		Remarks:     remarks,
+		Sensitivity: Influences(doubts),
+		Remarks:     Remarks(s.Remarks),
 	}
 }
 
-func text(err error) string {
-	if err == nil {
-		return ""
+// Influences are a site's sensitivities in JSON's form, in the same order.
+func Influences(doubts []sizing.Influence) []Influence {
+	all := make([]Influence, 0, len(doubts))
+	for _, d := range doubts {
+		i := Influence{Attribute: d.Attribute, Less: d.Less, More: d.More}
+		if d.LessErr != nil {
+			i.LessError = d.LessErr.Error()
+		}
+		if d.MoreErr != nil {
+			i.MoreError = d.MoreErr.Error()
+		}
+		all = append(all, i)
 	}
-	return err.Error()
+	return all
+}
+
+// Remarks are a site's remarks in JSON's form.
+func Remarks(remarks []sizing.Remark) []Remark {
+	all := make([]Remark, 0, len(remarks))
+	for _, r := range remarks {
+		all = append(all, Remark(r))
+	}
+	return all
 }
