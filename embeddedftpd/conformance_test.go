@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -30,7 +31,13 @@ var transports = []transport{{name: "v4"}, {name: "v6", v6: true}, {name: "TLS 1
 
 // operations are what a client is asked to do. After each the files on both
 // sides are compared: a client's exit code alone proves nothing.
-var operations = []string{"download", "upload", "resume down", "resume up", "mirror", "rename", "delete", "names", "empty"}
+var operations = []string{"download", "upload", "resume down", "resume up", "mirror", "rename", "delete", "names", "empty", "5 GiB"}
+
+// hugeSize is beyond what 32 bits count. Of a file of that size clients fetch
+// the end, hugeEnd, since they have the rest already.
+const hugeSize = 5 << 30
+
+var hugeEnd = strings.Repeat("the end ", 1000)
 
 // oddName has a space, and characters of two and three bytes.
 const oddName = "ümläut/日本 x.txt"
@@ -47,177 +54,13 @@ func (r remote) url(scheme, name string) string {
 	return u.String()
 }
 
-// program is a client: the command line and the standard input by which it
-// does an operation, nil where it cannot.
-type program struct {
-	name string
-	tool string
-	do   func(op string, r remote) (args []string, stdin string)
-	// cannot names the transports that the client does not have.
-	cannot []string
-	// foreign names those on which it does not resume its control connection's
-	// TLS session, and needs session reuse merely preferred.
-	foreign []string
-}
-
-var programs = []program{
-	{name: "curl", tool: "curl", do: curlDo, foreign: []string{"TLS 1.2"}},
-	{name: "lftp", tool: "lftp", do: lftpDo},
-	{name: "Python ftplib", tool: "python3", do: pythonDo, foreign: []string{"TLS 1.2", "TLS 1.3"}},
-	{name: "GNU Wget", tool: "wget", do: wgetDo},
-	{name: "tnftp", tool: "tnftp", do: tnftpDo, cannot: []string{"TLS 1.2", "TLS 1.3"}},
-	{name: "NcFTP", tool: "ncftpget", do: ncftpDo, cannot: []string{"v6", "TLS 1.2", "TLS 1.3"}},
-}
-
-func curlDo(op string, r remote) ([]string, string) {
-	args := []string{"curl", "-sSg", "--max-time", "20"}
-	if r.version != "" {
-		args = append(args, "--ssl-reqd", "-k", "--tlsv"+r.version, "--tls-max", r.version)
-	}
-	at := func(name string) string { return r.url("ftp", name) }
-	switch op {
-	case "download":
-		args = append(args, "-o", "out", at("big"))
-	case "upload":
-		args = append(args, "-T", "local", at("up"))
-	case "resume down":
-		args = append(args, "-C", "-", "-o", "part", at("big"))
-	case "resume up":
-		args = append(args, "-C", "-", "-T", "local", at("rpart"))
-	case "rename":
-		args = append(args, "-Q", "RNFR old", "-Q", "RNTO new", "-l", at(""))
-	case "delete":
-		args = append(args, "-Q", "DELE del", "-l", at(""))
-	case "names":
-		args = append(args, "-o", "odd", at(oddName))
-	case "empty":
-		args = append(args, "-o", "empty-out", at("empty"), "--next", "-sSgk", "-T", "empty-local", at("empty-up"))
-		if r.version != "" {
-			args = append(args, "--ssl-reqd", "--tlsv"+r.version, "--tls-max", r.version)
-		}
-	default:
-		return nil, ""
-	}
-	return args, ""
-}
-
-func lftpDo(op string, r remote) ([]string, string) {
-	script := map[string]string{
-		"download": "get big -o out", "upload": "put local -o up", "resume down": "get -c big -o part",
-		"resume up": "put -c local -o rpart", "mirror": "mirror / tree", "rename": "mv old new", "delete": "rm del",
-		"names": "get '" + oddName + "' -o odd", "empty": "get empty -o empty-out; put empty-local -o empty-up",
-	}[op]
-	tls := "set ftp:ssl-allow no; "
-	if r.version != "" {
-		tls = "set ssl:verify-certificate no; set ftp:ssl-force yes; set ftp:ssl-protect-data yes; " +
-			"set ssl:priority NORMAL:-VERS-ALL:+VERS-TLS" + r.version + "; "
-	}
-	return []string{"lftp", "--norc", "-c", "set cmd:fail-exit yes; set net:max-retries 1; set net:timeout 10; " + tls +
-		fmt.Sprintf("open -u user,secret -p %s ftp://%s; ", r.port, bracketed(r.host)) + script}, ""
-}
-
-func bracketed(host string) string {
-	if strings.Contains(host, ":") {
-		return "[" + host + "]"
-	}
-	return host
-}
-
-const pythonMatrix = `
-import ftplib, os, ssl, sys
-host, port, version, op, odd = sys.argv[1:]
-if version:
-    ctx = ssl._create_unverified_context()
-    ctx.minimum_version = ctx.maximum_version = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}[version]
-    f = ftplib.FTP_TLS(context=ctx, timeout=15)
-else:
-    f = ftplib.FTP(timeout=15)
-f.connect(host, int(port)); f.login("user", "secret")
-if version: f.prot_p()
-def get(name, to, mode="wb", rest=None):
-    with open(to, mode) as out: f.retrbinary("RETR " + name, out.write, rest=rest)
-def put(frm, name, rest=None):
-    with open(frm, "rb") as src:
-        src.seek(rest or 0); f.storbinary("STOR " + name, src, rest=rest)
-if op == "download": get("big", "out")
-elif op == "upload": put("local", "up")
-elif op == "resume down": get("big", "part", "ab", os.path.getsize("part"))
-elif op == "resume up": f.voidcmd("TYPE I"); put("local", "rpart", f.size("rpart"))
-elif op == "rename": f.rename("old", "new")
-elif op == "delete": f.delete("del")
-elif op == "names": get(odd, "odd")
-elif op == "empty": get("empty", "empty-out"); put("empty-local", "empty-up")
-f.quit()
-`
-
-func pythonDo(op string, r remote) ([]string, string) {
-	if op == "mirror" {
-		return nil, ""
-	}
-	return []string{"python3", "-c", pythonMatrix, r.host, r.port, r.version, op, oddName}, ""
-}
-
-func wgetDo(op string, r remote) ([]string, string) {
-	args, scheme := []string{"wget", "-q", "--tries=1", "--timeout=10", "--restrict-file-names=nocontrol"}, "ftp"
-	if r.version != "" {
-		scheme = "ftps"
-		args = append(args, "--no-check-certificate", "--secure-protocol=TLSv1_"+r.version[2:])
-	}
-	switch op {
-	case "download":
-		return append(args, "-O", "out", r.url(scheme, "big")), ""
-	case "resume down":
-		return append(args, "-c", "-O", "part", r.url(scheme, "big")), ""
-	case "names":
-		return append(args, "-O", "odd", r.url(scheme, oddName)), ""
-	case "mirror":
-		return append(args, "-r", "-l", "9", "-nH", "-P", "tree", r.url(scheme, "")), ""
-	}
-	return nil, ""
-}
-
-func tnftpDo(op string, r remote) ([]string, string) {
-	script := map[string]string{
-		"download": "get big out", "upload": "put local up", "resume down": "reget big part",
-		"resume up": "restart 12345\nput local rpart", "rename": "rename old new", "delete": "delete del",
-		"names": "get \"" + oddName + "\" odd", "empty": "get empty empty-out\nput empty-local empty-up",
-	}[op]
-	if script == "" {
-		return nil, ""
-	}
-	return []string{"tnftp", "-inpV", r.host, r.port}, "user user secret\nbinary\n" + script + "\nquit\n"
-}
-
-func ncftpDo(op string, r remote) ([]string, string) {
-	login := []string{"-u", "user", "-p", "secret", "-P", r.port}
-	call := func(tool string, args ...string) ([]string, string) {
-		return append(append([]string{tool}, login...), args...), ""
-	}
-	switch op {
-	case "download":
-		return call("ncftpget", "-C", r.host, "big", "out")
-	case "resume down":
-		return call("ncftpget", "-C", "-z", r.host, "big", "part")
-	case "upload":
-		return call("ncftpput", "-C", r.host, "local", "up")
-	// No "resume up": after REST it sends the file from its beginning.
-	case "mirror":
-		return call("ncftpget", "-R", r.host, "tree", "/.")
-	case "names":
-		return call("ncftpget", "-C", r.host, oddName, "odd")
-	case "rename", "delete":
-		script := map[string]string{"rename": "rename old new\n", "delete": "rm del\n"}[op]
-		args, _ := call("ncftp", r.host)
-		return args, script
-	}
-	return nil, ""
-}
-
 // TestConformance lets clients that nobody here wrote do what they can, and
 // holds the matrix in README.md to the outcome.
 func TestConformance(t *testing.T) {
 	for _, p := range programs {
-		needs.Tool(t, p.tool)
+		if p.library == nil {
+			needs.Tool(t, p.tool)
+		}
 	}
 	var matrix strings.Builder
 	matrix.WriteString("| client | " + strings.Join(operations, " | ") + " |\n| --- |" + strings.Repeat(" --- |", len(operations)) + "\n")
@@ -226,13 +69,10 @@ func TestConformance(t *testing.T) {
 		for _, op := range operations {
 			var cell []string
 			for _, tr := range transports {
-				if slices.Contains(p.cannot, tr.name) {
+				if !p.can(op, tr) {
 					continue
 				}
-				if args, _ := p.do(op, remote{transport: tr}); args == nil {
-					continue
-				}
-				ok := t.Run(p.tool+"/"+op+"/"+tr.name, func(t *testing.T) { conform(t, p, op, tr) })
+				ok := t.Run(p.name+"/"+op+"/"+tr.name, func(t *testing.T) { conform(t, p, op, tr) })
 				if ok {
 					cell = append(cell, strings.TrimPrefix(tr.name, "TLS "))
 				}
@@ -258,6 +98,10 @@ func conform(t *testing.T, p program, op string, tr transport) {
 		ts.file(t, name, text)
 	}
 	dir := t.TempDir()
+	if op == "5 GiB" {
+		writeHuge(t, filepath.Join(ts.root, "huge"), hugeEnd)
+		writeHuge(t, filepath.Join(dir, "huge"), "")
+	}
 	for name, text := range map[string]string{"local": content, "part": content[:1000], "empty-local": ""} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -272,8 +116,13 @@ func conform(t *testing.T, p program, op string, tr transport) {
 	}
 	r := remote{transport: tr}
 	r.host, r.port, _ = net.SplitHostPort(addr)
-	args, stdin := p.do(op, r)
-	output := runProgram(t, dir, args, stdin)
+	var output string
+	if p.library != nil {
+		output = fmt.Sprint(p.library(op, r, dir))
+	} else {
+		args, stdin := p.do(op, r)
+		output = runProgram(t, dir, args, stdin)
+	}
 	same := func(path, want string) {
 		t.Helper()
 		if got, err := os.ReadFile(path); err != nil || string(got) != want {
@@ -309,7 +158,44 @@ func conform(t *testing.T, p program, op string, tr transport) {
 	case "empty":
 		same(local("empty-out"), "")
 		same(far("empty-up"), "")
+	case "5 GiB":
+		if got := endOf(t, local("huge")); got != hugeEnd {
+			t.Errorf("behind %d bytes are %d, or others: %s", hugeSize, len(got), output)
+		}
 	}
+}
+
+// writeHuge writes a sparse file of hugeSize and what follows.
+func writeHuge(t *testing.T, name, end string) {
+	t.Helper()
+	f, err := os.Create(name)
+	if err == nil {
+		err = f.Truncate(hugeSize)
+	}
+	if err == nil {
+		_, err = f.WriteAt([]byte(end), hugeSize)
+	}
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// endOf reads what follows hugeSize bytes.
+func endOf(t *testing.T, name string) string {
+	t.Helper()
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	end, err := io.ReadAll(io.NewSectionReader(f, hugeSize, 1<<20))
+	if err != nil {
+		t.Error(err)
+	}
+	return string(end)
 }
 
 // runProgram runs a client, whose exit code is passed over: some of them end
