@@ -10,23 +10,31 @@ import (
 )
 
 func init() {
-	register(Kind{Name: "systemd", New: func() Target { return &systemd{Program: "/usr/bin/pasvctl"} }})
+	register(Kind{Name: "systemd", New: func() Target { return &systemd{Program: "/usr/bin/pasvctl", Spec: "/etc/pasvctl", User: "ftp"} }})
 }
 
 // systemd renders a unit for each host that puts the rules which were applied
-// last into force at boot, before there is a network.
+// last into force at boot, before there is a network, and units for each site
+// that the bundled daemon serves.
 type systemd struct {
 	// Program is where pasvctl is installed, as an absolute path.
 	Program string `hcl:"program,optional"`
+	// Spec is where the spec is on the host, as an absolute path.
+	Spec string `hcl:"spec,optional"`
+	// User is who the daemon runs as.
+	User string `hcl:"user,optional"`
 
 	ProgramRange hcl.Range `hcl:"program,attr_value_range"`
+	SpecRange    hcl.Range `hcl:"spec,attr_value_range"`
+	UserRange    hcl.Range `hcl:"user,attr_value_range"`
 }
 
 // unitProgram are paths that systemd.service(5) takes as they are, without
 // quotes and specifiers.
 var unitProgram = regexp.MustCompile(`^(/[A-Za-z0-9_.+-]+)+$`)
 
-// Files renders DIR/HOST/pasvctl-rules.service.
+// Files renders DIR/HOST/pasvctl-rules.service, and for a served site
+// DIR/HOST/pasvctl-SITE.service and pasvctl-SITE.socket.
 func (s *systemd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	if !unitProgram.MatchString(s.Program) {
 		return nil, hcl.Diagnostics{{
@@ -36,6 +44,9 @@ func (s *systemd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 			Subject:  &s.ProgramRange,
 		}}
 	}
+	if diags := s.wrong(); diags.HasErrors() {
+		return nil, diags
+	}
 	var files []File
 	for _, h := range p.Hosts {
 		files = append(files, render(h.Name+"/pasvctl-rules.service", "systemd/pasvctl-rules.service.tmpl", map[string]any{
@@ -43,6 +54,11 @@ func (s *systemd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 			"Host":    h.Name,
 			"Program": s.Program,
 		}))
+		for _, site := range h.Sites {
+			if site.Server == "embedded" {
+				files = append(files, s.served(p, site)...)
+			}
+		}
 	}
 	return files, nil
 }

@@ -36,7 +36,7 @@ func TestSystemdTakesTheUnit(t *testing.T) {
 func renderUnit(t *testing.T, program string) []byte {
 	t.Helper()
 	p := &plan.Plan{SpecName: "boot", Hosts: []*plan.Host{{Host: &spec.Host{Name: "edge1"}}}}
-	files, diags := (&systemd{Program: program}).Files(p)
+	files, diags := (&systemd{Program: program, Spec: "/etc/pasvctl", User: "ftp"}).Files(p)
 	if diags.HasErrors() || len(files) != 1 {
 		t.Fatal(files, diags)
 	}
@@ -45,7 +45,7 @@ func renderUnit(t *testing.T, program string) []byte {
 
 func TestSystemdRefusesPathsThatAUnitReadsOtherwise(t *testing.T) {
 	for _, program := range []string{"", "pasvctl", "/usr/bin/pasv ctl", "/usr/bin/%h", "/usr/bin/a\nExecStop=/bin/b", "/", "/usr//bin/pasvctl", "-/usr/bin/pasvctl"} {
-		if _, diags := (&systemd{Program: program}).Files(&plan.Plan{}); !diags.HasErrors() {
+		if _, diags := (&systemd{Program: program, Spec: "/etc/pasvctl", User: "ftp"}).Files(&plan.Plan{}); !diags.HasErrors() {
 			t.Errorf("%q passed", program)
 		}
 	}

@@ -1,5 +1,5 @@
 host "edge1" {
-  addresses = ["203.0.113.10"]
+  addresses = ["203.0.113.10", "2001:db8::10"]
 }
 
 site "downloads" {
@@ -10,6 +10,17 @@ site "downloads" {
   concurrency {
     sessions             = 20
     sessions_per_address = 5
+  }
+}
+
+site "orders" {
+  host   = "edge1"
+  server = "embedded"
+  port   = 2121
+
+  concurrency {
+    sessions             = 400
+    sessions_per_address = 3
   }
 }
 

@@ -8,3 +8,9 @@ site "downloads" {
   data_ports = "61000-61092"
   ports      = 93
 }
+
+site "orders" {
+  host       = "edge1"
+  data_ports = "61093-61095"
+  ports      = 3
+}
