@@ -35,10 +35,12 @@ interval over independent replications; shares too rare to be seen directly are
 multiplied by importance splitting. The same seed gives the same numbers.
 
 A site whose number by the model lies outside the interval is marked, and ends with
-exit code 2. Where sessions queue for a port, or a server looks at neighbouring ports
-only, the model gives an upper bound, which may lie above the interval. The shape of the
-holds makes no difference to refusals, and it does to waits: there the model takes the
-connect time as constant.`,
+exit code 2. Where sessions queue for a port, where a client asks with several at once,
+or where a server looks at neighbouring ports only, the model errs on the safe side and
+may lie above the interval. The shape of the holds makes no difference to refusals of
+single requests. It does to waits, for which the model takes the connect time as
+constant, and to several requests at once, for which it takes holds as exponential:
+constant ones, which all end together, refuse more.`,
 		Example: "  pasvctl simulate examples/fleet\n  pasvctl simulate examples/quickstart downloads --ports 1000 --shape lognormal",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 2 {
@@ -157,10 +159,11 @@ func (d *simulator) site(ctx context.Context, s *plan.Site, report func(done, to
 	}, nil
 }
 
-// upperBound tells whether the model's share is an upper bound, not the share
-// itself: of waits that are too long, and of draws of neighbouring ports.
+// upperBound tells whether the model may lie above the share itself: for waits
+// that are too long, for requests in the same instant, whose holds are a mixture
+// and not quite exponential, and for draws of neighbouring ports.
 func upperBound(p sizing.Profile, w sizing.Workload) bool {
-	return queues(p, w) || p.Pick == sizing.PickScanPartial
+	return queues(p, w) || w.Traffic != nil && w.Traffic.Parallel > 1 || p.Pick == sizing.PickScanPartial
 }
 
 // queues tells whether what is refused is what waited too long for a port.
