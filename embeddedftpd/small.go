@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
@@ -17,6 +18,9 @@ import (
 // send buffer (tcp_wmem: 16 KiB), so that nothing waits; should it wait all the
 // same, the transfer goes on in the ordinary way after smallWait.
 const smallFile = 8 << 10
+
+// soonEnough is how long the data connection may be late.
+const soonEnough = time.Millisecond
 
 var smallWait = 10 * time.Millisecond
 
@@ -43,6 +47,14 @@ func (s *session) sendAtOnce(t *transfer, f *os.File, left int64) bool {
 		return false
 	}
 	conn, err := r.Accept(ended)
+	if errors.Is(err, context.Canceled) {
+		// A client connects before it sends the command, so the connection is most
+		// likely on its way through the pool: let that run first.
+		runtime.Gosched()
+		soon, cancel := context.WithTimeout(s.ctx, soonEnough)
+		conn, err = r.Accept(soon)
+		cancel()
+	}
 	if err != nil {
 		return false
 	}
