@@ -102,6 +102,9 @@ func (t *teller) shrink() []string {
 		}
 		text = append(text, line)
 	}
+	if t.s.Sizing.Ports == 1 {
+		return []string{"Nothing: no range is smaller than one port."}
+	}
 	if len(text) == 0 {
 		return []string{"Nothing that is known here."}
 	}

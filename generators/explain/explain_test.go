@@ -100,7 +100,8 @@ var says = map[string][]string{
 	},
 	"pureftpd":       {"61000-61799, which is 800 ports", "until its next PASV or the session's end", "- server: 800 ports, and it binds: ", "refuses the transfer"},
 	"embedded-clear": {"which is 50 ports", "by client address and port", "waits its turn, up to 1s"},
-	"embedded-tls":   {"Its range of passive ports is 61000, which is 1 port.", "by their TLS session", "One port is enough here: "},
+	"embedded-tls": {"Its range of passive ports is 61000, which is 1 port.", "by their TLS session", "One port is enough here: ",
+		"It refuses none of the data connections;", "Verdict: one port works here", "Nothing: no range is smaller than one port."},
 	"appliance": {
 		// Engset's formula for 200 sources, 2.4 Erlang, one port: 70.7 %.
 		"Acme Appliance goes by the server port alone", "it would refuse 70.7 % of the data connections.",

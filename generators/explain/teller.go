@@ -68,7 +68,7 @@ func be(n int) string {
 func (t *teller) refusedNow() string {
 	asked := t.s.Objective.Refused
 	text := fmt.Sprintf("It refuses %s of the data connections; at most %s may be refused.", sizing.Share(t.s.Refused), sizing.Share(asked))
-	if t.worst() && t.s.Concurrency.Sessions > 1 {
+	if t.worst() && t.s.Concurrency.Sessions > 1 && t.w.ScopeOn(t.s.Profile) != sizing.ScopeTLS {
 		text = fmt.Sprintf("While every other session holds a port, it refuses %s of the data connections that are asked for; at most %s may be refused.",
 			sizing.Share(t.s.Refused), sizing.Share(asked))
 	}
