@@ -1,12 +1,23 @@
 package packets_test
 
 import (
+	"flag"
 	"net/netip"
 	"testing"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
 	"github.com/pasvctl/pasvctl/cmd/needs"
 )
+
+// TestMain runs more tests side by side than there are processors: they mostly
+// wait for silence.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
+		_ = parallel.Value.Set("8")
+	}
+	m.Run()
+}
 
 var (
 	client4 = addr("192.0.2.7")

@@ -46,7 +46,6 @@ func (t *trial) remembered(control []running) error {
 			break
 		}
 	}
-	left := map[session]time.Duration{}
 	for _, r := range control {
 		s := sessionOf(r.site, r.From)
 		t.model.established(s)
@@ -58,7 +57,6 @@ func (t *trial) remembered(control []running) error {
 			if sessionOf(r.site, m.Client) != s {
 				continue
 			}
-			left[s] = m.Left
 			got = m.Left.String() + " left"
 			// The kernel counts down in whole seconds, rounded down.
 			if m.Left >= (wait-latest).Truncate(time.Second) && m.Left <= (wait-since).Truncate(time.Second) {
