@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/pasvctl/pasvctl/cmd/needs"
+	"github.com/pasvctl/pasvctl/cmd/realserver"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
@@ -33,27 +34,26 @@ const (
 	certificate = "/etc/ssl/private/pure-ftpd.pem" // one file with both, where Pure-FTPd looks
 	oddPath     = `/etc/ssl/a "b" #c=d\e 'f'.pem`
 	fileContent = "what the shop sells\n"
-	// A password hash of "secret", in the format of shadow(5).
-	shadowHash = "$6$pasvctl$ntj4iJjpwr5LciZGs1xt8fWDAZha8NjlN234wN39IeL5grM8eb.IO52Vb/hUiQ841M4V21sQfZmyA6jFtfhNU0"
 )
 
-// realServer is a server as its Debian package installs it and where its
-// configuration goes.
+// realServer is a server as its Debian package installs it, and what renders
+// its configuration.
 type realServer struct {
-	name, unpacked string
-	target         Target
-	install        func(file string) string // where a rendered file goes
-	start          []string
+	realserver.Server
+	name   string
+	target Target
 }
 
 var realServers = []realServer{
-	{"vsftpd", "vsftpd", &vsftpd{}, func(file string) string { return "/etc/vsftpd.conf" },
-		[]string{"vsftpd", "/etc/vsftpd.conf"}},
-	{"proftpd", "proftpd", &proftpd{}, func(file string) string { return "/etc/proftpd/proftpd.conf" },
-		[]string{"proftpd", "--nodaemon", "--config", "/etc/proftpd/proftpd.conf"}},
-	{"pureftpd", "pure-ftpd", &pureftpd{}, func(file string) string {
-		return "/etc/pure-ftpd/conf/" + filepath.Base(file)
-	}, []string{"pure-ftpd-wrapper"}},
+	realServerOf("vsftpd", &vsftpd{}), realServerOf("proftpd", &proftpd{}), realServerOf("pureftpd", &pureftpd{}),
+}
+
+func realServerOf(name string, target Target) realServer {
+	server, known := realserver.Lookup(name)
+	if !known {
+		panic("no such server: " + name)
+	}
+	return realServer{server, name, target}
 }
 
 // inNamespaces runs the calling test once more in network, mount and process
@@ -66,16 +66,15 @@ func inNamespaces(t *testing.T, server realServer) bool {
 		return true
 	}
 	needs.Root(t)
-	unshare := needs.Tool(t, "unshare")
+	needs.Tool(t, "unshare")
 	needs.Tool(t, "ip")
-	root, err := filepath.Abs(needs.Server(t, server.unpacked))
+	root, err := filepath.Abs(needs.Server(t, server.Unpacked))
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, unshare, "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
-		"--propagation", "private", os.Args[0], "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.v")
+	cmd := realserver.Isolated(ctx, os.Args[0], "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.v")
 	cmd.Env = append(os.Environ(), inside+"="+root)
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
@@ -87,9 +86,15 @@ func inNamespaces(t *testing.T, server realServer) bool {
 // serve installs a rendered plan over the unpacked server and starts it.
 func (server realServer) serve(t *testing.T, p *plan.Plan) {
 	t.Helper()
-	layOver(t, os.Getenv(inside))
+	if err := realserver.LayOver(os.Getenv(inside)); err != nil {
+		t.Fatal(err)
+	}
+	write(t, realserver.Home+"/list.txt", fileContent, 0o644)
+	writeCertificate(t)
 	for path, content := range mustFiles(t, server.target, p) {
-		write(t, server.install(path), content, 0o644)
+		if err := server.Install(path, []byte(content)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, address := range append(append([]string{}, serverAddresses...), clientAddresses...) {
 		bits := "/32"
@@ -98,15 +103,13 @@ func (server realServer) serve(t *testing.T, p *plan.Plan) {
 		}
 		run(t, "ip", "address", "add", address+bits, "dev", "lo")
 	}
-	run(t, "ip", "link", "set", "lo", "up")
 
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), server.start[0], server.start[1:]...)
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
+	cmd, err := server.Start(t.Context(), log)
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -119,30 +122,6 @@ func (server realServer) serve(t *testing.T, p *plan.Plan) {
 			}
 		}
 	})
-}
-
-// layOver makes this mount namespace look like a machine with the server
-// installed and one user, shop, in it.
-func layOver(t *testing.T, root string) {
-	t.Helper()
-	const scratch = "/mnt" // a TempDir could not be removed while it is mounted
-	run(t, "mount", "-t", "tmpfs", "tmpfs", scratch)
-	for _, dir := range []string{"/etc", "/usr"} {
-		upper, work := scratch+dir+".upper", scratch+dir+".work"
-		run(t, "mkdir", upper, work)
-		run(t, "mount", "-t", "overlay", "overlay", "-o",
-			"lowerdir="+root+dir+":"+dir+",upperdir="+upper+",workdir="+work, dir)
-	}
-	for _, dir := range []string{"/run", "/var/log", "/home"} {
-		run(t, "mount", "-t", "tmpfs", "tmpfs", dir)
-	}
-	run(t, "mkdir", "-p", "/run/vsftpd/empty", "/run/pure-ftpd", "/var/log/proftpd", "/var/log/pure-ftpd", "/home/shop")
-	appendTo(t, "/etc/passwd", "shop:x:2000:2000::/home/shop:/bin/sh\nproftpd:x:2001:65534::/run:/bin/false\n")
-	appendTo(t, "/etc/group", "shop:x:2000:\n")
-	appendTo(t, "/etc/shadow", "shop:"+shadowHash+":19000:0:99999:7:::\n")
-	write(t, "/home/shop/list.txt", fileContent, 0o644)
-	run(t, "chown", "-R", "2000:2000", "/home/shop")
-	writeCertificate(t)
 }
 
 func writeCertificate(t *testing.T) {
@@ -213,15 +192,6 @@ func write(t *testing.T, path, content string, mode os.FileMode) {
 	if err := os.WriteFile(path, []byte(content), mode); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func appendTo(t *testing.T, path, text string) {
-	t.Helper()
-	old, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, path, string(old)+text, 0o640)
 }
 
 // realSite is a site of six sessions, three from one address, on twelve ports.
