@@ -28,6 +28,11 @@
 // How a server draws and holds ports is its Profile (profiles.go), with the
 // source of every field; what draws it makes is draw.go.
 //
+// # Proof
+//
+// PROOF.md holds the model against running servers, measured by "make proof".
+// The tests of cmd/internal/proof hold that table to the model of the day.
+//
 // # What is left out, and why that is safe
 //
 // IPv4 and IPv6: a server binds the data port on the address of the control

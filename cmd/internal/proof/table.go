@@ -36,7 +36,7 @@ const (
 // most are the bounds above which a row counts as disturbed: what they speak
 // of is the machine and the load client, and no refusal.
 const (
-	mostLate   = 0.002 // seconds behind schedule, on average
+	mostLate   = 0.005 // seconds behind schedule, on average
 	mostStall  = 0.1   // seconds behind schedule, at most
 	mostMissed = 0.005 // share of requests that no session was there for
 )

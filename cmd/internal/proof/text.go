@@ -8,16 +8,19 @@ import (
 
 // writeTable writes the whole page.
 func writeTable(w io.Writer, all []Measured, seconds float64) error {
-	inside := 0
+	verdicts := map[string]int{}
+	over := 0
 	for _, m := range all {
-		if m.Verdict == within {
-			inside++
+		verdicts[m.Verdict]++
+		if m.Planned && m.Refused > objective {
+			over++
 		}
 	}
 	text := strings.NewReplacer(
-		"{seconds}", fmt.Sprintf("%g", seconds), "{rows}", fmt.Sprint(len(all)), "{inside}", fmt.Sprint(inside),
-		"{outside}", fmt.Sprint(len(all)-inside), "{objective}", fmt.Sprintf("%g", objective),
-		"{wait}", maxWait.String(), "{connect}", connect.String(),
+		"{seconds}", fmt.Sprintf("%g", seconds), "{rows}", fmt.Sprint(len(all)), "{inside}", fmt.Sprint(verdicts[within]),
+		"{above}", fmt.Sprint(verdicts[safe]), "{below}", fmt.Sprint(verdicts[unsafe]), "{over}", fmt.Sprint(over),
+		"{objective}", fmt.Sprintf("%g", objective),
+		"{wait}", maxWait.String(), "{connect}", connect.String(), "{told}", told.String(),
 		"{late}", fmt.Sprintf("%g ms", 1000*mostLate), "{stall}", fmt.Sprintf("%g ms", 1000*mostStall), "{missed}", fmt.Sprintf("%g %%", 100*mostMissed),
 		"{attempts}", fmt.Sprint(attempts-1),
 	).Replace(page)
@@ -29,9 +32,9 @@ func writeTable(w io.Writer, all []Measured, seconds float64) error {
 
 const page = `# The model against running servers
 
-Made by ` + "`make proof`" + `, which measures it anew; do not edit. The model lies
-inside the measured 95 % interval in {inside} of {rows} rows, and above it, on the
-safe side, in the other {outside}. No planned range refused more than its objective.
+Made by ` + "`make proof`" + `, which measures it anew; do not edit. Of {rows} rows the model
+lies inside the measured 95 % interval in {inside}, above it, on the safe side, in {above}, and
+below it in {below}. Planned ranges that refused more than their objective: {over}.
 
 How it was measured:
 
@@ -51,9 +54,10 @@ How it was measured:
 - Listening is from the PASV reply until the server has accepted the connection,
   held is to the end of the transfer. vsftpd holds its ports for the second, ProFTPD
   and the bundled daemon for the first.
-- A range that is planned is the one that ` + "`pasvctl plan`" + ` computes for the wanted rate, an
-  objective of {objective}, which is one that a run this long can see, and the one
-  squatted port that a plan allows for; none is squatted in the run.
+- A range that is planned is the one that ` + "`pasvctl plan`" + ` computes for the wanted rate, a
+  connect time of {told} (the client's and what a busy machine adds), a transfer time of
+  5 ms, an objective of {objective}, which is one that a run this long can see, and the
+  one squatted port that a plan allows for; none is squatted in the run.
 - "1 of 2": ports of the range that are free; a program that is no FTP server
   holds the others. ProFTPD takes no range of one port, and Pure-FTPd admits half as
   many sessions as it has ports.
