@@ -16,7 +16,7 @@ test: prepare
 bench: prepare
 	go test -run '^$$' -bench . -benchmem -timeout 30m ./...
 
-# Measures running servers beside the model, as root: some ten minutes.
+# Measures running servers beside the model, as root: ten minutes or more.
 proof: prepare
 	go run ./cmd/internal/proof -o generators/sizing/PROOF.md
 

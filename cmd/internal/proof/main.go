@@ -64,7 +64,7 @@ func run(ctx context.Context, args []string) error {
 	f.StringVar(&o.servers, "servers", ".ci/cache/servers", "the unpacked servers are in `DIR`")
 	f.StringVar(&o.only, "only", "", "measure only the rows that contain `TEXT`, and write them to standard output")
 	f.StringVar(&o.resume, "resume", "", "take over the rows of an interrupted run from `FILE`, its standard error")
-	f.Float64Var(&o.seconds, "seconds", 25, "measure each row for `N` seconds")
+	f.Float64Var(&o.seconds, "seconds", 16, "measure each row for `N` seconds")
 	f.IntVar(&o.jobs, "jobs", 2, "measure `N` rows at a time")
 	f.Uint64Var(&o.seed, "seed", 1, "start the random numbers from `N`")
 	if err := f.Parse(args); err != nil {

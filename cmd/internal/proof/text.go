@@ -68,6 +68,6 @@ How it was measured:
   before it refuses it; its model is a bound.
 - A row was measured again, up to {attempts} times, where requests came more than {late} late on
   average or one of them more than {stall}, or where more than {missed} of them found
-  no session: this rule was set beforehand and looks at no refusal.
+  no session. That says how the machine was, and looks at no refusal.
 
 `
