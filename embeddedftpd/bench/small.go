@@ -23,6 +23,9 @@ type crowd struct {
 	done, refused int
 	refusal       string
 	longest       time.Duration // from an EPSV to its reply
+
+	// late are those whose data connection has to wait for a file descriptor.
+	late []*member
 }
 
 // member is a session of a crowd.
@@ -33,8 +36,9 @@ type member struct {
 	source   netip.Addr
 	buf      []byte
 	asked    time.Time
-	got      int  // bytes of the file
-	replied  bool // 226
+	port     uint16 // of the data connection
+	got      int    // bytes of the file
+	replied  bool   // 226
 }
 
 // payload is what a small file holds.
@@ -99,6 +103,13 @@ func (c *crowd) run(ctx context.Context, period time.Duration) (time.Duration, e
 		}
 		for _, e := range events[:n] {
 			m := c.byFD[int(e.Fd)]
+			if len(c.late) > 0 {
+				first := c.late[0]
+				c.late = c.late[1:]
+				if err := c.begin(first); err != nil {
+					return 0, err
+				}
+			}
 			var over bool
 			if m.fd == int(e.Fd) {
 				over, err = c.advance(m)
@@ -157,7 +168,9 @@ func (c *crowd) advance(m *member) (over bool, err error) {
 		switch line[:3] {
 		case "229":
 			c.longest = max(c.longest, time.Since(m.asked))
-			err = c.begin(m, line)
+			if m.port, err = epsvPort(line); err == nil {
+				err = c.begin(m)
+			}
 		case "150", "125":
 			if c.stores {
 				err = c.deliver(m)
@@ -197,12 +210,14 @@ func (c *crowd) hangUp(m *member) {
 	}
 }
 
-func (c *crowd) begin(m *member, line string) error {
-	port, err := epsvPort(line)
-	if err != nil {
-		return err
+// begin opens the data connection and sends the command.
+func (c *crowd) begin(m *member) (err error) {
+	m.data, err = dial(netip.AddrPortFrom(m.server.Addr(), m.port), m.source, unix.SOCK_NONBLOCK)
+	if errors.Is(err, unix.EMFILE) {
+		c.late = append(c.late, m)
+		return nil
 	}
-	if m.data, err = dial(netip.AddrPortFrom(m.server.Addr(), port), m.source, unix.SOCK_NONBLOCK); err != nil {
+	if err != nil {
 		return err
 	}
 	verb := "RETR "
