@@ -154,7 +154,7 @@ func TestRandomSpecs(t *testing.T) {
 			p := s.load(t, r, nil)
 			files, diags := p.Files()
 			if diags.HasErrors() {
-				t.Skipf("a server or cloud cannot do it: %v", diags)
+				return // a server or a cloud cannot do it: not every drawn spec can be rendered
 			}
 			rendered++
 			for _, f := range files {
