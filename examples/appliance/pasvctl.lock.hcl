@@ -5,6 +5,6 @@
 
 site "scans" {
   host       = "depot"
-  data_ports = "61000-61037"
-  ports      = 38
+  data_ports = "61000-61043"
+  ports      = 44
 }

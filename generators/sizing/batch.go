@@ -14,7 +14,7 @@ import "math"
 //
 // in holds, where ν(j) is the rate of batches. That gives the states one after
 // the other. With P = 1 it is detailed balance again. Exact for exponential
-// holds; with batches the shape of the hold does matter, a little.
+// holds.
 type batches struct {
 	chain
 	size int // P
@@ -57,11 +57,49 @@ func (t *batchStep) take(requests int) {
 	}
 }
 
-// refused is the share of the requests that get no port.
+// refused is the share of the requests that get no port. With batches the
+// shape of the hold matters: exponential holds give the ports of a batch back
+// one by one, constant ones all together. It is the larger of the two.
 func (m batches) refused() float64 {
 	if m.size <= 1 || m.offered <= 0 {
 		return m.chain.refused()
 	}
+	return math.Max(m.oneByOne(), m.together())
+}
+
+// together is the refused share where a batch gives its ports back as one, as
+// constant holds do. The chain counts batches, n of them holding n·P ports: its
+// steps are single ones again, so that detailed balance holds. A batch that
+// found room for some of its requests counts as a whole one, on the safe side.
+func (m batches) together() float64 {
+	step := batchStep{refuses: make([]float64, m.size), exactly: make([]float64, m.size+1)}
+	weight, most, lost, asked := 1.0, 1.0, 0.0, 0.0
+	for n := 0; ; n++ {
+		held := min(n*m.size, m.top())
+		rate, requests := m.rate(held)
+		for i := range step.refuses {
+			step.refuses[i] = m.pool.refuses(held + i + m.squatted)
+		}
+		step.take(requests)
+		lost += weight * rate * step.lost
+		asked += weight * rate * float64(requests)
+		weight *= rate * (1 - step.exactly[0]) / float64(n+1)
+		most = math.Max(most, weight)
+		if weight < negligible*most {
+			break
+		}
+		if weight > 1e200 {
+			weight, most, lost, asked = weight*1e-200, most*1e-200, lost*1e-200, asked*1e-200
+		}
+	}
+	if asked == 0 {
+		return 0
+	}
+	return math.Min(lost/asked, 1)
+}
+
+// oneByOne is the refused share with exponential holds.
+func (m batches) oneByOne() float64 {
 	var (
 		top, first   = m.top(), m.firstThatMatters()
 		weight, most = 1.0, 1.0                  // of state b, and of the largest so far

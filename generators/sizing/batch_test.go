@@ -59,9 +59,21 @@ func TestBatchesAgreeWithTheirEquations(t *testing.T) {
 					if want < 1e-13 {
 						continue
 					}
-					near(t, what, m.refused(), want, 1e-7)
+					near(t, what, m.oneByOne(), want, 1e-7)
 				}
 			}
+		}
+	}
+}
+
+// Batches that give their ports back together, on a scan of as many ports as
+// fit n batches, are Erlang's system of n servers, with batches for customers.
+func TestBatchesThatEndTogetherAreErlangs(t *testing.T) {
+	for _, size := range []int{2, 4} {
+		for _, n := range []int{1, 3, 10} {
+			const offered = 8.0 // requests
+			m := batches{chain{pool: scan(n * size), offered: offered}, size}
+			near(t, fmt.Sprintf("%d batches of %d", n, size), m.together(), erlangB(n, offered/float64(size)), 1e-12)
 		}
 	}
 }

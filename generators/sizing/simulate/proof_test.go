@@ -166,21 +166,29 @@ func TestWorstCaseIsPlayed(t *testing.T) {
 	}
 }
 
-// Clients that ask with several sessions in the same instant.
+// Clients that ask with several sessions in the same instant. The model is the
+// larger of what exponential holds and constant ones refuse, so that no shape
+// refuses more, and it is no more than one of them does by half.
 func TestBatchesArePlayed(t *testing.T) {
-	var a agreements
 	for _, parallel := range []int{2, 4} {
 		for _, server := range []string{"apache", "vsftpd"} {
 			p := lookup(t, server)
 			w := load(100_000, 8)
 			w.Traffic.Parallel = parallel
-			// The model is exact for exponential holds, and a sum of two is not.
 			w.Traffic.Connect, w.Traffic.Transfer = 0, 1050*time.Millisecond
-			r := run(t, Config{Profile: p, Workload: w, Ports: 14, Seed: 13, Arrivals: Open, Requests: 10_000, Split: SplitNever})
-			a.add(agrees(t, server, r.Refused, sizing.Refused(p, w, 14)))
+			model, most := sizing.Refused(p, w, 16), 0.0
+			for _, shape := range []Shape{Exponential, Constant, Lognormal} {
+				r := run(t, Config{Profile: p, Workload: w, Ports: 16, Seed: 13, Arrivals: Open, Requests: 10_000, Shape: shape, Split: SplitNever})
+				if r.Refused.Low > model {
+					t.Errorf("%s, %d at once, %s holds: %+v refused, the model says %g", server, parallel, shape, r.Refused, model)
+				}
+				most = max(most, r.Refused.High)
+			}
+			if model > 1.5*most {
+				t.Errorf("%s, %d at once: the model says %g, and no shape of hold refuses more than %g", server, parallel, model, most)
+			}
 		}
 	}
-	a.check(t, 0.7)
 }
 
 // A server that keeps each session's port needs as many as sessions, and
