@@ -39,8 +39,8 @@ exit code 2. Where sessions queue for a port, where a client asks with several a
 or where a server looks at neighbouring ports only, the model errs on the safe side and
 may lie above the interval. The shape of the holds makes no difference to refusals of
 single requests. It does to waits, for which the model takes the connect time as
-constant, and to several requests at once, for which it takes holds as exponential:
-constant ones, which all end together, refuse more.`,
+constant, and to several requests at once, for which it takes the worse of exponential
+holds and of constant ones, which all end together.`,
 		Example: "  pasvctl simulate examples/fleet\n  pasvctl simulate examples/quickstart downloads --ports 1000 --shape lognormal",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 2 {
