@@ -1,8 +1,8 @@
-# make build | test | bench | proof | lint. The tests need programs that `make test`
+# make build | test | fuzz | bench | proof | lint. The tests need programs that `make test`
 # installs on a Debian machine when it runs as root; as anybody else, a test
 # that lacks one says so and skips.
 
-.PHONY: build test bench proof lint prepare
+.PHONY: build test fuzz bench proof lint prepare
 
 build:
 	go build -trimpath -o bin/pasvctl ./cmd/pasvctl
@@ -12,6 +12,10 @@ prepare:
 
 test: prepare
 	go test -timeout 10m ./...
+
+# What reads hostile input, for FUZZTIME (60s) each.
+fuzz:
+	.ci/fuzz
 
 bench: prepare
 	go test -run '^$$' -bench . -benchmem -timeout 30m ./...

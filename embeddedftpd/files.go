@@ -4,12 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
 	"syscall"
 	"time"
 )
 
-var errNotRegular = errors.New("not a regular file")
+var (
+	errNotRegular = errors.New("not a regular file")
+	errTime       = errors.New("the time cannot be set")
+)
 
 // fileState is what file commands remember of each other.
 type fileState struct {
@@ -174,15 +178,42 @@ func (s *session) mfmt(arg string) {
 	if _, ok := s.regular(name); !ok {
 		return
 	}
-	if err := s.login.root.Chtimes(rooted(s.path(name)), time.Time{}, at); err != nil {
+	kept, err := setTime(s.login.root.Root, rooted(s.path(name)), at)
+	if err != nil {
 		s.fail(err)
 		return
 	}
-	s.reply(213, "Modify="+formatTime(at)+"; "+name)
+	s.reply(213, "Modify="+formatTime(kept)+"; "+name)
 }
 
-// formatTime writes a time as RFC 3659 section 2.3 has it, in UTC.
-func formatTime(t time.Time) string { return t.UTC().Format("20060102150405") }
+// setTime sets a file's modification time, and returns what the file system
+// made of it: many keep fewer years than a time can have.
+func setTime(root *os.Root, name string, at time.Time) (time.Time, error) {
+	if !time.Unix(0, at.UnixNano()).Equal(at) {
+		// Chtimes counts nanoseconds in 64 bits and would set some other time.
+		return time.Time{}, errTime
+	}
+	if err := root.Chtimes(name, time.Time{}, at); err != nil {
+		return time.Time{}, err
+	}
+	info, err := root.Stat(name)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return info.ModTime(), nil
+}
+
+// formatTime writes a time as RFC 3659 section 2.3 has it, in UTC. Years have
+// four digits there, so what some file systems keep beyond them is shown as the
+// last time that has.
+func formatTime(t time.Time) string {
+	if t.After(lastTime) {
+		t = lastTime
+	}
+	return t.UTC().Format("20060102150405")
+}
+
+var lastTime = time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC)
 
 // parseTime is its opposite. A fraction of a second may follow, of up to nine
 // digits; second 60 is a leap second and becomes the next minute.
@@ -200,7 +231,10 @@ func parseTime(text string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	if leap {
-		return t.Add(time.Second), true
+		if t = t.Add(time.Second); t.After(lastTime) {
+			return time.Time{}, false
+		}
+		return t, true
 	}
 	nanos := 0
 	for _, d := range (fraction + "000000000")[:9] {

@@ -45,14 +45,18 @@ func (s *session) list(arg string) {
 
 func (s *session) nlst(arg string) {
 	sel, err := s.choose(listArg(arg))
-	s.listing("NLST", sel, err, func(buf []byte, e entry) []byte {
-		if !clean(e.name) {
-			return buf
-		}
-		buf = append(buf, sel.prefix...)
-		buf = append(buf, e.name...)
-		return append(buf, '\r', '\n')
-	})
+	s.listing("NLST", sel, err, sel.appendName)
+}
+
+// appendName appends a line of NLST: a path that, as the argument of another
+// command, names the entry.
+func (sel selection) appendName(buf []byte, e entry) []byte {
+	if !clean(e.name) {
+		return buf
+	}
+	buf = append(buf, sel.prefix...)
+	buf = append(buf, e.name...)
+	return append(buf, '\r', '\n')
 }
 
 // mlsd is RFC 3659 section 7: a folder and nothing else.
@@ -121,6 +125,9 @@ func (s *session) choose(arg string) (selection, error) {
 		if info, err = s.login.root.Lstat(rooted(at)); err != nil {
 			return selection{}, err
 		}
+	}
+	if base != path.Base(at) { // "file/" or "file/."
+		parent = strings.TrimSuffix(path.Dir(at), "/") + "/"
 	}
 	return selection{prefix: parent, entry: &entry{name: path.Base(at), info: info}}, nil
 }

@@ -37,6 +37,7 @@ func TestListings(t *testing.T) {
 		"NLST -la dir/sub/":   names("dir/sub/c"),
 		"NLST /dir/*.txt":     names("/dir/a.txt", "/dir/b.txt"),
 		"NLST dir/a.txt":      names("dir/a.txt"),
+		"NLST dir/a.txt/":     names("/dir/a.txt"),
 		"NLST dir/[ab].txt":   names("dir/a.txt", "dir/b.txt"),
 		"NLST dir/*.none":     "",
 		"NLST -- -dash":       names("-dash"),
