@@ -2,6 +2,7 @@ package embeddedftpd
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/pasvctl/pasvctl/cmd/needs"
@@ -22,19 +25,31 @@ var update = flag.Bool("update", false, "rewrite the matrix in README.md")
 
 // transport is how a client reaches the server.
 type transport struct {
-	name    string
-	v6      bool
 	version string // of TLS, "" for clear text
+	v6      bool
 }
 
-var transports = []transport{{name: "v4"}, {name: "v6", v6: true}, {name: "TLS 1.2", version: "1.2"}, {name: "TLS 1.3", version: "1.3"}}
+func (tr transport) String() string {
+	name, family := "clear", " v4"
+	if tr.version != "" {
+		name = "TLS " + tr.version
+	}
+	if tr.v6 {
+		family = " v6"
+	}
+	return name + family
+}
+
+// transports come in pairs, IPv4 and IPv6.
+var transports = []transport{{"", false}, {"", true}, {"1.2", false}, {"1.2", true}, {"1.3", false}, {"1.3", true}}
 
 // operations are what a client is asked to do. After each the files on both
 // sides are compared: a client's exit code alone proves nothing.
-var operations = []string{"download", "upload", "resume down", "resume up", "mirror", "rename", "delete", "names", "empty", "5 GiB"}
+var operations = []string{"download", "upload", "resume down", "resume up", "mirror", "rename", "delete", "names", "empty", "5 GiB down", "5 GiB up"}
 
 // hugeSize is beyond what 32 bits count. Of a file of that size clients fetch
-// the end, hugeEnd, since they have the rest already.
+// or send the end, hugeEnd, since the other side has the rest already: nothing
+// of that is on any disk.
 const hugeSize = 5 << 30
 
 var hugeEnd = strings.Repeat("the end ", 1000)
@@ -62,33 +77,62 @@ func TestConformance(t *testing.T) {
 			needs.Tool(t, p.tool)
 		}
 	}
+	var outcomes sync.Map // of the runs that went well
+	type run struct {
+		program, op string
+		transport
+	}
+	t.Run("clients", func(t *testing.T) {
+		for _, p := range programs {
+			for _, op := range operations {
+				for _, tr := range transports {
+					if !p.can(op, tr) {
+						continue
+					}
+					t.Run(p.name+"/"+op+"/"+tr.String(), func(t *testing.T) {
+						t.Parallel()
+						conform(t, p, op, tr)
+						outcomes.Store(run{p.name, op, tr}, !t.Failed())
+					})
+				}
+			}
+		}
+	})
 	var matrix strings.Builder
 	matrix.WriteString("| client | " + strings.Join(operations, " | ") + " |\n| --- |" + strings.Repeat(" --- |", len(operations)) + "\n")
 	for _, p := range programs {
 		row := []string{p.name}
 		for _, op := range operations {
-			var cell []string
-			for _, tr := range transports {
-				if !p.can(op, tr) {
-					continue
-				}
-				ok := t.Run(p.name+"/"+op+"/"+tr.name, func(t *testing.T) { conform(t, p, op, tr) })
-				if ok {
-					cell = append(cell, strings.TrimPrefix(tr.name, "TLS "))
-				}
-			}
-			row = append(row, strings.Join(cell, " "))
+			row = append(row, cell(func(tr transport) bool { ok, _ := outcomes.Load(run{p.name, op, tr}); return ok == true }))
 		}
 		matrix.WriteString("| " + strings.Join(row, " | ") + " |\n")
 	}
 	checkReadme(t, matrix.String())
 }
 
+// cell names the transports that went well, each for both families of
+// addresses but where one is named.
+func cell(well func(transport) bool) string {
+	var words []string
+	for pair := range slices.Chunk(transports, 2) {
+		name := cmp.Or(pair[0].version, "clear")
+		switch v4, v6 := well(pair[0]), well(pair[1]); {
+		case v4 && v6:
+			words = append(words, name)
+		case v4:
+			words = append(words, name+" (v4)")
+		case v6:
+			words = append(words, name+" (v6)")
+		}
+	}
+	return strings.Join(words, " ")
+}
+
 // conform does one operation and compares the files.
 func conform(t *testing.T, p program, op string, tr transport) {
 	ts := start(t, func(c *Config) {
 		if tr.version != "" {
-			c.TLS = &TLS{Required: true, ReusePreferred: slices.Contains(p.foreign, tr.name)}
+			c.TLS = &TLS{Required: true, ReusePreferred: slices.Contains(p.foreign, tr.version)}
 		}
 	})
 	content := strings.Repeat("0123456789abcdef\n", 60_000)
@@ -98,11 +142,15 @@ func conform(t *testing.T, p program, op string, tr transport) {
 		ts.file(t, name, text)
 	}
 	dir := t.TempDir()
-	if op == "5 GiB" {
+	switch op {
+	case "5 GiB down":
 		writeHuge(t, filepath.Join(ts.root, "huge"), hugeEnd)
 		writeHuge(t, filepath.Join(dir, "huge"), "")
+	case "5 GiB up":
+		writeHuge(t, filepath.Join(ts.root, "huge"), "")
+		writeHuge(t, filepath.Join(dir, "huge"), hugeEnd)
 	}
-	for name, text := range map[string]string{"local": content, "part": content[:1000], "empty-local": ""} {
+	for name, text := range map[string]string{"local": content, "part": content[:1000], "empty-local": "", "end": hugeEnd} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -158,10 +206,10 @@ func conform(t *testing.T, p program, op string, tr transport) {
 	case "empty":
 		same(local("empty-out"), "")
 		same(far("empty-up"), "")
-	case "5 GiB":
-		if got := endOf(t, local("huge")); got != hugeEnd {
-			t.Errorf("behind %d bytes are %d, or others: %s", hugeSize, len(got), output)
-		}
+	case "5 GiB down":
+		checkHuge(t, local("huge"), output)
+	case "5 GiB up":
+		checkHuge(t, far("huge"), output)
 	}
 }
 
@@ -183,8 +231,9 @@ func writeHuge(t *testing.T, name, end string) {
 	}
 }
 
-// endOf reads what follows hugeSize bytes.
-func endOf(t *testing.T, name string) string {
+// checkHuge makes sure that hugeEnd follows hugeSize bytes, and that those were
+// left alone: they take no room still.
+func checkHuge(t *testing.T, name, output string) {
 	t.Helper()
 	f, err := os.Open(name)
 	if err != nil {
@@ -192,10 +241,13 @@ func endOf(t *testing.T, name string) string {
 	}
 	defer f.Close()
 	end, err := io.ReadAll(io.NewSectionReader(f, hugeSize, 1<<20))
-	if err != nil {
-		t.Error(err)
+	if err != nil || string(end) != hugeEnd {
+		t.Errorf("behind %d bytes are %d, or others: %v\n%s", hugeSize, len(end), err, output)
 	}
-	return string(end)
+	var st syscall.Stat_t
+	if err := syscall.Fstat(int(f.Fd()), &st); err != nil || st.Blocks*512 > 1<<20 {
+		t.Errorf("%d bytes have been written: %v\n%s", st.Blocks*512, err, output)
+	}
 }
 
 // runProgram runs a client, whose exit code is passed over: some of them end

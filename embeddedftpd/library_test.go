@@ -57,8 +57,10 @@ func libraryDo(op string, r remote, dir string) (err error) {
 			return err
 		}
 		return l.put("empty-local", "empty-up")
-	case "5 GiB":
+	case "5 GiB down":
 		return l.get("huge", "huge")
+	case "5 GiB up":
+		return l.put("huge", "huge")
 	}
 	return fmt.Errorf("no operation %q", op)
 }

@@ -2,7 +2,6 @@ package embeddedftpd
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -14,27 +13,27 @@ type program struct {
 	do   func(op string, r remote) (args []string, stdin string)
 	// library is a client that is no program, instead of tool and do; it does
 	// every operation.
-	library func(op string, r remote, dir string) error
-	// cannot names the transports that the client does not have.
-	cannot []string
-	// foreign names those on which it does not resume its control connection's
-	// TLS session, and needs session reuse merely preferred.
+	library   func(op string, r remote, dir string) error
+	clearOnly bool // it has no TLS
+	v4Only    bool
+	// foreign names the versions of TLS under which it does not resume its
+	// control connection's session, and needs session reuse merely preferred.
 	foreign []string
 }
 
 var programs = []program{
-	{name: "curl", tool: "curl", do: curlDo, foreign: []string{"TLS 1.2"}},
+	{name: "curl", tool: "curl", do: curlDo, foreign: []string{"1.2"}},
 	{name: "lftp", tool: "lftp", do: lftpDo},
-	{name: "Python ftplib", tool: "python3", do: pythonDo, foreign: []string{"TLS 1.2", "TLS 1.3"}},
+	{name: "Python ftplib", tool: "python3", do: pythonDo, foreign: []string{"1.2", "1.3"}},
 	{name: "GNU Wget", tool: "wget", do: wgetDo},
-	{name: "tnftp", tool: "tnftp", do: tnftpDo, cannot: []string{"TLS 1.2", "TLS 1.3"}},
-	{name: "NcFTP", tool: "ncftpget", do: ncftpDo, cannot: []string{"v6", "TLS 1.2", "TLS 1.3"}},
+	{name: "tnftp", tool: "tnftp", do: tnftpDo, clearOnly: true},
+	{name: "NcFTP", tool: "ncftpget", do: ncftpDo, clearOnly: true, v4Only: true},
 	{name: "jlaffaye/ftp", library: libraryDo},
 }
 
 // can tells whether the client does an operation.
 func (p program) can(op string, tr transport) bool {
-	if slices.Contains(p.cannot, tr.name) {
+	if p.clearOnly && tr.version != "" || p.v4Only && tr.v6 {
 		return false
 	}
 	if p.library != nil {
@@ -59,8 +58,10 @@ func curlDo(op string, r remote) ([]string, string) {
 		args = append(args, "-C", "-", "-o", "part", at("big"))
 	case "resume up":
 		args = append(args, "-C", "-", "-T", "local", at("rpart"))
-	case "5 GiB":
+	case "5 GiB down":
 		args = append(args, "-C", "-", "-o", "huge", at("huge"))
+	case "5 GiB up":
+		args = append(args, "-C", "-", "-T", "huge", at("huge"))
 	case "rename":
 		args = append(args, "-Q", "RNFR old", "-Q", "RNTO new", "-l", at(""))
 	case "delete":
@@ -83,7 +84,7 @@ func lftpDo(op string, r remote) ([]string, string) {
 		"download": "get big -o out", "upload": "put local -o up", "resume down": "get -c big -o part",
 		"resume up": "put -c local -o rpart", "mirror": "mirror / tree", "rename": "mv old new", "delete": "rm del",
 		"names": "get '" + oddName + "' -o odd", "empty": "get empty -o empty-out; put empty-local -o empty-up",
-		"5 GiB": "get -c huge -o huge",
+		"5 GiB down": "get -c huge -o huge", "5 GiB up": "put -c huge -o huge",
 	}[op]
 	tls := "set ftp:ssl-allow no; "
 	if r.version != "" {
@@ -120,7 +121,8 @@ def put(frm, name, rest=None):
 if op == "download": get("big", "out")
 elif op == "upload": put("local", "up")
 elif op == "resume down": get("big", "part", "ab", os.path.getsize("part"))
-elif op == "5 GiB": get("huge", "huge", "ab", os.path.getsize("huge"))
+elif op == "5 GiB down": get("huge", "huge", "ab", os.path.getsize("huge"))
+elif op == "5 GiB up": f.voidcmd("TYPE I"); put("huge", "huge", f.size("huge"))
 elif op == "resume up": f.voidcmd("TYPE I"); put("local", "rpart", f.size("rpart"))
 elif op == "rename": f.rename("old", "new")
 elif op == "delete": f.delete("del")
@@ -147,7 +149,7 @@ func wgetDo(op string, r remote) ([]string, string) {
 		return append(args, "-O", "out", r.url(scheme, "big")), ""
 	case "resume down":
 		return append(args, "-c", "-O", "part", r.url(scheme, "big")), ""
-	case "5 GiB":
+	case "5 GiB down":
 		return append(args, "-c", "-O", "huge", r.url(scheme, "huge")), ""
 	case "names":
 		return append(args, "-O", "odd", r.url(scheme, oddName)), ""
@@ -162,7 +164,7 @@ func tnftpDo(op string, r remote) ([]string, string) {
 		"download": "get big out", "upload": "put local up", "resume down": "reget big part",
 		"resume up": "restart 12345\nput local rpart", "rename": "rename old new", "delete": "delete del",
 		"names": "get \"" + oddName + "\" odd", "empty": "get empty empty-out\nput empty-local empty-up",
-		"5 GiB": "reget huge huge",
+		"5 GiB down": "reget huge huge", "5 GiB up": fmt.Sprintf("restart %d\nput huge huge", hugeSize),
 	}[op]
 	if script == "" {
 		return nil, ""
@@ -180,11 +182,13 @@ func ncftpDo(op string, r remote) ([]string, string) {
 		return call("ncftpget", "-C", r.host, "big", "out")
 	case "resume down":
 		return call("ncftpget", "-C", "-z", r.host, "big", "part")
-	case "5 GiB":
+	case "5 GiB down":
 		return call("ncftpget", "-C", "-z", r.host, "huge", "huge")
 	case "upload":
 		return call("ncftpput", "-C", r.host, "local", "up")
 	// No "resume up": after REST it sends the file from its beginning.
+	case "5 GiB up":
+		return call("ncftpput", "-A", "-C", r.host, "end", "huge")
 	case "mirror":
 		return call("ncftpget", "-R", r.host, "tree", "/.")
 	case "names":
