@@ -1,6 +1,7 @@
 package embeddedftpd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -73,6 +74,9 @@ func (s *session) reserve() (port uint16, ok bool) {
 	case errors.Is(err, passive.ErrBusy):
 		s.log.Warn("no passive port", "error", err)
 		s.reply(425, "No data connection: "+err.Error()+".")
+	case errors.Is(err, context.Canceled):
+		s.log.Debug("the session ended while it waited for a passive port")
+		s.reply(425, "No data connection: the session ends.")
 	case err != nil:
 		s.log.Error("no passive port", "error", err)
 		s.reply(425, "No data connection is possible.")

@@ -123,6 +123,7 @@ func (s *Server) handClients(h *handover) error {
 	defer patience.Stop()
 	look := time.NewTicker(50 * time.Millisecond)
 	defer look.Stop()
+	endings := s.endings()
 	for !s.idle() {
 		select {
 		case <-h.gone:
@@ -131,11 +132,17 @@ func (s *Server) handClients(h *handover) error {
 			<-s.ended
 			return nil
 		case <-patience.C:
-			s.log.Info("the last sessions are asked to end", "sessions", s.admission.count())
+			if len(endings) == 0 {
+				s.leaveBehind()
+				close(s.handed)
+				<-s.ended
+				return nil
+			}
+			s.log.Info("the last sessions are to end", "sessions", s.admission.count())
 			s.admission.hold()
-			s.each((*session).stop)
-			kill := time.AfterFunc(s.cfg.StopTimeout, func() { s.each((*session).kill) })
-			defer kill.Stop()
+			s.each(endings[0].do)
+			patience.Reset(endings[0].patience)
+			endings = endings[1:]
 		case <-look.C:
 		}
 	}

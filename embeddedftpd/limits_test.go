@@ -169,6 +169,27 @@ func TestBackOff(t *testing.T) {
 	}
 }
 
+// Who has sent a wrong password waits before the next one is looked at, also in
+// another session.
+func TestBackOffIsWaitedFor(t *testing.T) {
+	ts := start(t, nil)
+	for _, wait := range []time.Duration{0, firstDelay, 2 * firstDelay} {
+		c := dial(t, ts.addr())
+		c.expect(220)
+		c.do(331, "USER user")
+		begun := time.Now()
+		c.do(530, "PASS wrong")
+		if took := time.Since(begun); took < wait {
+			t.Errorf("answered after %v, want %v", took, wait)
+		}
+	}
+	begun := time.Now()
+	ts.login(t)
+	if took := time.Since(begun); took < 4*firstDelay {
+		t.Errorf("the right password was looked at after %v: a guesser need not wait", took)
+	}
+}
+
 func TestHostileCommandLines(t *testing.T) {
 	ts := start(t, nil)
 	c := dial(t, ts.addr())
@@ -298,30 +319,6 @@ func (c *client) transfer(command string, use func(net.Conn) error) bool {
 	data.Close()
 	step(226, "")
 	return !c.t.Failed()
-}
-
-func TestStop(t *testing.T) {
-	ts := start(t, func(c *Config) { c.StopTimeout = 200 * time.Millisecond })
-	idle, busy, stuck := ts.login(t), ts.login(t), ts.login(t)
-	data := busy.passive()
-	busy.do(150, "STOR f")
-	blockedRetr(t, ts, stuck)
-	stopped := make(chan error, 1)
-	go func() { stopped <- ts.stop() }()
-	idle.expect(421)
-	io.WriteString(data, "to the end")
-	data.Close()
-	busy.expect(226)
-	busy.expect(421)
-	if err := <-stopped; err != nil {
-		t.Error(err)
-	}
-	if got := ts.content(t, "f"); got != "to the end" {
-		t.Errorf("the upload that was running: %q", got)
-	}
-	if _, err := net.DialTimeout("tcp", ts.addr(), time.Second); err == nil {
-		t.Error("the port is open still")
-	}
 }
 
 func TestConfigErrors(t *testing.T) {

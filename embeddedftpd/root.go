@@ -74,9 +74,13 @@ func openFolder(path string) (*os.Root, error) {
 
 func (r *sharedRoot) release() {
 	r.cache.mu.Lock()
-	defer r.cache.mu.Unlock()
-	if r.users--; r.users == 0 {
+	r.users--
+	last := r.users == 0
+	if last {
 		delete(r.cache.open, r.path)
-		r.Root.Close()
+	}
+	r.cache.mu.Unlock()
+	if last {
+		r.Root.Close() // which may wait for a file server, too
 	}
 }

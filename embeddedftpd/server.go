@@ -205,7 +205,8 @@ func (c Config) release() {
 // Serve accepts sessions until ctx ends. Then it closes its ports, says 421
 // to idle sessions, lets running transfers go on for Config.StopTimeout, and
 // returns nil when the last session is over, or when a successor has all
-// clients. It is called once. With a Predecessor it serves at first what that
+// clients; for a session that hangs it waits two seconds more and no longer.
+// It is called once. With a Predecessor it serves at first what that
 // one accepts for it.
 func (s *Server) Serve(ctx context.Context) error {
 	defer close(s.ended)
@@ -225,9 +226,11 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	s.looping.Store(true)
 	var err error
+	handed := false // and with it, that all sessions are over
 	select {
 	case <-ctx.Done():
 	case <-s.handed:
+		handed = true
 	case err = <-failed:
 	}
 	s.accepting.Store(false)
@@ -236,7 +239,9 @@ func (s *Server) Serve(ctx context.Context) error {
 	s.stop.Unlock()
 	closeAll(s.listeners)
 	accepting.Wait()
-	s.drain()
+	if !handed {
+		s.drain()
+	}
 	s.rest()
 	s.pool.Close()
 	s.leave()
@@ -343,23 +348,66 @@ func (s *Server) allowed(client netip.Addr) bool {
 	return false
 }
 
-// drain ends all sessions: at once where they are idle, and after
+// lastWords is how long a session may take to say 426 and 421 once its time is
+// up, and then to notice that its connection has been closed.
+const lastWords = time.Second
+
+// insistence is something done to every session that is to end, and how long
+// that may take to help.
+type insistence struct {
+	do       func(*session)
+	patience time.Duration
+}
+
+// endings are what ends sessions: at once where they are idle, and after
 // StopTimeout where a transfer goes on.
+func (s *Server) endings() []insistence {
+	return []insistence{{(*session).stop, s.cfg.StopTimeout}, {(*session).interrupt, lastWords}, {(*session).kill, lastWords}}
+}
+
+// drain ends all sessions. It waits for none that hangs, in a file system
+// whose server has gone, say.
 func (s *Server) drain() {
-	s.each((*session).stop)
 	done := make(chan struct{})
 	go func() {
 		s.running.Wait()
 		close(done)
 	}()
-	patience := time.NewTimer(s.cfg.StopTimeout)
-	defer patience.Stop()
+	for _, e := range s.endings() {
+		s.each(e.do)
+		if within(e.patience, done) {
+			return
+		}
+	}
+	s.leaveBehind()
+}
+
+func (s *Server) leaveBehind() {
+	if n := s.admission.count(); n > 0 {
+		s.log.Error("sessions do not end and are left behind", "sessions", n)
+	}
+}
+
+// within waits for done, and tells whether it came in time.
+func within(patience time.Duration, done <-chan struct{}) bool {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
 	select {
 	case <-done:
-	case <-patience.C:
-		s.each((*session).kill)
-		<-done
+		return true
+	case <-timer.C:
+		return false
 	}
+}
+
+// interrupt ends what a session that is to stop still does, from any
+// goroutine. Its client is told.
+func (s *session) interrupt() {
+	if t := s.running(); t != nil {
+		t.abort()
+		return
+	}
+	s.cancel()
 }
 
 func (s *Server) each(do func(*session)) {
