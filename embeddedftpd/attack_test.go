@@ -75,24 +75,74 @@ func TestPassiveSquatting(t *testing.T) {
 	}
 }
 
-// Connections that say nothing are out after LoginTimeout, and the places they
-// took are free again.
+// Thousands of connections that say nothing, or begin a TLS handshake and go no
+// further, are out after LoginTimeout, and the places they took are free again.
 func TestHalfOpen(t *testing.T) {
-	const most = 100
-	ts := start(t, func(c *Config) { c.MaxSessions, c.LoginTimeout = most, 300*time.Millisecond })
-	for range 3 * most {
-		conn, err := net.Dial("tcp", ts.addr())
-		if err != nil {
-			t.Fatal(err)
+	const most = 1000
+	for name, mode := range map[string]*TLS{"clear text": nil, "implicit TLS": {Implicit: true}} {
+		t.Run(name, func(t *testing.T) {
+			ts := start(t, func(c *Config) { c.MaxSessions, c.LoginTimeout, c.TLS = most, 2*time.Second, mode })
+			for range 3 * most {
+				conn, err := net.Dial("tcp", ts.addr())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				io.WriteString(conn, "\x16\x03\x01\x02\x00\x01") // so far a ClientHello, or no line
+			}
+			ts.eventually(t, "all have been looked at", func(s Stats) bool { return s.RefusedSessions+s.TotalSessions == 3*most })
+			if s := ts.Stats(); s.Sessions > most {
+				t.Errorf("%d sessions, at most %d", s.Sessions, most)
+			}
+			ts.eventually(t, "all are out", func(s Stats) bool { return s.Sessions == 0 })
+			if mode != nil {
+				ts.loginTLS(t, tls.VersionTLS13).do(221, "QUIT")
+			} else {
+				ts.login(t).do(221, "QUIT")
+			}
+		})
+	}
+}
+
+// Whoever connects to another's port from elsewhere gets nothing and puts
+// nothing in, and costs the client neither its port nor its turn.
+func TestClearTextPortTheft(t *testing.T) {
+	ts := start(t, onePort)
+	ts.file(t, "f", "mine alone")
+	c := ts.login(t)
+	elsewhere := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}, Timeout: patience}
+	for _, command := range []string{"RETR f", "STOR g"} {
+		port := c.epsv()
+		for range 3 {
+			thief, err := elsewhere.Dial("tcp", net.JoinHostPort("127.0.0.1", port))
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.WriteString(thief, "not the client's")
+			if got, _ := io.ReadAll(thief); len(got) > 0 {
+				t.Errorf("%s: the thief got %q", command, got)
+			}
+			thief.Close()
 		}
-		defer conn.Close()
+		data := c.connect(port)
+		c.do(150, "%s", command)
+		if command == "STOR g" {
+			io.WriteString(data, "the client's")
+			data.CloseWrite()
+		}
+		got, err := io.ReadAll(data)
+		if err != nil || command == "RETR f" && string(got) != "mine alone" {
+			t.Errorf("%s: %q, %v", command, got, err)
+		}
+		data.Close()
+		c.expect(226)
 	}
-	ts.eventually(t, "the rest are refused", func(s Stats) bool { return s.RefusedSessions >= 2*most })
-	if s := ts.Stats(); s.Sessions > most {
-		t.Errorf("%d sessions, at most %d", s.Sessions, most)
+	if got := ts.content(t, "g"); got != "the client's" {
+		t.Errorf("stored %q", got)
 	}
-	ts.eventually(t, "all are out", func(s Stats) bool { return s.Sessions == 0 })
-	ts.login(t).do(221, "QUIT")
+	if s := ts.Stats().Passive; s.Strangers != 6 || s.Reserved != 2 {
+		t.Errorf("%+v", s)
+	}
 }
 
 // A session that dies at any point leaves nothing behind: no session, no
@@ -167,6 +217,75 @@ func TestDeathAtEveryPoint(t *testing.T) {
 	if ts.roots.open["/"] != nil || len(ts.roots.open) != 0 {
 		t.Errorf("roots are open still: %v", ts.roots.open)
 	}
+}
+
+// The same under TLS, with handshakes among the points.
+func TestDeathAtEveryPointOfTLS(t *testing.T) {
+	ts := start(t, func(c *Config) {
+		c.PassiveLast, c.MaxWait, c.LoginTimeout, c.TLS = c.PassiveFirst+31, patience, patience, &TLS{Required: true}
+	})
+	ts.file(t, "f", string(make([]byte, 8<<20)))
+	warm := ts.loginTLS(t, tls.VersionTLS13)
+	warm.conn.Close()
+	ts.eventually(t, "the sessions end", func(s Stats) bool { return s.Sessions == 0 })
+	before := openFiles(t)
+
+	const hello = "\x16\x03\x01\x02\x00\x01" // how one begins
+	var data []net.Conn
+	connected := func(c *tlsClient) net.Conn {
+		conn := c.passive()
+		data = append(data, conn)
+		return conn
+	}
+	points := map[string]func(*tlsClient){
+		"protected":          func(*tlsClient) {},
+		"passive":            func(c *tlsClient) { c.epsv() },
+		"connected":          func(c *tlsClient) { connected(c) },
+		"in the handshake":   func(c *tlsClient) { io.WriteString(connected(c), hello) },
+		"waiting for it":     func(c *tlsClient) { io.WriteString(connected(c), hello); c.do(150, "RETR f") },
+		"the wrong protocol": func(c *tlsClient) { io.WriteString(connected(c), "clear text"); c.do(150, "STOR g") },
+		"shaken hands":       func(c *tlsClient) { tls.Client(connected(c), c.config).Handshake() },
+		"downloading": func(c *tlsClient) {
+			conn := tls.Client(connected(c), c.config)
+			c.do(150, "RETR f")
+			io.ReadFull(conn, make([]byte, 100))
+		},
+		"uploading": func(c *tlsClient) {
+			conn := tls.Client(connected(c), c.config)
+			c.do(150, "STOR g")
+			io.WriteString(conn, "part")
+		},
+	}
+	for name, reach := range points {
+		for _, reset := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, reset %v", name, reset), func(t *testing.T) {
+				c := ts.loginTLS(t, tls.VersionTLS13)
+				reach(c)
+				tcp := c.conn.(*tls.Conn).NetConn().(*net.TCPConn)
+				if reset {
+					tcp.SetLinger(0)
+				}
+				tcp.Close()
+			})
+		}
+	}
+	for name, sent := range map[string]string{"before the handshake": "", "in the first handshake": hello} {
+		t.Run(name, func(t *testing.T) {
+			c := dial(t, ts.addr())
+			c.expect(220)
+			c.do(234, "AUTH TLS")
+			io.WriteString(c.conn, sent)
+			c.conn.Close()
+		})
+	}
+	ts.eventually(t, "the sessions end", func(s Stats) bool { return s.Sessions == 0 })
+	for _, d := range data {
+		d.Close()
+	}
+	ts.eventually(t, "the pool holds nothing", func(s Stats) bool {
+		return s.Passive.Pending == 0 && s.Passive.Held == 0 && s.Passive.Waiting == 0 && s.Passive.Handshaking == 0
+	})
+	ts.eventually(t, "no more files are open than before", func(Stats) bool { return openFiles(t) <= before })
 }
 
 // login logs a client in that has been greeted.

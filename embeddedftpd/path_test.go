@@ -82,8 +82,10 @@ func TestNoWayOut(t *testing.T) {
 func TestNoWayOutByRace(t *testing.T) {
 	ts := start(t, func(c *Config) { c.ConnectTimeout = time.Second })
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "f"), []byte("secret"), 0o644); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"f", "other"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("secret"), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	ts.file(t, "real/f", "mine")
 	stop := make(chan struct{})
@@ -107,6 +109,13 @@ func TestNoWayOutByRace(t *testing.T) {
 	c := ts.login(t)
 	read := 0
 	for range 300 {
+		// Whether these find the folder in place is left to chance.
+		for _, command := range []string{"MKD d/new", "MFMT 20200101000000 d/f", "RMD d/new", "DELE d/other"} {
+			c.send("%s", command)
+			if _, _, err := c.text.ReadResponse(0); err != nil {
+				t.Fatal(err)
+			}
+		}
 		data := c.passive()
 		c.send("RETR d/f")
 		code, _, err := c.text.ReadResponse(0)
@@ -127,6 +136,12 @@ func TestNoWayOutByRace(t *testing.T) {
 		c.expect(226)
 	}
 	t.Logf("%d of 300 found the folder in place", read)
+	if all, _ := os.ReadDir(dir); len(all) != 2 {
+		t.Errorf("outside there are %d files now", len(all))
+	}
+	if info, err := os.Stat(filepath.Join(dir, "f")); err != nil || info.ModTime().Year() == 2020 {
+		t.Errorf("the file outside was changed: %v", err)
+	}
 }
 
 // What is not a regular file is refused, and a FIFO holds nobody up.
