@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 func init() {
@@ -60,8 +61,8 @@ type iptSite struct {
 	Comment       string // the site's name
 	Reason        string // of its range
 	Control       uint16
-	Data          []string // "61000:62856"
-	Max           int      // control connections of a client
+	Data          []spec.PortRange // older ones that still drain included
+	Max           int              // control connections of a client
 	Addresses     []netip.Addr
 	ControlChain  string
 	DataChain     string
@@ -95,9 +96,7 @@ func newIptSite(s *plan.Site, name string, v6 bool) *iptSite {
 		ControlChain: "PASVCTL-" + name + ".c",
 		DataChain:    "PASVCTL-" + name + ".d",
 		Timeout:      int(s.Policy.GateTimeout.Seconds()),
-	}
-	for _, data := range dataRanges(s) {
-		site.Data = append(site.Data, fmt.Sprintf("%d:%d", data.First, data.Last))
+		Data:         dataRanges(s),
 	}
 	clients, seen := "pasvctl-"+name+".c4", "pasvctl-"+name+".s4"
 	if v6 {
