@@ -57,25 +57,34 @@ func (b *iptables) Load(ctx context.Context, r Rules) error {
 		return err
 	}
 	for _, f := range families {
-		text, err := b.transaction(ctx, f.command, r.Files[f.file])
-		if err != nil {
-			return err
-		}
-		if _, err := b.exec(ctx, text, f.command+"-restore", "-w", "--noflush"); err != nil {
+		if err := b.loadFamily(ctx, f.command, r.Files[f.file]); err != nil {
 			return err
 		}
 	}
 	return b.destroySets(ctx, r.Files["ipset"])
 }
 
+// loadFamily leaves nothing of ours, not even the jump, in a family that has no
+// rules: the host has no address there.
+func (b *iptables) loadFamily(ctx context.Context, command, text string) error {
+	if !ruleLine.MatchString(text) {
+		return b.removeFamily(ctx, command)
+	}
+	text, err := b.transaction(ctx, command, text)
+	if err != nil {
+		return err
+	}
+	_, err = b.exec(ctx, text, command+"-restore", "-w", "--noflush")
+	return err
+}
+
+var ruleLine = regexp.MustCompile(`(?m)^-A `)
+
 var chainLine = regexp.MustCompile(`(?m)^:(PASVCTL\S*) `)
 
 // transaction adds to a rendered file our jump, if it is not there, and the end
 // of the chains that only an older version had.
 func (b *iptables) transaction(ctx context.Context, command, text string) (string, error) {
-	if text == "" { // no rules for this family: an empty chain says so
-		text = "*filter\n:PASVCTL - [0:0]\nCOMMIT\n"
-	}
 	all, err := b.save(ctx, command)
 	if err != nil {
 		return "", err
@@ -262,20 +271,29 @@ func (b *iptables) destroySets(ctx context.Context, keep string) error {
 
 func (b *iptables) Remove(ctx context.Context) error {
 	for _, f := range families {
-		all, err := b.save(ctx, f.command)
-		if errors.Is(err, exec.ErrNotFound) {
-			continue
-		}
-		if err != nil {
+		if err := b.removeFamily(ctx, f.command); err != nil {
 			return err
-		}
-		for _, h := range hooks {
-			if err := b.removeFrom(ctx, f.command, h.table, all[h.table]); err != nil {
-				return err
-			}
 		}
 	}
 	return b.destroySets(ctx, "")
+}
+
+// removeFamily deletes our chains and jumps of one family. Where there is no
+// program for it, there are none.
+func (b *iptables) removeFamily(ctx context.Context, command string) error {
+	all, err := b.save(ctx, command)
+	if errors.Is(err, exec.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, h := range hooks {
+		if err := b.removeFrom(ctx, command, h.table, all[h.table]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (b *iptables) removeFrom(ctx context.Context, command, table string, s saved) error {

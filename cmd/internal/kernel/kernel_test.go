@@ -1,6 +1,7 @@
 package kernel_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -74,6 +75,45 @@ func TestOlderVersionsLeaveNothingBehind(t *testing.T) {
 				t.Errorf("the older version left %+v", d)
 			}
 		})
+	}
+}
+
+// A host that gives its IPv6 addresses up must not go on letting clients in
+// there, and a host without them needs nothing there.
+func TestAFamilyWithoutAddressesHasNothingOfOurs(t *testing.T) {
+	exec := kerneltest.Machine(t)
+	kerneltest.Setup(t, exec)
+	b, err := kernel.New(kernel.IPTables, exec)
+	must(t, err)
+	both := kerneltest.PlainHost(kerneltest.SecondSite)
+	only4 := strings.Replace(both, `, "2001:db8::10"`, "", 1)
+	for _, tt := range []struct {
+		name, spec string
+		families   []string
+	}{
+		{"IPv4 from the start", only4, []string{"iptables"}},
+		{"IPv6 comes", both, []string{"iptables", "ip6tables"}},
+		{"IPv6 goes", only4, []string{"iptables"}},
+	} {
+		r := kerneltest.Rules(t, kernel.IPTables, tt.spec)
+		must(t, b.Check(t.Context(), r))
+		must(t, b.Load(t.Context(), r))
+		live, err := b.Live(t.Context())
+		must(t, err)
+		seen := map[string]bool{}
+		for _, o := range live {
+			if f := strings.Fields(strings.TrimPrefix(o.Name, "jump in ")); f[0] == "chain" {
+				seen[f[1]] = true
+			}
+		}
+		if got := slices.Sorted(maps.Keys(seen)); !slices.Equal(got, slices.Sorted(slices.Values(tt.families))) {
+			t.Errorf("%s: chains and jumps in %v, want %v", tt.name, got, tt.families)
+		}
+		expected, err := b.Expected(t.Context(), r)
+		must(t, err)
+		if d := kernel.Diff(expected, live); len(d) != 0 {
+			t.Errorf("%s: live rules differ from the rendered ones: %+v", tt.name, d)
+		}
 	}
 }
 
