@@ -26,10 +26,27 @@ func (b *block) address(attr, text string, at hcl.Range) (netip.Addr, bool) {
 		b.errAt(at, "Invalid address", "%q in %s is a multicast address, which no TCP connection can have.", text, b.key(attr))
 	case addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
 		b.errAt(at, "Invalid address", "%q in %s is the broadcast address, which no TCP connection can have.", text, b.key(attr))
+	case unroutable(addr).IsValid():
+		b.errAt(at, "Invalid address", "%q in %s is in %s, whose packets no router forwards (RFC 6890, section 2.2.2). Write an address that a machine can be reached by.", text, b.key(attr), unroutable(addr))
 	default:
 		return addr, true
 	}
 	return netip.Addr{}, false
+}
+
+// unroutable returns the network addr is in whose packets no router forwards
+// (RFC 6890, section 2.2.2); the zero value is none. Loopback and link-local
+// addresses are not among them: a site may well listen there.
+func unroutable(addr netip.Addr) netip.Prefix {
+	for _, p := range []netip.Prefix{
+		netip.PrefixFrom(netip.IPv4Unspecified(), 8),
+		netip.PrefixFrom(netip.AddrFrom4([4]byte{240}), 4),
+	} {
+		if p.Contains(addr) {
+			return p
+		}
+	}
+	return netip.Prefix{}
 }
 
 // addresses parses a list of addresses and refuses duplicates.

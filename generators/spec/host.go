@@ -107,9 +107,13 @@ func decodeChain(b *block, r *rawFirewall, addrs []netip.Addr) *Chain {
 		return nil
 	}
 	chain := &Chain{Family: words[0], Table: words[1], Chain: words[2]}
-	for _, name := range words[1:] {
-		if !validNftName.MatchString(name) {
+	for i, name := range words[1:] {
+		switch what := []string{"table", "chain"}[i]; {
+		case !validNftName.MatchString(name):
 			b.err("into", "Invalid chain", "%q in into is not a name that nft takes: letters, digits, and . / - _ after the first letter.", name)
+			return nil
+		case nftWords[name]:
+			b.err("into", "Invalid chain", "the %s %q in into has a word of the nft language for a name, so no file for nft can refer to it, not even in quotes. Rename the %s in your ruleset.", what, name, what)
 			return nil
 		}
 	}
