@@ -3,6 +3,7 @@ package plan
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"slices"
 	"sort"
 	"strconv"
@@ -29,6 +30,11 @@ const (
 	maxLockLine   = 1024    // bytes
 	maxLockTokens = 700_000 // an entry has 30 with the ends of its lines
 )
+
+// lockNumber is how a lock writes a number of ports.
+var lockNumber = regexp.MustCompile(`^[0-9]{1,5}$`)
+
+const lockRemedy = " Restore the file from version control (a merge may have left both sides in it), or delete it to have all ranges chosen anew."
 
 const lockHeader = `# Made by pasvctl: the data ports that each site was given. Commit this file
 # beside the spec: it keeps every site where its firewalls and clients expect
@@ -132,13 +138,21 @@ func ParseLock(src []byte, filename string) (*Lock, hcl.Diagnostics) {
 	}
 	file, diags := hclsyntax.ParseConfig(src, filename, hcl.InitialPos)
 	if diags.HasErrors() {
-		return nil, diags
+		return nil, withRemedy(diags)
 	}
 	var body lockBody
 	if diags := gohcl.DecodeBody(file.Body, nil, &body); diags.HasErrors() {
-		return nil, diags
+		return nil, withRemedy(diags)
 	}
 	return checkLock(body)
+}
+
+// withRemedy ends what HCL says of a lock with what to do.
+func withRemedy(diags hcl.Diagnostics) hcl.Diagnostics {
+	for _, d := range diags {
+		d.Detail += lockRemedy
+	}
+	return diags
 }
 
 // checkPlain refuses whatever a lock never holds, before the parser sees it.
@@ -162,8 +176,12 @@ func checkPlain(src []byte, filename string) hcl.Diagnostics {
 				depth++
 			case hclsyntax.TokenCBrace:
 				depth--
+			case hclsyntax.TokenNumberLit:
+				if !lockNumber.Match(t.Bytes) {
+					return hcl.Diagnostics{damaged(fmt.Sprintf("The numbers of a lock are whole numbers up to %d.", highestPort), t.Range)}
+				}
 			case hclsyntax.TokenIdent, hclsyntax.TokenOQuote, hclsyntax.TokenQuotedLit, hclsyntax.TokenCQuote,
-				hclsyntax.TokenNumberLit, hclsyntax.TokenEqual, hclsyntax.TokenNewline, hclsyntax.TokenComment, hclsyntax.TokenEOF:
+				hclsyntax.TokenEqual, hclsyntax.TokenNewline, hclsyntax.TokenComment, hclsyntax.TokenEOF:
 			default:
 				depth = -1
 			}
@@ -205,7 +223,7 @@ func damaged(detail string, at hcl.Range) *hcl.Diagnostic {
 	return &hcl.Diagnostic{
 		Severity: hcl.DiagError,
 		Summary:  "Damaged lock file",
-		Detail:   detail + " Restore the file from version control (a merge may have left both sides in it), or delete it to have all ranges chosen anew.",
+		Detail:   detail + lockRemedy,
 		Subject:  at.Ptr(),
 	}
 }

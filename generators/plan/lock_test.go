@@ -116,7 +116,10 @@ func TestDamagedLocks(t *testing.T) {
 		"too few":            {entry(`"a"`, `"h"`, `"61000-61009"`, "11"), 4, "has 10"},
 		"none":               {entry(`"a"`, `"h"`, `"61000-61009"`, "0"), 4, "has 10"},
 		"fraction":           {entry(`"a"`, `"h"`, `"61000-61009"`, "1.5"), 4, "whole number"},
-		"huge number":        {entry(`"a"`, `"h"`, `"61000-61009"`, "1e99"), 4, ""},
+		"huge number":        {entry(`"a"`, `"h"`, `"61000-61009"`, "1e99"), 4, "whole numbers"},
+		"huge exponent":      {entry(`"a"`, `"h"`, `"61000-61009"`, "1e999999999"), 4, "whole numbers"},
+		"hugest exponent":    {entry(`"a"`, `"h"`, `"61000-61009"`, "1e99999999999999999999"), 4, "whole numbers"},
+		"many digits":        {entry(`"a"`, `"h"`, `"61000-61009"`, strings.Repeat("9", 900)), 4, "whole numbers"},
 		"text for a number":  {entry(`"a"`, `"h"`, `"61000-61009"`, `"ten"`), 4, "number"},
 		"missing host":       {"site \"a\" {\n  data_ports = \"61000\"\n  ports = 1\n}\n", 1, `"host"`},
 		"unknown attribute":  {"site \"a\" {\n  host = \"h\"\n  data_port = \"61000\"\n  ports = 1\n}\n", 3, `"data_ports"`},
@@ -143,6 +146,9 @@ func TestDamagedLocks(t *testing.T) {
 			if d.Subject == nil || d.Subject.Filename != LockFile {
 				t.Errorf("%s: %s points nowhere", name, d)
 				continue
+			}
+			if !strings.Contains(d.Detail, "version control") {
+				t.Errorf("%s: %s names no remedy", name, d)
 			}
 			at, details = append(at, d.Subject.Start.Line), append(details, d.Summary+" "+d.Detail)
 		}
