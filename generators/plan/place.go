@@ -207,10 +207,22 @@ func obstacle(t *seat, r spec.PortRange, all []*seat) string {
 			has = o.locked.DataPorts
 		}
 		if r.Overlaps(has) {
-			return fmt.Sprintf("%s overlaps %s of site %q.", r, has, o.Name)
+			return fmt.Sprintf("%s %s.", r, o.holding(has, r))
 		}
 	}
 	return fmt.Sprintf("%s is not free.", r)
+}
+
+// holding says that the site's range, has, is r or shares ports with it.
+func (t *seat) holding(has, r spec.PortRange) string {
+	text := fmt.Sprintf("is the range of site %q", t.Name)
+	if has != r {
+		text = fmt.Sprintf("overlaps the range %s of site %q", has, t.Name)
+	}
+	if t.Pinned {
+		text += ", which the spec pins"
+	}
+	return text
 }
 
 // shares tells whether two sites have an address or a gateway in common.

@@ -81,7 +81,7 @@ func TestLockIsKept(t *testing.T) {
 			[]*spec.Site{newSite(h, "a", 21, 14), newSite(h, "b", 22, 4)},
 			[]string{"a edge1 61000-61009", "b edge1 61012-61016"},
 			"a 61017-61031, b 61012-61016",
-			`a 61000-61009 to 61017-61031 in place false: It needs 15 ports instead of 10 and cannot grow where it is: 61010-61014 overlaps 61012-61016 of site "b".`,
+			`a 61000-61009 to 61017-61031 in place false: It needs 15 ports instead of 10 and cannot grow where it is: 61010-61014 overlaps the range 61012-61016 of site "b".`,
 		},
 		"more is needed at the end of all ports": {
 			[]*spec.Site{newSite(h, "a", 21, 14)},
@@ -100,7 +100,7 @@ func TestLockIsKept(t *testing.T) {
 			[]*spec.Site{newSite(h, "a", 21, 9), pinned},
 			[]string{"a edge1 61050-61059"},
 			"a 61000-61009, pinned 61040-61059",
-			`a 61050-61059 to 61000-61009 in place false: 61050-61059 overlaps 61040-61059 of site "pinned".`,
+			`a 61050-61059 to 61000-61009 in place false: 61050-61059 overlaps the range 61040-61059 of site "pinned", which the spec pins.`,
 		},
 		"its own new pin": {
 			[]*spec.Site{pinned},
@@ -142,7 +142,7 @@ func TestLockIsKept(t *testing.T) {
 			[]*spec.Site{newSite(h, "a", 21, 9), newSite(h, "b", 22, 9)},
 			[]string{"a edge1 61000-61009", "b edge1 61000-61009"},
 			"a 61000-61009, b 61010-61019",
-			`b 61000-61009 to 61010-61019 in place false: 61000-61009 overlaps 61000-61009 of site "a".`,
+			`b 61000-61009 to 61010-61019 in place false: 61000-61009 is the range of site "a".`,
 		},
 		"to another host, where the ports are free": {
 			[]*spec.Site{newSite(other, "a", 21, 9), newSite(h, "b", 21, 9)},
@@ -153,7 +153,7 @@ func TestLockIsKept(t *testing.T) {
 			[]*spec.Site{newSite(other, "a", 21, 9), newSite(other, "b", 22, 9)},
 			[]string{"a edge1 61000-61009", "b edge2 61000-61009"},
 			"a 61010-61019, b 61000-61009",
-			`a 61000-61009 to 61010-61019 in place false: 61000-61009 overlaps 61000-61009 of site "b".`,
+			`a 61000-61009 to 61010-61019 in place false: 61000-61009 is the range of site "b".`,
 		},
 	} {
 		p, placement := build(t, lockOfText(t, c.lock...), nil, c.sites...)
