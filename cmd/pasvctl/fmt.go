@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/hashicorp/hcl/v2"
@@ -54,7 +53,7 @@ func (f *formatter) run(args []string) error {
 	for _, arg := range args {
 		paths, err := specFiles(arg)
 		if err != nil {
-			return failure(err, "")
+			return failure(err, specHint(err))
 		}
 		for _, path := range paths {
 			if err := f.file(path); err != nil {
@@ -78,7 +77,7 @@ func specFiles(arg string) ([]string, error) {
 	if arg == standardInput {
 		return []string{arg}, nil
 	}
-	info, err := os.Stat(arg)
+	info, err := source.Stat(arg)
 	if err != nil {
 		return nil, err
 	}

@@ -55,11 +55,7 @@ func (v *variables) load(path string) (*project, error) {
 	}
 	s, err := source.Open(path)
 	if err != nil {
-		hint := ""
-		if errors.Is(err, fs.ErrNotExist) {
-			hint = "name a file that ends in " + source.Ending + ", or a folder of them"
-		}
-		return nil, failure(err, hint)
+		return nil, failure(err, specHint(err))
 	}
 	defer s.Close()
 	o.Name = s.Name
@@ -68,6 +64,14 @@ func (v *variables) load(path string) (*project, error) {
 	}
 	loaded, diags := generators.Load(s.FS, s.Names, o)
 	return &project{Project: loaded, source: s, varFiles: v.files, diags: diags}, nil
+}
+
+// specHint says what a spec's path leads to, where it leads nowhere.
+func specHint(err error) string {
+	if errors.Is(err, fs.ErrNotExist) {
+		return "name a file that ends in " + source.Ending + ", or a folder of them"
+	}
+	return ""
 }
 
 // options gathers the variables of the command line and the environment.

@@ -42,7 +42,7 @@ type Source struct {
 
 // Open opens the file or folder at path. The files are only listed, not read.
 func Open(path string) (*Source, error) {
-	info, err := os.Stat(path)
+	info, err := Stat(path)
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +51,22 @@ func Open(path string) (*Source, error) {
 	}
 	return openFile(path, info)
 }
+
+// Stat tells what lies at path.
+func Stat(path string) (fs.FileInfo, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, missingError("there is no file or folder " + path)
+	}
+	return info, err
+}
+
+// missingError says that a path leads nowhere; it is fs.ErrNotExist.
+type missingError string
+
+func (e missingError) Error() string { return string(e) }
+
+func (e missingError) Is(target error) bool { return target == fs.ErrNotExist }
 
 func openFile(path string, info fs.FileInfo) (*Source, error) {
 	if !info.Mode().IsRegular() {
@@ -142,6 +158,9 @@ func ReadPrivate(path string) ([]byte, error) {
 
 func read(path string, check func(*os.File) error) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, missingError("there is no file " + path)
+	}
 	if err != nil {
 		return nil, err
 	}
