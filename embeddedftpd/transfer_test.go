@@ -219,6 +219,27 @@ func TestPipelining(t *testing.T) {
 	}
 }
 
+// What only makes sense after the transfer is answered after it, in order.
+func TestCommandsDuringTransfer(t *testing.T) {
+	ts := start(t, nil)
+	c := ts.login(t)
+	data := c.passive()
+	c.do(150, "STOR g")
+	c.send("EPSV\r\nRNFR g\r\nRNTO h\r\nREIN\r\nPWD\r\nUSER user\r\nPASS secret\r\nQUIT\r\nNOOP")
+	c.do(211, "STAT") // nothing came before it
+	io.WriteString(data, "12345")
+	data.Close()
+	for _, code := range []int{226, 229, 350, 250, 220, 530, 331, 230, 221} {
+		c.expect(code)
+	}
+	if _, err := c.text.ReadLine(); err != io.EOF {
+		t.Errorf("after QUIT: %v", err)
+	}
+	if got := ts.content(t, "h"); got != "12345" {
+		t.Errorf("stored %q", got)
+	}
+}
+
 func TestStall(t *testing.T) {
 	ts := start(t, func(c *Config) { c.StallTimeout = 100 * time.Millisecond })
 	c := ts.login(t)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -79,6 +81,49 @@ func TestReadUsers(t *testing.T) {
 			t.Errorf("%+v became %q and %+v: %v, %v", u.User, line, back.User, err, err2)
 		}
 	}
+}
+
+// Users of a file see each their own root, and do there what they may.
+func TestUsersOfAFile(t *testing.T) {
+	a, b := t.TempDir(), t.TempDir()
+	users, err := ReadUsers(strings.NewReader("alice:"+referenceBcrypt+":"+a+"\nbob:"+referenceBcrypt+":"+b+":ro\n"), "users")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ts := start(t, func(c *Config) { c.Users = users })
+	login := func(name string) *client {
+		c := dial(t, ts.addr())
+		c.expect(220)
+		c.do(331, "USER %s", name)
+		c.do(230, "PASS U*U")
+		c.do(200, "TYPE I")
+		return c
+	}
+	alice, bob := login("alice"), login("bob")
+	alice.put("alice's", "STOR f")
+	if err := os.WriteFile(filepath.Join(b, "g"), []byte("bob's"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := alice.get("NLST"); got != "f\r\n" {
+		t.Errorf("alice sees %q", got)
+	}
+	if got := bob.get("NLST"); got != "g\r\n" {
+		t.Errorf("bob sees %q", got)
+	}
+	bob.epsv()
+	bob.do(550, "STOR h")
+	bob.do(550, "RETR f")
+	// One session, another user: nothing of the first one's stays.
+	alice.do(257, "MKD dir")
+	alice.do(250, "CWD dir")
+	alice.do(331, "USER bob")
+	alice.do(530, "PWD")
+	alice.do(230, "PASS U*U")
+	alice.do(257, "PWD")
+	if got := alice.get("RETR /g"); got != "bob's" {
+		t.Errorf("as bob: %q", got)
+	}
+	alice.do(550, "DELE g")
 }
 
 func TestAuthenticateGivesUp(t *testing.T) {
