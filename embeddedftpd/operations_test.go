@@ -66,9 +66,7 @@ func TestTransferLog(t *testing.T) {
 	data := c.passive()
 	c.do(150, "APPE up")
 	io.WriteString(data, "x")
-	for !strings.Contains(c.do(211, "STAT"), "1 bytes") { // until it has arrived
-		time.Sleep(time.Millisecond)
-	}
+	c.hasStored("1 bytes")
 	c.do(426, "ABOR")
 	c.expect(226)
 	c.do(221, "QUIT")

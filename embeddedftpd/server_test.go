@@ -264,6 +264,14 @@ func (c *client) put(content, format string, args ...any) {
 	c.expect(226)
 }
 
+// hasStored waits until so many bytes of the running upload have arrived.
+func (c *client) hasStored(bytes string) {
+	c.t.Helper()
+	for !strings.Contains(c.do(211, "STAT"), ": "+bytes+" in ") {
+		time.Sleep(time.Millisecond)
+	}
+}
+
 func TestRetrieveAndStore(t *testing.T) {
 	ts := start(t, nil)
 	big := strings.Repeat("0123456789abcdef", 1<<18) // 4 MiB
