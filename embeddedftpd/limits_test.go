@@ -172,6 +172,7 @@ func TestBackOff(t *testing.T) {
 // Who has sent a wrong password waits before the next one is looked at, also in
 // another session.
 func TestBackOffIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	ts := start(t, nil)
 	for _, wait := range []time.Duration{0, firstDelay, 2 * firstDelay} {
 		c := dial(t, ts.addr())

@@ -36,6 +36,7 @@ func TestStop(t *testing.T) {
 // A transfer that is not over in time is ended, and its client is told so,
 // whether it reads or not.
 func TestStopDuringTransfer(t *testing.T) {
+	t.Parallel()
 	ts := start(t, func(c *Config) { c.StopTimeout = 50 * time.Millisecond })
 	c, deaf := ts.login(t), ts.login(t)
 	data := blockedRetr(t, ts, c)
@@ -77,6 +78,7 @@ func fillReplies(t *testing.T, ts *testServer, c *client) {
 // Serve returns in time though a login hangs, as one whose folder is on a file
 // server that has gone does.
 func TestStopWhileLoginHangs(t *testing.T) {
+	t.Parallel()
 	hanging := make(hangingUsers)
 	ts := start(t, func(c *Config) { c.Users, c.StopTimeout = hanging, 50*time.Millisecond })
 	c := dial(t, ts.addr())
@@ -131,6 +133,7 @@ func TestStopWhileWaitingForAPort(t *testing.T) {
 // Nor does a login that hangs keep the ports from the successor, or its own
 // client from another session.
 func TestHandOverWhileLoginHangs(t *testing.T) {
+	t.Parallel()
 	hanging := make(hangingUsers)
 	ts := start(t, func(c *Config) { c.Users, c.StopTimeout = hanging, 50*time.Millisecond })
 	c := dial(t, ts.addr())
