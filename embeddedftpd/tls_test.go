@@ -3,6 +3,7 @@ package embeddedftpd
 import (
 	"bufio"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -310,25 +312,52 @@ func TestTLSUploadsAreWhole(t *testing.T) {
 	}
 }
 
+// A transfer that is cut off ends with a reset: clients that take the end of
+// the connection without a closing alert for the end of the file are not misled.
 func TestTLSAbort(t *testing.T) {
-	ts := start(t, func(c *Config) { c.TLS = &TLS{Required: true} })
-	if err := os.WriteFile(filepath.Join(ts.root, "huge"), nil, 0o644); err != nil {
-		t.Fatal(err)
+	for name, version := range tlsVersions {
+		t.Run(name, func(t *testing.T) {
+			ts := start(t, func(c *Config) { c.TLS = &TLS{Required: true} })
+			ts.file(t, "huge", "")
+			if err := os.Truncate(filepath.Join(ts.root, "huge"), 1<<30); err != nil {
+				t.Fatal(err)
+			}
+			c := ts.loginTLS(t, version)
+			for command, use := range map[string]func(io.ReadWriter){
+				"RETR huge": func(data io.ReadWriter) { io.ReadFull(data, make([]byte, 10)) },
+				"STOR up":   func(data io.ReadWriter) { io.WriteString(data, "part"); c.hasStored("4 bytes") },
+			} {
+				data := tls.Client(c.passive(), c.config)
+				c.do(150, "%s", command)
+				use(data)
+				c.do(426, "ABOR")
+				c.expect(226)
+				if n, err := io.Copy(io.Discard, data); !errors.Is(err, syscall.ECONNRESET) {
+					t.Errorf("%s: %d bytes more and then %v, want a reset", command, n, err)
+				}
+			}
+			c.do(221, "QUIT")
+			if _, err := c.text.ReadLine(); err != io.EOF {
+				t.Errorf("after QUIT: %v, want a closing alert", err)
+			}
+		})
 	}
+}
+
+func TestTLSStall(t *testing.T) {
+	ts := start(t, func(c *Config) { c.TLS, c.StallTimeout = &TLS{Required: true}, 100*time.Millisecond })
+	ts.file(t, "huge", "")
 	if err := os.Truncate(filepath.Join(ts.root, "huge"), 1<<30); err != nil {
 		t.Fatal(err)
 	}
 	c := ts.loginTLS(t, tls.VersionTLS13)
-	data := tls.Client(c.passive(), c.config)
-	c.do(150, "RETR huge")
-	if _, err := io.ReadFull(data, make([]byte, 10)); err != nil {
-		t.Fatal(err)
-	}
-	c.do(426, "ABOR")
-	c.expect(226)
-	c.do(221, "QUIT")
-	if _, err := c.text.ReadLine(); err != io.EOF {
-		t.Errorf("after QUIT: %v, want a closing alert", err)
+	for _, command := range []string{"STOR up", "RETR huge"} {
+		data := tls.Client(c.passive(), c.config)
+		c.do(150, "%s", command)
+		if err := data.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		c.expect(426)
 	}
 }
 

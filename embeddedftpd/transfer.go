@@ -107,7 +107,7 @@ func (s *session) runTransfer(t *transfer, body func(net.Conn) error) {
 		s.noConnection(t, err)
 		return
 	}
-	defer conn.Close()
+	defer t.breakOff(conn) // after a panic; otherwise it is closed by then
 	if t.total != nil {
 		t.total.enter()
 		defer t.total.leave()
@@ -147,16 +147,16 @@ func (t *transfer) closeFile() error {
 }
 
 // breakOff closes the data connection of a failed transfer so that the client
-// cannot take the part for the whole: with a reset, under TLS without the
-// closing alert.
+// cannot take the part for the whole: with a reset, under TLS also without the
+// closing alert, whose absence alone many clients overlook.
 func (t *transfer) breakOff(conn net.Conn) {
-	switch c := conn.(type) {
-	case *tls.Conn:
-		c.NetConn().Close()
-	case *net.TCPConn:
-		c.SetLinger(0)
-		c.Close()
+	if c, ok := conn.(*tls.Conn); ok {
+		conn = c.NetConn()
 	}
+	if c, ok := conn.(interface{ SetLinger(seconds int) error }); ok {
+		c.SetLinger(0)
+	}
+	conn.Close()
 }
 
 // noConnection replies where the data connection never came.
