@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -74,6 +75,27 @@ func TestPassiveSquatting(t *testing.T) {
 	<-stopped
 	if s := ts.Stats().Passive; s.Expired != 1 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// Who asks for a port and hangs up before there is one keeps it from nobody, and
+// is no error of the server's.
+func TestHangUpWhileWaitingForAPort(t *testing.T) {
+	t.Parallel()
+	ts := start(t, func(c *Config) { onePort(c); c.MaxWait = patience })
+	a, b, c := ts.login(t), ts.login(t), ts.login(t)
+	a.epsv()
+	for i, waiter := range []*client{b, c} {
+		waiter.send("EPSV")
+		ts.eventually(t, "it waits", func(s Stats) bool { return s.Passive.Waiting == i+1 })
+	}
+	b.conn.(*net.TCPConn).SetLinger(0)
+	b.conn.Close()
+	a.do(226, "ABOR")
+	c.expect(229)
+	ts.eventually(t, "B is gone", func(s Stats) bool { return s.Sessions == 2 && s.Passive.Pending == 1 })
+	if log := ts.log.String(); strings.Contains(log, "level=ERROR") {
+		t.Errorf("the log holds an error: %s", log)
 	}
 }
 

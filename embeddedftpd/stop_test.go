@@ -79,13 +79,7 @@ func fillReplies(t *testing.T, ts *testServer, c *client) {
 // server that has gone does.
 func TestStopWhileLoginHangs(t *testing.T) {
 	t.Parallel()
-	hanging := make(hangingUsers)
-	ts := start(t, func(c *Config) { c.Users, c.StopTimeout = hanging, 50*time.Millisecond })
-	c := dial(t, ts.addr())
-	c.expect(220)
-	c.do(331, "USER user")
-	c.send("PASS secret")
-	<-hanging
+	ts, release := hangingLogin(t)
 	begun := time.Now()
 	if err := ts.stop(); err != nil || time.Since(begun) > patience/2 {
 		t.Errorf("stopped after %v: %v", time.Since(begun), err)
@@ -93,8 +87,21 @@ func TestStopWhileLoginHangs(t *testing.T) {
 	if !strings.Contains(ts.log.String(), "left behind") {
 		t.Error("the log does not tell of the session")
 	}
-	close(hanging)
+	release()
 	ts.eventually(t, "the session ends when it can", func(s Stats) bool { return s.Sessions == 0 })
+}
+
+// hangingLogin starts a server with a session whose login hangs until release.
+func hangingLogin(t *testing.T) (ts *testServer, release func()) {
+	t.Helper()
+	hanging := make(hangingUsers)
+	ts = start(t, func(c *Config) { c.Users, c.StopTimeout = hanging, 50*time.Millisecond })
+	c := dial(t, ts.addr())
+	c.expect(220)
+	c.do(331, "USER user")
+	c.send("PASS secret")
+	<-hanging
+	return ts, func() { close(hanging) }
 }
 
 // hangingUsers say that they are asked, and do not answer until they are closed.
@@ -134,13 +141,7 @@ func TestStopWhileWaitingForAPort(t *testing.T) {
 // client from another session.
 func TestHandOverWhileLoginHangs(t *testing.T) {
 	t.Parallel()
-	hanging := make(hangingUsers)
-	ts := start(t, func(c *Config) { c.Users, c.StopTimeout = hanging, 50*time.Millisecond })
-	c := dial(t, ts.addr())
-	c.expect(220)
-	c.do(331, "USER user")
-	c.send("PASS secret")
-	<-hanging
+	ts, release := hangingLogin(t)
 	_, said := ts.handOver(t, 50*time.Millisecond, nil)
 	ts.eventually(t, "no more sessions begin here", func(Stats) bool {
 		ts.admission.mu.Lock()
@@ -155,6 +156,6 @@ func TestHandOverWhileLoginHangs(t *testing.T) {
 	if err := ts.stop(); err != nil {
 		t.Error(err)
 	}
-	close(hanging)
+	release()
 	ts.eventually(t, "the session ends when it can", func(s Stats) bool { return s.Sessions == 0 })
 }
