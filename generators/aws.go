@@ -162,10 +162,10 @@ func (a *aws) cloudFormation(p *plan.Plan, groups []awsGroup) ([]File, hcl.Diagn
 
 // cli renders what aws ec2 authorize-security-group-ingress reads as
 // --ip-permissions, a file per host.
-func (a *aws) cli(_ *plan.Plan, groups []awsGroup) ([]File, hcl.Diagnostics) {
+func (a *aws) cli(p *plan.Plan, groups []awsGroup) ([]File, hcl.Diagnostics) {
 	files := make([]File, len(groups))
 	for i, group := range groups {
-		content, err := json.MarshalIndent(group.permissions(), "", "  ")
+		content, err := json.MarshalIndent(group.permissions(awsHeader(p.SpecName)), "", "  ")
 		if err != nil {
 			panic(err) // strings and integers always marshal
 		}

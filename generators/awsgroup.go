@@ -206,8 +206,9 @@ type awsRange4 struct{ CidrIp, Description string }
 
 type awsRange6 struct{ CidrIpv6, Description string }
 
-// permissions groups the rules by port range, as the EC2 API does.
-func (g *awsGroup) permissions() []awsPermission {
+// permissions groups the rules by port range, as the EC2 API does. Every
+// description starts with header.
+func (g *awsGroup) permissions(header string) []awsPermission {
 	var all []awsPermission
 	at := map[spec.PortRange]int{}
 	for _, rule := range g.Rules {
@@ -217,10 +218,11 @@ func (g *awsGroup) permissions() []awsPermission {
 			at[rule.Ports] = i
 			all = append(all, awsPermission{IpProtocol: "tcp", FromPort: rule.Ports.First, ToPort: rule.Ports.Last})
 		}
+		description := awsText(header + rule.Description)
 		if rule.Family == "IPv4" {
-			all[i].IpRanges = append(all[i].IpRanges, awsRange4{rule.Prefix.String(), rule.Description})
+			all[i].IpRanges = append(all[i].IpRanges, awsRange4{rule.Prefix.String(), description})
 		} else {
-			all[i].Ipv6Ranges = append(all[i].Ipv6Ranges, awsRange6{rule.Prefix.String(), rule.Description})
+			all[i].Ipv6Ranges = append(all[i].Ipv6Ranges, awsRange6{rule.Prefix.String(), description})
 		}
 	}
 	return all

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -19,7 +18,6 @@ import (
 	"github.com/pasvctl/pasvctl/generators"
 	"github.com/pasvctl/pasvctl/generators/explain"
 	"github.com/pasvctl/pasvctl/generators/plan"
-	"github.com/pasvctl/pasvctl/templates"
 )
 
 type generator struct {
@@ -40,7 +38,7 @@ func newGenerate(s streams) *cobra.Command {
 became of it: created, updated or unchanged. Nothing is written unless everything
 could be rendered, each file is replaced as a whole, and what is equal is not
 touched. Files of an earlier run that this spec would not make any more (they are
-known by their first line) are called stale and left where they are, because they may
+known by their first lines) are called stale and left where they are, because they may
 be in use somewhere.
 
 The ranges are kept in ` + plan.LockFile + ` beside the spec, which is to be committed.
@@ -166,14 +164,12 @@ func (g *generator) tellMoves(moves []plan.Move) {
 	}
 }
 
-// ours knows the files that an earlier run made from this spec by their first
-// line. With only some targets rendered, none is taken for stale.
+// ours knows the files that an earlier run made from this spec. With only some targets rendered, none is taken for stale.
 func (g *generator) ours(p *project) func(head []byte) bool {
 	if len(g.targets) > 0 {
 		return nil
 	}
-	header := regexp.MustCompile(`(?m)^\W*Made by pasvctl \S+ from ` + regexp.QuoteMeta(templates.Comment(p.Plan.SpecName)) + `;`)
-	return header.Match
+	return generators.MadeFrom(p.Plan.SpecName)
 }
 
 // lockName is where the lock lies, for the list of paths.
