@@ -1,6 +1,7 @@
 package generators
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,23 +13,34 @@ import (
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
-// systemd itself reads the unit and finds nothing to complain about.
-func TestSystemdTakesTheUnit(t *testing.T) {
+// analyzed is what systemd itself says of units, by their names.
+func analyzed(t *testing.T, units map[string]string) string {
+	t.Helper()
 	analyze := needs.Tool(t, "systemd-analyze")
-	unit := renderUnit(t, "/bin/true")
-	name := filepath.Join(t.TempDir(), "pasvctl-rules.service")
-	if err := os.WriteFile(name, unit, 0o644); err != nil {
+	dir := t.TempDir()
+	args := []string{"verify", "--man=no"}
+	for name, content := range units {
+		at := filepath.Join(dir, name)
+		if err := os.WriteFile(at, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, at)
+	}
+	out, err := exec.Command(analyze, args...).CombinedOutput()
+	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	out, err := exec.Command(analyze, "verify", "--man=no", name).CombinedOutput()
-	if err != nil || strings.Contains(string(out), "pasvctl-rules") {
-		t.Errorf("%v\n%s", err, out)
+	return string(out)
+}
+
+func TestSystemdTakesTheUnit(t *testing.T) {
+	const name = "pasvctl-rules.service"
+	unit := string(renderUnit(t, "/bin/true"))
+	if out := analyzed(t, map[string]string{name: unit}); strings.Contains(out, "pasvctl-rules") {
+		t.Error(out)
 	}
-	broken := strings.Replace(string(unit), "Type=oneshot", "Type=once", 1)
-	if err := os.WriteFile(name, []byte(broken), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if out, _ := exec.Command(analyze, "verify", "--man=no", name).CombinedOutput(); !strings.Contains(string(out), "pasvctl-rules") {
+	broken := strings.Replace(unit, "Type=oneshot", "Type=once", 1)
+	if out := analyzed(t, map[string]string{name: broken}); !strings.Contains(out, "pasvctl-rules") {
 		t.Errorf("a broken unit passed:\n%s", out)
 	}
 }

@@ -17,74 +17,96 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func TestLoadIsRepeatableAndReadsBackAsExpected(t *testing.T) {
+// machine is a kernel in a namespace, with other people's rules in it.
+type machine struct {
+	kernel.Backend
+	t        *testing.T
+	exec     kernel.Exec
+	snapshot func() string // of all rules
+}
+
+func newMachine(t *testing.T, backend string) *machine {
+	t.Helper()
+	m := &machine{t: t, exec: kerneltest.Machine(t)}
+	m.snapshot = kerneltest.Setup(t, m.exec)
+	var err error
+	m.Backend, err = kernel.New(backend, m.exec)
+	must(t, err)
+	return m
+}
+
+// each runs a test for every backend; rules renders its rules.
+func each(t *testing.T, f func(t *testing.T, m *machine, name string, rules func(more string) kernel.Rules)) {
 	for _, tt := range kerneltest.Backends {
 		t.Run(tt.Name, func(t *testing.T) {
 			t.Parallel()
-			exec := kerneltest.Machine(t)
-			kerneltest.Setup(t, exec)
-			b, err := kernel.New(tt.Backend, exec)
-			must(t, err)
-			r := kerneltest.Rules(t, tt.Backend, tt.Spec(kerneltest.SecondSite))
-			must(t, b.Check(t.Context(), r))
-			if live, err := b.Live(t.Context()); err != nil || len(live) != 0 {
-				t.Fatalf("a check left %v, %v", live, err)
-			}
-			expected, err := b.Expected(t.Context(), r)
-			must(t, err)
-			for range 3 {
-				must(t, b.Load(t.Context(), r))
-			}
-			live, err := b.Live(t.Context())
-			must(t, err)
-			if d := kernel.Diff(expected, live); len(d) != 0 {
-				t.Errorf("live rules differ from the rendered ones: %+v", d)
-			}
-			text := ""
-			for _, o := range live {
-				text += o.Name + "\n" + strings.Join(o.Lines, "\n") + "\n"
-			}
-			if strings.Contains(text, "jump in chain") != (tt.Name != "nft") {
-				t.Errorf("a jump is missing or too much:\n%s", text)
-			}
-			for _, want := range []string{"192.0.2.0/24", "61000"} {
-				if !strings.Contains(text, want) {
-					t.Errorf("%q is missing in\n%s", want, text)
-				}
-			}
+			f(t, newMachine(t, tt.Backend), tt.Name, func(more string) kernel.Rules {
+				return kerneltest.Rules(t, tt.Backend, tt.Spec(more))
+			})
 		})
 	}
 }
 
-func TestOlderVersionsLeaveNothingBehind(t *testing.T) {
-	for _, tt := range kerneltest.Backends {
-		t.Run(tt.Name, func(t *testing.T) {
-			t.Parallel()
-			exec := kerneltest.Machine(t)
-			kerneltest.Setup(t, exec)
-			b, err := kernel.New(tt.Backend, exec)
-			must(t, err)
-			small := kerneltest.Rules(t, tt.Backend, tt.Spec(""))
-			must(t, b.Load(t.Context(), kerneltest.Rules(t, tt.Backend, tt.Spec(kerneltest.SecondSite))))
-			must(t, b.Load(t.Context(), small))
-			expected, err := b.Expected(t.Context(), small)
-			must(t, err)
-			live, err := b.Live(t.Context())
-			must(t, err)
-			if d := kernel.Diff(expected, live); len(d) != 0 {
-				t.Errorf("the older version left %+v", d)
-			}
-		})
+func (m *machine) load(r kernel.Rules) {
+	m.t.Helper()
+	must(m.t, m.Load(m.t.Context(), r))
+}
+
+func (m *machine) live() kernel.Listing {
+	m.t.Helper()
+	live, err := m.Live(m.t.Context())
+	must(m.t, err)
+	return live
+}
+
+// holds checks that the kernel has these rules of ours and no others.
+func (m *machine) holds(r kernel.Rules) {
+	m.t.Helper()
+	expected, err := m.Expected(m.t.Context(), r)
+	must(m.t, err)
+	if d := kernel.Diff(expected, m.live()); len(d) != 0 {
+		m.t.Errorf("live rules differ from the rendered ones: %+v", d)
 	}
+}
+
+func TestLoadIsRepeatableAndReadsBackAsExpected(t *testing.T) {
+	each(t, func(t *testing.T, m *machine, name string, rules func(string) kernel.Rules) {
+		r := rules(kerneltest.SecondSite)
+		must(t, m.Check(t.Context(), r))
+		if live := m.live(); len(live) != 0 {
+			t.Fatalf("a check left %v", live)
+		}
+		for range 3 {
+			m.load(r)
+		}
+		m.holds(r)
+		text := ""
+		for _, o := range m.live() {
+			text += o.Name + "\n" + strings.Join(o.Lines, "\n") + "\n"
+		}
+		if strings.Contains(text, "jump in chain") != (name != "nft") {
+			t.Errorf("a jump is missing or too much:\n%s", text)
+		}
+		for _, want := range []string{"192.0.2.0/24", "61000"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%q is missing in\n%s", want, text)
+			}
+		}
+	})
+}
+
+func TestOlderVersionsLeaveNothingBehind(t *testing.T) {
+	each(t, func(t *testing.T, m *machine, _ string, rules func(string) kernel.Rules) {
+		m.load(rules(kerneltest.SecondSite))
+		m.load(rules(""))
+		m.holds(rules(""))
+	})
 }
 
 // A host that gives its IPv6 addresses up must not go on letting clients in
 // there, and a host without them needs nothing there.
 func TestAFamilyWithoutAddressesHasNothingOfOurs(t *testing.T) {
-	exec := kerneltest.Machine(t)
-	kerneltest.Setup(t, exec)
-	b, err := kernel.New(kernel.IPTables, exec)
-	must(t, err)
+	m := newMachine(t, kernel.IPTables)
 	both := kerneltest.PlainHost(kerneltest.SecondSite)
 	only4 := strings.Replace(both, `, "2001:db8::10"`, "", 1)
 	for _, tt := range []struct {
@@ -92,70 +114,48 @@ func TestAFamilyWithoutAddressesHasNothingOfOurs(t *testing.T) {
 		families   []string
 	}{
 		{"IPv4 from the start", only4, []string{"iptables"}},
-		{"IPv6 comes", both, []string{"iptables", "ip6tables"}},
+		{"IPv6 comes", both, []string{"ip6tables", "iptables"}},
 		{"IPv6 goes", only4, []string{"iptables"}},
 	} {
 		r := kerneltest.Rules(t, kernel.IPTables, tt.spec)
-		must(t, b.Check(t.Context(), r))
-		must(t, b.Load(t.Context(), r))
-		live, err := b.Live(t.Context())
-		must(t, err)
+		must(t, m.Check(t.Context(), r))
+		m.load(r)
+		m.holds(r)
 		seen := map[string]bool{}
-		for _, o := range live {
+		for _, o := range m.live() {
 			if f := strings.Fields(strings.TrimPrefix(o.Name, "jump in ")); f[0] == "chain" {
 				seen[f[1]] = true
 			}
 		}
-		if got := slices.Sorted(maps.Keys(seen)); !slices.Equal(got, slices.Sorted(slices.Values(tt.families))) {
+		if got := slices.Sorted(maps.Keys(seen)); !slices.Equal(got, tt.families) {
 			t.Errorf("%s: chains and jumps in %v, want %v", tt.name, got, tt.families)
-		}
-		expected, err := b.Expected(t.Context(), r)
-		must(t, err)
-		if d := kernel.Diff(expected, live); len(d) != 0 {
-			t.Errorf("%s: live rules differ from the rendered ones: %+v", tt.name, d)
 		}
 	}
 }
 
 func TestMovingBetweenChainsTakesTheJumpAlong(t *testing.T) {
-	exec := kerneltest.Machine(t)
-	kerneltest.Setup(t, exec)
-	b, err := kernel.New(kernel.NFT, exec)
-	must(t, err)
+	m := newMachine(t, kernel.NFT)
 	for _, spec := range []func(string) string{kerneltest.IntoHost, kerneltest.PlainHost, kerneltest.IntoHost} {
 		r := kerneltest.Rules(t, kernel.NFT, spec(""))
-		must(t, b.Load(t.Context(), r))
-		expected, err := b.Expected(t.Context(), r)
-		must(t, err)
-		live, err := b.Live(t.Context())
-		must(t, err)
-		if d := kernel.Diff(expected, live); len(d) != 0 {
-			t.Errorf("after the move: %+v", d)
-		}
+		m.load(r)
+		m.holds(r)
 	}
 }
 
 func TestRemoveLeavesNoTrace(t *testing.T) {
-	for _, tt := range kerneltest.Backends {
-		t.Run(tt.Name, func(t *testing.T) {
-			t.Parallel()
-			exec := kerneltest.Machine(t)
-			snapshot := kerneltest.Setup(t, exec)
-			before := snapshot()
-			b, err := kernel.New(tt.Backend, exec)
-			must(t, err)
-			must(t, b.Load(t.Context(), kerneltest.Rules(t, tt.Backend, tt.Spec(kerneltest.SecondSite))))
-			if snapshot() == before {
-				t.Fatal("loading changed nothing")
-			}
-			for range 2 {
-				must(t, b.Remove(t.Context()))
-			}
-			if after := snapshot(); after != before {
-				t.Errorf("before\n%s\nafter\n%s", before, after)
-			}
-		})
-	}
+	each(t, func(t *testing.T, m *machine, _ string, rules func(string) kernel.Rules) {
+		before := m.snapshot()
+		m.load(rules(kerneltest.SecondSite))
+		if m.snapshot() == before {
+			t.Fatal("loading changed nothing")
+		}
+		for range 2 {
+			must(t, m.Remove(t.Context()))
+		}
+		if after := m.snapshot(); after != before {
+			t.Errorf("before\n%s\nafter\n%s", before, after)
+		}
+	})
 }
 
 func TestDiffFindsWhatOthersChanged(t *testing.T) {
@@ -177,15 +177,11 @@ func TestDiffFindsWhatOthersChanged(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.backend+" "+tt.name, func(t *testing.T) {
 			t.Parallel()
-			exec := kerneltest.Machine(t)
-			b, err := kernel.New(tt.backend, exec)
-			must(t, err)
-			must(t, b.Load(t.Context(), kerneltest.Rules(t, tt.backend, kerneltest.PlainHost(""))))
-			before, err := b.Live(t.Context())
-			must(t, err)
-			kerneltest.Run(t, exec, "", tt.change[0], tt.change[1:]...)
-			after, err := b.Live(t.Context())
-			must(t, err)
+			m := newMachine(t, tt.backend)
+			m.load(kerneltest.Rules(t, tt.backend, kerneltest.PlainHost("")))
+			before := m.live()
+			kerneltest.Run(t, m.exec, "", tt.change[0], tt.change[1:]...)
+			after := m.live()
 			found := slices.ContainsFunc(kernel.Diff(before, after), func(c kernel.Change) bool {
 				return c.Object == tt.object && strings.Contains(c.Was+c.Now, tt.line)
 			})
@@ -197,31 +193,19 @@ func TestDiffFindsWhatOthersChanged(t *testing.T) {
 }
 
 func TestLearntMembersAndCountersAreNoDifference(t *testing.T) {
-	for _, tt := range kerneltest.Backends {
-		t.Run(tt.Name, func(t *testing.T) {
-			t.Parallel()
-			exec := kerneltest.Machine(t)
-			kerneltest.Setup(t, exec)
-			b, err := kernel.New(tt.Backend, exec)
-			must(t, err)
-			must(t, b.Load(t.Context(), kerneltest.Rules(t, tt.Backend, tt.Spec(""))))
-			before, err := b.Live(t.Context())
-			must(t, err)
-			switch tt.Name {
-			case "nft":
-				kerneltest.Run(t, exec, "", "nft", "add", "element", "inet", "pasvctl", "seen4", "{ 192.0.2.7 . 1:2 timeout 120s }")
-			case "iptables":
-				kerneltest.Run(t, exec, "", "ipset", "add", "pasvctl-downloads.s4", "192.0.2.7", "timeout", "120")
-			default:
-				kerneltest.Run(t, exec, "", "nft", "add", "element", "inet", "filter", "pasvctl_seen4", "{ 192.0.2.7 . 1:2 timeout 120s }")
-			}
-			after, err := b.Live(t.Context())
-			must(t, err)
-			if d := kernel.Diff(before, after); len(d) != 0 {
-				t.Errorf("a learnt member shows as %+v", d)
-			}
-		})
+	learn := map[string][]string{
+		"nft":                           {"nft", "add", "element", "inet", "pasvctl", "seen4", "{ 192.0.2.7 . 1:2 timeout 120s }"},
+		"nft into a chain of the owner": {"nft", "add", "element", "inet", "filter", "pasvctl_seen4", "{ 192.0.2.7 . 1:2 timeout 120s }"},
+		"iptables":                      {"ipset", "add", "pasvctl-downloads.s4", "192.0.2.7", "timeout", "120"},
 	}
+	each(t, func(t *testing.T, m *machine, name string, rules func(string) kernel.Rules) {
+		m.load(rules(""))
+		before := m.live()
+		kerneltest.Run(t, m.exec, "", learn[name][0], learn[name][1:]...)
+		if d := kernel.Diff(before, m.live()); len(d) != 0 {
+			t.Errorf("a learnt member shows as %+v", d)
+		}
+	})
 }
 
 func TestDiffOfOrderedLines(t *testing.T) {

@@ -18,41 +18,12 @@ import (
 )
 
 // small has two sites, one with a gate and one without, behind a NAT.
-const small = `
-host "edge1" {
-  addresses = ["203.0.113.10", "2001:db8::10"]
-  HOST
+func small(host string) string {
+	return hostText(`["203.0.113.10", "2001:db8::10"]`, host) +
+		siteText("downloads", 21, 3, `announce = "198.51.100.7"`, `clients = ["192.0.2.128/26", "2001:db8:1:1::/80", "2001:db8:1:8::/61"]`, `data_ports = "61000-61007"`) +
+		siteText("public", 2121, 2, `announce = "198.51.100.7"`, `clients = ["192.0.2.0/24", "2001:db8:1::/48"]`, `gate = false`, `data_ports = "61010-61017"`) +
+		nat
 }
-site "downloads" {
-  host       = "edge1"
-  server     = "proftpd"
-  port       = 21
-  announce   = "198.51.100.7"
-  clients    = ["192.0.2.128/26", "2001:db8:1:1::/80", "2001:db8:1:8::/61"]
-  data_ports = "61000-61007"
-  concurrency {
-    sessions             = 6
-    sessions_per_address = 3
-  }
-}
-site "public" {
-  host       = "edge1"
-  server     = "proftpd"
-  port       = 2121
-  announce   = "198.51.100.7"
-  clients    = ["192.0.2.0/24", "2001:db8:1::/48"]
-  gate       = false
-  data_ports = "61010-61017"
-  concurrency {
-    sessions             = 6
-    sessions_per_address = 2
-  }
-}
-gateway "nat1" {
-  address = "198.51.100.7"
-  sites   = ["downloads", "public"]
-}
-`
 
 // equivalents are the mutants that change no policy, and why, by the rules
 // that they are mutants of.
@@ -88,7 +59,7 @@ func TestMutantsAreCaught(t *testing.T) {
 		"iptables": {kernel.IPTables, `interface = "wan0"`, []string{"edge1/iptables.v4", "edge1/iptables.v6", "edge1/ipset", "nat1/iptables.v4"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, files := load(t, tt.backend, strings.Replace(small, "HOST", tt.host, 1))
+			p, files := load(t, tt.backend, small(tt.host))
 			var all []mutant
 			for _, f := range files {
 				if slices.Contains(tt.files, f.Path) {

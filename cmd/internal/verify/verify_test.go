@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -13,41 +14,33 @@ import (
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
-// twoSites are two sites whose ranges lie side by side, on two addresses of
-// each family, for clients whose prefixes end at no round number.
-const twoSites = `
-host "edge1" {
-  addresses = ["203.0.113.10", "203.0.113.11", "2001:db8::10"]
-  HOST
-}
-site "downloads" {
-  host       = "edge1"
-  server     = "proftpd"
-  port       = 21
-  announce   = "198.51.100.7"
-  clients    = ["192.0.2.0/25", "192.0.2.128/26", "2001:db8:1::/49"]
-  data_ports = "61000-61007"
+// siteText is a site of at most six sessions on edge1, some a client, with
+// attributes of its own.
+func siteText(name string, port, aClient int, attributes ...string) string {
+	return fmt.Sprintf(`
+site %q {
+  host   = "edge1"
+  server = "proftpd"
+  port   = %d
+  %s
   concurrency {
     sessions             = 6
-    sessions_per_address = 3
+    sessions_per_address = %d
   }
 }
-site "public" {
-  host       = "edge1"
-  server     = "proftpd"
-  port       = 2121
-  addresses  = ["203.0.113.10", "2001:db8::10"]
-  data_ports = "61008-61015"
-  GATE
-  concurrency {
-    sessions             = 6
-    sessions_per_address = 2
-  }
+`, name, port, strings.Join(attributes, "\n  "), aClient)
 }
-`
 
+func hostText(addresses, more string) string {
+	return fmt.Sprintf("host \"edge1\" {\n  addresses = %s\n  %s\n}\n", addresses, more)
+}
+
+// text has two sites whose ranges lie side by side, on two addresses of each
+// family, for clients whose prefixes end at no round number.
 func text(host, gate, more string) string {
-	return strings.NewReplacer("HOST", host, "GATE", gate).Replace(twoSites) + more
+	return hostText(`["203.0.113.10", "203.0.113.11", "2001:db8::10"]`, host) +
+		siteText("downloads", 21, 3, `announce = "198.51.100.7"`, `clients = ["192.0.2.0/25", "192.0.2.128/26", "2001:db8:1::/49"]`, `data_ports = "61000-61007"`) +
+		siteText("public", 2121, 2, `addresses = ["203.0.113.10", "2001:db8::10"]`, `data_ports = "61008-61015"`, gate) + more
 }
 
 const nat = `
