@@ -93,5 +93,5 @@ func (f serverForecast) row() []string {
 	if f.OnePort {
 		one = "is enough"
 	}
-	return []string{name, explain.Count(f.Ports), f.Binding, sizing.Share(f.Refused), one}
+	return []string{name, sizing.Count(f.Ports), f.Binding, sizing.Share(f.Refused), one}
 }

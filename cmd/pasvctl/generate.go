@@ -16,8 +16,8 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/outdir"
 	"github.com/pasvctl/pasvctl/cmd/internal/source"
 	"github.com/pasvctl/pasvctl/generators"
-	"github.com/pasvctl/pasvctl/generators/explain"
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
 type generator struct {
@@ -143,7 +143,7 @@ func (g *generator) tellRanges(sites []*plan.Site) {
 			fmt.Fprintf(g.err, "… and %d more: see pasvctl plan\n", len(sites)-i)
 			return
 		}
-		fmt.Fprintf(g.err, "%s: passive ports %s (%s): %s\n", s.Name, s.DataPorts, explain.Count(s.DataPorts.Count()), reason(s))
+		fmt.Fprintf(g.err, "%s: passive ports %s (%s): %s\n", s.Name, s.DataPorts, sizing.Count(s.DataPorts.Count()), reason(s))
 		if !generators.Configures(s.Server) && !s.Profile.HoldsRange {
 			fmt.Fprintf(g.err, "%s: no target writes a config for %s: set its passive ports to %s\n", s.Name, s.Profile.Title, s.DataPorts)
 		}

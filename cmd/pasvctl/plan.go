@@ -80,7 +80,7 @@ func writePlan(w io.Writer, p *plan.Plan) error {
 			bound += " (pinned)"
 		}
 		rows = append(rows, []string{
-			s.Name, s.Host.Name, s.Server, fmt.Sprint(s.Port), s.DataPorts.String(), explain.Count(s.DataPorts.Count()),
+			s.Name, s.Host.Name, s.Server, fmt.Sprint(s.Port), s.DataPorts.String(), sizing.Count(s.DataPorts.Count()),
 			bound, sizing.Share(s.Refused), onePort(s),
 		})
 	}

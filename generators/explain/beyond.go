@@ -82,21 +82,21 @@ func portsOr(n int, err error) string {
 	if err != nil {
 		return "no range (" + err.Error() + ")"
 	}
-	return plural(n, "port")
+	return sizing.Plural(n, "port")
 }
 
 func portsOrNone(n int, err error) string {
 	if err != nil {
 		return "none"
 	}
-	return Count(n)
+	return sizing.Count(n)
 }
 
 // shrink says what would make the range smaller.
 func (t *teller) shrink() []string {
 	var text []string
 	for _, a := range t.advice {
-		line := fmt.Sprintf("- %s: %s, %s fewer", a.Change, plural(a.Ports, "port"), Count(a.Saves))
+		line := fmt.Sprintf("- %s: %s, %s fewer", a.Change, sizing.Plural(a.Ports, "port"), sizing.Count(a.Saves))
 		if a.Attribute != "" {
 			line += " (" + a.Attribute + ")"
 		}
@@ -128,7 +128,7 @@ func (t *teller) others() []string {
 		case c.Err != nil:
 			text = append(text, fmt.Sprintf("- %s: no range; %s", c.Profile.Title, t.whyNot(c)))
 		default:
-			text = append(text, fmt.Sprintf("- %s: %s, by its %s bound", c.Profile.Title, plural(c.Result.Ports, "port"), label(c.Result.Binding)))
+			text = append(text, fmt.Sprintf("- %s: %s, by its %s bound", c.Profile.Title, sizing.Plural(c.Result.Ports, "port"), label(c.Result.Binding)))
 		}
 	}
 	return text
@@ -162,14 +162,14 @@ func (t *teller) rules() []string {
 		verdict := "just right"
 		switch {
 		case r.Ports < need:
-			verdict = Count(need-r.Ports) + " too few"
+			verdict = sizing.Count(need-r.Ports) + " too few"
 			if refused := sizing.Refused(t.s.Profile, t.w, r.Ports); refused > t.s.Objective.Refused {
 				verdict += fmt.Sprintf(", would refuse %s", all(refused))
 			}
 		case r.Ports > need:
-			verdict = Count(r.Ports-need) + " open for nothing"
+			verdict = sizing.Count(r.Ports-need) + " open for nothing"
 		}
-		text = append(text, fmt.Sprintf("- %s (%s): %s, %s", r.Name, r.Says, plural(r.Ports, "port"), verdict))
+		text = append(text, fmt.Sprintf("- %s (%s): %s, %s", r.Name, r.Says, sizing.Plural(r.Ports, "port"), verdict))
 	}
 	return text
 }

@@ -58,7 +58,7 @@ func (t *teller) ceiling() string {
 	most := sizing.Ceiling(p, t.w)
 	if w == nil || most == 0 {
 		return fmt.Sprintf("At the very best it would carry %s data connections a second of one client address, for each of its %s source ports may rest for %s after use.",
-			rate(float64(t.clientPorts())/sizing.TupleRest), Count(t.clientPorts()), duration(seconds(sizing.TupleRest)))
+			rate(float64(t.clientPorts())/sizing.TupleRest), sizing.Count(t.clientPorts()), duration(seconds(sizing.TupleRest)))
 	}
 	if t.w.ScopeOn(p) == sizing.ScopePort {
 		return fmt.Sprintf("It would carry at most %s of all clients together, one after the other; they ask for %s.",
@@ -105,7 +105,7 @@ func (t *teller) sitters() string {
 
 // verdict is the answer in one sentence.
 func (t *teller) verdict() string {
-	need := plural(t.s.Sizing.Ports, "port")
+	need := sizing.Plural(t.s.Sizing.Ports, "port")
 	switch {
 	case t.s.Sizing.OnePort.Works:
 		return "Verdict: one port works here, and nothing is gained by more."

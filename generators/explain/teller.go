@@ -45,11 +45,11 @@ func (t *teller) oneFewer() *float64 {
 func (t *teller) answer() []string {
 	s := t.s
 	lead := fmt.Sprintf("Site %q runs %s on host %q, control port %d. Its range of passive ports is %s, which is %s.",
-		s.Name, s.Profile.Title, s.Host.Name, s.Port, s.DataPorts, plural(s.DataPorts.Count(), "port"))
+		s.Name, s.Profile.Title, s.Host.Name, s.Port, s.DataPorts, sizing.Plural(s.DataPorts.Count(), "port"))
 	switch need := s.Sizing.Ports; {
 	case s.Pinned && s.DataPorts.Count() > need:
 		lead += fmt.Sprintf(" The spec pins it; %s would do, so %s open for nothing.",
-			Count(need), be(s.DataPorts.Count()-need))
+			sizing.Count(need), be(s.DataPorts.Count()-need))
 	case s.Pinned:
 		lead += " The spec pins it, and that is just enough."
 	default:
@@ -62,7 +62,7 @@ func be(n int) string {
 	if n == 1 {
 		return "1 is"
 	}
-	return Count(n) + " are"
+	return sizing.Count(n) + " are"
 }
 
 func (t *teller) refusedNow() string {
@@ -77,12 +77,12 @@ func (t *teller) refusedNow() string {
 	case fewer == nil:
 		return text
 	case *fewer > asked && sizing.Share(*fewer) == sizing.Share(asked):
-		return text + fmt.Sprintf(" %s would refuse just over that.", plural(t.s.Sizing.Ports-1, "port"))
+		return text + fmt.Sprintf(" %s would refuse just over that.", sizing.Plural(t.s.Sizing.Ports-1, "port"))
 	case *fewer > asked:
-		return text + fmt.Sprintf(" %s would refuse %s.", plural(t.s.Sizing.Ports-1, "port"), sizing.Share(*fewer))
+		return text + fmt.Sprintf(" %s would refuse %s.", sizing.Plural(t.s.Sizing.Ports-1, "port"), sizing.Share(*fewer))
 	default:
 		return text + fmt.Sprintf(" %s would refuse %s, but the bound %q below rules that out.",
-			plural(t.s.Sizing.Ports-1, "port"), sizing.Share(*fewer), label(t.s.Sizing.Binding))
+			sizing.Plural(t.s.Sizing.Ports-1, "port"), sizing.Share(*fewer), label(t.s.Sizing.Binding))
 	}
 }
 
@@ -99,7 +99,7 @@ func (t *teller) fourValues() []string {
 		fmt.Sprintf("TCP tells connections apart by four values: server address, server port, client address, client port. "+
 			"This site has %s, and a client address has up to %s source ports, so for TCP alone one server port would "+
 			"carry that many data connections of each client address. What the server can tell apart decides.",
-			plural(len(s.Addresses), "address"), Count(t.clientPorts())),
+			sizing.Plural(len(s.Addresses), "address"), sizing.Count(t.clientPorts())),
 		t.scope() + ". " + sentence(t.hold()),
 		sentence(t.pick()) + " " + sentence(t.whenFull()),
 	}
@@ -143,11 +143,11 @@ func (t *teller) pick() string {
 	switch p.Pick {
 	case sizing.PickRandom:
 		return fmt.Sprintf("it draws a port at random, gives up after %s, and may so miss ports that are free",
-			plural(p.TriesOn(t.s.DataPorts.Count()), "draw"))
+			sizing.Plural(p.TriesOn(t.s.DataPorts.Count()), "draw"))
 	case sizing.PickDistinct:
-		return fmt.Sprintf("it draws ports at random, none twice, and gives up after %s", Count(p.Tries))
+		return fmt.Sprintf("it draws ports at random, none twice, and gives up after %s", sizing.Count(p.Tries))
 	case sizing.PickScanPartial:
-		return fmt.Sprintf("it tries %s side by side from a random start, and may so miss ports that are free", plural(p.Tries, "port"))
+		return fmt.Sprintf("it tries %s side by side from a random start, and may so miss ports that are free", sizing.Plural(p.Tries, "port"))
 	default:
 		return "it looks at the whole range for a free port"
 	}
@@ -170,12 +170,12 @@ func (t *teller) whenFull() string {
 
 func (t *teller) asked() []string {
 	c, o := t.s.Concurrency, t.s.Objective
-	who := fmt.Sprintf("%s at once, at most %s of them behind one client address.", plural(c.Sessions, "session"), Count(c.SessionsPerAddress))
+	who := fmt.Sprintf("%s at once, at most %s of them behind one client address.", sizing.Plural(c.Sessions, "session"), sizing.Count(c.SessionsPerAddress))
 	switch {
 	case c.Sessions == 1:
 		who = "1 session at a time."
 	case c.SessionsPerAddress == c.Sessions:
-		who = fmt.Sprintf("%s at once, and all of them may come from one client address.", plural(c.Sessions, "session"))
+		who = fmt.Sprintf("%s at once, and all of them may come from one client address.", sizing.Plural(c.Sessions, "session"))
 	}
 	text := []string{who}
 	if w := t.w.Traffic; w != nil {
@@ -185,7 +185,7 @@ func (t *teller) asked() []string {
 			load += fmt.Sprintf("; %s of the PASVs are never followed by a connection", sizing.Share(w.Abandoned))
 		}
 		if w.Parallel > 1 {
-			load += fmt.Sprintf("; a client asks with up to %s in the same instant", plural(w.Parallel, "session"))
+			load += fmt.Sprintf("; a client asks with up to %s in the same instant", sizing.Plural(w.Parallel, "session"))
 		}
 		text = append(text, load+".")
 	}
@@ -199,7 +199,7 @@ func (t *teller) asked() []string {
 	}
 	goal := fmt.Sprintf("At most %s of the data connections may be refused", sizing.Share(o.Refused))
 	if o.Squatted > 0 {
-		goal += fmt.Sprintf(", even while other programs sit on %s of the range", plural(o.Squatted, "port"))
+		goal += fmt.Sprintf(", even while other programs sit on %s of the range", sizing.Plural(o.Squatted, "port"))
 	}
 	return append(text, goal+".")
 }
@@ -211,9 +211,9 @@ func (t *teller) bounds() []string {
 		if b.Name == t.s.Sizing.Binding {
 			binds = ", and it binds"
 		}
-		text = append(text, fmt.Sprintf("- %s: %s%s: %s", label(b.Name), plural(b.Ports, "port"), binds, b.Why))
+		text = append(text, fmt.Sprintf("- %s: %s%s: %s", label(b.Name), sizing.Plural(b.Ports, "port"), binds, b.Why))
 	}
-	return append(text, fmt.Sprintf("The range is the largest of these: %s.", plural(t.s.Sizing.Ports, "port")))
+	return append(text, fmt.Sprintf("The range is the largest of these: %s.", sizing.Plural(t.s.Sizing.Ports, "port")))
 }
 
 // label writes a bound's name as words.

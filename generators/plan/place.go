@@ -8,6 +8,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
@@ -163,7 +164,7 @@ func (t *seat) grow(all []*seat) {
 	had, last := t.DataPorts, int(t.DataPorts.First)+t.Sizing.Ports-1
 	var why string
 	if last > highestPort {
-		why = fmt.Sprintf("there are only %s ports from %d on.", count(highestPort-int(had.First)+1), had.First)
+		why = fmt.Sprintf("there are only %s ports from %d on.", sizing.Count(highestPort-int(had.First)+1), had.First)
 	} else {
 		why = obstacle(t, spec.PortRange{First: had.Last + 1, Last: uint16(last)}, all)
 	}
@@ -171,7 +172,7 @@ func (t *seat) grow(all []*seat) {
 		t.claim(spec.PortRange{First: had.First, Last: uint16(last)})
 		return
 	}
-	t.why = fmt.Sprintf("It needs %s ports instead of %s and cannot grow where it is: %s", count(t.Sizing.Ports), count(had.Count()), why)
+	t.why = fmt.Sprintf("It needs %s ports instead of %s and cannot grow where it is: %s", sizing.Count(t.Sizing.Ports), sizing.Count(had.Count()), why)
 	t.DataPorts = spec.PortRange{}
 }
 
@@ -239,7 +240,7 @@ func moves(all []*seat) []Move {
 		}
 		m := Move{Site: t.Name, From: t.locked.DataPorts, To: t.DataPorts, Why: t.why}
 		if m.Why == "" {
-			m.Why = fmt.Sprintf("It needs %s ports now.", count(t.Sizing.Ports))
+			m.Why = fmt.Sprintf("It needs %s ports now.", sizing.Count(t.Sizing.Ports))
 		}
 		list = append(list, m)
 	}
@@ -250,7 +251,7 @@ func moves(all []*seat) []Move {
 func noRoom(t *seat, locked bool) *hcl.Diagnostic {
 	room := "no port left"
 	if gap := largestGap(t.taken); gap.First != 0 {
-		room = fmt.Sprintf("no larger gap than %s, which has %s", gap, count(gap.Count()))
+		room = fmt.Sprintf("no larger gap than %s, which has %s", gap, sizing.Count(gap.Count()))
 	}
 	repack := ""
 	if locked {
@@ -260,5 +261,5 @@ func noRoom(t *seat, locked bool) *hcl.Diagnostic {
 		"Site %q needs %s ports side by side, but host %q has %s, clear of ephemeral_ports, avoid_ports, control ports, well-known services and the other sites. "+
 			"Lower concurrency.sessions, choose a server that needs fewer ports, narrow ephemeral_ports (and the host's ip_local_port_range with it), "+
 			"give the site an address of its own, or pin data_ports%s.",
-		t.Name, count(t.Sizing.Ports), t.Host.Name, room, repack))
+		t.Name, sizing.Count(t.Sizing.Ports), t.Host.Name, room, repack))
 }

@@ -9,8 +9,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/text/language"
-	"golang.org/x/text/message"
 
 	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
@@ -211,7 +209,7 @@ func mistake(s *spec.Site, a *answer) *hcl.Diagnostic {
 		return wrong(s, "", "Site cannot be sized", fmt.Sprintf("Site %q: %s.", s.Name, a.err))
 	case a.profile.FixedPorts > 0 && pinned != a.profile.FixedPorts:
 		return wrong(s, "data_ports", "Range cannot be chosen", fmt.Sprintf(
-			"%s always uses the same %s ports. Pin data_ports to them.", a.profile.Title, count(a.profile.FixedPorts)))
+			"%s always uses the same %s ports. Pin data_ports to them.", a.profile.Title, sizing.Count(a.profile.FixedPorts)))
 	case pinned > 0 && pinned < a.result.Ports:
 		return tooSmall(s, a)
 	}
@@ -228,9 +226,9 @@ func tooSmall(s *spec.Site, a *answer) *hcl.Diagnostic {
 	}
 	return wrong(s, "data_ports",
 		fmt.Sprintf("site %q: %s sessions on %s need %s ports, but data_ports has %s",
-			s.Name, count(s.Concurrency.Sessions), a.profile.Title, count(a.result.Ports), count(s.DataPorts.Count())),
+			s.Name, sizing.Count(s.Concurrency.Sessions), a.profile.Title, sizing.Count(a.result.Ports), sizing.Count(s.DataPorts.Count())),
 		fmt.Sprintf("%sWiden data_ports to %s ports or more, remove it to have the range chosen, or ask for less in concurrency, traffic or objective.",
-			why, count(a.result.Ports)))
+			why, sizing.Count(a.result.Ports)))
 }
 
 // rateAttribute is the attribute that asks for more than the sessions carry.
@@ -297,8 +295,3 @@ func wrong(s *spec.Site, attr, summary, detail string) *hcl.Diagnostic {
 		Subject:  s.Ranges.Of(attr),
 	}
 }
-
-var english = message.NewPrinter(language.English)
-
-// count writes a number with its thousands apart: 1,857.
-func count(n int) string { return english.Sprintf("%d", n) }

@@ -248,7 +248,7 @@ func TestMistakesTogether(t *testing.T) {
 
 func TestCount(t *testing.T) {
 	for n, want := range map[int]string{0: "0", 999: "999", 1857: "1,857", 64512: "64,512", 1234567: "1,234,567"} {
-		if got := count(n); got != want {
+		if got := sizing.Count(n); got != want {
 			t.Errorf("%d is written %s, want %s", n, got, want)
 		}
 	}

@@ -23,7 +23,7 @@ func (w Workload) check() error {
 	bad := func(attribute, problem string) error { return &WorkloadError{attribute, problem} }
 	switch {
 	case w.Sessions < 1 || w.Sessions > MaxSessions:
-		return bad("concurrency.sessions", fmt.Sprintf("is %d, not 1 to %s", w.Sessions, count(MaxSessions)))
+		return bad("concurrency.sessions", fmt.Sprintf("is %d, not 1 to %s", w.Sessions, Count(MaxSessions)))
 	case w.SessionsPerAddress < 0:
 		return bad("concurrency.sessions_per_address", fmt.Sprintf("is %d, below 0", w.SessionsPerAddress))
 	case !(w.Objective.Refused >= 0 && w.Objective.Refused < 1):
@@ -31,7 +31,7 @@ func (w Workload) check() error {
 	case w.Objective.MaxWait < 0:
 		return bad("objective.max_wait", "is below 0")
 	case w.Objective.Squatted < 0 || w.Objective.Squatted > MaxPorts:
-		return bad("objective.squatted", fmt.Sprintf("is %d, not 0 to %s", w.Objective.Squatted, count(MaxPorts)))
+		return bad("objective.squatted", fmt.Sprintf("is %d, not 0 to %s", w.Objective.Squatted, Count(MaxPorts)))
 	}
 	if w.Traffic == nil {
 		return nil

@@ -59,7 +59,7 @@ func (p Profile) Check() error {
 		{"never_drawn", p.NeverDrawn, 0, MaxPorts - 1},
 	} {
 		if n.value < n.low || n.value > n.high {
-			return &ProfileError{n.field, fmt.Sprintf("is %d, not %d to %s", n.value, n.low, count(n.high))}
+			return &ProfileError{n.field, fmt.Sprintf("is %d, not %d to %s", n.value, n.low, Count(n.high))}
 		}
 	}
 	for _, d := range []struct {

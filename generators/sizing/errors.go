@@ -21,7 +21,7 @@ func (e *OverloadError) Error() string {
 		where = " of one client address"
 	}
 	return fmt.Sprintf("%s%s cannot carry %s transfers/s of %s",
-		plural(e.Sessions, "session"), where, number(e.Rate), duration(e.Busy))
+		Plural(e.Sessions, "session"), where, number(e.Rate), duration(e.Busy))
 }
 
 // Carries is the rate, a second, below which the sessions can carry it.
@@ -31,8 +31,8 @@ func (e *OverloadError) Carries() float64 { return float64(e.Sessions) / e.Busy 
 func (e *OverloadError) Remedy() string {
 	return fmt.Sprintf("%s that are each busy for %s carry less than %s transfers/s: "+
 		"allow more than %s, or lower the rate, the peak factor, the transfer time or the abandoned share.",
-		plural(e.Sessions, "session"), duration(e.Busy), number(e.Carries()),
-		plural(int(e.Rate*e.Busy), "session"))
+		Plural(e.Sessions, "session"), duration(e.Busy), number(e.Carries()),
+		Plural(int(e.Rate*e.Busy), "session"))
 }
 
 // TrafficError says that a server needs its traffic known: its ports rest
@@ -78,10 +78,10 @@ func (e *UnreachableError) Servers() []string {
 func (e *UnreachableError) Error() string {
 	needs := ""
 	if e.Needs > 0 {
-		needs = fmt.Sprintf(", and %s would be needed", count(e.Needs))
+		needs = fmt.Sprintf(", and %s would be needed", Count(e.Needs))
 	}
 	return fmt.Sprintf("%s cannot keep the refused share within %s: with all %s it is %s%s",
-		e.Profile.Title, Share(e.Wanted), plural(e.Limit, "port"), Share(e.Refused), needs)
+		e.Profile.Title, Share(e.Wanted), Plural(e.Limit, "port"), Share(e.Refused), needs)
 }
 
 // Remedy is a full sentence.

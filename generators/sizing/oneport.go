@@ -6,7 +6,7 @@ import "fmt"
 // sizing.
 func (s *site) onePort(r Result) OnePort {
 	if s.p.FixedPorts > 1 {
-		return OnePort{Refused: 1, Why: fmt.Sprintf("the range of %s is fixed at %s", s.p.Title, plural(s.p.FixedPorts, "port"))}
+		return OnePort{Refused: 1, Why: fmt.Sprintf("the range of %s is fixed at %s", s.p.Title, Plural(s.p.FixedPorts, "port"))}
 	}
 	if s.p.MinPorts > 1 {
 		return OnePort{Refused: 1, Why: fmt.Sprintf("%s does not run on a range of one port", s.p.Title)}
@@ -52,12 +52,12 @@ func (s *site) whyOneWorks() string {
 
 func (s *site) whyOneFails(r Result) string {
 	if k := s.w.Objective.Squatted; k > 0 && r.Ports == 1+k {
-		return fmt.Sprintf("%s may be taken by other programs, which leaves none", plural(k, "port"))
+		return fmt.Sprintf("%s may be taken by other programs, which leaves none", Plural(k, "port"))
 	}
-	competing := plural(s.w.Sessions, "session")
+	competing := Plural(s.w.Sessions, "session")
 	verb, served := "compete", ", which serves one at a time"
 	if s.scope != ScopePort {
-		competing, served = plural(s.w.perAddress(), "session")+" of one client address", ""
+		competing, served = Plural(s.w.perAddress(), "session")+" of one client address", ""
 	}
 	waits := s.scope == ScopeAddress && s.p.WhenFull == FullWaits
 	if waits {

@@ -65,6 +65,6 @@ func (s *site) listenRace() (Bound, bool) {
 	}
 	b.Why = fmt.Sprintf("at %s PASV/s two sessions may choose the same free port within %s, and %s refuses the second: "+
 		"%s of them with %s, falling only in proportion to the free ports",
-		number(s.load.rate), s.p.RaceWindow, s.p.Title, Share(share), plural(min(b.Ports, MaxPorts), "port"))
+		number(s.load.rate), s.p.RaceWindow, s.p.Title, Share(share), Plural(min(b.Ports, MaxPorts), "port"))
 	return b, true
 }

@@ -64,10 +64,10 @@ func (s *site) aboutRace(r Result) (Remark, bool) {
 	floor := s.refused(without)
 	m := Remark{
 		Name: BoundListenRace, Attribute: "objective.refused", Serious: 2*raced > 3*without,
-		Summary: fmt.Sprintf("the listen race of %s takes %s", s.p.Title, plural(raced-without, "more port")),
+		Summary: fmt.Sprintf("the listen race of %s takes %s", s.p.Title, Plural(raced-without, "more port")),
 		Detail: fmt.Sprintf("Two sessions of %s may choose the same free port in the same instant, and the second is refused. "+
 			"%s would be enough but for that and refuse a share of %s; more ports lower it only in proportion to the free ones.",
-			s.p.Title, plural(without, "port"), Share(floor)),
+			s.p.Title, Plural(without, "port"), Share(floor)),
 	}
 	m.Detail += fmt.Sprintf(" Allow refused = %s", number(floor*1.1))
 	if others := withoutRace(s.p, s.w); others != "" {
@@ -89,7 +89,7 @@ func withoutRace(p Profile, w Workload) string {
 	sort.SliceStable(all, func(i, j int) bool { return all[i].Result.Ports < all[j].Result.Ports })
 	var names []string
 	for _, c := range all[:min(3, len(all))] {
-		names = append(names, fmt.Sprintf("%s with %s", c.Profile.Title, plural(c.Result.Ports, "port")))
+		names = append(names, fmt.Sprintf("%s with %s", c.Profile.Title, Plural(c.Result.Ports, "port")))
 	}
 	return strings.Join(names, ", ")
 }
@@ -107,7 +107,7 @@ func (s *site) aboutNAT(r Result) (Remark, bool) {
 			"Behind a NAT with endpoint-independent mapping (RFC 4787 section 4.1, RFC 5382 REQ-1) a source port serves one client socket whatever the server's port, "+
 			"so that its own %s are the limit and only more addresses in the NAT's pool help. "+
 			"The figure also takes the server's ports to be used evenly.",
-			plural(s.load.clientPorts, "source port"), plural(r.bound(BoundFourTuples)-s.idle(), "server port"), count(s.load.clientPorts)),
+			Plural(s.load.clientPorts, "source port"), Plural(r.bound(BoundFourTuples)-s.idle(), "server port"), Count(s.load.clientPorts)),
 	}, true
 }
 
@@ -157,10 +157,10 @@ func (s *site) aboutBursts(r Result) (Remark, bool) {
 		Name: "bursts", Attribute: "traffic.peak_factor",
 		Summary: "sessions that start together need more than their average rate says",
 		Detail: fmt.Sprintf("The clients are taken to ask independently of each other. Where a job starts many of them in the same instant, "+
-			"peak_factor must cover it; with worst_case = true all sessions may ask at once, which takes %s.", plural(all.Ports, "port")),
+			"peak_factor must cover it; with worst_case = true all sessions may ask at once, which takes %s.", Plural(all.Ports, "port")),
 	}
 	if 4*r.Ports >= 3*all.Ports {
-		m.Detail += fmt.Sprintf(" That is only %s more than the traffic needs, and the honest choice here.", count(all.Ports-r.Ports))
+		m.Detail += fmt.Sprintf(" That is only %s more than the traffic needs, and the honest choice here.", Count(all.Ports-r.Ports))
 	}
 	return m, true
 }
@@ -174,6 +174,6 @@ func (s *site) aboutSquatting(Result) (Remark, bool) {
 		Name: "squatting", Attribute: "traffic",
 		Summary: "a client that means ill can hold a port for as long as its session lives",
 		Detail: fmt.Sprintf("PASV and then NOOP now and again keep a port on %s without a connection. Each of the %s can do that; "+
-			"cap them per address, or set worst_case = true.", s.p.Title, plural(s.w.Sessions, "session")),
+			"cap them per address, or set worst_case = true.", s.p.Title, Plural(s.w.Sessions, "session")),
 	}, true
 }

@@ -219,15 +219,15 @@ func (s *site) chain(ports, sessions int) chain {
 // server is bound 4: what the server itself demands.
 func (s *site) server() (Bound, bool) {
 	b := Bound{Name: BoundServer, Ports: max(1, s.p.MinPorts)}
-	b.Why = fmt.Sprintf("%s takes a range of %s", s.p.Title, plural(b.Ports, "port"))
+	b.Why = fmt.Sprintf("%s takes a range of %s", s.p.Title, Plural(b.Ports, "port"))
 	if s.p.FixedPorts > 0 {
 		b.Ports = s.p.FixedPorts
-		b.Why = fmt.Sprintf("%s has a fixed range of %s", s.p.Title, plural(b.Ports, "port"))
+		b.Why = fmt.Sprintf("%s has a fixed range of %s", s.p.Title, Plural(b.Ports, "port"))
 	}
 	if n := s.p.PortsPerSession * s.w.Sessions; n > b.Ports {
 		b.Ports = n
 		b.Why = fmt.Sprintf("%s admits one session for every %s of its range: %d x %s",
-			s.p.Title, plural(s.p.PortsPerSession, "port"), s.p.PortsPerSession, plural(s.w.Sessions, "session"))
+			s.p.Title, Plural(s.p.PortsPerSession, "port"), s.p.PortsPerSession, Plural(s.w.Sessions, "session"))
 	}
 	return b, true
 }
@@ -238,10 +238,10 @@ func (s *site) idle() int { return s.w.Objective.Squatted + s.p.NeverDrawn }
 func (s *site) aside() string {
 	var parts []string
 	if k := s.w.Objective.Squatted; k > 0 {
-		parts = append(parts, fmt.Sprintf("%s may be squatted", plural(k, "port")))
+		parts = append(parts, fmt.Sprintf("%s may be squatted", Plural(k, "port")))
 	}
 	if n := s.p.NeverDrawn; n > 0 {
-		parts = append(parts, fmt.Sprintf("%s never draws %s", s.p.Title, plural(n, "port")))
+		parts = append(parts, fmt.Sprintf("%s never draws %s", s.p.Title, Plural(n, "port")))
 	}
 	if len(parts) == 0 {
 		return ""

@@ -26,6 +26,6 @@ func (s *site) fourTuples() (Bound, bool) {
 	b.Ports = max(1, int(math.Ceil(inUse/float64(l.clientPorts)))) + s.idle()
 	b.Why = fmt.Sprintf("the busiest address opens %s, so that %s of its source ports are in use or rest for %s; "+
 		"it has %s for each port of the server%s", perSecond(l.addressRate*(1-l.abandoned)), number(math.Ceil(inUse)),
-		duration(TupleRest), count(l.clientPorts), s.aside())
+		duration(TupleRest), Count(l.clientPorts), s.aside())
 	return b, true
 }

@@ -5,7 +5,7 @@ import "fmt"
 // whyContention says why that many sessions need that many ports. Who is
 // empty, or narrows the sessions down: " of one client address".
 func (s *site) whyContention(ports, sessions int, who string) string {
-	asks := plural(sessions, "session") + who
+	asks := Plural(sessions, "session") + who
 	if ports >= unreachable {
 		return fmt.Sprintf("%s: no number of ports keeps the refused share within %s", asks, Share(s.w.Objective.Refused))
 	}
@@ -22,7 +22,7 @@ func (s *site) whyContention(ports, sessions int, who string) string {
 	taken := sessions - 1 + s.w.Objective.Squatted
 	if refused := s.p.pool(ports, s.w.Objective.Squatted).refuses(taken); refused > 0 {
 		return fmt.Sprintf("%s%s; %s, and with %s of %s taken all of them fail with probability %s",
-			all, s.aside(), s.draws(ports), count(taken), plural(ports, "port"), Share(refused))
+			all, s.aside(), s.draws(ports), Count(taken), Plural(ports, "port"), Share(refused))
 	}
 	return all + s.aside()
 }
@@ -40,8 +40,8 @@ func (s *site) whyTraffic(ports, sessions int, who string) string {
 	}
 	return fmt.Sprintf("%s%s ask for %s, each of which holds a port for %s (%s): %s busy on average, "+
 		"and with %s %s%s",
-		plural(sessions, "session"), who, perSecond(rate), duration(h), s.heldUntil(), number(rate*h),
-		plural(ports, "port"), fate, s.aside())
+		Plural(sessions, "session"), who, perSecond(rate), duration(h), s.heldUntil(), number(rate*h),
+		Plural(ports, "port"), fate, s.aside())
 }
 
 func (s *site) heldUntil() string {
@@ -55,11 +55,11 @@ func (s *site) draws(ports int) string {
 	tries := s.p.pool(ports, s.w.Objective.Squatted).tries
 	switch s.p.Pick {
 	case PickRandom:
-		return fmt.Sprintf("%s gives up after %s, which may repeat", s.p.Title, plural(tries, "random draw"))
+		return fmt.Sprintf("%s gives up after %s, which may repeat", s.p.Title, Plural(tries, "random draw"))
 	case PickDistinct:
-		return fmt.Sprintf("%s gives up after %s", s.p.Title, plural(tries, "distinct draw"))
+		return fmt.Sprintf("%s gives up after %s", s.p.Title, Plural(tries, "distinct draw"))
 	case PickScanPartial:
-		return fmt.Sprintf("%s gives up after %s from a random start", s.p.Title, plural(tries, "neighbouring port"))
+		return fmt.Sprintf("%s gives up after %s from a random start", s.p.Title, Plural(tries, "neighbouring port"))
 	default:
 		return fmt.Sprintf("%s looks at every port", s.p.Title)
 	}

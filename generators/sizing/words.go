@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// count writes n with its thousands apart: 1,857.
-func count(n int) string {
+// Count writes n with its thousands apart: 1,857.
+func Count(n int) string {
 	if n < 0 {
-		return "-" + count(-n)
+		return "-" + Count(-n)
 	}
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
@@ -19,15 +19,15 @@ func count(n int) string {
 	return s
 }
 
-// plural writes "1 port", "1,857 ports", "2 addresses".
-func plural(n int, noun string) string {
+// Plural writes "1 port", "1,857 ports", "2 addresses".
+func Plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
 	if strings.HasSuffix(noun, "s") {
-		return count(n) + " " + noun + "es"
+		return Count(n) + " " + noun + "es"
 	}
-	return count(n) + " " + noun + "s"
+	return Count(n) + " " + noun + "s"
 }
 
 // perSecond writes a rate of data connections.
@@ -44,7 +44,7 @@ func number(x float64) string {
 		return power(x)
 	}
 	if math.Abs(x) >= 1000 {
-		return count(int(math.Round(x)))
+		return Count(int(math.Round(x)))
 	}
 	return strconv.FormatFloat(roundTo(x, 3), 'f', -1, 64)
 }

@@ -33,3 +33,19 @@ func TestNumber(t *testing.T) {
 		}
 	}
 }
+
+func TestCountAndPlural(t *testing.T) {
+	for n, want := range map[int]string{0: "0", 7: "7", 999: "999", 1000: "1,000", 65535: "65,535", 1234567: "1,234,567", -1857: "-1,857"} {
+		if got := Count(n); got != want {
+			t.Errorf("Count(%d) = %q, want %q", n, got, want)
+		}
+	}
+	for _, tt := range []struct {
+		n          int
+		noun, want string
+	}{{1, "port", "1 port"}, {1857, "port", "1,857 ports"}, {0, "port", "0 ports"}, {2, "address", "2 addresses"}} {
+		if got := Plural(tt.n, tt.noun); got != tt.want {
+			t.Errorf("Plural(%d, %q) = %q, want %q", tt.n, tt.noun, got, tt.want)
+		}
+	}
+}

@@ -69,7 +69,7 @@ func Run(ctx context.Context, c Config) (Result, error) {
 		return Result{}, err
 	}
 	if len(s.levels) > 0 {
-		r.Method = fmt.Sprintf("importance splitting on %s", plural(len(s.levels), "level"))
+		r.Method = fmt.Sprintf("importance splitting on %s", sizing.Plural(len(s.levels), "level"))
 	}
 	r.add(tallies, s)
 	return r, nil
@@ -79,13 +79,6 @@ func Run(ctx context.Context, c Config) (Result, error) {
 // pilot's.
 func source(seed uint64, replication int) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, uint64(replication)))
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 var errTooMany = errors.New("too many events in one replication: ask for fewer requests")
