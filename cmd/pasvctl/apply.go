@@ -64,7 +64,7 @@ loads the rules that were applied last, after a boot.`,
 		},
 	}
 	a.flags(c)
-	a.backendFlag(c)
+	a.backendFlag(c, "load the rules with")
 	c.Flags().DurationVar(&a.confirm, "confirm", 0, "take the change back unless it is confirmed within `TIME`, 10s to 24h")
 	c.Flags().DurationVar(&a.drain, "drain", 0, "keep older data ports open while they have sessions, for `TIME` at most, 10s to 168h")
 	c.Flags().BoolVar(&a.dryRun, "dry-run", false, "check everything and show what would change, but change nothing")

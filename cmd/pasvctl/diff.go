@@ -27,7 +27,7 @@ code 2.`,
 		RunE:    func(c *cobra.Command, args []string) error { return d.run(c.Context(), args[0]) },
 	}
 	d.flags(c)
-	d.backendFlag(c)
+	d.backendFlag(c, "compare the rules of")
 	return c
 }
 

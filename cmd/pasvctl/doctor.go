@@ -38,7 +38,7 @@ until it is interrupted.`,
 		RunE:    func(c *cobra.Command, args []string) error { return d.run(c.Context(), args[0]) },
 	}
 	d.flags(c)
-	d.backendFlag(c)
+	d.backendFlag(c, "try other chains beside the rules of")
 	c.Flags().DurationVar(&d.watch, "watch", 0, "look for squatters every `TIME`, 1s or more, until interrupted")
 	return c
 }

@@ -38,8 +38,9 @@ func (h *onHost) flags(c *cobra.Command) {
 	c.Flags().BoolVar(&h.asJSON, "json", false, "write the result as JSON")
 }
 
-func (h *onHost) backendFlag(c *cobra.Command) {
-	c.Flags().StringVar(&h.backend, "backend", kernel.NFT, "load the rules with `BACKEND`: nft or iptables")
+// backendFlag adds --backend, with what is done with its rules.
+func (h *onHost) backendFlag(c *cobra.Command, use string) {
+	c.Flags().StringVar(&h.backend, "backend", kernel.NFT, use+" `BACKEND`: nft or iptables")
 	_ = c.RegisterFlagCompletionFunc("backend", cobra.FixedCompletions([]string{kernel.NFT, kernel.IPTables}, cobra.ShellCompDirectiveNoFileComp))
 }
 

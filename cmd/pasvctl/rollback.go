@@ -16,7 +16,7 @@ func newConfirm(s streams) *cobra.Command {
 		Use:     "confirm",
 		Short:   "keep what apply --confirm has changed",
 		Long:    "confirm makes a change final that \"pasvctl apply --confirm\" would take back at its deadline.",
-		Example: "  pasvctl apply edge.pasv.hcl --confirm 30s && pasvctl confirm",
+		Example: "  pasvctl apply edge.pasv.hcl --confirm 30s\n  pasvctl confirm",
 		Args:    exactly(),
 		RunE: func(*cobra.Command, []string) error {
 			if err := asRoot("changing the state of the rules"); err != nil {

@@ -48,8 +48,10 @@ on those of --listen, and refuses to start where another program has one of them
 
 Where every --listen is on loopback it is a trial: the daemon stands in for any other
 server too, on the same range, and with a certificate of its own where the site's is
-not there. Elsewhere it refuses addresses outside the site's clients. A users file ("pasvctl user add" keeps it) has a line a user,
-NAME:HASH:FOLDER or NAME:HASH:FOLDER:ro, with an argon2id or bcrypt hash.
+not there. Elsewhere it refuses addresses outside the site's clients.
+
+A users file ("pasvctl user add" keeps it) has a line a user, NAME:HASH:FOLDER or
+NAME:HASH:FOLDER:ro, with an argon2id or bcrypt hash.
 
 It logs to stderr, and stops on SIGTERM or SIGINT: idle sessions end at once, running
 transfers get a few seconds. SIGHUP reads the users file again and opens the transfer log
@@ -70,7 +72,7 @@ socket unit; see the target "systemd".`,
 	c.Flags().StringVar(&d.users, "users", "", "let the users of `FILE` log in")
 	c.Flags().StringVar(&d.user, "user", "", "go on as `NAME` once the ports are bound and the files open")
 	c.Flags().StringVar(&d.xferlog, "xferlog", "", "write a line a transferred file to `FILE`, in xferlog format")
-	c.Flags().StringVar(&d.logs, "log-format", "text", "log as `text` or json")
+	c.Flags().StringVar(&d.logs, "log-format", "text", "log as `FORMAT`: text or json")
 	c.Flags().StringVar(&d.metrics, "metrics", "", "serve /metrics and /ready over HTTP on `ADDR:PORT`, to whoever can reach it")
 	c.Flags().DurationVar(&d.handOverTime, "hand-over-timeout", 0, "ask sessions to end that go on for `TIME` after a hand-over (default 5m)")
 	d.limits.register(c)

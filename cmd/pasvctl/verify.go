@@ -41,7 +41,7 @@ gateways; then the spec's own expect blocks.
 This machine's rules are neither used nor touched. Without root, verify makes a user
 namespace for itself.
 
-A difference ends with exit code 1.`,
+An expectation that is not met ends with exit code 1.`,
 		Example: "  pasvctl verify edge.pasv.hcl\n  pasvctl verify edge.pasv.hcl --backend iptables --junit verify.xml",
 		Args:    exactly("FILE"),
 		RunE:    func(c *cobra.Command, args []string) error { return v.run(c.Context(), args[0]) },
