@@ -96,7 +96,7 @@ func (m *meter) measureAt(val cty.Value, compared bool, depth int) (problem stri
 		// A decimal exponent is between three and four binary ones.
 		f := val.AsBigFloat()
 		if exponent := f.MantExp(nil); f.IsInf() || exponent > 4*maxExponent || exponent < -4*maxExponent {
-			return fmt.Sprintf("A number beyond 10 to the power of %d is made here.", maxExponent)
+			return fmt.Sprintf("A division by zero, or a number beyond 10 to the power of %d, is made here.", maxExponent)
 		}
 	case ty.IsCollectionType() || ty.IsTupleType() || ty.IsObjectType():
 		return m.measureElements(val, compared, depth)

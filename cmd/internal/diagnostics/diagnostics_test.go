@@ -85,6 +85,20 @@ func TestLongLinesAreCut(t *testing.T) {
 	}
 }
 
+func TestLongLabelsAreCut(t *testing.T) {
+	const name = "long.pasv.hcl"
+	r := Report{
+		Files: map[string]*hcl.File{name: {Bytes: []byte("port = 0\n"), Nav: inside("site \"" + strings.Repeat("ä", 50_000) + "\"")}},
+		Diagnostics: hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Odd", Detail: "Really odd.",
+			Subject: &hcl.Range{Filename: name, Start: hcl.Pos{Line: 1, Column: 1}, End: hcl.Pos{Line: 1, Column: 5, Byte: 4}},
+		}},
+	}
+	if got := render(t, "text", r); len(got) > 300 || !utf8.ValidString(got) || !strings.Contains(got, "line 1, in site \"ää") || !strings.Contains(got, "ä…:") {
+		t.Errorf("%d bytes:\n%.900q", len(got), got)
+	}
+}
+
 func TestTextIsHarmless(t *testing.T) {
 	const bad = "evil\x1b[2J.pasv.hcl"
 	source := "a = \"\x1b]0;x\a\u009b31m\"\n"

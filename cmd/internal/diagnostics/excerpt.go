@@ -2,6 +2,7 @@ package diagnostics
 
 import (
 	"bytes"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
@@ -11,6 +12,7 @@ import (
 const (
 	maxLine   = 400 // bytes of a source line that people are shown whole
 	maxBefore = 100 // bytes before the subject that are left of a longer one
+	maxBlock  = 100 // bytes of the type and labels of the block around it
 	cut       = "…"
 )
 
@@ -28,8 +30,10 @@ func excerpt(file *hcl.File, subject hcl.Range) (*hcl.File, hcl.Range) {
 		last = subject.Start.Byte + end
 	}
 	subject.End.Byte = min(subject.End.Byte, last)
+	shown := *file
+	shown.Nav = inside(shortened(hcled.ContextString(file, subject.Start.Byte)))
 	if last-first <= maxLine {
-		return file, subject
+		return &shown, subject
 	}
 
 	from := max(first, subject.Start.Byte-maxBefore)
@@ -52,15 +56,21 @@ func excerpt(file *hcl.File, subject hcl.Range) (*hcl.File, hcl.Range) {
 	if to < last {
 		line = append(line, cut...)
 	}
-	shown := *file
 	shown.Bytes = append(line, '\n')
-	shown.Nav = inside(hcled.ContextString(file, subject.Start.Byte))
 	subject.Start.Byte += moved
 	subject.End.Byte += moved
 	return &shown, subject
 }
 
-// inside is the block that the subject of a cut source stands in.
+// shortened is the heading of a block, which may have a label of any length.
+func shortened(heading string) string {
+	if len(heading) <= maxBlock {
+		return heading
+	}
+	return strings.ToValidUTF8(heading[:maxBlock], "") + cut
+}
+
+// inside is the block that the subject of a shown source stands in.
 type inside string
 
 // ContextString is what the text writer of HCL asks of a file.
