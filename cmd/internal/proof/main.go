@@ -21,7 +21,6 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/pasvctl/pasvctl/cmd/realserver"
 )
@@ -114,30 +113,53 @@ func (o options) measure(ctx context.Context, all []Row) ([]Measured, error) {
 	if err := o.takeOver(all, results); err != nil {
 		return nil, err
 	}
-	next := make(chan int)
+	var undone []int
+	for _, i := range mixed(len(all)) {
+		if results[i].Asked == 0 {
+			undone = append(undone, i)
+		}
+	}
+	var mu sync.Mutex // of undone, of results and of what is said
+	pop := func() (i int, ok bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if len(undone) == 0 || ctx.Err() != nil {
+			return 0, false
+		}
+		i, undone = undone[0], undone[1:]
+		return i, true
+	}
+	// A disturbed row goes to the end, where it has other rows beside it.
+	disturbances := make([]int, len(all))
+	measure := func(i int) error {
+		m, why, err := o.one(ctx, all[i], o.seed+uint64(i)+1000*uint64(disturbances[i]))
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if why == "" {
+			results[i] = m
+			fmt.Fprintln(os.Stderr, m.line())
+			return nil
+		}
+		if disturbances[i]++; disturbances[i] == attempts {
+			return fmt.Errorf("%s: %s, %d times: measure on a machine with less to do", all[i], why, attempts)
+		}
+		fmt.Fprintf(os.Stderr, "%s: %s, once more\n", all[i], why)
+		undone = append(undone, i)
+		return nil
+	}
 	var working sync.WaitGroup
-	var said sync.Mutex
 	for range max(1, o.jobs) {
 		working.Go(func() {
-			for i := range next {
-				m, err := o.one(ctx, all[i], o.seed+uint64(i))
-				if err != nil {
+			for i, ok := pop(); ok; i, ok = pop() {
+				if err := measure(i); err != nil {
 					cancel(err)
-					continue
 				}
-				results[i] = m
-				said.Lock()
-				fmt.Fprintln(os.Stderr, m.line())
-				said.Unlock()
 			}
 		})
 	}
-	for _, i := range mixed(len(all)) {
-		if results[i].Asked == 0 {
-			next <- i
-		}
-	}
-	close(next)
 	working.Wait()
 	return results, context.Cause(ctx)
 }
@@ -184,42 +206,30 @@ func (o options) takeOver(all []Row, results []Measured) error {
 // attempts bounds the repetitions of a disturbed row.
 const attempts = 20
 
-// one measures a row, and anew where it was disturbed. What it came to has no
-// part in that.
-func (o options) one(ctx context.Context, r Row, seed uint64) (Measured, error) {
+// one measures a row. It says what disturbed it, if anything did: what it came
+// to has no part in that.
+func (o options) one(ctx context.Context, r Row, seed uint64) (m Measured, disturbance string, err error) {
 	j := job{Row: r, First: firstPort, Seed: seed, Seconds: o.seconds}
 	if r.Planned {
 		p, err := r.plan()
 		if err != nil {
-			return Measured{}, err
+			return m, "", err
 		}
 		j.First = int(p.Plan.Sites[0].DataPorts.First)
 	}
 	if server, known := realserver.Lookup(r.Server); known {
 		root, err := filepath.Abs(filepath.Join(o.servers, server.Unpacked))
 		if err != nil {
-			return Measured{}, err
+			return m, "", err
 		}
 		j.Unpacked = root
 		if j.Files, err = r.files(); err != nil {
-			return Measured{}, err
+			return m, "", err
 		}
 	}
-	var why string
-	for attempt := range attempts {
-		if ctx.Err() != nil {
-			return Measured{}, ctx.Err()
-		}
-		j.Seed = seed + 1000*uint64(attempt)
-		report, err := j.measure(ctx)
-		if err != nil {
-			return Measured{}, err
-		}
-		if why = disturbed(report); why == "" {
-			return newMeasured(r, report), nil
-		}
-		fmt.Fprintf(os.Stderr, "%s: %s, once more\n", r, why)
-		time.Sleep(2 * time.Second)
+	report, err := j.measure(ctx)
+	if err != nil {
+		return m, "", err
 	}
-	return Measured{}, fmt.Errorf("%s: %s, %d times: measure on a machine with less to do", r, why, attempts)
+	return newMeasured(r, report), disturbed(report), nil
 }

@@ -132,6 +132,11 @@ func (r Row) plan() (*generators.Project, error) {
 	return p, nil
 }
 
+// vsftpdOverride spares vsftpd a network namespace for each session. One that
+// is refused loses its session, and to make and unmake 200 namespaces a second
+// takes a small machine whole.
+const vsftpdOverride = "isolate_network=NO\n"
+
 // files are the server's rendered configuration, by path.
 func (r Row) files() (map[string][]byte, error) {
 	p, err := r.plan()
@@ -148,6 +153,9 @@ func (r Row) files() (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for _, f := range rendered {
 		files[f.Path] = f.Content
+		if r.Server == "vsftpd" {
+			files[f.Path] = append(slices.Clone(f.Content), vsftpdOverride...)
+		}
 	}
 	return files, nil
 }

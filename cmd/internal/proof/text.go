@@ -39,7 +39,8 @@ below it in {below}. Planned ranges that refused more than their objective: {ove
 How it was measured:
 
 - Each server runs with the configuration that pasvctl renders, on loopback in
-  namespaces of its own. A load client keeps sessions open and asks for ports in a
+  namespaces of its own; vsftpd with isolate_network=NO beside it, since a network
+  namespace for each session is more than a small machine makes in time. A load client keeps sessions open and asks for ports in a
   Poisson stream, connects to each after {connect} on average (exponential; constant for the
   bundled daemon), fetches a small file, and compares what it got.
 - Servers and client run before the machine's other work (SCHED_RR).
