@@ -119,49 +119,52 @@ func (o options) measure(ctx context.Context, all []Row) ([]Measured, error) {
 			undone = append(undone, i)
 		}
 	}
-	var mu sync.Mutex // of undone, of results and of what is said
-	pop := func() (i int, ok bool) {
-		mu.Lock()
-		defer mu.Unlock()
-		if len(undone) == 0 || ctx.Err() != nil {
-			return 0, false
+	// Rows that were disturbed come again one at a time, with nothing beside them.
+	jobs := o.jobs
+	for attempt := 0; len(undone) > 0 && ctx.Err() == nil; attempt++ {
+		if attempt == attempts {
+			return results, fmt.Errorf("disturbed %d times, the last one %s: measure on a machine with less to do", attempts, all[undone[0]])
 		}
-		i, undone = undone[0], undone[1:]
-		return i, true
+		undone = o.round(ctx, cancel, all, results, undone, jobs, uint64(attempt))
+		jobs = 1
 	}
-	// A disturbed row goes to the end, where it has other rows beside it.
-	disturbances := make([]int, len(all))
-	measure := func(i int) error {
-		m, why, err := o.one(ctx, all[i], o.seed+uint64(i)+1000*uint64(disturbances[i]))
-		if err != nil {
-			return err
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if why == "" {
-			results[i] = m
-			fmt.Fprintln(os.Stderr, m.line())
-			return nil
-		}
-		if disturbances[i]++; disturbances[i] == attempts {
-			return fmt.Errorf("%s: %s, %d times: measure on a machine with less to do", all[i], why, attempts)
-		}
-		fmt.Fprintf(os.Stderr, "%s: %s, once more\n", all[i], why)
-		undone = append(undone, i)
-		return nil
-	}
+	return results, context.Cause(ctx)
+}
+
+// round measures the rows of undone, as many at a time as there are jobs, and
+// returns those that were disturbed.
+func (o options) round(ctx context.Context, cancel context.CancelCauseFunc, all []Row, results []Measured, undone []int, jobs int, attempt uint64) (again []int) {
+	next := make(chan int)
 	var working sync.WaitGroup
-	for range max(1, o.jobs) {
+	var mu sync.Mutex // of again and of what is said
+	for range max(1, jobs) {
 		working.Go(func() {
-			for i, ok := pop(); ok; i, ok = pop() {
-				if err := measure(i); err != nil {
-					cancel(err)
+			for i := range next {
+				if ctx.Err() != nil {
+					continue
 				}
+				m, why, err := o.one(ctx, all[i], o.seed+uint64(i)+1000*attempt)
+				mu.Lock()
+				switch {
+				case err != nil:
+					cancel(err)
+				case why != "":
+					fmt.Fprintf(os.Stderr, "%s: %s, once more\n", all[i], why)
+					again = append(again, i)
+				default:
+					results[i] = m
+					fmt.Fprintln(os.Stderr, m.line())
+				}
+				mu.Unlock()
 			}
 		})
 	}
+	for _, i := range undone {
+		next <- i
+	}
+	close(next)
 	working.Wait()
-	return results, context.Cause(ctx)
+	return again
 }
 
 // mixed is the order of measuring: rows from both ends of the table in turn,
