@@ -5,12 +5,12 @@
 
 site "downloads" {
   host       = "files"
-  data_ports = "61000-61193"
-  ports      = 194
+  data_ports = "61000-61216"
+  ports      = 217
 }
 
 site "orders" {
   host       = "exchange"
-  data_ports = "61194-61379"
+  data_ports = "61217-61402"
   ports      = 186
 }

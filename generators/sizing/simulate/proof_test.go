@@ -120,9 +120,11 @@ func TestWaitsOfABusyAddressStayUnderTheBound(t *testing.T) {
 	}
 }
 
-// The listen race, played, is λδ over the free ports.
+// The listen race, played, is λδ over the free ports, as long as λδ is small:
+// where much is lost, the formula says a little more than is.
 func TestRaceAgreesWithItsFormula(t *testing.T) {
 	p := lookup(t, "proftpd")
+	p.RaceWindow = 150 * time.Microsecond
 	for _, ports := range []int{16, 24, 32} {
 		w := sizing.Workload{
 			Sessions:  5000,

@@ -30,10 +30,10 @@ locals {
   ipv4 = {
     "exchange/orders/control/203.0.113.0/25"   = { host = "exchange", from = "203.0.113.0/25", first = 2121, last = 2121, description = "orders control" }
     "exchange/orders/control/203.0.113.128/26" = { host = "exchange", from = "203.0.113.128/26", first = 2121, last = 2121, description = "orders control" }
-    "exchange/orders/data/203.0.113.0/25"      = { host = "exchange", from = "203.0.113.0/25", first = 61194, last = 61379, description = "orders data" }
-    "exchange/orders/data/203.0.113.128/26"    = { host = "exchange", from = "203.0.113.128/26", first = 61194, last = 61379, description = "orders data" }
+    "exchange/orders/data/203.0.113.0/25"      = { host = "exchange", from = "203.0.113.0/25", first = 61217, last = 61402, description = "orders data" }
+    "exchange/orders/data/203.0.113.128/26"    = { host = "exchange", from = "203.0.113.128/26", first = 61217, last = 61402, description = "orders data" }
     "files/downloads/control/0.0.0.0/0"        = { host = "files", from = "0.0.0.0/0", first = 21, last = 21, description = "downloads control" }
-    "files/downloads/data/0.0.0.0/0"           = { host = "files", from = "0.0.0.0/0", first = 61000, last = 61193, description = "downloads data" }
+    "files/downloads/data/0.0.0.0/0"           = { host = "files", from = "0.0.0.0/0", first = 61000, last = 61216, description = "downloads data" }
   }
   ipv6 = {
   }
