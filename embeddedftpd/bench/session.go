@@ -29,9 +29,11 @@ func dial(to netip.AddrPort, source netip.Addr, flags int) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	timeout := unix.Timeval{Sec: patience}
-	err = errors.Join(unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout),
-		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &timeout))
+	if flags&unix.SOCK_NONBLOCK == 0 {
+		timeout := unix.Timeval{Sec: patience}
+		err = errors.Join(unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout),
+			unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &timeout))
+	}
 	if err == nil && source.IsValid() {
 		err = errors.Join(unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1),
 			unix.Bind(fd, &unix.SockaddrInet4{Addr: source.As4()}))
