@@ -85,14 +85,17 @@ func (t *transfer) send(conn net.Conn, f *os.File, from, to int64) error {
 }
 
 // receive copies the data connection to the file: by splice, but for the first
-// bytes, since a small file is not worth a pipe.
+// bytes, since a small file is not worth a pipe. Where receiveAtOnce has begun,
+// they have come.
 func (t *transfer) receive(conn net.Conn, f *os.File) error {
 	tcp, bare := conn.(*net.TCPConn)
 	if !bare {
 		return t.copyIn(f, conn)
 	}
-	if n, err := t.receiveFirst(tcp, f); err != nil || n < smallFile {
-		return err
+	if !t.opened {
+		if n, err := t.receiveFirst(tcp, f); err != nil || n < smallFile {
+			return err
+		}
 	}
 	for {
 		if err := t.extend(tcp.SetReadDeadline); err != nil {

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
@@ -85,8 +84,8 @@ func (s *Server) HandOver(to Successor) error {
 
 // handPorts sends the listeners and waits until the successor is ready.
 func (s *Server) handPorts(to Successor) error {
-	var all []syscall.Conn
-	for _, l := range append(s.pool.Listeners(), s.listeners...) {
+	all := s.pool.Listeners()
+	for _, l := range s.listeners {
 		all = append(all, l)
 	}
 	for some := range slices.Chunk(all, wireBatch) {

@@ -6,31 +6,24 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime"
 	"time"
 
 	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
 
-// A small file whose data connection is there already is sent by the session's
-// own goroutine, and its two replies go out as one segment: no goroutine and no
-// wake-up more than the kernel asks for. smallFile fits into any socket's first
-// send buffer (tcp_wmem: 16 KiB), so that nothing waits; should it wait all the
-// same, the transfer goes on in the ordinary way after smallWait.
+// A small file whose data connection is there already is transferred by the
+// session's own goroutine over a bare socket, and its two replies go out as one
+// segment where they can: no goroutine, no wake-up and few system calls more
+// than the kernel asks for. smallFile fits into any socket's first send buffer
+// (tcp_wmem: 16 KiB), so that nothing waits; what does wait, or turns out to be
+// longer, goes on in the ordinary way.
 const smallFile = 8 << 10
 
 // soonEnough is how long the data connection may be late.
 const soonEnough = time.Millisecond
 
+// smallWait is how long a small upload may take to come, and ABOR to be heard.
 var smallWait = 10 * time.Millisecond
-
-// ended is a context that has ended: with it Accept takes what is there and
-// waits for nothing.
-var ended = func() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}()
 
 // accepted is a data connection that has been accepted but not used up.
 type accepted struct{ net.Conn }
@@ -38,50 +31,122 @@ type accepted struct{ net.Conn }
 func (a accepted) Accept(context.Context) (net.Conn, error) { return a.Conn, nil }
 func (a accepted) Release()                                 { a.Close() }
 
+// atOnce gives the data connection, if it is there and of the kind for a small
+// transfer; if it is of another kind, s.data.next has it.
+func (s *session) atOnce() *passive.Socket {
+	r, ok := s.data.next.(*passive.Reservation)
+	if !ok || s.data.ascii || s.tls.protData || s.rate() > 0 || s.srv.total != nil {
+		return nil
+	}
+	soon, cancel := context.WithTimeout(s.ctx, soonEnough)
+	defer cancel()
+	socket, conn, err := r.AcceptSocket(soon)
+	if conn != nil {
+		s.data.next = accepted{conn}
+	}
+	if err != nil {
+		return nil
+	}
+	return socket
+}
+
+// ordinary leaves the rest of a transfer that began small to the ordinary way.
+func (s *session) ordinary(socket *passive.Socket) {
+	conn, err := socket.TCPConn()
+	if err != nil {
+		socket.Close()
+		s.data.next = lost{err}
+		return
+	}
+	s.data.next = accepted{conn}
+}
+
+// lost is a data connection that was there.
+type lost struct{ error }
+
+func (l lost) Accept(context.Context) (net.Conn, error) { return nil, l.error }
+func (lost) Release()                                   {}
+
+// complete ends a small transfer.
+func (s *session) complete(t *transfer, f *os.File, socket *passive.Socket, err error) {
+	s.data.next, s.files.offset = nil, 0
+	if closing := f.Close(); err == nil && closing != nil {
+		err = localError{closing}
+	}
+	if err != nil {
+		socket.SetLinger(0)
+	}
+	socket.Close()
+	s.report(t, err)
+}
+
 // sendAtOnce does the whole of a small RETR, and tells whether it did. What it
 // could not send is left to the ordinary transfer, t and s.data.next being as
 // that expects them.
 func (s *session) sendAtOnce(t *transfer, f *os.File, left int64) bool {
-	r, ok := s.data.next.(*passive.Reservation)
-	if !ok || left > smallFile || s.tls.protData || s.rate() > 0 || s.srv.total != nil {
+	if left > smallFile {
 		return false
 	}
-	conn, err := r.Accept(ended)
-	if errors.Is(err, context.Canceled) {
-		// A client connects before it sends the command, so the connection is most
-		// likely on its way through the pool: let that run first.
-		runtime.Gosched()
-		soon, cancel := context.WithTimeout(s.ctx, soonEnough)
-		conn, err = r.Accept(soon)
-		cancel()
-	}
-	if err != nil {
-		return false
-	}
-	s.data.next = accepted{conn}
-	tcp, ok := conn.(*net.TCPConn)
-	if !ok {
+	socket := s.atOnce()
+	if socket == nil {
 		return false
 	}
 	t.started = time.Now()
-	tcp.SetWriteDeadline(t.started.Add(smallWait))
-	part := io.LimitedReader{R: f, N: left}
-	n, err := tcp.ReadFrom(&part)
-	t.bytes.Add(n)
-	if errors.Is(err, os.ErrDeadlineExceeded) || err == nil && n < left {
-		// The file may have been read further than the connection took.
-		if _, err = f.Seek(s.files.offset+n, io.SeekStart); err == nil {
+	b := smallBuffers.Get().(*[smallFile]byte)
+	defer smallBuffers.Put(b)
+	read, err := io.ReadFull(f, b[:left])
+	if err != nil {
+		err = localError{err} // also where it was cut short meanwhile
+	}
+	var sent int
+	if err == nil && left > 0 {
+		sent, err = socket.Send(b[:read])
+		t.bytes.Add(int64(sent))
+	}
+	if err == nil && sent < read {
+		if _, err = f.Seek(s.files.offset+int64(sent), io.SeekStart); err == nil {
+			s.ordinary(socket)
 			return false
 		}
-	}
-	s.data.next, s.files.offset = nil, 0
-	f.Close()
-	if err == nil {
-		err = conn.Close()
-	} else {
-		t.breakOff(conn)
+		err = localError{err}
 	}
 	s.out.hold(150, t.opening)
-	s.report(t, err)
+	s.complete(t, f, socket, err)
+	return true
+}
+
+// receiveAtOnce does the whole of a small STOR, and tells whether it did. It
+// says 150, so that t is open; what comes late or is longer is left to the
+// ordinary transfer.
+func (s *session) receiveAtOnce(t *transfer, f *os.File, begin func() error) bool {
+	socket := s.atOnce()
+	if socket == nil {
+		return false
+	}
+	t.started = time.Now()
+	t.opened = true
+	s.reply(150, t.opening)
+	err := begin()
+	b := smallBuffers.Get().(*[smallFile]byte)
+	defer smallBuffers.Put(b)
+	received, ended := 0, false
+	for end := t.started.Add(smallWait); err == nil && !ended && received < smallFile; {
+		var n int
+		n, err = socket.Receive(b[received:], end)
+		received += n
+		if ended = err == io.EOF; ended {
+			err = nil
+		}
+	}
+	late := errors.Is(err, os.ErrDeadlineExceeded)
+	t.bytes.Add(int64(received))
+	if _, failed := f.Write(b[:received]); failed != nil {
+		err, late = localError{failed}, false
+	}
+	if late || err == nil && !ended {
+		s.ordinary(socket)
+		return false
+	}
+	s.complete(t, f, socket, err)
 	return true
 }

@@ -23,6 +23,7 @@ import (
 type transfer struct {
 	verb, path string // path is virtual
 	opening    string // the 150 reply's text
+	opened     bool   // it has been said, and the file is ready
 	sends      bool   // data goes to the client
 	started    time.Time
 	listing    bool
@@ -101,7 +102,9 @@ func (s *session) runTransfer(t *transfer, body func(net.Conn) error) {
 	if t.file != nil {
 		defer t.file.Close()
 	}
-	s.reply(150, t.opening)
+	if !t.opened {
+		s.reply(150, t.opening)
+	}
 	conn, err := t.connect(s.srv.cfg.ConnectTimeout)
 	if err != nil {
 		s.noConnection(t, err)
@@ -273,16 +276,27 @@ func (s *session) receive(verb, at string, flags int, offset int64) {
 		s.refuseTransfer(f, err)
 		return
 	}
-	t := &transfer{verb: verb, path: at, file: f}
+	t := &transfer{verb: verb, path: at, file: f, opening: "Opening data connection for " + verb + "."}
 	if verb == "STOU" {
 		t.opening = "FILE: " + path.Base(at)
 	}
-	ascii := s.data.ascii
-	s.startTransfer(t, func(conn net.Conn) error {
+	begin := func() error {
 		if offset == 0 && size > 0 {
 			// Only now: a client that never connects empties no file.
 			if err := f.Truncate(0); err != nil {
 				return localError{err}
+			}
+		}
+		return nil
+	}
+	if s.receiveAtOnce(t, f, begin) {
+		return
+	}
+	ascii := s.data.ascii
+	s.startTransfer(t, func(conn net.Conn) error {
+		if !t.opened {
+			if err := begin(); err != nil {
+				return err
 			}
 		}
 		if ascii {

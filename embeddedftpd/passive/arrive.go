@@ -3,28 +3,31 @@ package passive
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/netip"
 )
 
 // arrive matches an accepted connection to the reservation of its client
 // address, own address and port. A connection that nobody waits for is closed
 // at once and costs no reservation anything.
-func (p *Pool) arrive(c net.Conn, from, to netip.AddrPort) {
+func (p *Pool) arrive(c arrival, from, to netip.AddrPort) {
 	p.mu.Lock()
 	unwanted, why := p.match(c, p.key(from.Addr(), to.Addr()), to.Port())
 	p.mu.Unlock()
 	if unwanted != nil {
-		refuse(unwanted)
-		p.config.Log.LogAttrs(context.Background(), slog.LevelDebug, "data connection refused",
-			slog.String("why", why), slog.Any("from", unwanted.RemoteAddr()), slog.Any("to", unwanted.LocalAddr()))
+		p.turnAway(unwanted, why)
 	}
+}
+
+func (p *Pool) turnAway(unwanted arrival, why string) {
+	refuse(unwanted)
+	p.config.Log.LogAttrs(context.Background(), slog.LevelDebug, "data connection refused",
+		slog.String("why", why), slog.Any("from", unwanted.RemoteAddr()), slog.Any("to", unwanted.LocalAddr()))
 }
 
 // match gives c to its reservation, or to a handshake where the TLS session
 // has to show whose it is. It says which connection is unwanted, and why: c, or
 // an older one that makes room.
-func (p *Pool) match(c net.Conn, k sourceKey, port uint16) (unwanted net.Conn, why string) {
+func (p *Pool) match(c arrival, k sourceKey, port uint16) (unwanted arrival, why string) {
 	s := p.sources[k]
 	if p.closed || s == nil || s.slots[port] == nil {
 		p.stats.Strangers++
@@ -44,7 +47,7 @@ func (p *Pool) match(c net.Conn, k sourceKey, port uint16) (unwanted net.Conn, w
 }
 
 // deliver gives c to r, which keeps it for Accept.
-func (p *Pool) deliver(r *Reservation, c net.Conn) {
+func (p *Pool) deliver(r *Reservation, c arrival) {
 	r.conn = c
 	r.settle(arrived)
 	r.slot.remove(r)
@@ -61,7 +64,7 @@ func (p *Pool) end(r *Reservation, why error) {
 
 // drop ends a reservation whose connection no Accept has taken, and gives that
 // connection for the caller to close.
-func (p *Pool) drop(r *Reservation, why error) net.Conn {
+func (p *Pool) drop(r *Reservation, why error) arrival {
 	c := r.conn
 	r.conn, r.ended, r.state = nil, why, ended
 	delete(p.held, r)

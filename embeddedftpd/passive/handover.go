@@ -3,7 +3,7 @@ package passive
 import (
 	"net"
 	"net/netip"
-	"slices"
+	"syscall"
 )
 
 // A daemon that hands over to its successor keeps accepting on the ports that
@@ -12,7 +12,13 @@ import (
 // both to accept, a connection could meet the wrong daemon's reservation.
 
 // Listeners are the pool's, still the pool's own.
-func (p *Pool) Listeners() []*net.TCPListener { return slices.Clone(p.listeners) }
+func (p *Pool) Listeners() []syscall.Conn {
+	var all []syscall.Conn
+	for _, l := range p.listeners {
+		all = append(all, l)
+	}
+	return all
+}
 
 // Divert lets elsewhere see every connection that comes from now on before it
 // is matched; true means that it has taken the connection. nil ends it.
@@ -43,8 +49,22 @@ func (p *Pool) Start() {
 	if p.closed {
 		return
 	}
-	for _, l := range p.listeners {
-		p.running.Go(func() { p.serve(l) })
+	p.started.Store(true)
+	p.running.Go(func() { p.watch.run(p) })
+}
+
+// incoming sees to a connection that the pool has accepted itself.
+func (p *Pool) incoming(s *Socket) {
+	if p.elsewhere.Load() == nil {
+		p.arrive(s, s.from, s.to)
+		return
+	}
+	c, err := s.TCPConn()
+	switch {
+	case err != nil:
+		refuse(s)
+	case !p.diverted(c):
+		p.Arrive(c)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
-	"net"
 	"time"
 )
 
@@ -20,7 +19,7 @@ var errNotResumed = errors.New("the data connection does not resume its control 
 // until its TLS session shows whose it is.
 type handshake struct {
 	pool   *Pool
-	conn   net.Conn
+	conn   arrival
 	source *source
 	port   uint16
 	newest uint64 // the number of the last reservation made before conn arrived
@@ -31,7 +30,7 @@ type handshake struct {
 
 // begin starts the handshake of a connection to sl. It gives the connection
 // that has to make room, if one has to.
-func (p *Pool) begin(c net.Conn, sl *slot) (evicted net.Conn) {
+func (p *Pool) begin(c arrival, sl *slot) (evicted arrival) {
 	s := sl.source
 	if s.handshakes.Len() >= spareHandshakes+2*s.marked {
 		evicted = s.handshakes.Front().Value.(*handshake).leave()
@@ -45,7 +44,7 @@ func (p *Pool) begin(c net.Conn, sl *slot) (evicted net.Conn) {
 }
 
 // leave takes h out of the lists, once, and gives its connection.
-func (h *handshake) leave() net.Conn {
+func (h *handshake) leave() arrival {
 	if h.inPool != nil {
 		h.pool.handshakes.Remove(h.inPool)
 		h.source.handshakes.Remove(h.inSource)
@@ -57,11 +56,7 @@ func (h *handshake) leave() net.Conn {
 
 func (h *handshake) run() {
 	p := h.pool
-	held := &ticketHold{Conn: h.conn}
-	c := tls.Server(held, h.config(held))
-	h.conn.SetDeadline(time.Now().Add(p.config.HandshakeTimeout))
-	err := c.Handshake()
-	h.conn.SetDeadline(time.Time{})
+	c, err := h.shake()
 	if err == nil {
 		err = h.finish(c)
 	} else {
@@ -77,6 +72,19 @@ func (h *handshake) run() {
 	h.conn.Close()
 	p.config.Log.LogAttrs(context.Background(), slog.LevelDebug, "data connection refused",
 		slog.Any("why", err), slog.Any("from", h.conn.RemoteAddr()), slog.Any("to", h.conn.LocalAddr()))
+}
+
+func (h *handshake) shake() (*tls.Conn, error) {
+	conn, err := whole(h.conn)
+	if err != nil {
+		return nil, err
+	}
+	held := &ticketHold{Conn: conn}
+	c := tls.Server(held, h.config(held))
+	conn.SetDeadline(time.Now().Add(h.pool.config.HandshakeTimeout))
+	err = c.Handshake()
+	conn.SetDeadline(time.Time{})
+	return c, err
 }
 
 // config is the pool's configuration for this connection: it resumes sessions

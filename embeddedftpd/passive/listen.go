@@ -2,7 +2,6 @@ package passive
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -34,11 +33,29 @@ func Open(ctx context.Context, c Config) (*Pool, error) {
 		return nil, err
 	}
 	p := newPool(c)
-	p.listeners = listeners
+	if err := p.hold(listeners); err != nil {
+		return nil, err
+	}
 	if !c.Paused {
 		p.Start()
 	}
 	return p, nil
+}
+
+// hold makes bound ports the pool's own. On failure it closes all.
+func (p *Pool) hold(bound []*net.TCPListener) (err error) {
+	for i, l := range bound {
+		own, err := newListener(l)
+		if err != nil {
+			closeAll(bound[i+1:])
+			return errors.Join(err, p.Close())
+		}
+		p.listeners = append(p.listeners, own)
+	}
+	if p.watch, err = newWatch(p.listeners); err != nil {
+		return errors.Join(err, p.Close())
+	}
+	return nil
 }
 
 // bind gives the listeners of c's range, taking those of handed that fit and
@@ -46,8 +63,7 @@ func Open(ctx context.Context, c Config) (*Pool, error) {
 func bind(ctx context.Context, c Config, handed []*net.TCPListener) (_ []*net.TCPListener, err error) {
 	have := make(map[netip.AddrPort]*net.TCPListener, len(handed))
 	for _, l := range handed {
-		at := l.Addr().(*net.TCPAddr).AddrPort()
-		at = netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
+		at := unmapped(addrPort(l.Addr()))
 		if have[at] != nil {
 			l.Close()
 			continue
@@ -122,33 +138,7 @@ func closeAll(listeners []*net.TCPListener) {
 	}
 }
 
-// serve accepts on l until it is closed.
-func (p *Pool) serve(l *net.TCPListener) {
-	var pause time.Duration
-	for {
-		c, err := l.AcceptTCP()
-		if err == nil {
-			pause = 0
-			if !p.diverted(c) {
-				p.Arrive(c)
-			}
-			continue
-		}
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if pause == 0 {
-			p.config.Log.Warn("cannot accept data connections", "address", l.Addr(), "error", err)
-		}
-		pause = min(max(2*pause, minPause), maxPause)
-		p.stall(pause)
-		select {
-		case <-time.After(pause):
-		case <-p.done:
-			return
-		}
-	}
-}
+func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
 
 func addrPort(a net.Addr) netip.AddrPort {
 	t, ok := a.(*net.TCPAddr)
@@ -168,16 +158,4 @@ func (p *Pool) stall(pause time.Duration) {
 	if end := time.Now().Add(pause); end.After(p.stalled) {
 		p.stalled = end
 	}
-}
-
-// refuse closes c with a reset, without waiting for anything: nothing stays in
-// TIME_WAIT.
-func refuse(c net.Conn) {
-	if t, ok := c.(*tls.Conn); ok {
-		c = t.NetConn().(*ticketHold).Conn
-	}
-	if t, ok := c.(*net.TCPConn); ok {
-		t.SetLinger(0)
-	}
-	c.Close()
 }

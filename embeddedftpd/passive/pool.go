@@ -16,8 +16,10 @@ import (
 // Its methods may be called from any goroutine.
 type Pool struct {
 	config    Config
-	listeners []*net.TCPListener
-	running   sync.WaitGroup // accept loops and handshakes
+	listeners []*listener // by port, then by address
+	watch     *watch
+	started   atomic.Bool
+	running   sync.WaitGroup // the watch and handshakes
 	done      chan struct{}  // closed by Close
 	elsewhere atomic.Pointer[func(*net.TCPConn) bool]
 
@@ -109,6 +111,7 @@ func (p *Pool) reserve(ctx context.Context, k sourceKey, mark *Mark, former *Res
 	if s.queue.Len() == 0 {
 		if port, ok := p.choose(s, mark); ok {
 			defer p.mu.Unlock()
+			p.clear(port)
 			return p.place(s, port, mark), nil
 		}
 		if former != nil && former.slot.former == former {
@@ -193,7 +196,7 @@ func (p *Pool) Stats() Stats {
 
 // Close lets go of the ports, ends every reservation and every wait with
 // ErrClosed and closes the connections that no Accept has taken. It returns
-// when the accept loops and handshakes have ended.
+// when what accepts and the handshakes have ended.
 func (p *Pool) Close() error {
 	p.mu.Lock()
 	if p.closed {
@@ -206,7 +209,7 @@ func (p *Pool) Close() error {
 	for e := p.expiring.Front(); e != nil; e = p.expiring.Front() {
 		p.end(e.Value.(*Reservation), ErrClosed)
 	}
-	var unclaimed []net.Conn
+	var unclaimed []arrival
 	for r := range p.held {
 		unclaimed = append(unclaimed, p.drop(r, ErrClosed))
 	}
@@ -226,7 +229,15 @@ func (p *Pool) Close() error {
 	for _, c := range unclaimed {
 		refuse(c)
 	}
-	closeAll(p.listeners)
+	if p.watch != nil {
+		p.watch.close()
+	}
+	for _, l := range p.listeners {
+		l.close()
+	}
 	p.running.Wait()
+	if p.watch != nil {
+		p.watch.end()
+	}
 	return nil
 }

@@ -22,7 +22,7 @@ type Reservation struct {
 	// The rest is guarded by pool.mu.
 	state    state
 	ended    error         // why, once ended
-	conn     net.Conn      // while arrived
+	conn     arrival       // while arrived
 	ready    chan struct{} // closed when state leaves pending; made by an Accept that has to wait
 	deadline time.Time
 	expiring *list.Element // in pool.expiring while pending
@@ -46,21 +46,58 @@ func (r *Reservation) Port() uint16 { return r.port }
 // ErrExpired, ErrReleased, ErrClosed or ctx's; after ctx's the reservation
 // still stands.
 func (r *Reservation) Accept(ctx context.Context) (net.Conn, error) {
-	for {
-		c, wait, err := r.take()
-		if wait == nil {
-			return c, err
-		}
-		select {
-		case <-wait:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+	a, err := r.accept(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := whole(a)
+	if err != nil {
+		a.Close()
+	}
+	return c, err
+}
+
+// AcceptSocket is Accept for a small transfer: where the connection is a bare
+// socket yet, it is given as that, and c is nil.
+func (r *Reservation) AcceptSocket(ctx context.Context) (s *Socket, c net.Conn, err error) {
+	a, err := r.accept(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if s, ok := a.(*Socket); ok {
+		return s, nil, nil
+	}
+	return nil, a.(net.Conn), nil
+}
+
+func (r *Reservation) accept(ctx context.Context) (arrival, error) {
+	a, wait, err := r.take()
+	if wait == nil {
+		return a, err
+	}
+	r.pool.fetch(r)
+	if a, wait, err = r.take(); wait == nil {
+		return a, err
+	}
+	defer r.pool.await()()
+	select {
+	case <-wait:
+		a, _, err = r.take()
+		return a, err
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 }
 
+// stands tells whether r still expects its connection.
+func (r *Reservation) stands() bool {
+	r.pool.mu.Lock()
+	defer r.pool.mu.Unlock()
+	return r.state == pending
+}
+
 // take gives the connection, or the error, or what to wait for.
-func (r *Reservation) take() (net.Conn, <-chan struct{}, error) {
+func (r *Reservation) take() (arrival, <-chan struct{}, error) {
 	r.pool.mu.Lock()
 	defer r.pool.mu.Unlock()
 	switch r.state {
@@ -86,8 +123,11 @@ func (r *Reservation) take() (net.Conn, <-chan struct{}, error) {
 // and touches no other reservation, not even a later one of the same port.
 func (r *Reservation) Release() {
 	p := r.pool
+	if r.stands() {
+		p.fetch(r) // its connection may be there: then the port needs no rest
+	}
 	p.mu.Lock()
-	var c net.Conn
+	var c arrival
 	switch r.state {
 	case pending:
 		p.stats.Released++

@@ -1,0 +1,214 @@
+package passive
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// silent opens a pool of one port whose watch has just rung and will not ring
+// again, but for a session that waits.
+func silent(t *testing.T, adjust func(*Config)) *Pool {
+	p := open(t, 1, func(c *Config) {
+		c.Paused = true
+		if adjust != nil {
+			adjust(c)
+		}
+	})
+	p.watch.quiet = time.Hour
+	p.Start()
+	// The reset may come before Dial has returned.
+	if c, err := net.Dial("tcp", netip.AddrPortFrom(loopback, p.config.First).String()); err == nil {
+		closed(t, c)
+		c.Close()
+	}
+	for end := time.Now().Add(5 * time.Second); !p.watch.silent(); {
+		if time.Now().After(end) {
+			t.Fatal("the watch is not silent")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return p
+}
+
+func here(t *testing.T, p *Pool) *Reservation {
+	t.Helper()
+	r, err := p.Reserve(soon(t), loopback, loopback, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// closed waits until the pool has closed the other end.
+func closed(t *testing.T, c net.Conn) {
+	t.Helper()
+	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("a connection is not closed: %v", err)
+	}
+}
+
+// What nobody has accepted yet when a reservation is made is not for it.
+func TestEarlierConnectionIsNotForALaterReservation(t *testing.T) {
+	p := silent(t, nil)
+	early := dial(t, loopback, p.config.First)
+	r := here(t, p)
+	closed(t, early)
+	ours := dial(t, loopback, r.Port())
+	got, err := r.Accept(soon(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer got.Close()
+	if got.RemoteAddr().String() != ours.LocalAddr().String() {
+		t.Errorf("the connection is from %v, want %v", got.RemoteAddr(), ours.LocalAddr())
+	}
+	if st := p.Stats(); st.Strangers != 2 || st.Connected != 1 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// A reservation whose connection has come, unseen, leaves no rest behind.
+func TestReleaseSeesAConnectionThatNobodyFetched(t *testing.T) {
+	p := silent(t, func(c *Config) { c.MaxWait = -1 })
+	r := here(t, p)
+	c := dial(t, loopback, r.Port())
+	r.Release()
+	closed(t, c)
+	here(t, p).Release()
+	if st := p.Stats(); st.Connected != 1 {
+		t.Errorf("%+v", st)
+	}
+}
+
+func TestWaitingSessionEndsTheSilence(t *testing.T) {
+	p := silent(t, nil)
+	for range 20 {
+		r := here(t, p)
+		go func() {
+			time.Sleep(time.Millisecond)
+			if c, err := net.Dial("tcp", netip.AddrPortFrom(loopback, r.Port()).String()); err == nil {
+				defer c.Close()
+				io.Copy(io.Discard, c)
+			}
+		}()
+		c, err := r.Accept(soon(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+	}
+}
+
+// bare gives both ends of a data connection, this one as a bare socket.
+func bare(t *testing.T, p *Pool) (*Socket, net.Conn) {
+	t.Helper()
+	r := here(t, p)
+	client := dial(t, loopback, r.Port())
+	s, c, err := r.AcceptSocket(soon(t))
+	if err != nil || s == nil {
+		t.Fatalf("%v, %v, %v", s, c, err)
+	}
+	return s, client
+}
+
+func TestSocket(t *testing.T) {
+	p := open(t, 4, nil)
+	before := descriptors(t)
+	for range 20 {
+		s, client := bare(t, p)
+		if n, err := s.Send([]byte("small")); n != 5 || err != nil {
+			t.Fatalf("%d, %v", n, err)
+		}
+		s.Close()
+		if got, err := io.ReadAll(client); string(got) != "small" || err != nil {
+			t.Fatalf("%q, %v", got, err)
+		}
+		client.Close()
+
+		s, client = bare(t, p)
+		if _, err := s.Receive(make([]byte, 8), time.Now().Add(time.Millisecond)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("nothing came: %v", err)
+		}
+		io.WriteString(client, "first, then the rest")
+		b := make([]byte, 5)
+		if n, err := s.Receive(b, time.Now().Add(5*time.Second)); string(b[:n]) != "first" || err != nil {
+			t.Fatalf("%q, %v", b, err)
+		}
+		c, err := s.TCPConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		client.(*net.TCPConn).CloseWrite()
+		if got, err := io.ReadAll(c); string(got) != ", then the rest" || err != nil {
+			t.Fatalf("%q, %v", got, err)
+		}
+		s.Close()
+		client.Close()
+
+		s, client = bare(t, p)
+		refuse(s)
+		if _, err := io.ReadAll(client); err == nil || !strings.Contains(err.Error(), "reset") {
+			t.Fatalf("refused: %v", err)
+		}
+		if _, err := s.TCPConn(); !errors.Is(err, net.ErrClosed) {
+			t.Fatalf("a closed socket: %v", err)
+		}
+		client.Close()
+	}
+	if after := descriptors(t); after > before {
+		t.Errorf("%d files are open, and %d were", after, before)
+	}
+}
+
+// A socket takes what fits, and says how much.
+func TestSendNeverWaits(t *testing.T) {
+	p := open(t, 1, nil)
+	s, _ := bare(t, p)
+	defer s.Close()
+	sent, piece := 0, make([]byte, 1<<20)
+	for range 100 {
+		n, err := s.Send(piece)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sent += n; n == 0 {
+			return
+		}
+	}
+	t.Errorf("it took %d bytes that nobody has read", sent)
+}
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(all)
+}
+
+// A pool that is closed before or after it has started leaves nothing open.
+func TestCloseLeavesNoDescriptor(t *testing.T) {
+	before := descriptors(t)
+	for _, paused := range []bool{true, false} {
+		p := open(t, 5, func(c *Config) { c.Paused = paused })
+		if !paused {
+			r := here(t, p)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			r.Accept(ctx)
+			cancel()
+		}
+		p.Close()
+	}
+	if after := descriptors(t); after > before {
+		t.Errorf("%d files are open, and %d were", after, before)
+	}
+}

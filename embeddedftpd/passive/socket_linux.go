@@ -1,0 +1,94 @@
+package passive
+
+import (
+	"net/netip"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Send hands b to the kernel without waiting, to leave together with the FIN
+// of a Close that follows at once. It tells how much of it the kernel took.
+func (s *Socket) Send(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fd < 0 {
+		return 0, os.ErrClosed
+	}
+	for {
+		n, err := unix.SendmsgN(s.fd, b, nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL|unix.MSG_MORE)
+		switch err {
+		case nil:
+			return n, nil
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return 0, nil
+		default:
+			return 0, os.NewSyscallError("sendmsg", err)
+		}
+	}
+}
+
+// SetLinger is that of net.TCPConn.
+func (s *Socket) SetLinger(seconds int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.conn != nil:
+		return s.conn.SetLinger(seconds)
+	case s.fd >= 0:
+		return unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1, Linger: int32(seconds)})
+	case s.file != nil:
+		raw, err := s.file.SyscallConn()
+		if err != nil {
+			return err
+		}
+		var failed error
+		err = raw.Control(func(fd uintptr) {
+			failed = unix.SetsockoptLinger(int(fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1, Linger: int32(seconds)})
+		})
+		if err == nil {
+			err = failed
+		}
+		return err
+	}
+	return os.ErrClosed
+}
+
+// accept takes the next connection from a listening socket, without waiting:
+// unix.EAGAIN where there is none. local is the listener's address.
+func accept(listening int, local netip.AddrPort) (*Socket, error) {
+	for {
+		// That of package unix asks the socket for its protocol each time.
+		fd, from, err := syscall.Accept4(listening, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		if err == unix.EINTR || err == unix.ECONNABORTED {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		s := &Socket{fd: fd, from: addrPortOf(from), to: local}
+		if local.Addr().IsUnspecified() {
+			own, err := syscall.Getsockname(fd)
+			if err != nil {
+				unix.Close(fd)
+				return nil, err
+			}
+			s.to = addrPortOf(own)
+		}
+		return s, nil
+	}
+}
+
+func addrPortOf(a syscall.Sockaddr) netip.AddrPort {
+	switch a := a.(type) {
+	case *syscall.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
+	case *syscall.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr).Unmap(), uint16(a.Port))
+	}
+	return netip.AddrPort{}
+}
+
+func closeSocket(fd int) error { return unix.Close(fd) }
