@@ -26,6 +26,7 @@ type session struct {
 	ctx    context.Context // ends with the session
 	cancel context.CancelFunc
 	tcp    *net.TCPConn
+	prompt *promptReader
 	lines  *lineReader
 	out    replyWriter
 	log    *slog.Logger
@@ -49,9 +50,10 @@ type session struct {
 func newSession(srv *Server, conn *net.TCPConn, client netip.Addr) *session {
 	local, _ := addrOf(conn.LocalAddr())
 	ctx, cancel := context.WithCancel(context.Background())
+	prompt := newPromptReader(conn)
 	return &session{
-		srv: srv, ctx: ctx, cancel: cancel, tcp: conn,
-		lines: newLineReader(conn), out: replyWriter{conn: conn},
+		srv: srv, ctx: ctx, cancel: cancel, tcp: conn, prompt: prompt,
+		lines: newLineReader(prompt), out: replyWriter{conn: conn},
 		log:    srv.log.With("session", srv.nextSession.Add(1), "client", client.String()),
 		client: client, local: local, started: time.Now(),
 		data: dataState{ascii: true},

@@ -131,8 +131,13 @@ func (s *session) receiveAtOnce(t *transfer, f *os.File, begin func() error) boo
 	defer smallBuffers.Put(b)
 	received, ended := 0, false
 	for end := t.started.Add(smallWait); err == nil && !ended && received < smallFile; {
-		var n int
-		n, err = socket.Receive(b[received:], end)
+		n, some := 0, false
+		if received == 0 {
+			some = s.prompt.soon(func() bool { n, err = socket.ReceiveNow(b[:]); return err != passive.ErrNothing })
+		}
+		if !some {
+			n, err = socket.Receive(b[received:], end)
+		}
 		received += n
 		if ended = err == io.EOF; ended {
 			err = nil

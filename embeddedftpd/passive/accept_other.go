@@ -57,9 +57,10 @@ func (p *Pool) serve(l *net.TCPListener) {
 	}
 }
 
-func (p *Pool) fetch(*Reservation)         {}
-func (p *Pool) clear(uint16)               {}
-func (p *Pool) await() (done func())       { return func() {} }
-func closeSocket(int) error                { return os.ErrClosed }
-func (s *Socket) Send([]byte) (int, error) { return 0, os.ErrClosed }
-func (s *Socket) SetLinger(int) error      { return os.ErrClosed }
+func (p *Pool) fetch(*Reservation)               {}
+func (p *Pool) clear(uint16)                     {}
+func (p *Pool) await() (done func())             { return func() {} }
+func closeSocket(int) error                      { return os.ErrClosed }
+func (s *Socket) Send([]byte) (int, error)       { return 0, os.ErrClosed }
+func (s *Socket) ReceiveNow([]byte) (int, error) { return 0, ErrNothing }
+func (s *Socket) SetLinger(int) error            { return os.ErrClosed }

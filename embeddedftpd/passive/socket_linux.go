@@ -1,6 +1,7 @@
 package passive
 
 import (
+	"io"
 	"net/netip"
 	"os"
 	"syscall"
@@ -28,6 +29,26 @@ func (s *Socket) Send(b []byte) (int, error) {
 			return 0, os.NewSyscallError("sendmsg", err)
 		}
 	}
+}
+
+// ReceiveNow reads what is there: ErrNothing where there is nothing, and after
+// Receive has waited; io.EOF at the end of the stream.
+func (s *Socket) ReceiveNow(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fd < 0 {
+		return 0, ErrNothing
+	}
+	n, err := unix.Read(s.fd, b)
+	switch {
+	case err == unix.EAGAIN || err == unix.EINTR:
+		return 0, ErrNothing
+	case err != nil:
+		return 0, os.NewSyscallError("read", err)
+	case n == 0:
+		return 0, io.EOF
+	}
+	return n, nil
 }
 
 // SetLinger is that of net.TCPConn.
