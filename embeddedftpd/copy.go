@@ -59,6 +59,9 @@ func (t *transfer) send(conn net.Conn, f *os.File, from, to int64) error {
 	if !bare {
 		return t.copyOut(conn, f)
 	}
+	// Only full segments on the way: the FIN takes the last one along. Measured, a
+	// sixth of the processor time.
+	tcp.SetNoDelay(false)
 	for from < to {
 		if err := t.extend(tcp.SetWriteDeadline); err != nil {
 			return err
