@@ -197,19 +197,28 @@ func median(all []sample) (rate, cpu float64) {
 	return rates[len(all)/2], cpus[len(all)/2]
 }
 
-// large measures one transfer of the large file.
+// large measures transfers of the large file, one after the other for a period,
+// after one that does not count: the first writes memory that nobody has used yet.
 func (b *bench) large(s *server, transfer func() (time.Duration, error)) (sample, error) {
+	if _, err := transfer(); err != nil {
+		return sample{}, err
+	}
 	before, err := s.group.cpu()
 	if err != nil {
 		return sample{}, err
 	}
-	took, err := transfer()
-	if err != nil {
-		return sample{}, err
+	var took time.Duration
+	n := 0
+	for ; took < b.period; n++ {
+		one, err := transfer()
+		if err != nil {
+			return sample{}, err
+		}
+		took += one
 	}
 	after, err := s.group.cpu()
-	scale := float64(1<<30) / float64(b.size)
-	return sample{float64(b.size) / 1e6 / took.Seconds(), time.Duration(float64(after-before) * scale)}, err
+	bytes := float64(n) * float64(b.size)
+	return sample{bytes / 1e6 / took.Seconds(), time.Duration(float64(after-before) * (1 << 30) / bytes)}, err
 }
 
 func largeRetr(_ context.Context, b *bench, s *server) (sample, error) {
