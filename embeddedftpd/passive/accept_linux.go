@@ -21,7 +21,7 @@ import (
 // then leaves them alone for quietTime, unless a session waits.
 const quietTime = 2 * time.Millisecond
 
-// maxAccepted bounds the connections that are accepted in one go for somebody.
+// maxAccepted bounds the connections that are accepted from one port in one go.
 const maxAccepted = 64
 
 // listener is a passive port on one address, unknown to the runtime's network
@@ -179,14 +179,15 @@ func (w *watch) silent() bool {
 	return !w.armed
 }
 
-// rest decides when the bell may ring again.
-func (w *watch) rest(pause time.Duration) {
+// rest decides when the bell may ring again: at once, where a session waits or
+// more connections do.
+func (w *watch) rest(pause time.Duration, more bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.paused = pause > 0
 	switch {
 	case w.paused:
-	case w.wanted > 0:
+	case w.wanted > 0 || more:
 		w.arm()
 		return
 	default:
@@ -238,8 +239,10 @@ func (w *watch) run(p *Pool) {
 			return
 		}
 		var failed error
+		more := len(events) == len(room)
 		for _, e := range events {
-			if err := p.drain(w.listeners[e.Fd]); err != nil {
+			left, err := p.drain(w.listeners[e.Fd])
+			if more = more || left; err != nil {
 				failed = err
 			}
 		}
@@ -252,22 +255,24 @@ func (w *watch) run(p *Pool) {
 			pause = min(max(2*pause, minPause), maxPause)
 			p.stall(pause)
 		}
-		w.rest(pause)
+		w.rest(pause, more)
 	}
 }
 
-// drain accepts all that wait at l.
-func (p *Pool) drain(l *listener) error {
-	for {
+// drain accepts what waits at l, but for what has to wait until the other ports
+// have been looked at, too.
+func (p *Pool) drain(l *listener) (left bool, err error) {
+	for range maxAccepted {
 		s, err := l.accept()
 		switch {
 		case err == unix.EAGAIN || errors.Is(err, net.ErrClosed):
-			return nil
+			return false, nil
 		case err != nil:
-			return err
+			return false, err
 		}
 		p.incoming(s)
 	}
+	return true, nil
 }
 
 // at gives the listeners of a port, one for each address; none while the pool

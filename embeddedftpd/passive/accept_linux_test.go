@@ -212,3 +212,26 @@ func TestCloseLeavesNoDescriptor(t *testing.T) {
 		t.Errorf("%d files are open, and %d were", after, before)
 	}
 }
+
+// However many strangers stand in the queue before it, a connection is found.
+func TestQueueOfStrangers(t *testing.T) {
+	p := silent(t, nil)
+	const strangers = 3 * maxAccepted
+	for range strangers {
+		dial(t, loopback, p.config.First)
+	}
+	client := netip.MustParseAddr("127.0.0.2")
+	r, err := p.Reserve(soon(t), client, loopback, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dial(t, client, r.Port())
+	c, err := r.Accept(soon(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if st := p.Stats(); st.Strangers != strangers+1 {
+		t.Errorf("%+v", st)
+	}
+}

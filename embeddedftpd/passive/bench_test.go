@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// BenchmarkReserveRelease is a PASV that is never used: no system call.
+// BenchmarkReserveRelease is a PASV that is never used.
 func BenchmarkReserveRelease(b *testing.B) {
 	reserveRelease(b, open(b, 50, func(c *Config) { c.Rest = -1 }))
 }
