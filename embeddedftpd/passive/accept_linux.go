@@ -128,7 +128,10 @@ func newWatch(listeners []*listener) (_ *watch, err error) {
 	if err == nil {
 		w.raw, err = w.bell.SyscallConn()
 	}
-	return w, err
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
 }
 
 // close ends run, and the listeners stay. end lets go of what run needs.

@@ -154,6 +154,14 @@ func TestSocket(t *testing.T) {
 		client.Close()
 
 		s, client = bare(t, p)
+		s.Receive(make([]byte, 1), time.Now()) // by now it is a file
+		refuse(s)
+		if _, err := io.ReadAll(client); err == nil || !strings.Contains(err.Error(), "reset") {
+			t.Fatalf("refused after a wait: %v", err)
+		}
+		client.Close()
+
+		s, client = bare(t, p)
 		refuse(s)
 		if _, err := io.ReadAll(client); err == nil || !strings.Contains(err.Error(), "reset") {
 			t.Fatalf("refused: %v", err)

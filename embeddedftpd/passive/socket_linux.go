@@ -1,6 +1,7 @@
 package passive
 
 import (
+	"errors"
 	"io"
 	"net/netip"
 	"os"
@@ -52,27 +53,24 @@ func (s *Socket) ReceiveNow(b []byte) (int, error) {
 }
 
 // SetLinger is that of net.TCPConn.
-func (s *Socket) SetLinger(seconds int) error {
+func (s *Socket) SetLinger(seconds int) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	linger := func(fd uintptr) {
+		err = unix.SetsockoptLinger(int(fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1, Linger: int32(seconds)})
+	}
 	switch {
 	case s.conn != nil:
 		return s.conn.SetLinger(seconds)
 	case s.fd >= 0:
-		return unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1, Linger: int32(seconds)})
-	case s.file != nil:
-		raw, err := s.file.SyscallConn()
-		if err != nil {
-			return err
-		}
-		var failed error
-		err = raw.Control(func(fd uintptr) {
-			failed = unix.SetsockoptLinger(int(fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1, Linger: int32(seconds)})
-		})
-		if err == nil {
-			err = failed
-		}
+		linger(uintptr(s.fd))
 		return err
+	case s.file != nil:
+		raw, failed := s.file.SyscallConn()
+		if failed == nil {
+			failed = raw.Control(linger)
+		}
+		return errors.Join(failed, err)
 	}
 	return os.ErrClosed
 }

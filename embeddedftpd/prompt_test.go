@@ -1,0 +1,77 @@
+package embeddedftpd
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"testing"
+	"time"
+)
+
+// promptPair gives a reader of a prompt client, and the client's end.
+func promptPair(t *testing.T) (*promptReader, net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial("tcp4", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close(); server.Close() })
+	server.SetReadDeadline(time.Now().Add(patience))
+	r := newPromptReader(server.(*net.TCPConn))
+	r.prompt = true
+	return r, client
+}
+
+func TestPromptReader(t *testing.T) {
+	b := make([]byte, 16)
+	t.Run("what is there is found by looking", func(t *testing.T) {
+		r, client := promptPair(t)
+		io.WriteString(client, "NOOP")
+		if !r.soon(func() bool { n, _ := r.now(b); return n == 4 }) || !r.prompt || looking.Load() {
+			t.Errorf("not found, or no longer prompt: %+v", r)
+		}
+	})
+	t.Run("who is slow is slept for, and not looked for again", func(t *testing.T) {
+		r, client := promptPair(t)
+		r.several = false // nothing makes it prompt again
+		done := time.AfterFunc(20*time.Millisecond, func() { io.WriteString(client, "NOOP") })
+		defer done.Stop()
+		if n, err := r.Read(b); n != 4 || err != nil || r.prompt {
+			t.Errorf("%d, %v, prompt %v", n, err, r.prompt)
+		}
+		if r.soon(func() bool { t.Error("it is looked for"); return true }) {
+			t.Error("found")
+		}
+	})
+	t.Run("only one looks", func(t *testing.T) {
+		r, _ := promptPair(t)
+		looking.Store(true)
+		defer looking.Store(false)
+		if r.soon(func() bool { t.Error("two look"); return true }) {
+			t.Error("found")
+		}
+	})
+	t.Run("a deadline and an end are what they are without it", func(t *testing.T) {
+		r, client := promptPair(t)
+		r.tcp.SetReadDeadline(time.Unix(1, 0))
+		if _, err := r.Read(b); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("deadline: %v", err)
+		}
+		r.tcp.SetReadDeadline(time.Now().Add(patience))
+		client.Close()
+		r.prompt = true
+		if _, err := r.Read(b); err != io.EOF {
+			t.Errorf("end: %v", err)
+		}
+	})
+}
