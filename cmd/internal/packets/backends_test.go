@@ -1,11 +1,11 @@
 package packets_test
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/pasvctl/pasvctl/cmd/internal/kerneltest"
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
 	"github.com/pasvctl/pasvctl/cmd/needs"
 	"github.com/pasvctl/pasvctl/generators/spec"
@@ -131,11 +131,7 @@ func iptables(variant string) backend {
 	b.list = func(t *testing.T, n *packets.Namespace) string {
 		var all strings.Builder
 		for _, c := range commands {
-			for _, line := range strings.Split(run(t, n, "", c+"-save"), "\n") {
-				if !strings.HasPrefix(line, "#") { // the time of day
-					fmt.Fprintln(&all, line)
-				}
-			}
+			all.WriteString(kerneltest.Lasting(run(t, n, "", c+"-save")))
 		}
 		// A set that was swapped in has another seed for its hash.
 		return all.String() + seed.ReplaceAllString(run(t, n, "", "ipset", "save", "-sorted"), "")
