@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// maxChunk is how much one sendfile or splice may carry before the transfer's
+// firstChunk is how much one sendfile or splice may carry before the transfer's
 // count is brought up to date.
-const maxChunk = 4 << 20
+const firstChunk = 4 << 20
 
-// chunk is maxChunk, or an eighth of a second's worth where the rate is
+// chunk is firstChunk, or an eighth of a second's worth where the rate is
 // limited.
 func (t *transfer) chunk() int64 {
-	n := int64(maxChunk)
+	n := int64(firstChunk)
 	if t.rate > 0 {
 		n = min(n, max(t.rate/8, 1))
 	}
@@ -62,12 +62,11 @@ func (t *transfer) send(conn net.Conn, f *os.File, from, to int64) error {
 	// Only full segments on the way: the FIN takes the last one along. Measured, a
 	// sixth of the processor time.
 	tcp.SetNoDelay(false)
-	for from < to {
+	for sender := newBlockingSender(t); from < to; {
 		if err := t.extend(tcp.SetWriteDeadline); err != nil {
 			return err
 		}
-		part := io.LimitedReader{R: f, N: min(to-from, t.chunk())}
-		n, err := tcp.ReadFrom(&part)
+		n, err := sender.send(tcp, f, to-from)
 		t.bytes.Add(n)
 		from += n
 		if ended := n == 0 && err == nil; ended {
