@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -47,6 +49,7 @@ var (
 var measurements = []measurement{
 	{"1 GiB RETR", "MB/s", "ms CPU a GiB", everyServer, 32, largeRetr},
 	{"1 GiB STOR", "MB/s", "ms CPU a GiB", everyServer, 32, largeStor},
+	{"1 GiB STOR over old bytes", "MB/s", "ms CPU a GiB", everyServer, 32, largeResumed},
 	// The newest version that vsftpd 3.0.3 has.
 	{"1 GiB RETR, TLS 1.2", "MB/s", "ms CPU a GiB", underTLS, 32, largeTLS((*bench).secureRetr)},
 	{"1 GiB STOR, TLS 1.2", "MB/s", "ms CPU a GiB", underTLS, 32, largeTLS((*bench).secureStor)},
@@ -118,7 +121,9 @@ func (b *bench) prepare() error {
 			return err
 		}
 	}
-	return commands([][]string{{"chown", "-R", "2000:2000", home}})
+	old := filepath.Join(home, "old")
+	return commands([][]string{{"dd", "if=/dev/zero", "of=" + old, "bs=1M", "iflag=count_bytes", fmt.Sprintf("count=%d", b.size)},
+		{"chown", "-R", "2000:2000", home}})
 }
 
 // compare runs every measurement, in each round every server in turn, and
@@ -242,6 +247,44 @@ func largeStor(_ context.Context, b *bench, s *server) (sample, error) {
 		return one, err
 	}
 	return one, b.stored()
+}
+
+// resumeAt is a whole page: a client that resumes elsewhere has each page of a
+// splice stored in two.
+const resumeAt = 4096
+
+// largeResumed is largeStor where the file need not be given its memory.
+func largeResumed(_ context.Context, b *bench, s *server) (sample, error) {
+	c, err := login(s.address, "")
+	if err != nil {
+		return sample{}, err
+	}
+	defer c.close()
+	old, err := os.OpenFile(filepath.Join(home, "old"), os.O_RDWR, 0)
+	if err != nil {
+		return sample{}, err
+	}
+	defer old.Close()
+	got, want := make([]byte, resumeAt), make([]byte, resumeAt)
+	if _, err := old.WriteAt(got, b.size-resumeAt); err != nil {
+		return sample{}, err
+	}
+	one, err := b.large(s, func() (time.Duration, error) {
+		if _, err := c.do(fmt.Sprintf("REST %d", resumeAt), "350"); err != nil {
+			return 0, err
+		}
+		return c.store("old", int(b.source.Fd()), b.size-resumeAt)
+	})
+	if err == nil {
+		_, err = old.ReadAt(got, b.size-resumeAt)
+	}
+	if err == nil {
+		_, err = b.source.ReadAt(want, b.size-2*resumeAt)
+	}
+	if err == nil && !bytes.Equal(got, want) {
+		err = errors.New("the end of the file is not what was sent")
+	}
+	return one, err
 }
 
 // stored tells whether the whole file has arrived.

@@ -153,6 +153,7 @@ AuthPAM off
 AuthOrder mod_auth_unix.c
 DefaultRoot ~
 AllowOverwrite on
+AllowStoreRestart on
 UseReverseDNS off
 TransferLog none
 SystemLog none
