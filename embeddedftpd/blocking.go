@@ -9,10 +9,11 @@ import (
 )
 
 // blockingSender sends a file in larger and larger chunks for as long as the
-// client is fast: every time that a sendfile ends or waits outside the kernel
-// costs a tenth of a millisecond (measured by bench/: together a seventh of the
-// rate). For a client that is not, and for one whose rate is limited, chunks are
-// small and wait in the poller, so that an abort is heard at once.
+// client is fast, since every time that a sendfile ends or waits outside the
+// kernel costs: together a twelfth of the rate and a tenth of the processor time
+// (measured with bench/). For a client that is not fast, and for one whose rate
+// is limited, chunks are small and wait in the poller, so that an abort is heard
+// at once.
 type blockingSender struct {
 	t      *transfer
 	chunk  int64 // the next one
@@ -20,8 +21,8 @@ type blockingSender struct {
 }
 
 // A chunk that took less than quickChunk is followed by one of four times its
-// size, so that at the same rate it takes less than slowChunk and most of that
-// is how late an abort may be heard. It keeps a slower client than 80 MB/s off.
+// size, which at the same rate takes no more than half of slowChunk: so late may
+// an abort be heard. What takes longer than slowChunk is left to the poller.
 const (
 	quickChunk = 50 * time.Millisecond
 	slowChunk  = 8 * quickChunk

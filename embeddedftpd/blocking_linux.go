@@ -14,9 +14,8 @@ import (
 var blocking = make(chan struct{}, runtime.GOMAXPROCS(0))
 
 // sendBlocking sends up to n bytes of the file, 0 only at its end, by a sendfile
-// that waits for the client in the kernel. To come back and wait in Go's poller
-// whenever the client pauses costs a tenth of the rate (measured by bench/). It
-// returns errPolled, and has sent nothing, where the client takes nothing in
+// that waits for the client in the kernel, not in Go's poller. It returns
+// errPolled, and has sent nothing, where the client takes nothing in
 // blockingWait, where all places are taken, and where this file cannot be sent so.
 func sendBlocking(tcp *net.TCPConn, f *os.File, n int64) (sent int64, err error) {
 	select {
