@@ -26,6 +26,7 @@ type blockingSender struct {
 const (
 	quickChunk = 50 * time.Millisecond
 	slowChunk  = 8 * quickChunk
+	firstChunk = 16 << 20
 	lastChunk  = 1 << 30
 )
 
@@ -33,7 +34,7 @@ const (
 var errPolled = errors.New("not without the poller")
 
 func newBlockingSender(t *transfer) *blockingSender {
-	return &blockingSender{t: t, chunk: 4 * firstChunk, polled: t.rate > 0 || t.total != nil}
+	return &blockingSender{t: t, chunk: firstChunk, polled: t.rate > 0 || t.total != nil}
 }
 
 // send sends some of the bytes that are left, 0 only at the end of the file.

@@ -55,6 +55,7 @@ func sendBlocking(tcp *net.TCPConn, f *os.File, n int64) (sent int64, err error)
 	return sent, err
 }
 
-// blockingWait bounds how long an abort may go unheard by a client that reads
-// no more.
+// blockingWait is how long one wait may be, and about half of how late an abort
+// is heard where the client reads no more: a wait that moved a part is followed
+// by another.
 const blockingWait = 20 * time.Millisecond

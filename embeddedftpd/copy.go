@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// firstChunk is how much one sendfile or splice may carry before the transfer's
+// maxChunk is how much one sendfile or splice may carry before the transfer's
 // count is brought up to date.
-const firstChunk = 4 << 20
+const maxChunk = 4 << 20
 
-// chunk is firstChunk, or an eighth of a second's worth where the rate is
+// chunk is maxChunk, or an eighth of a second's worth where the rate is
 // limited.
 func (t *transfer) chunk() int64 {
-	n := int64(firstChunk)
+	n := int64(maxChunk)
 	if t.rate > 0 {
 		n = min(n, max(t.rate/8, 1))
 	}
