@@ -129,7 +129,8 @@ func loggedIn(f *testing.F, dir string) *session {
 	}
 	f.Cleanup(func() { root.Close() })
 	s := new(session)
-	s.login.root = &sharedRoot{Root: root}
+	s.login.root = &sharedRoot{Root: root, files: newBeneath(root)}
+	f.Cleanup(s.login.root.files.close)
 	s.files.cwd = "/"
 	return s
 }
@@ -188,7 +189,7 @@ func FuzzPath(f *testing.F) {
 			if b, err := io.ReadAll(file); err != nil || string(b) != "inside" {
 				t.Errorf("%q holds %q, %v", at, b, err)
 			}
-			opened(t, inside, at, file)
+			opened(t, inside, at, polled(file))
 		}
 		if dir, err := s.openDir(at); err == nil {
 			opened(t, inside, at, dir)

@@ -16,6 +16,7 @@ type rootCache struct {
 
 type sharedRoot struct {
 	*os.Root
+	files beneath // the same folder
 	cache *rootCache
 	path  string
 	users int
@@ -44,7 +45,7 @@ func (c *rootCache) get(path string) (*sharedRoot, error) {
 	if c.open == nil {
 		c.open = map[string]*sharedRoot{}
 	}
-	r := &sharedRoot{Root: root, cache: c, path: path, users: 1}
+	r := &sharedRoot{Root: root, files: newBeneath(root), cache: c, path: path, users: 1}
 	c.open[path] = r
 	return r, nil
 }
@@ -81,6 +82,7 @@ func (r *sharedRoot) release() {
 	}
 	r.cache.mu.Unlock()
 	if last {
+		r.files.close()
 		r.Root.Close() // which may wait for a file server, too
 	}
 }

@@ -42,9 +42,7 @@ func (s *session) atOnce() *passive.Socket {
 	if !ok || s.data.ascii || s.tls.protData || s.rate() > 0 || s.srv.total != nil {
 		return nil
 	}
-	soon, cancel := context.WithTimeout(s.ctx, soonEnough)
-	defer cancel()
-	socket, conn, err := r.AcceptSocket(soon)
+	socket, conn, err := r.AcceptSocket(s.ctx, soonEnough)
 	if conn != nil {
 		s.data.next = accepted{conn}
 	}
@@ -72,7 +70,7 @@ func (l lost) Accept(context.Context) (net.Conn, error) { return nil, l.error }
 func (lost) Release()                                   {}
 
 // complete ends a small transfer.
-func (s *session) complete(t *transfer, f *os.File, socket *passive.Socket, err error) {
+func (s *session) complete(t *transfer, f regularFile, socket *passive.Socket, err error) {
 	s.data.next, s.files.offset = nil, 0
 	if closing := f.Close(); err == nil && closing != nil {
 		err = localError{closing}
@@ -87,7 +85,7 @@ func (s *session) complete(t *transfer, f *os.File, socket *passive.Socket, err 
 // sendAtOnce does the whole of a small RETR, and tells whether it did. What it
 // could not send is left to the ordinary transfer, t and s.data.next being as
 // that expects them.
-func (s *session) sendAtOnce(t *transfer, f *os.File, left int64) bool {
+func (s *session) sendAtOnce(t *transfer, f regularFile, left int64) bool {
 	if left > smallFile {
 		return false
 	}
@@ -122,7 +120,7 @@ func (s *session) sendAtOnce(t *transfer, f *os.File, left int64) bool {
 // receiveAtOnce does the whole of a small STOR, and tells whether it did. It
 // says 150, so that t is open; what comes late or is longer is left to the
 // ordinary transfer.
-func (s *session) receiveAtOnce(t *transfer, f *os.File, begin func() error) bool {
+func (s *session) receiveAtOnce(t *transfer, f regularFile, begin func(regularFile) error) bool {
 	socket := s.atOnce()
 	if socket == nil {
 		return false
@@ -130,7 +128,7 @@ func (s *session) receiveAtOnce(t *transfer, f *os.File, begin func() error) boo
 	t.started = time.Now()
 	t.opened = true
 	s.reply(150, t.opening)
-	err := begin()
+	err := begin(f)
 	b := smallBuffers.Get().(*[smallFile]byte)
 	defer smallBuffers.Put(b)
 	received, ended := 0, false

@@ -227,7 +227,7 @@ func (s *session) retr(arg string) {
 		s.refuseTransfer(f, err)
 		return
 	}
-	t := &transfer{verb: "RETR", path: at, file: f, sends: true}
+	t := &transfer{verb: "RETR", path: at, sends: true}
 	ascii, from := s.data.ascii, s.files.offset
 	if !ascii {
 		// Clients show their progress by the number in parentheses.
@@ -237,11 +237,12 @@ func (s *session) retr(arg string) {
 		}
 		from += t.bytes.Load()
 	}
+	t.file = polled(f)
 	s.startTransfer(t, func(conn net.Conn) error {
 		if ascii {
-			return t.sendASCII(conn, f)
+			return t.sendASCII(conn, t.file)
 		}
-		return t.send(conn, f, from, size)
+		return t.send(conn, t.file, from, size)
 	})
 }
 
@@ -276,11 +277,11 @@ func (s *session) receive(verb, at string, flags int, offset int64) {
 		s.refuseTransfer(f, err)
 		return
 	}
-	t := &transfer{verb: verb, path: at, file: f, opening: "Opening data connection for " + verb + "."}
+	t := &transfer{verb: verb, path: at, opening: "Opening data connection for " + verb + "."}
 	if verb == "STOU" {
 		t.opening = "FILE: " + path.Base(at)
 	}
-	begin := func() error {
+	begin := func(f regularFile) error {
 		if offset == 0 && size > 0 {
 			// Only now: a client that never connects empties no file.
 			if err := f.Truncate(0); err != nil {
@@ -292,23 +293,24 @@ func (s *session) receive(verb, at string, flags int, offset int64) {
 	if s.receiveAtOnce(t, f, begin) {
 		return
 	}
+	t.file = polled(f)
 	ascii := s.data.ascii
 	s.startTransfer(t, func(conn net.Conn) error {
 		if !t.opened {
-			if err := begin(); err != nil {
+			if err := begin(t.file); err != nil {
 				return err
 			}
 		}
 		if ascii {
-			return t.receiveASCII(conn, f)
+			return t.receiveASCII(conn, t.file)
 		}
-		return t.receive(conn, f)
+		return t.receive(conn, t.file)
 	})
 }
 
 // refuseTransfer replies to a transfer command whose file is not to be had.
 // The reservation stays for the next one.
-func (s *session) refuseTransfer(f *os.File, err error) {
+func (s *session) refuseTransfer(f regularFile, err error) {
 	if f != nil {
 		f.Close()
 	}
@@ -323,8 +325,13 @@ func (s *session) refuseTransfer(f *os.File, err error) {
 // openRegular opens a file and makes sure that it is one. O_NONBLOCK keeps a
 // FIFO that somebody put there from holding the session for ever; O_APPEND is
 // never used, because it turns splice off.
-func (s *session) openRegular(at string, flags int) (f *os.File, size int64, err error) {
-	f, err = s.login.root.OpenFile(rooted(at), flags|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0o666)
+func (s *session) openRegular(at string, flags int) (_ regularFile, size int64, err error) {
+	const perm = 0o666
+	flags |= syscall.O_NONBLOCK | syscall.O_NOCTTY
+	if f, size, ok := s.login.root.files.open(rooted(at), flags, perm); ok {
+		return f, size, nil
+	}
+	f, err := s.login.root.OpenFile(rooted(at), flags, perm)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -342,7 +349,7 @@ func (s *session) openRegular(at string, flags int) (f *os.File, size int64, err
 	return nil, 0, err
 }
 
-func seek(f *os.File, offset, size int64) error {
+func seek(f regularFile, offset, size int64) error {
 	if offset == 0 {
 		return nil
 	}

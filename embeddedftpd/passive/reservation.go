@@ -57,10 +57,16 @@ func (r *Reservation) Accept(ctx context.Context) (net.Conn, error) {
 	return c, err
 }
 
-// AcceptSocket is Accept for a small transfer: where the connection is a bare
-// socket yet, it is given as that, and c is nil.
-func (r *Reservation) AcceptSocket(ctx context.Context) (s *Socket, c net.Conn, err error) {
-	a, err := r.accept(ctx)
+// AcceptSocket is Accept for a small transfer, with a bound on the wait: where
+// the connection is a bare socket yet, it is given as that, and c is nil.
+func (r *Reservation) AcceptSocket(ctx context.Context, patience time.Duration) (s *Socket, c net.Conn, err error) {
+	a, wait, err := r.look()
+	if wait != nil {
+		var cancel func()
+		ctx, cancel = context.WithTimeout(ctx, patience)
+		defer cancel()
+		a, err = r.await(ctx, wait)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -71,18 +77,28 @@ func (r *Reservation) AcceptSocket(ctx context.Context) (s *Socket, c net.Conn, 
 }
 
 func (r *Reservation) accept(ctx context.Context) (arrival, error) {
+	a, wait, err := r.look()
+	if wait != nil {
+		a, err = r.await(ctx, wait)
+	}
+	return a, err
+}
+
+// look is take, after accepting what waits at the port.
+func (r *Reservation) look() (arrival, <-chan struct{}, error) {
 	a, wait, err := r.take()
-	if wait == nil {
-		return a, err
+	if wait != nil {
+		r.pool.fetch(r)
+		a, wait, err = r.take()
 	}
-	r.pool.fetch(r)
-	if a, wait, err = r.take(); wait == nil {
-		return a, err
-	}
+	return a, wait, err
+}
+
+func (r *Reservation) await(ctx context.Context, wait <-chan struct{}) (arrival, error) {
 	defer r.pool.await()()
 	select {
 	case <-wait:
-		a, _, err = r.take()
+		a, _, err := r.take()
 		return a, err
 	case <-ctx.Done():
 		return nil, ctx.Err()
