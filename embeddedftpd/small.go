@@ -69,16 +69,21 @@ type lost struct{ error }
 func (l lost) Accept(context.Context) (net.Conn, error) { return nil, l.error }
 func (lost) Release()                                   {}
 
-// complete ends a small transfer.
+// complete ends a small transfer. What the client need not wait for comes
+// behind the reply: it is on its way while the client wakes up.
 func (s *session) complete(t *transfer, f regularFile, socket *passive.Socket, err error) {
 	s.data.next, s.files.offset = nil, 0
-	if closing := f.Close(); err == nil && closing != nil {
+	if t.sends && err == nil {
+		defer f.Close()
+	} else if closing := f.Close(); err == nil && closing != nil {
 		err = localError{closing}
 	}
 	if err != nil {
 		socket.SetLinger(0)
+		socket.Close()
+	} else {
+		defer socket.Close()
 	}
-	socket.Close()
 	s.report(t, err)
 }
 
@@ -131,24 +136,23 @@ func (s *session) receiveAtOnce(t *transfer, f regularFile, begin func(regularFi
 	err := begin(f)
 	b := smallBuffers.Get().(*[smallFile]byte)
 	defer smallBuffers.Put(b)
-	received, ended := 0, false
-	for end := t.started.Add(smallWait); err == nil && !ended && received < smallFile; {
+	ended, late := false, false
+	for end := t.started.Add(smallWait); err == nil && !ended && t.bytes.Load() < smallFile; {
 		n, some := 0, false
-		if received == 0 {
+		if t.bytes.Load() == 0 {
 			some = s.prompt.soon(func() bool { n, err = socket.ReceiveNow(b[:]); return err != passive.ErrNothing })
 		}
 		if !some {
-			n, err = socket.Receive(b[received:], end)
+			n, err = socket.Receive(b[:], end)
 		}
-		received += n
-		if ended = err == io.EOF; ended {
+		t.bytes.Add(int64(n))
+		if ended, late = err == io.EOF, errors.Is(err, os.ErrDeadlineExceeded); ended {
 			err = nil
 		}
-	}
-	late := errors.Is(err, os.ErrDeadlineExceeded)
-	t.bytes.Add(int64(received))
-	if _, failed := f.Write(b[:received]); failed != nil {
-		err, late = localError{failed}, false
+		// While the rest is on its way.
+		if _, failed := f.Write(b[:n]); failed != nil {
+			err, late = localError{failed}, false
+		}
 	}
 	if late || err == nil && !ended {
 		s.ordinary(socket)
