@@ -137,7 +137,7 @@ func loggedIn(f *testing.F, dir string) *session {
 
 // lay writes a tree: a name that ends in a slash is a folder, "a -> b" a link,
 // anything else a file that holds content.
-func lay(f *testing.F, dir, content string, names ...string) {
+func lay(f testing.TB, dir, content string, names ...string) {
 	f.Helper()
 	for _, name := range names {
 		var err error
@@ -166,6 +166,7 @@ func FuzzPath(f *testing.F) {
 	lay(f, inside, "inside", "a/", "a/b/", "f", "a/f", "a/b/f", "in -> a", "deep -> a/b", "back -> a/..", "loop -> loop",
 		"out -> "+base+"/out", "up -> ..", "a/up -> ../../out", "secret -> ../secret", "root -> /", "through -> up/root/f", "a/top -> ../f")
 	s := loggedIn(f, inside)
+	known := s.login.root.files
 	for _, arg := range []string{
 		"", "..", "/", "a/../../b", "//x/./y/", "\xff", "a\\..\\b", "/..//../ ", "in/f", "up/secret", "a/up/f", "out/f", "secret", "deep/../f",
 		"root" + base + "/secret", "through", "a/top", "back/f", "loop/f", base + "/secret",
@@ -185,11 +186,14 @@ func FuzzPath(f *testing.F) {
 		if !clean(at) {
 			return // no command gets that far
 		}
-		if file, _, err := s.openRegular(at, os.O_RDONLY); err == nil {
-			if b, err := io.ReadAll(file); err != nil || string(b) != "inside" {
-				t.Errorf("%q holds %q, %v", at, b, err)
+		for _, files := range []beneath{known, {}} { // with openat2 and without
+			s.login.root.files = files
+			if file, _, err := s.openRegular(at, os.O_RDONLY); err == nil {
+				if b, err := io.ReadAll(file); err != nil || string(b) != "inside" {
+					t.Errorf("%q holds %q, %v", at, b, err)
+				}
+				opened(t, inside, at, polled(file))
 			}
-			opened(t, inside, at, polled(file))
 		}
 		if dir, err := s.openDir(at); err == nil {
 			opened(t, inside, at, dir)

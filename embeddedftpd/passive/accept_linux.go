@@ -19,7 +19,7 @@ import (
 // each connection costs as much as a small transfer. Connections that nobody
 // asks for are found by one goroutine, which looks at all ports at once and
 // then leaves them alone for quietTime, unless a session waits.
-const quietTime = 2 * time.Millisecond
+const quietTime = 10 * time.Millisecond
 
 // maxAccepted bounds the connections that are accepted from one port in one go.
 const maxAccepted = 64
