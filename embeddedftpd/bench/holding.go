@@ -54,7 +54,7 @@ func (b *bench) memoryOf(ctx context.Context, name string, n int) (float64, erro
 	if err != nil {
 		return 0, err
 	}
-	c, err := gather(s.address, n, false, address)
+	c, err := gather(s.address, n, load{}, address)
 	if err != nil {
 		return 0, err
 	}
@@ -81,7 +81,7 @@ func (b *bench) closedLoop(ctx context.Context, n int, source func(int) string) 
 		return "", err
 	}
 	defer s.stop()
-	c, err := gather(s.address, n, false, source)
+	c, err := gather(s.address, n, load{}, source)
 	if err != nil {
 		return "", err
 	}

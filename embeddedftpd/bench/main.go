@@ -72,7 +72,7 @@ func run(ctx context.Context, o options) error {
 }
 
 // intoNamespaces runs this program once more in network, mount and process
-// namespaces of its own: nothing of it reaches the host.
+// namespaces of its own: nothing of it reaches the host, but for keepMemory.
 func intoNamespaces(ctx context.Context, o options) error {
 	if os.Geteuid() != 0 {
 		return errors.New("needs root, for namespaces and control groups")
@@ -92,6 +92,11 @@ func intoNamespaces(ctx context.Context, o options) error {
 	}
 	args := append([]string{"--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
 		"--propagation", "private", self}, os.Args[1:]...)
+	restore, err := keepMemory()
+	if err != nil {
+		return err
+	}
+	defer restore()
 	cmd := exec.CommandContext(ctx, "unshare", args...)
 	cmd.Env = append(os.Environ(), inside+"="+root)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr

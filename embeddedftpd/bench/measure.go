@@ -53,15 +53,20 @@ var measurements = []measurement{
 	// The newest version that vsftpd 3.0.3 has.
 	{"1 GiB RETR, TLS 1.2", "MB/s", "ms CPU a GiB", underTLS, 32, largeTLS((*bench).secureRetr)},
 	{"1 GiB STOR, TLS 1.2", "MB/s", "ms CPU a GiB", underTLS, 32, largeTLS((*bench).secureStor)},
-	{"1 KiB RETR, 1 session", "/s", "ms CPU each", everyServer, 32, small(1, false)},
-	{"1 KiB RETR, 32 sessions", "/s", "ms CPU each", everyServer, 32, small(32, false)},
-	{"1 KiB STOR, 1 session", "/s", "ms CPU each", everyServer, 32, small(1, true)},
-	{"1 KiB STOR, 32 sessions", "/s", "ms CPU each", everyServer, 32, small(32, true)},
+	{"1 KiB RETR, 1 session", "/s", "ms CPU each", everyServer, 32, small(1, load{})},
+	{"1 KiB RETR, 1 session, client awake", "/s", "ms CPU each", everyServer, 32, small(1, load{awake: true})},
+	{"1 KiB RETR, 32 sessions", "/s", "ms CPU each", everyServer, 32, small(32, load{})},
+	{"1 KiB STOR, 1 session", "/s", "ms CPU each", everyServer, 32, small(1, load{stores: true})},
+	{"1 KiB STOR, 1 session, client awake", "/s", "ms CPU each", everyServer, 32, small(1, load{stores: true, awake: true})},
+	{"1 KiB STOR, 32 sessions", "/s", "ms CPU each", everyServer, 32, small(32, load{stores: true})},
 }
 
 // measureAll prints the tables.
 func measureAll(ctx context.Context, o options) error {
 	b := &bench{options: o}
+	if err := useMemory(); err != nil {
+		return err
+	}
 	if err := b.prepare(); err != nil {
 		return err
 	}
@@ -323,9 +328,9 @@ func (b *bench) secureStor(c *secureSession) (time.Duration, error) {
 }
 
 // small measures transfers of 1 KiB, logged in once.
-func small(sessions int, stores bool) func(context.Context, *bench, *server) (sample, error) {
+func small(sessions int, l load) func(context.Context, *bench, *server) (sample, error) {
 	return func(ctx context.Context, b *bench, s *server) (sample, error) {
-		c, err := gather(s.address, sessions, stores, func(int) string { return "" })
+		c, err := gather(s.address, sessions, l, func(int) string { return "" })
 		if err != nil {
 			return sample{}, err
 		}

@@ -20,7 +20,7 @@ type crowd struct {
 	epoll   int
 	members []*member
 	byFD    map[int]*member
-	stores  bool
+	load
 
 	done, refused int
 	refusal       string
@@ -28,6 +28,12 @@ type crowd struct {
 
 	// late are those whose data connection has to wait for a file descriptor.
 	late []*member
+}
+
+// load is what a crowd does.
+type load struct {
+	stores bool
+	awake  bool // it never sleeps, but looks for replies all the time
 }
 
 // member is a session of a crowd.
@@ -47,8 +53,8 @@ type member struct {
 var payload = bytes.Repeat([]byte("x"), 1024)
 
 // gather logs n sessions in; source gives the client address of each.
-func gather(address string, n int, stores bool, source func(int) string) (*crowd, error) {
-	c := &crowd{byFD: map[int]*member{}, stores: stores}
+func gather(address string, n int, l load, source func(int) string) (*crowd, error) {
+	c := &crowd{byFD: map[int]*member{}, load: l}
 	var err error
 	if c.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return nil, err
@@ -98,7 +104,7 @@ func (c *crowd) run(ctx context.Context, period time.Duration) (time.Duration, e
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		n, err := await(c.epoll, events)
+		n, err := c.await(events)
 		if err == unix.EINTR {
 			continue
 		}
@@ -137,11 +143,23 @@ func (c *crowd) run(ctx context.Context, period time.Duration) (time.Duration, e
 	return time.Since(began), nil
 }
 
-// await is unix.EpollWait without a word to the scheduler. To that the thread
+// await waits for events; none: they took too long.
+func (c *crowd) await(events []unix.EpollEvent) (n int, err error) {
+	if !c.awake {
+		return wait(c.epoll, events, patience*1000)
+	}
+	for began := time.Now(); n == 0 && err == nil && time.Since(began) < patience*time.Second; {
+		n, err = wait(c.epoll, events, 0)
+	}
+	return n, err
+}
+
+// wait is unix.EpollWait without a word to the scheduler. To that the thread
 // computes all the time, and nobody watches every 20 µs whether a processor has
 // become free, which would cost the server a good part of its own.
-func await(epoll int, events []unix.EpollEvent) (int, error) {
-	n, _, err := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), patience*1000, 0, 0)
+func wait(epoll int, events []unix.EpollEvent, milliseconds int) (int, error) {
+	n, _, err := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)),
+		uintptr(milliseconds), 0, 0)
 	if err != 0 {
 		return 0, err
 	}
