@@ -15,39 +15,49 @@ import (
 // server that stores a file then waits for the host to find it again, which
 // takes several times as long as to store it.
 
-// minFree is how many milliseconds memory must have been free, on kernels that
-// ask; keepFor is longer than it takes to come to the files that are stored.
-const (
-	minFree = "/sys/module/page_reporting/parameters/min_free_ms"
-	keepFor = "300000"
-)
+// kept are the kernel's settings with which it keeps free memory, where it has
+// them, for longer than it takes to come to the files that are stored: how many
+// milliseconds memory must have been free, and how much of it may wait for that.
+var kept = map[string]string{"min_free_ms": "300000", "max_waiting_mib": "1000000"}
+
+const reporting = "/sys/module/page_reporting/parameters/"
 
 // keepMemory has the kernel keep free memory, until restore.
 func keepMemory() (restore func(), err error) {
-	was, err := os.ReadFile(minFree)
-	if errors.Is(err, fs.ErrNotExist) {
-		return func() {}, nil
-	}
-	if err == nil {
-		err = os.WriteFile(minFree, []byte(keepFor), 0)
-	}
-	if err != nil {
-		return nil, err
-	}
-	fmt.Fprintln(os.Stderr, minFree+" is "+keepFor+" during this run")
-	return func() {
-		if err := os.WriteFile(minFree, was, 0); err != nil {
-			fmt.Fprintln(os.Stderr, "bench:", err)
+	was := map[string][]byte{}
+	restore = func() {
+		for name, value := range was {
+			if err := os.WriteFile(reporting+name, value, 0); err != nil {
+				fmt.Fprintln(os.Stderr, "bench:", err)
+			}
 		}
-	}, nil
+	}
+	for name, value := range kept {
+		old, err := os.ReadFile(reporting + name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			was[name] = old
+			err = os.WriteFile(reporting+name, []byte(value), 0)
+		}
+		if err != nil {
+			restore()
+			return nil, err
+		}
+		fmt.Fprintf(os.Stderr, "during this run %s%s is %s\n", reporting, name, value)
+	}
+	return restore, nil
 }
 
 // useMemory writes to most of the free memory once, if keepMemory keeps it, so
 // that the host has found it before anything is measured.
 func useMemory() error {
 	const block, spare, most = 1 << 20, 4 << 30, 64 << 30
-	if _, err := os.Stat(minFree); err != nil {
-		return nil
+	for name := range kept {
+		if _, err := os.Stat(reporting + name); err != nil {
+			return nil
+		}
 	}
 	free, err := available()
 	if err != nil {
