@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pasvctl/pasvctl/cmd/needs"
 )
@@ -19,7 +20,12 @@ import (
 // runTool runs a program to its end and returns its standard output.
 func runTool(t *testing.T, dir, name string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	return runToolFor(t, 2*patience, dir, name, args...)
+}
+
+func runToolFor(t *testing.T, most time.Duration, dir, name string, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), most)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, needs.Tool(t, name), args...)
 	cmd.Dir = dir
