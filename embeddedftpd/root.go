@@ -35,19 +35,28 @@ func (c *rootCache) get(path string) (*sharedRoot, error) {
 	if err != nil {
 		return nil, err
 	}
+	r := &sharedRoot{Root: root, files: newBeneath(root), cache: c, path: path, users: 1}
+	if faster := c.keep(r); faster != nil {
+		r.close()
+		return faster, nil
+	}
+	return r, nil
+}
+
+// keep makes r the root of its path, or counts one more user of the one that
+// another session was faster to open.
+func (c *rootCache) keep(r *sharedRoot) (faster *sharedRoot) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if r := c.open[path]; r != nil { // another session was faster
-		root.Close()
-		r.users++
-		return r, nil
+	if faster = c.open[r.path]; faster != nil {
+		faster.users++
+		return faster
 	}
 	if c.open == nil {
 		c.open = map[string]*sharedRoot{}
 	}
-	r := &sharedRoot{Root: root, files: newBeneath(root), cache: c, path: path, users: 1}
-	c.open[path] = r
-	return r, nil
+	c.open[r.path] = r
+	return nil
 }
 
 // known counts one more user of a root that is open; nil where it is not.
@@ -82,7 +91,11 @@ func (r *sharedRoot) release() {
 	}
 	r.cache.mu.Unlock()
 	if last {
-		r.files.close()
-		r.Root.Close() // which may wait for a file server, too
+		r.close() // which may wait for a file server, too
 	}
+}
+
+func (r *sharedRoot) close() {
+	r.files.close()
+	r.Root.Close()
 }
