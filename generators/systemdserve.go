@@ -49,8 +49,6 @@ func (s *systemd) served(p *plan.Plan, site *plan.Site) []File {
 		"TLS":       site.TLS.Mode != spec.TLSOff,
 		"Users":     "/etc/pasvctl/" + site.Name + ".users",
 		"Addresses": bracketed(site.Addresses), "Control": site.Port, "Data": ports,
-		// A session: its control connection, two for its root; the data connection,
-		// the file and a pipe's two ends of its transfer.
 		"Files": 7*site.Concurrency.Sessions + (len(ports)+1)*len(site.Addresses) + 1024,
 	}
 	folder := site.Host.Name + "/" + unit
