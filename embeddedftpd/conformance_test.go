@@ -311,6 +311,16 @@ func TestHugeFile(t *testing.T) {
 	if got := c.get("LIST huge"); !strings.Contains(got, " "+size+" ") {
 		t.Errorf("LIST: %q", got)
 	}
+	c.do(350, "REST %d", hugeSize+len(hugeEnd)-3)
+	if got := c.get("RETR huge"); got != hugeEnd[len(hugeEnd)-3:] {
+		t.Errorf("the last three bytes: %q", got)
+	}
+	c.do(350, "REST %s", size)
+	c.put("and more", "STOR huge")
+	c.do(350, "REST %d", hugeSize+len(hugeEnd)-1)
+	if got := c.get("RETR huge"); got != hugeEnd[len(hugeEnd)-1:]+"and more" {
+		t.Errorf("after an upload that goes on behind it: %q", got)
+	}
 }
 
 // mark writes something around each GiB of a huge file.
