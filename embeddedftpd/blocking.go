@@ -22,7 +22,8 @@ type blockingSender struct {
 
 // A chunk that took less than quickChunk is followed by one of four times its
 // size, which at the same rate takes no more than half of slowChunk: so late may
-// an abort be heard. What takes longer than slowChunk is left to the poller.
+// an abort be heard, and later by as much as the client turns slower within the
+// chunk. What takes longer than slowChunk is left to the poller.
 const (
 	quickChunk = 50 * time.Millisecond
 	slowChunk  = 8 * quickChunk
