@@ -23,11 +23,23 @@ type promptReader struct {
 	raw     syscall.RawConn
 	several bool // processors: on the only one nobody looks
 	prompt  bool // the client was, the last time
+
+	// read is what now does with the descriptor, into and got are its argument
+	// and result. Made each time, they were most of what a small transfer left to
+	// the garbage collector, whose every run costs as much as ten transfers.
+	read func(fd uintptr) bool
+	into []byte
+	got  int
 }
 
 func newPromptReader(tcp *net.TCPConn) *promptReader {
 	raw, err := tcp.SyscallConn()
-	return &promptReader{tcp: tcp, raw: raw, several: err == nil && runtime.GOMAXPROCS(0) > 1}
+	r := &promptReader{tcp: tcp, raw: raw, several: err == nil && runtime.GOMAXPROCS(0) > 1}
+	r.read = func(fd uintptr) bool {
+		r.got, _ = syscall.Read(int(fd), r.into)
+		return true
+	}
+	return r
 }
 
 func (r *promptReader) Read(b []byte) (n int, err error) {
@@ -43,12 +55,11 @@ func (r *promptReader) Read(b []byte) (n int, err error) {
 }
 
 // now reads what is there; 0: nothing, or the end, which the next Read finds.
-func (r *promptReader) now(b []byte) (n int, err error) {
-	err = r.raw.Read(func(fd uintptr) bool {
-		n, _ = syscall.Read(int(fd), b)
-		return true
-	})
-	return max(n, 0), err
+func (r *promptReader) now(b []byte) (int, error) {
+	r.into, r.got = b, 0
+	err := r.raw.Read(r.read)
+	r.into = nil
+	return max(r.got, 0), err
 }
 
 // soon calls try until it succeeds, if the client is a prompt one, and tells

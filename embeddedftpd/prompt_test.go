@@ -61,6 +61,12 @@ func TestPromptReader(t *testing.T) {
 			t.Error("found")
 		}
 	})
+	t.Run("to look leaves nothing to the garbage collector", func(t *testing.T) {
+		r, _ := promptPair(t)
+		if n := testing.AllocsPerRun(100, func() { r.now(b) }); n > 0 {
+			t.Errorf("%v allocations each time", n)
+		}
+	})
 	t.Run("a deadline and an end are what they are without it", func(t *testing.T) {
 		r, client := promptPair(t)
 		r.tcp.SetReadDeadline(time.Unix(1, 0))
