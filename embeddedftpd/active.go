@@ -18,7 +18,11 @@ type dataSource interface {
 	Release()
 }
 
-var _ dataSource = (*passive.Reservation)(nil)
+// reserved is a reservation whose connection comes as a *passive.Socket, where it
+// can.
+type reserved struct{ *passive.Reservation }
+
+func (r reserved) Accept(ctx context.Context) (net.Conn, error) { return r.AcceptSocket(ctx, 0) }
 
 // activeTarget is a data connection that the server opens (PORT, EPRT).
 type activeTarget struct {

@@ -2,36 +2,41 @@ package embeddedftpd
 
 import (
 	"crypto/sha256"
-	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
 
-// dataPair is a data connection, and its client's end, whose buffer does not grow
-// with what it reads.
-func dataPair(t *testing.T) (server, client *net.TCPConn) {
+// dataPair is a data connection as a transfer gets it, and its client's end, whose
+// buffer does not grow with what it reads.
+func dataPair(t *testing.T) (server *passive.Socket, client *net.TCPConn) {
 	t.Helper()
-	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	loopback := netip.MustParseAddr("127.0.0.1")
+	r, err := start(t, nil).pool.Reserve(t.Context(), loopback, loopback, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	if client, err = net.DialTCP("tcp", nil, l.Addr().(*net.TCPAddr)); err != nil {
+	client, err = net.DialTCP("tcp", nil, net.TCPAddrFromAddrPort(netip.AddrPortFrom(loopback, r.Port())))
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { client.Close() })
 	client.SetReadBuffer(1 << 20)
-	if server, err = l.AcceptTCP(); err != nil {
+	conn, err := r.AcceptSocket(t.Context(), patience)
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { server.Close() })
-	return server, client
+	t.Cleanup(func() { conn.Close() })
+	return conn.(*passive.Socket), client
 }
 
 func numbered(t *testing.T, size int) (*os.File, []byte) {
@@ -52,74 +57,65 @@ func numbered(t *testing.T, size int) (*os.File, []byte) {
 	return f, content
 }
 
-// Whatever the client's pauses make of it, every byte is sent once, and a
-// connection that the poller has to wait for is left as it can.
-func TestSendBlocking(t *testing.T) {
-	server, client := dataPair(t)
-	f, content := numbered(t, 64<<20)
-	got := make(chan [32]byte)
-	go func() {
-		sum := sha256.New()
-		for pause := 0; ; pause++ {
-			n, err := io.CopyN(sum, client, 8<<20)
-			if n == 0 || err != nil {
-				break
+// Whatever the client's pauses make of it, every byte is sent once, by the kernel
+// alone or from some byte on by the poller.
+func TestSend(t *testing.T) {
+	for _, pause := range []time.Duration{0, blockingWait / 4, 5 * blockingWait} {
+		server, client := dataPair(t)
+		f, content := numbered(t, 64<<20)
+		got := make(chan [32]byte)
+		go func() {
+			sum := sha256.New()
+			for {
+				n, err := io.CopyN(sum, client, 8<<20)
+				if n == 0 || err != nil {
+					break
+				}
+				time.Sleep(pause)
 			}
-			time.Sleep(time.Duration(pause%3) * 5 * blockingWait)
+			got <- [32]byte(sum.Sum(nil))
+		}()
+		tr := &transfer{stall: patience, conn: server}
+		if err := tr.send(server, f, 0, int64(len(content))); err != nil || tr.bytes.Load() != int64(len(content)) {
+			t.Errorf("sent %d, %v", tr.bytes.Load(), err)
 		}
-		got <- [32]byte(sum.Sum(nil))
-	}()
-	blocked, polled := 0, 0
-	for left := int64(len(content)); left > 0; {
-		n, err := sendBlocking(server, f, left)
-		blocked++
-		if err == errPolled {
-			polled++
-			server.SetWriteDeadline(time.Now().Add(patience))
-			n, err = server.ReadFrom(&io.LimitedReader{R: f, N: min(left, 1<<20)})
+		bare := server.Bare(func(int) {})
+		if bare && pause > blockingWait {
+			t.Error("a client that pauses was not left to the poller")
 		}
-		if err != nil || n == 0 {
-			t.Fatalf("%d left: sent %d, %v", left, n, err)
+		server.Close()
+		if sum := <-got; sum != sha256.Sum256(content) {
+			t.Errorf("pauses of %v: what came differs from the file", pause)
 		}
-		left -= n
-	}
-	if polled == 0 || polled == blocked {
-		t.Errorf("of %d calls %d were left to the poller: want some", blocked, polled)
-	}
-	server.Close()
-	if sum := <-got; sum != sha256.Sum256(content) {
-		t.Error("what came differs from the file")
 	}
 }
 
 // A client that reads nothing is left to the poller, with a connection that does
-// not block; so is one for which there is no place.
+// not block; so is one for which there is no place, and one whose rate is limited
+// from the first byte on.
 func TestSendBlockingGivesUp(t *testing.T) {
 	server, _ := dataPair(t)
 	f, content := numbered(t, 32<<20)
-	var sent int64
-	var err error
-	for err == nil && sent < int64(len(content)) {
-		var n int64
-		n, err = sendBlocking(server, f, int64(len(content))-sent)
-		sent += n
-	}
-	if err != errPolled {
-		t.Fatalf("after %d bytes that nobody read: %v", sent, err)
+	size := int64(len(content))
+	sent, err := new(transfer).sendBlocking(server, f, 0, size)
+	if err != nil || sent == 0 || sent == size {
+		t.Fatalf("nobody read, and %d bytes were sent, %v", sent, err)
 	}
 	if at, err := f.Seek(0, io.SeekCurrent); err != nil || at != sent {
 		t.Errorf("the file is at %d, and %d bytes were sent, %v", at, sent, err)
 	}
-	conn, err := server.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn.Control(func(fd uintptr) {
-		if flags, err := unix.FcntlInt(fd, unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK == 0 {
+	server.Bare(func(fd int) {
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK == 0 {
 			t.Errorf("the connection is left in blocking mode: %#x, %v", flags, err)
 		}
 	})
 
+	fresh, _ := dataPair(t)
+	for _, limited := range []*transfer{{rate: 1}, {total: new(bucket)}} {
+		if n, err := limited.sendBlocking(fresh, f, 0, size); n != 0 || err != nil {
+			t.Errorf("with a limited rate: %d bytes, %v", n, err)
+		}
+	}
 	for range cap(blocking) {
 		blocking <- struct{}{}
 	}
@@ -128,32 +124,62 @@ func TestSendBlockingGivesUp(t *testing.T) {
 			<-blocking
 		}
 	}()
-	fresh, _ := dataPair(t)
-	if n, err := sendBlocking(fresh, f, 1); n != 0 || err != errPolled {
+	if n, err := new(transfer).sendBlocking(fresh, f, 0, size); n != 0 || err != nil {
 		t.Errorf("with no place left: %d bytes, %v", n, err)
 	}
 }
 
-// A client that stops to read is left to the poller, and one whose rate is
-// limited from the first byte on.
-func TestBlockingSender(t *testing.T) {
+// An abort ends a sendfile in the middle, where the client, which reads a little
+// all the time, would keep it in the kernel for long.
+func TestAbortInTheKernel(t *testing.T) {
 	server, client := dataPair(t)
 	f, content := numbered(t, 64<<20)
-	s := newBlockingSender(&transfer{})
-	go io.CopyN(io.Discard, client, 32<<20)
-	left := int64(len(content))
-	for !s.polled && left > 0 {
-		server.SetWriteDeadline(time.Now().Add(blockingWait))
-		n, err := s.send(server, f, left)
-		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Fatal(err)
+	tr := &transfer{cancel: func() {}, conn: server}
+	go func() {
+		piece := make([]byte, 512<<10)
+		for got := 0; ; {
+			n, err := io.ReadFull(client, piece)
+			if err != nil {
+				return
+			}
+			if got += n; got == 4<<20 {
+				go tr.abort()
+			}
+			time.Sleep(blockingWait / 20)
 		}
-		left -= n
+	}()
+	sent, err := tr.sendChunk(server, f, int64(len(content)))
+	if err != nil || sent == 0 || sent == int64(len(content)) {
+		t.Errorf("sent %d, %v", sent, err)
 	}
-	if !s.polled {
-		t.Error("a client that reads nothing is not left to the poller")
+	if _, err := tr.sendChunk(server, f, 1); err == nil {
+		t.Error("after the abort another chunk was sent")
 	}
-	if limited := newBlockingSender(&transfer{rate: 1}); !limited.polled {
-		t.Error("a limited rate does not wait for the poller")
+}
+
+// The poller hears of no download that it need not wait for.
+func TestDownloadsWithoutThePoller(t *testing.T) {
+	const files, others = 100, 99
+	root := t.TempDir()
+	content := strings.Repeat("x", 8*smallFile) // fits into the buffers
+	if err := os.WriteFile(filepath.Join(root, "f"), []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bytes, calls := underStrace(t, root, "epoll_ctl,sendfile", func(addr string) {
+		c := dial(t, addr)
+		c.expect(220)
+		c.login()
+		for range files {
+			if got := c.get("RETR f"); got != content {
+				t.Errorf("got %d bytes", len(got))
+			}
+		}
+		c.do(221, "QUIT")
+	})
+	if bytes["sendfile"] != int64(files*len(content)) {
+		t.Errorf("%d bytes were sent by sendfile", bytes["sendfile"])
+	}
+	if calls["epoll_ctl"] > others {
+		t.Errorf("%d words to the poller about %d downloads", calls["epoll_ctl"], files)
 	}
 }

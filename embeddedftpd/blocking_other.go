@@ -3,9 +3,9 @@
 package embeddedftpd
 
 import (
-	"net"
 	"os"
+
+	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
 
-// sendBlocking leaves it to the poller.
-func sendBlocking(*net.TCPConn, *os.File, int64) (int64, error) { return 0, errPolled }
+func (*transfer) sendChunk(*passive.Socket, *os.File, int64) (int64, error) { return 0, errPolled }

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
 
 // maxChunk is how much one sendfile or splice may carry before the transfer's
@@ -55,18 +57,25 @@ func (t *transfer) pace() error {
 // by byte: each deadline that passes with progress made is simply renewed, and
 // a stall is noticed after one to two stall times.
 func (t *transfer) send(conn net.Conn, f *os.File, from, to int64) error {
-	tcp, bare := conn.(*net.TCPConn)
+	if socket, ok := conn.(*passive.Socket); ok {
+		at, err := t.sendBlocking(socket, f, from, to)
+		if err != nil || at == to {
+			return err
+		}
+		from = at
+	}
+	tcp, bare := plain(conn)
 	if !bare {
 		return t.copyOut(conn, f)
 	}
 	// Only full segments on the way: the FIN takes the last one along. Measured, a
 	// sixth of the processor time.
 	tcp.SetNoDelay(false)
-	for sender := newBlockingSender(t); from < to; {
+	for from < to {
 		if err := t.extend(tcp.SetWriteDeadline); err != nil {
 			return err
 		}
-		n, err := sender.send(tcp, f, to-from)
+		n, err := tcp.ReadFrom(&io.LimitedReader{R: f, N: min(to-from, t.chunk())})
 		t.bytes.Add(n)
 		from += n
 		if ended := n == 0 && err == nil; ended {
@@ -86,11 +95,21 @@ func (t *transfer) send(conn net.Conn, f *os.File, from, to int64) error {
 	return nil
 }
 
+// plain gives the connection in clear text for the poller to wait for.
+func plain(conn net.Conn) (*net.TCPConn, bool) {
+	if socket, ok := conn.(*passive.Socket); ok {
+		c, err := socket.TCPConn()
+		return c, err == nil
+	}
+	c, ok := conn.(*net.TCPConn)
+	return c, ok
+}
+
 // receive copies the data connection to the file: by splice, but for the first
 // bytes, since a small file is not worth a pipe. Where receiveAtOnce has begun,
 // they have come.
 func (t *transfer) receive(conn net.Conn, f *os.File) error {
-	tcp, bare := conn.(*net.TCPConn)
+	tcp, bare := plain(conn)
 	if !bare {
 		return t.copyIn(f, conn)
 	}

@@ -38,36 +38,20 @@ func (a accepted) Release()                                 { a.Close() }
 // atOnce gives the data connection, if it is there and of the kind for a small
 // transfer; if it is of another kind, s.data.next has it.
 func (s *session) atOnce() *passive.Socket {
-	r, ok := s.data.next.(*passive.Reservation)
+	r, ok := s.data.next.(reserved)
 	if !ok || s.data.ascii || s.tls.protData || s.rate() > 0 || s.srv.total != nil {
 		return nil
 	}
-	socket, conn, err := r.AcceptSocket(s.ctx, soonEnough)
-	if conn != nil {
-		s.data.next = accepted{conn}
-	}
+	conn, err := r.AcceptSocket(s.ctx, soonEnough)
 	if err != nil {
 		return nil
 	}
+	socket, bare := conn.(*passive.Socket)
+	if !bare {
+		s.data.next = accepted{conn}
+	}
 	return socket
 }
-
-// ordinary leaves the rest of a transfer that began small to the ordinary way.
-func (s *session) ordinary(socket *passive.Socket) {
-	conn, err := socket.TCPConn()
-	if err != nil {
-		socket.Close()
-		s.data.next = lost{err}
-		return
-	}
-	s.data.next = accepted{conn}
-}
-
-// lost is a data connection that was there.
-type lost struct{ error }
-
-func (l lost) Accept(context.Context) (net.Conn, error) { return nil, l.error }
-func (lost) Release()                                   {}
 
 // complete ends a small transfer. What the client need not wait for comes
 // behind the reply: it is on its way while the client wakes up.
@@ -112,7 +96,7 @@ func (s *session) sendAtOnce(t *transfer, f regularFile, left int64) bool {
 	}
 	if err == nil && sent < read {
 		if _, err = f.Seek(s.files.offset+int64(sent), io.SeekStart); err == nil {
-			s.ordinary(socket)
+			s.data.next = accepted{socket}
 			return false
 		}
 		err = localError{err}
@@ -155,7 +139,7 @@ func (s *session) receiveAtOnce(t *transfer, f regularFile, begin func(regularFi
 		}
 	}
 	if late || err == nil && !ended {
-		s.ordinary(socket)
+		s.data.next = accepted{socket}
 		return false
 	}
 	s.complete(t, f, socket, err)

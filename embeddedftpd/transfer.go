@@ -41,8 +41,9 @@ type transfer struct {
 	cancel  context.CancelFunc
 	aborted atomic.Bool
 
-	mu   sync.Mutex
-	conn net.Conn
+	mu        sync.Mutex
+	conn      net.Conn
+	interrupt func() // while the kernel waits for the client
 }
 
 var (
@@ -62,9 +63,23 @@ func (t *transfer) abort() {
 	t.cancel()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.conn != nil {
+	switch {
+	case t.interrupt != nil:
+		t.interrupt()
+	case t.conn != nil:
 		t.conn.SetDeadline(time.Unix(1, 0))
 	}
+}
+
+// interruptible says how abort ends a wait in the kernel, until done.
+func (t *transfer) interruptible(by func()) (done func()) {
+	set := func(by func()) {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.interrupt = by
+	}
+	set(by)
+	return func() { set(nil) }
 }
 
 // startTransfer runs body over the data connection of the last PASV, in a

@@ -57,23 +57,22 @@ func (r *Reservation) Accept(ctx context.Context) (net.Conn, error) {
 	return c, err
 }
 
-// AcceptSocket is Accept for a small transfer, with a bound on the wait: where
-// the connection is a bare socket yet, it is given as that, and c is nil.
-func (r *Reservation) AcceptSocket(ctx context.Context, patience time.Duration) (s *Socket, c net.Conn, err error) {
+// AcceptSocket is Accept, but for the connection in clear text, which on Linux
+// is a *Socket, and for the bound on the wait; 0: only ctx's.
+func (r *Reservation) AcceptSocket(ctx context.Context, patience time.Duration) (net.Conn, error) {
 	a, wait, err := r.look()
 	if wait != nil {
-		var cancel func()
-		ctx, cancel = context.WithTimeout(ctx, patience)
-		defer cancel()
+		if patience > 0 {
+			var cancel func()
+			ctx, cancel = context.WithTimeout(ctx, patience)
+			defer cancel()
+		}
 		a, err = r.await(ctx, wait)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if s, ok := a.(*Socket); ok {
-		return s, nil, nil
-	}
-	return nil, a.(net.Conn), nil
+	return a.(net.Conn), nil
 }
 
 func (r *Reservation) accept(ctx context.Context) (arrival, error) {

@@ -12,10 +12,11 @@ import (
 )
 
 // Socket is an accepted data connection that the runtime's network poller does
-// not know yet, for a file that goes through in one piece it never has to:
-// that spares a small transfer half of its system calls. Everything else is for
-// the *net.TCPConn that it turns into. A Socket is used by one goroutine at a
-// time.
+// not know yet. For a file that goes through in one piece it never has to, which
+// spares a small transfer half of its system calls; nor where the kernel itself
+// waits for the client, which spares a large one the poller's waking up whenever
+// there is room. For everything else that a net.Conn does, and that but for Close
+// one goroutine at a time may ask of it, it turns into a *net.TCPConn.
 type Socket struct {
 	from, to netip.AddrPort
 
@@ -26,8 +27,7 @@ type Socket struct {
 	err  error
 }
 
-// TCPConn turns s into a *net.TCPConn; s itself may not be used after that,
-// but may be closed.
+// TCPConn turns s into a *net.TCPConn, whose owner s stays.
 func (s *Socket) TCPConn() (*net.TCPConn, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,6 +95,36 @@ func (s *Socket) Close() error {
 		return closeSocket(fd)
 	}
 	return net.ErrClosed
+}
+
+func (s *Socket) Read(b []byte) (int, error) {
+	c, err := s.TCPConn()
+	if err != nil {
+		return 0, err
+	}
+	return c.Read(b)
+}
+
+func (s *Socket) Write(b []byte) (int, error) {
+	c, err := s.TCPConn()
+	if err != nil {
+		return 0, err
+	}
+	return c.Write(b)
+}
+
+func (s *Socket) SetDeadline(t time.Time) error     { return s.set((*net.TCPConn).SetDeadline, t) }
+func (s *Socket) SetReadDeadline(t time.Time) error { return s.set((*net.TCPConn).SetReadDeadline, t) }
+func (s *Socket) SetWriteDeadline(t time.Time) error {
+	return s.set((*net.TCPConn).SetWriteDeadline, t)
+}
+
+func (s *Socket) set(deadline func(*net.TCPConn, time.Time) error, t time.Time) error {
+	c, err := s.TCPConn()
+	if err != nil {
+		return err
+	}
+	return deadline(c, t)
 }
 
 func (s *Socket) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(s.from) }

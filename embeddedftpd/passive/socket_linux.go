@@ -52,6 +52,18 @@ func (s *Socket) ReceiveNow(b []byte) (int, error) {
 	return n, nil
 }
 
+// Bare has do use the descriptor, unless the network poller knows it by now. do
+// may wait, and leaves O_NONBLOCK set. Meanwhile every other call of s waits.
+func (s *Socket) Bare(do func(fd int)) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fd < 0 {
+		return false
+	}
+	do(s.fd)
+	return true
+}
+
 // SetLinger is that of net.TCPConn.
 func (s *Socket) SetLinger(seconds int) (err error) {
 	s.mu.Lock()
