@@ -2,7 +2,6 @@ package embeddedftpd
 
 import (
 	"os"
-	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,7 +11,7 @@ import (
 
 // blocking has a place for each sendfile that waits in the kernel: as many as
 // there are processors, since more could not run, and each takes up a thread.
-var blocking = make(chan struct{}, runtime.GOMAXPROCS(0))
+var blocking = make(chan struct{}, processors)
 
 // blockingWait is how long one wait may be, and so how late an abort is heard
 // where the client reads no more.

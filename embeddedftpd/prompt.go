@@ -15,6 +15,11 @@ import (
 // the same time.
 const promptness = 120 * time.Microsecond
 
+// maxAwake is how long a session may go without sleeping. Where only one
+// processor is in use, the runtime asks its poller for the others' commands when
+// nobody looks, or else every 10 ms.
+const maxAwake = 2 * time.Millisecond
+
 var looking atomic.Bool
 
 // promptReader reads a control connection in clear text.
@@ -23,6 +28,11 @@ type promptReader struct {
 	raw     syscall.RawConn
 	several bool // processors: on the only one nobody looks
 	prompt  bool // the client was, the last time
+	slept   time.Time
+
+	// meanwhile is done after each look that found nothing, until it tells that
+	// nothing is left to do.
+	meanwhile func() (done bool)
 
 	// read is what now does with the descriptor, into and got are its argument
 	// and result. Made each time, they were most of what a small transfer left to
@@ -34,7 +44,7 @@ type promptReader struct {
 
 func newPromptReader(tcp *net.TCPConn) *promptReader {
 	raw, err := tcp.SyscallConn()
-	r := &promptReader{tcp: tcp, raw: raw, several: err == nil && runtime.GOMAXPROCS(0) > 1}
+	r := &promptReader{tcp: tcp, raw: raw, several: err == nil && processors > 1}
 	r.read = func(fd uintptr) bool {
 		r.got, _ = syscall.Read(int(fd), r.into)
 		return true
@@ -46,11 +56,20 @@ func (r *promptReader) Read(b []byte) (n int, err error) {
 	// Where there are other sessions to serve, it may well have come after them.
 	runtime.Gosched()
 	began := time.Now()
-	if r.soon(func() bool { n, err = r.now(b); return n > 0 || err != nil }) {
+	done := false
+	if r.soon(func() bool {
+		n, err = r.now(b)
+		if n > 0 || err != nil {
+			return true
+		}
+		done = done || r.meanwhile()
+		return false
+	}) {
 		return n, err
 	}
 	n, err = r.tcp.Read(b)
-	r.prompt = r.several && time.Since(began) < 2*promptness
+	r.slept = time.Now()
+	r.prompt = r.several && r.slept.Sub(began) < 2*promptness
 	return n, err
 }
 
@@ -65,14 +84,18 @@ func (r *promptReader) now(b []byte) (int, error) {
 // soon calls try until it succeeds, if the client is a prompt one, and tells
 // whether it did.
 func (r *promptReader) soon(try func() bool) bool {
-	if !r.prompt || !looking.CompareAndSwap(false, true) {
+	began := time.Now()
+	if !r.prompt || began.Sub(r.slept) > maxAwake || !looking.CompareAndSwap(false, true) {
 		return false
 	}
 	defer looking.Store(false)
-	for began := time.Now(); time.Since(began) < promptness; runtime.Gosched() {
-		if try() {
+	for look := began; look.Sub(began) < promptness; look = time.Now() {
+		found := try()
+		looked.Add(int64(time.Since(look)))
+		if found {
 			return true
 		}
+		runtime.Gosched()
 	}
 	r.prompt = false
 	return false

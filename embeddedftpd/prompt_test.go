@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"testing"
 	"time"
@@ -28,7 +29,8 @@ func promptPair(t *testing.T) (*promptReader, net.Conn) {
 	t.Cleanup(func() { client.Close(); server.Close() })
 	server.SetReadDeadline(time.Now().Add(patience))
 	r := newPromptReader(server.(*net.TCPConn))
-	r.prompt = true
+	r.prompt, r.slept = true, time.Now().Add(time.Hour) // it has not been awake for long
+	r.meanwhile = func() bool { return true }
 	return r, client
 }
 
@@ -51,6 +53,32 @@ func TestPromptReader(t *testing.T) {
 		}
 		if r.soon(func() bool { t.Error("it is looked for"); return true }) {
 			t.Error("found")
+		}
+	})
+	t.Run("nobody looks for long", func(t *testing.T) {
+		r, client := promptPair(t)
+		r.slept = time.Now().Add(-2 * maxAwake)
+		if r.soon(func() bool { t.Error("it is looked for"); return true }) {
+			t.Error("found")
+		}
+		io.WriteString(client, "NOOP")
+		if n, err := r.Read(b); n != 4 || err != nil || time.Since(r.slept) > patience {
+			t.Errorf("%d, %v, slept %v ago", n, err, time.Since(r.slept))
+		}
+	})
+	t.Run("meanwhile something is done until it is done", func(t *testing.T) {
+		r, client := promptPair(t)
+		calls := 0
+		r.meanwhile = func() bool {
+			if calls++; calls == 3 {
+				io.WriteString(client, "NOOP")
+			}
+			return calls == 3
+		}
+		// Where a machine is too busy for three looks.
+		defer time.AfterFunc(100*time.Millisecond, func() { io.WriteString(client, "NOOP") }).Stop()
+		if n, err := r.Read(b); n != 4 || err != nil || calls < 1 || calls > 3 {
+			t.Errorf("%d, %v after %d calls", n, err, calls)
 		}
 	})
 	t.Run("only one looks", func(t *testing.T) {
@@ -80,4 +108,33 @@ func TestPromptReader(t *testing.T) {
 			t.Errorf("end: %v", err)
 		}
 	})
+}
+
+// A session accepts its data connection before the command comes, and before
+// anybody else does.
+func TestMeanwhile(t *testing.T) {
+	pool := start(t, nil).pool
+	loopback := netip.MustParseAddr("127.0.0.1")
+	for range 20 {
+		r, err := pool.Reserve(t.Context(), loopback, loopback, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &session{data: dataState{next: reserved{r}}}
+		if s.meanwhile() {
+			t.Error("the connection is there before it was made")
+		}
+		client, err := net.DialTCP("tcp", nil, net.TCPAddrFromAddrPort(netip.AddrPortFrom(loopback, r.Port())))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !s.meanwhile() {
+			t.Error("the connection is not accepted")
+		}
+		r.Release()
+		client.Close()
+		if !s.meanwhile() || !new(session).meanwhile() {
+			t.Error("there is something to do for nobody")
+		}
+	}
 }

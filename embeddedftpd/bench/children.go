@@ -64,6 +64,7 @@ func serveEmbedded(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	go embeddedftpd.FitProcessors(ctx)
 	return s.Serve(ctx)
 }
 

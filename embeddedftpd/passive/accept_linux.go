@@ -305,10 +305,10 @@ func (p *Pool) at(port uint16) []*listener {
 }
 
 // fetch accepts what waits at r's port, until r has its connection.
-func (p *Pool) fetch(r *Reservation) {
+func (p *Pool) fetch(r *Reservation, accept func(*listener) (*Socket, error)) {
 	for _, l := range p.at(r.port) {
 		for range maxAccepted {
-			s, err := l.accept()
+			s, err := accept(l)
 			if err != nil {
 				break
 			}

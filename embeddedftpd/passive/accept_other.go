@@ -57,8 +57,12 @@ func (p *Pool) serve(l *net.TCPListener) {
 	}
 }
 
-func (p *Pool) fetch(*Reservation)               {}
-func (p *Pool) clear(uint16)                     {}
+func (p *Pool) clear(uint16)                      {}
+func (l *listener) accept() (*Socket, error)      { return nil, os.ErrClosed }
+func (l *listener) acceptIfAny() (*Socket, error) { return nil, os.ErrClosed }
+
+func (p *Pool) fetch(*Reservation, func(*listener) (*Socket, error)) {}
+
 func (p *Pool) await() (done func())             { return func() {} }
 func closeSocket(int) error                      { return os.ErrClosed }
 func (s *Socket) Send([]byte) (int, error)       { return 0, os.ErrClosed }

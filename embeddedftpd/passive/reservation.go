@@ -87,7 +87,7 @@ func (r *Reservation) accept(ctx context.Context) (arrival, error) {
 func (r *Reservation) look() (arrival, <-chan struct{}, error) {
 	a, wait, err := r.take()
 	if wait != nil {
-		r.pool.fetch(r)
+		r.pool.fetch(r, (*listener).accept)
 		a, wait, err = r.take()
 	}
 	return a, wait, err
@@ -102,6 +102,15 @@ func (r *Reservation) await(ctx context.Context, wait <-chan struct{}) (arrival,
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// Fetch accepts what waits at the port, without waiting, and tells whether r
+// no longer expects its connection.
+func (r *Reservation) Fetch() bool {
+	if r.stands() {
+		r.pool.fetch(r, (*listener).acceptIfAny)
+	}
+	return !r.stands()
 }
 
 // stands tells whether r still expects its connection.
@@ -139,7 +148,7 @@ func (r *Reservation) take() (arrival, <-chan struct{}, error) {
 func (r *Reservation) Release() {
 	p := r.pool
 	if r.stands() {
-		p.fetch(r) // its connection may be there: then the port needs no rest
+		p.fetch(r, (*listener).accept) // its connection may be there: then the port needs no rest
 	}
 	p.mu.Lock()
 	var c arrival
