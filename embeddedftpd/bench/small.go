@@ -26,8 +26,10 @@ type crowd struct {
 	refusal       string
 	longest       time.Duration // from an EPSV to its reply
 
-	// late are those whose data connection has to wait for a file descriptor.
-	late []*member
+	// late are those whose data connection has to wait for one of the room file
+	// descriptors that are left for data connections, of which open are used.
+	late       []*member
+	room, open int
 }
 
 // load is what a crowd does.
@@ -55,7 +57,14 @@ var payload = bytes.Repeat([]byte("x"), 1024)
 // gather logs n sessions in; source gives the client address of each.
 func gather(address string, n int, l load, source func(int) string) (*crowd, error) {
 	c := &crowd{byFD: map[int]*member{}, load: l}
-	var err error
+	var limit unix.Rlimit
+	err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
+	if err != nil {
+		return nil, err
+	}
+	// The server's limit is the same, and it has files to open, too.
+	const files = 500
+	c.room = int(limit.Cur) - n - files
 	if c.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return nil, err
 	}
@@ -240,19 +249,21 @@ func (c *crowd) hangUp(m *member) {
 		delete(c.byFD, m.data)
 		unix.Close(m.data)
 		m.data = -1
+		c.open--
 	}
 }
 
 // begin opens the data connection and sends the command.
 func (c *crowd) begin(m *member) (err error) {
-	m.data, err = dial(netip.AddrPortFrom(m.server.Addr(), m.port), m.source, unix.SOCK_NONBLOCK)
-	if errors.Is(err, unix.EMFILE) {
+	if c.open == c.room {
 		c.late = append(c.late, m)
 		return nil
 	}
+	m.data, err = dial(netip.AddrPortFrom(m.server.Addr(), m.port), m.source, unix.SOCK_NONBLOCK)
 	if err != nil {
 		return err
 	}
+	c.open++
 	verb := "RETR "
 	if c.stores {
 		verb = "STOR "
