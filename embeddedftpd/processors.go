@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -39,6 +40,7 @@ func FitProcessors(ctx context.Context) {
 	timer := time.NewTimer(fitEvery)
 	defer timer.Stop()
 	before := used()
+	var recent [3]float64 // a short pause frees no processor
 	for began := time.Now(); ; began = time.Now() {
 		timer.Reset(fitEvery)
 		select {
@@ -47,8 +49,9 @@ func FitProcessors(ctx context.Context) {
 		case <-timer.C:
 		}
 		took, after := time.Since(began), used()
-		n := fit(now, processors, took-fitEvery, float64(after-before)/float64(took))
+		recent = [3]float64{recent[1], recent[2], float64(after-before) / float64(took)}
 		before = after
+		n := fit(now, processors, took-fitEvery, slices.Max(recent[:]))
 		if n != now {
 			runtime.GOMAXPROCS(n)
 			now = n
@@ -63,5 +66,10 @@ func fit(now, most int, waited time.Duration, used float64) int {
 	if waited > tooLate {
 		return most
 	}
-	return min(now, max(1, int(math.Ceil(used/busy))))
+	need := min(most, max(1, int(math.Ceil(used/busy))))
+	if need > now && used <= float64(now) {
+		return now // all in use, and nobody waits
+	}
+	// More than there are: long system calls, whose processors others took over.
+	return need
 }

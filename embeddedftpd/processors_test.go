@@ -23,6 +23,8 @@ func TestFit(t *testing.T) {
 		{2, 2, soon, 1, 2},
 		{2, 2, soon, 0.7, 1},
 		{1, 8, soon, 1, 1}, // all in use, and nobody waits
+		{1, 8, soon, 1.1, 2},
+		{1, 2, soon, 3, 2},
 		{1, 8, tooLate + 1, 1, 8},
 		{3, 8, tooLate + 1, 0.1, 8},
 	} {
