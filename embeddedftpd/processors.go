@@ -35,6 +35,9 @@ const (
 //
 // It sets runtime.GOMAXPROCS, to at most what that was when the program began.
 func FitProcessors(ctx context.Context) {
+	if processors == 1 {
+		return
+	}
 	defer runtime.GOMAXPROCS(processors)
 	now := processors
 	timer := time.NewTimer(fitEvery)
