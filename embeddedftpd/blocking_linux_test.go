@@ -157,6 +157,30 @@ func TestAbortInTheKernel(t *testing.T) {
 	}
 }
 
+// An abort waits for no socket on its way into the kernel, which waits for it.
+func TestAbortBeforeTheKernel(t *testing.T) {
+	server, _ := dataPair(t)
+	tr := &transfer{cancel: func() {}, conn: server}
+	aborted, entered := make(chan struct{}), make(chan struct{})
+	server.Bare(func(int) {
+		go func() {
+			defer close(aborted)
+			tr.abort()
+		}()
+		time.Sleep(blockingWait)
+		go func() {
+			defer close(entered)
+			tr.interruptible(func() {})()
+		}()
+		select {
+		case <-entered:
+		case <-time.After(patience):
+			t.Fatal("an abort and a sendfile wait for each other")
+		}
+	})
+	<-aborted
+}
+
 // The poller hears of no download that it need not wait for.
 func TestDownloadsWithoutThePoller(t *testing.T) {
 	const files, others = 100, 99

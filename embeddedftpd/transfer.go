@@ -62,12 +62,14 @@ func (t *transfer) abort() {
 	t.aborted.Store(true)
 	t.cancel()
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	switch {
-	case t.interrupt != nil:
-		t.interrupt()
-	case t.conn != nil:
-		t.conn.SetDeadline(time.Unix(1, 0))
+	conn, interrupt := t.conn, t.interrupt
+	if interrupt != nil {
+		interrupt()
+	}
+	t.mu.Unlock()
+	// Not under the lock, for a socket on its way into the kernel is locked, too.
+	if conn != nil && interrupt == nil {
+		conn.SetDeadline(time.Unix(1, 0))
 	}
 }
 
