@@ -30,7 +30,7 @@ const (
 // up all the time to look for a share of them. With 32 sessions on two
 // processors the program that had one moved 1.20 times as many files of 1 KiB as
 // the one that had both, at 0.80 of the processor time (measured with bench/);
-// under TLS, where there is much to compute, both are in use after a tenth of a
+// under TLS, where there is much to compute, both are in use after a few tenths of a
 // second.
 //
 // It sets runtime.GOMAXPROCS, to at most what that was when the program began.
