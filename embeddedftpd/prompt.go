@@ -3,6 +3,7 @@ package embeddedftpd
 import (
 	"net"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -22,6 +23,41 @@ const maxAwake = 2 * time.Millisecond
 
 var looking atomic.Bool
 
+// A session that looks keeps the runtime from asking its poller for the others.
+// So it looks where it is alone, or where so many are at work that there is
+// always somebody to find: with 4 sessions the rate was 0.70 of that without
+// looking, with 32 it was 1.18 of it (measured with bench/).
+const many = 12
+
+// company counts the sessions that are at work.
+type company struct {
+	mu          sync.Mutex
+	turn        int64 // of maxAwake
+	now, before int   // sessions in this turn and in the last
+}
+
+var atWork company
+
+// join counts r in at a time, and gives how many are at work.
+func (c *company) join(r *promptReader, at time.Time) int {
+	turn := at.UnixNano() / int64(maxAwake)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch turn {
+	case c.turn:
+	case c.turn + 1:
+		c.now, c.before = 0, c.now
+	default:
+		c.now, c.before = 0, 0
+	}
+	c.turn = turn
+	if r.turn != turn {
+		r.turn = turn
+		c.now++
+	}
+	return max(c.now, c.before)
+}
+
 // promptReader reads a control connection in clear text.
 type promptReader struct {
 	tcp     *net.TCPConn
@@ -29,6 +65,7 @@ type promptReader struct {
 	several bool // processors: on the only one nobody looks
 	prompt  bool // the client was, the last time
 	slept   time.Time
+	turn    int64 // in which it was at work
 
 	// meanwhile is done after each look that found nothing, until it tells that
 	// nothing is left to do.
@@ -85,6 +122,9 @@ func (r *promptReader) now(b []byte) (int, error) {
 // whether it did.
 func (r *promptReader) soon(try func() bool) bool {
 	began := time.Now()
+	if n := atWork.join(r, began); n > 1 && n < many {
+		return false
+	}
 	if !r.prompt || began.Sub(r.slept) > maxAwake || !looking.CompareAndSwap(false, true) {
 		return false
 	}

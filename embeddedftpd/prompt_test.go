@@ -29,6 +29,7 @@ func promptPair(t *testing.T) (*promptReader, net.Conn) {
 	t.Cleanup(func() { client.Close(); server.Close() })
 	server.SetReadDeadline(time.Now().Add(patience))
 	r := newPromptReader(server.(*net.TCPConn))
+	atWork = company{}
 	r.prompt, r.slept = true, time.Now().Add(time.Hour) // it has not been awake for long
 	r.meanwhile = func() bool { return true }
 	return r, client
@@ -81,6 +82,19 @@ func TestPromptReader(t *testing.T) {
 			t.Errorf("%d, %v after %d calls", n, err, calls)
 		}
 	})
+	t.Run("who is one of a few does not look", func(t *testing.T) {
+		r, _ := promptPair(t)
+		for range 100 {
+			began := time.Now()
+			atWork.join(&promptReader{}, began)
+			if !r.soon(func() bool { return true }) {
+				return
+			}
+			if time.Since(began) < maxAwake {
+				t.Fatal("it is looked for")
+			}
+		}
+	})
 	t.Run("only one looks", func(t *testing.T) {
 		r, _ := promptPair(t)
 		looking.Store(true)
@@ -108,6 +122,28 @@ func TestPromptReader(t *testing.T) {
 			t.Errorf("end: %v", err)
 		}
 	})
+}
+
+// Sessions count once in each turn, and for one turn more.
+func TestCompany(t *testing.T) {
+	var c company
+	var a, b promptReader
+	at := time.Unix(1, 0)
+	for i, x := range []struct {
+		who   *promptReader
+		turns time.Duration // since the step before
+		want  int
+	}{
+		{&a, 0, 1}, {&a, 0, 1}, {&b, 0, 2}, {&a, 0, 2},
+		{&a, 1, 2}, {&a, 0, 2},
+		{&a, 1, 1}, {&b, 0, 2},
+		{&a, 2, 1},
+	} {
+		at = at.Add(x.turns * maxAwake)
+		if got := c.join(x.who, at); got != x.want {
+			t.Errorf("step %d: %d at work, want %d", i, got, x.want)
+		}
+	}
 }
 
 // A session accepts its data connection before the command comes, and before
