@@ -120,7 +120,11 @@ func (c *court) try(m mutant) {
 	}
 	differs := len(kernel.Diff(was, now)) > 0
 	r, err := verify.Run(context.Background(), c.project.Plan, files, verify.Options{Backend: c.backend, FirstOnly: true}, nil)
-	met := err == nil && len(r.Unmet()) == 0
+	if err != nil {
+		c.t.Errorf("%s: could not be tried: %v", m, err)
+		return
+	}
+	met := len(r.Unmet()) == 0
 	if !met {
 		c.count(&c.caught)
 	}
@@ -128,7 +132,7 @@ func (c *court) try(m mutant) {
 	case met && reason < 0:
 		c.t.Errorf("%s: not caught by packets (in the kernel it differs: %v)", m, differs)
 	case !met && reason >= 0:
-		c.t.Errorf("%s: is said to change no policy, because %s, and is caught", m, equivalents[reason].why)
+		c.t.Errorf("%s: is said to change no policy, because %s, and is caught: %+v", m, equivalents[reason].why, r.Unmet())
 	case !met && !differs:
 		c.t.Errorf("%s: caught by packets, and not by a comparison", m)
 	}
