@@ -108,6 +108,9 @@ func TestSendBlockingGivesUp(t *testing.T) {
 		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK == 0 {
 			t.Errorf("the connection is left in blocking mode: %#x, %v", flags, err)
 		}
+		if corked, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_CORK); err != nil || corked != 1 {
+			t.Errorf("partial segments may leave: %d, %v", corked, err)
+		}
 	})
 
 	fresh, _ := dataPair(t)
@@ -183,7 +186,9 @@ func TestAbortBeforeTheKernel(t *testing.T) {
 
 // The poller hears of no download that it need not wait for.
 func TestDownloadsWithoutThePoller(t *testing.T) {
-	const files, others = 100, 99
+	// The poller has words of its own, and hears of a connection that is late; of
+	// all downloads it would hear once at least.
+	const files, others = 200, 99
 	root := t.TempDir()
 	content := strings.Repeat("x", 8*smallFile) // fits into the buffers
 	if err := os.WriteFile(filepath.Join(root, "f"), []byte(content), 0o600); err != nil {
@@ -203,7 +208,7 @@ func TestDownloadsWithoutThePoller(t *testing.T) {
 	if bytes["sendfile"] != int64(files*len(content)) {
 		t.Errorf("%d bytes were sent by sendfile", bytes["sendfile"])
 	}
-	if calls["epoll_ctl"] > others {
+	if calls["epoll_ctl"] > others+files/2 {
 		t.Errorf("%d words to the poller about %d downloads", calls["epoll_ctl"], files)
 	}
 }
