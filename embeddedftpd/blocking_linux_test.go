@@ -132,6 +132,29 @@ func TestSendBlockingGivesUp(t *testing.T) {
 	}
 }
 
+// A client that is slow, but never pauses for long, has its place for a chunk and
+// no more.
+func TestSendBlockingIsForTheFast(t *testing.T) {
+	server, client := dataPair(t)
+	f, content := numbered(t, 4*firstChunk)
+	go func() {
+		defer client.Close()
+		const pieces = 128
+		piece := make([]byte, firstChunk/pieces)
+		for {
+			if _, err := io.ReadFull(client, piece); err != nil {
+				return
+			}
+			time.Sleep(2 * slowChunk / pieces)
+		}
+	}()
+	size := int64(len(content))
+	if sent, err := new(transfer).sendBlocking(server, f, 0, size); err != nil || sent > size/2 {
+		t.Errorf("sent %d of %d, %v", sent, size, err)
+	}
+	server.Close()
+}
+
 // An abort ends a sendfile in the middle, where the client, which reads a little
 // all the time, would keep it in the kernel for long.
 func TestAbortInTheKernel(t *testing.T) {

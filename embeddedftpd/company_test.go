@@ -18,6 +18,8 @@ func TestCompany(t *testing.T) {
 		{&a, 0, 1}, {&a, 0, 1}, {&b, 0, 2}, {&a, 0, 2},
 		{&a, 1, 2}, {&a, 0, 2},
 		{&a, 1, 1}, {&b, 0, 2},
+		{&a, 2, 1}, {&b, 0, 2},
+		{&a, 1, 2},
 		{&a, 2, 1},
 	} {
 		at = at.Add(x.turns * maxAwake)

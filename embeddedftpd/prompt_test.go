@@ -56,14 +56,21 @@ func TestPromptReader(t *testing.T) {
 			t.Error("found")
 		}
 	})
+	t.Run("who is not found is not looked for again, and the time is counted", func(t *testing.T) {
+		r, _ := promptPair(t)
+		before := looked.Load()
+		if r.soon(func() bool { return false }) || r.prompt || looked.Load() == before {
+			t.Errorf("found, still prompt, or not counted: %+v", r)
+		}
+	})
 	t.Run("nobody looks for long", func(t *testing.T) {
 		r, client := promptPair(t)
-		r.slept = time.Now().Add(-2 * maxAwake)
+		r.slept = time.Now().Add(-time.Hour)
 		if r.soon(func() bool { t.Error("it is looked for"); return true }) {
 			t.Error("found")
 		}
 		io.WriteString(client, "NOOP")
-		if n, err := r.Read(b); n != 4 || err != nil || time.Since(r.slept) > patience {
+		if n, err := r.Read(b); n != 4 || err != nil || time.Since(r.slept) > time.Minute {
 			t.Errorf("%d, %v, slept %v ago", n, err, time.Since(r.slept))
 		}
 	})
