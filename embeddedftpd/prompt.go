@@ -36,11 +36,14 @@ type promptReader struct {
 	meanwhile func() (done bool)
 
 	// read is what now does with the descriptor, into and got are its argument
-	// and result. Made each time, they were most of what a small transfer left to
-	// the garbage collector, whose every run costs as much as ten transfers.
-	read func(fd uintptr) bool
-	into []byte
-	got  int
+	// and result; compare and same are those of beside. Made each time, they were
+	// most of what a small transfer left to the garbage collector, whose every run
+	// costs as much as ten transfers.
+	read    func(fd uintptr) bool
+	into    []byte
+	got     int
+	compare func(fd uintptr)
+	same    bool
 }
 
 func newPromptReader(tcp *net.TCPConn) *promptReader {
@@ -50,6 +53,7 @@ func newPromptReader(tcp *net.TCPConn) *promptReader {
 		r.got, _ = syscall.Read(int(fd), r.into)
 		return true
 	}
+	r.compare = func(fd uintptr) { r.same = arrivedHere(int(fd)) }
 	return r
 }
 
@@ -82,24 +86,41 @@ func (r *promptReader) now(b []byte) (int, error) {
 	return max(r.got, 0), err
 }
 
+// beside tells whether the client runs on the processor that this runs on, and
+// to look without a pause would keep it from sending what is looked for.
+func (r *promptReader) beside() bool {
+	r.same = false
+	r.raw.Control(r.compare)
+	return r.same
+}
+
 // soon calls try until it succeeds, if the client is a prompt one, and tells
 // whether it did.
 func (r *promptReader) soon(try func() bool) bool {
 	began := time.Now()
-	if n := atWork.join(r, began); n > 1 && n < many {
+	n := atWork.join(r, began)
+	if n > 1 && n < many {
 		return false
 	}
 	if !r.prompt || began.Sub(r.slept) > maxAwake || !looking.CompareAndSwap(false, true) {
 		return false
 	}
 	defer looking.Store(false)
+	beside := false
 	for look := began; look.Sub(began) < promptness; look = time.Now() {
 		found := try()
 		looked.Add(int64(time.Since(look)))
 		if found {
 			return true
 		}
-		runtime.Gosched()
+		if look == began {
+			beside = n == 1 && r.beside()
+		}
+		if beside {
+			yield()
+		} else {
+			runtime.Gosched()
+		}
 	}
 	r.prompt = false
 	return false
