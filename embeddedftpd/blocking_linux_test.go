@@ -2,6 +2,7 @@ package embeddedftpd
 
 import (
 	"crypto/sha256"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -75,8 +76,11 @@ func TestSend(t *testing.T) {
 			}
 			got <- [32]byte(sum.Sum(nil))
 		}()
+		const from = 1 // the pages of a pipe are not always full
+		content = content[from:]
+		f.Seek(from, io.SeekStart)
 		tr := &transfer{stall: patience, conn: server}
-		if err := tr.send(server, f, 0, int64(len(content))); err != nil || tr.bytes.Load() != int64(len(content)) {
+		if err := tr.send(server, f, from, from+int64(len(content))); err != nil || tr.bytes.Load() != int64(len(content)) {
 			t.Errorf("sent %d, %v", tr.bytes.Load(), err)
 		}
 		bare := server.Bare(func(int) {})
@@ -86,6 +90,19 @@ func TestSend(t *testing.T) {
 		server.Close()
 		if sum := <-got; sum != sha256.Sum256(content) {
 			t.Errorf("pauses of %v: what came differs from the file", pause)
+		}
+	}
+}
+
+// A file that was cut short meanwhile ends its download, by sendfile or by splice.
+func TestSendCutShort(t *testing.T) {
+	for _, size := range []int{burst / 2, 3*burst + 1} {
+		server, client := dataPair(t)
+		f, _ := numbered(t, size)
+		go io.Copy(io.Discard, client)
+		at, err := new(transfer).sendBlocking(server, f, 0, int64(2*size))
+		if at != int64(size) || !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("sent %d of %d, %v", at, size, err)
 		}
 	}
 }

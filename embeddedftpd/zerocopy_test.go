@@ -83,12 +83,13 @@ func TestZeroCopy(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, info, err)
 		}
 	}
-	if bytes["sendfile"] != size {
-		t.Errorf("sendfile carried %d bytes of %d", bytes["sendfile"], size)
+	// A splice into a pipe and one out of it; what a client did not take in time
+	// goes into a pipe again.
+	if carried, want := bytes["sendfile"]+bytes["splice"]/2, int64(2*size-smallFile); carried < want || carried > want+size/4 {
+		t.Errorf("sendfile and splice carried %d bytes, want %d", carried, want)
 	}
-	// A splice into a pipe and one out of it.
-	if want := int64(2 * (size - smallFile)); bytes["splice"] != want {
-		t.Errorf("splice carried %d bytes, want %d", bytes["splice"], want)
+	if bytes["splice"]/2 <= size {
+		t.Errorf("splice carried %d bytes: the upload alone", bytes["splice"]/2)
 	}
 	for _, name := range through {
 		if bytes[name] > 1<<20 || calls[name] > 1000 {
