@@ -10,18 +10,19 @@ import (
 	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
 
-// blocking has a place for each sendfile that waits in the kernel: as many as
-// there are processors, since more could not run, and each takes up a thread.
+// blocking has a place for each chunk that waits in the kernel: as many as there
+// are processors, since more could not run, and each takes up a thread.
 var blocking = make(chan struct{}, processors)
 
 // blockingWait is how long one wait may be, and so how late an abort is heard
 // where the client reads no more.
 const blockingWait = 20 * time.Millisecond
 
-// sendChunk sends up to n bytes of the file, 0 only at its end, by a sendfile
-// or splice that waits for the client in the kernel. It returns errPolled, and has sent
-// nothing, where the client takes nothing in blockingWait, where all places are
-// taken, where the poller knows the socket and where this file cannot be sent so.
+// sendChunk sends up to n bytes of the file, 0 only at its end, by a sendfile or
+// splice that waits for the client in the kernel. It returns errPolled, and has
+// sent nothing, where the client takes nothing in blockingWait, where all places
+// are taken, where the poller knows the socket and where this file cannot be sent
+// so.
 func (t *transfer) sendChunk(socket *passive.Socket, f *os.File, n int64) (sent int64, err error) {
 	select {
 	case blocking <- struct{}{}:
@@ -33,9 +34,8 @@ func (t *transfer) sendChunk(socket *passive.Socket, f *os.File, n int64) (sent 
 	socket.Bare(func(fd int) {
 		sent, err = t.sendWaiting(fd, int(f.Fd()), n)
 	})
-	switch err {
-	case unix.EAGAIN, unix.EINVAL, unix.ENOSYS:
-		return 0, errPolled
+	if sent == 0 && (err == unix.EAGAIN || err == unix.EINVAL || err == unix.ENOSYS) {
+		err = errPolled
 	}
 	return sent, err
 }
