@@ -3,6 +3,7 @@ package embeddedftpd
 import (
 	"io"
 	"os"
+	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,7 +13,7 @@ import (
 
 // blocking has a place for each chunk that waits in the kernel: as many as there
 // are processors, since more could not run, and each takes up a thread.
-var blocking = make(chan struct{}, processors)
+var blocking = make(chan struct{}, runtime.GOMAXPROCS(0))
 
 // blockingWait is how long one wait may be, and so how late an abort is heard
 // where the client reads no more.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"runtime"
 )
 
 // metric is one line of the Prometheus text format.
@@ -23,7 +22,6 @@ var metrics = []metric{
 	{"pasvctl_transfers_failed_total", "counter", "Transfers that did not.", func(s Stats) uint64 { return s.FailedTransfers }},
 	{"pasvctl_sent_bytes_total", "counter", "Bytes sent over data connections.", func(s Stats) uint64 { return s.BytesSent }},
 	{"pasvctl_received_bytes_total", "counter", "Bytes received over data connections.", func(s Stats) uint64 { return s.BytesReceived }},
-	{"pasvctl_processors", "gauge", "Processors that the program uses at most now.", func(Stats) uint64 { return uint64(runtime.GOMAXPROCS(0)) }},
 
 	{"pasvctl_passive_ports", "gauge", "Passive ports held.", func(s Stats) uint64 { return uint64(s.Passive.Ports) }},
 	{"pasvctl_passive_pending", "gauge", "Reservations without a connection.", func(s Stats) uint64 { return uint64(s.Passive.Pending) }},

@@ -26,7 +26,6 @@ type session struct {
 	ctx    context.Context // ends with the session
 	cancel context.CancelFunc
 	tcp    *net.TCPConn
-	prompt *promptReader
 	lines  *lineReader
 	out    replyWriter
 	log    *slog.Logger
@@ -50,23 +49,13 @@ type session struct {
 func newSession(srv *Server, conn *net.TCPConn, client netip.Addr) *session {
 	local, _ := addrOf(conn.LocalAddr())
 	ctx, cancel := context.WithCancel(context.Background())
-	prompt := newPromptReader(conn)
-	s := &session{
-		srv: srv, ctx: ctx, cancel: cancel, tcp: conn, prompt: prompt,
-		lines: newLineReader(prompt), out: replyWriter{conn: conn},
+	return &session{
+		srv: srv, ctx: ctx, cancel: cancel, tcp: conn,
+		lines: newLineReader(conn), out: replyWriter{conn: conn},
 		log:    srv.log.With("session", srv.nextSession.Add(1), "client", client.String()),
 		client: client, local: local, started: time.Now(),
 		data: dataState{ascii: true},
 	}
-	prompt.meanwhile = s.meanwhile
-	return s
-}
-
-// meanwhile accepts the data connection while the client is about to send the
-// command that needs it.
-func (s *session) meanwhile() (done bool) {
-	r, ok := s.data.next.(reserved)
-	return !ok || r.Fetch()
 }
 
 // serve greets the client and carries out its commands until one side ends

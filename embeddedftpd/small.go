@@ -122,13 +122,8 @@ func (s *session) receiveAtOnce(t *transfer, f regularFile, begin func(regularFi
 	defer smallBuffers.Put(b)
 	ended, late := false, false
 	for end := t.started.Add(smallWait); err == nil && !ended && t.bytes.Load() < smallFile; {
-		n, some := 0, false
-		if t.bytes.Load() == 0 {
-			some = s.prompt.soon(func() bool { n, err = socket.ReceiveNow(b[:]); return err != passive.ErrNothing })
-		}
-		if !some {
-			n, err = socket.Receive(b[:], end)
-		}
+		var n int
+		n, err = socket.Receive(b[:], end)
 		t.bytes.Add(int64(n))
 		if ended, late = err == io.EOF, errors.Is(err, os.ErrDeadlineExceeded); ended {
 			err = nil

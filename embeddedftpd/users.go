@@ -8,6 +8,7 @@ import (
 	"hash/maphash"
 	"io"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -72,7 +73,7 @@ func ReadUsers(r io.Reader, file string) (*UserFile, error) {
 	u := &UserFile{
 		users:   map[string]int{},
 		seed:    maphash.MakeSeed(),
-		hashing: make(chan struct{}, processors),
+		hashing: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	bounded := &io.LimitedReader{R: r, N: maxUserFileSize + 1}
 	lines := bufio.NewScanner(bounded)

@@ -67,9 +67,6 @@ func (r *running) run(ctx context.Context, successor bool) error {
 	defer signal.Stop(signals)
 	served := make(chan error, 1)
 	go func() { served <- r.ftpd.Serve(ctx) }()
-	if os.Getenv("GOMAXPROCS") == "" {
-		go embeddedftpd.FitProcessors(ctx)
-	}
 	defer func() { r.scraped.close() }()
 	if successor {
 		r.rebind(ctx)

@@ -64,7 +64,6 @@ func serveEmbedded(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	go embeddedftpd.FitProcessors(ctx)
 	return s.Serve(ctx)
 }
 

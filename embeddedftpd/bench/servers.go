@@ -72,7 +72,6 @@ func start(ctx context.Context, name string, ports int) (*server, error) {
 		return nil, err
 	}
 	s.address = fmt.Sprintf("127.0.0.1:%d", port)
-	s.cmd.Env = append(os.Environ(), "GOMAXPROCS=")
 	log, err := os.Create(filepath.Join("/var/log", name))
 	if err != nil {
 		return nil, err

@@ -104,15 +104,6 @@ func (r *Reservation) await(ctx context.Context, wait <-chan struct{}) (arrival,
 	}
 }
 
-// Fetch accepts what waits at the port, without waiting, and tells whether r
-// no longer expects its connection.
-func (r *Reservation) Fetch() bool {
-	if r.stands() {
-		r.pool.fetch(r, (*listener).acceptIfAny)
-	}
-	return !r.stands()
-}
-
 // stands tells whether r still expects its connection.
 func (r *Reservation) stands() bool {
 	r.pool.mu.Lock()
