@@ -18,6 +18,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/atomicfile"
+	"github.com/pasvctl/pasvctl/cmd/internal/outdir"
 	"github.com/pasvctl/pasvctl/cmd/internal/source"
 	"github.com/pasvctl/pasvctl/embeddedftpd"
 )
@@ -48,15 +49,17 @@ func newUserRemove(s streams) *cobra.Command {
 		Args:    exactly("FILE", "NAME"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			file, name := args[0], args[1]
-			text, _, err := readUsers(file)
-			if err != nil {
-				return err
-			}
-			others, found := without(text, name)
-			if !found {
-				return failure(fmt.Errorf("%s has no user %q", file, name), "see pasvctl user list "+file)
-			}
-			return writeUsers(file, others)
+			return changeUsers(file, func() ([]byte, error) {
+				text, _, err := readUsers(file)
+				if err != nil {
+					return nil, err
+				}
+				others, found := without(text, name)
+				if !found {
+					return nil, failure(fmt.Errorf("%s has no user %q", file, name), "see pasvctl user list "+file)
+				}
+				return others, nil
+			})
 		},
 	}
 }
@@ -137,8 +140,7 @@ func (u *userAdder) run(file, name, folder string) error {
 	} else if !info.IsDir() {
 		return failure(fmt.Errorf("%s is not a folder", root), "")
 	}
-	others, err := u.others(file, name)
-	if err != nil {
+	if _, err := u.others(file, name); err != nil { // before anybody types a password
 		return err
 	}
 	password, err := u.password(name)
@@ -153,7 +155,10 @@ func (u *userAdder) run(file, name, folder string) error {
 	if err != nil {
 		return failure(err, "")
 	}
-	return writeUsers(file, append(others, line+"\n"...))
+	return changeUsers(file, func() ([]byte, error) {
+		others, err := u.others(file, name)
+		return append(others, line+"\n"...), err
+	})
 }
 
 // others returns the users file without the line of the user name, who must
@@ -186,21 +191,39 @@ func readUsers(file string) ([]byte, *embeddedftpd.UserFile, error) {
 	return text, users, nil
 }
 
-// without returns the text of a users file but for the line of the user name,
-// and whether there was one.
+// without returns the text of a users file less the line of the user name,
+// and whether there was one. Every other line stays, blank ones too.
 func without(text []byte, name string) (others []byte, found bool) {
 	for line := range bytes.Lines(text) {
 		if bytes.HasPrefix(line, []byte(name+":")) {
 			found = true
 			continue
 		}
-		others = append(bytes.TrimRight(append(others, line...), "\r\n"), '\n')
+		others = append(others, line...)
+	}
+	if n := len(others); n > 0 && others[n-1] != '\n' {
+		others = append(others, '\n')
 	}
 	return others, found
 }
 
-func writeUsers(file string, text []byte) error {
-	return atomicfile.Write(filepath.Dir(file), filepath.Base(file), text, 0o600)
+// changeUsers replaces a users file by what change makes of it. No other
+// change is made meanwhile. The file keeps its owner, group and mode, since the
+// daemon reads it as an ordinary user.
+func changeUsers(file string, change func() ([]byte, error)) error {
+	release, err := outdir.Hold(filepath.Dir(file))
+	if err != nil {
+		return failure(err, "")
+	}
+	defer release()
+	text, err := change()
+	if err != nil {
+		return err
+	}
+	if err := atomicfile.Write(filepath.Dir(file), filepath.Base(file), text, 0o600); err != nil {
+		return failure(err, "")
+	}
+	return nil
 }
 
 // password asks twice on a terminal, and reads a line from anything else.

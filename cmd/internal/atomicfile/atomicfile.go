@@ -34,35 +34,42 @@ type Staged struct {
 }
 
 // Stage writes content beside name, a slash-separated path in root, with the
-// permissions of the file that is there now or else with perm. A name that is
-// a link or anything else but a regular file is refused.
+// mode, owner and group of the file that is there now, or else with perm. A
+// private file whose owner or group this process may not keep is refused, as is
+// a name that is a link or no regular file.
 func Stage(root *os.Root, name string, content []byte, perm fs.FileMode) (*Staged, error) {
-	info, err := root.Lstat(name)
+	old, err := root.Lstat(name)
 	switch {
-	case err == nil && info.Mode()&fs.ModeSymlink != 0:
+	case err == nil && old.Mode()&fs.ModeSymlink != 0:
 		return nil, &fs.PathError{Op: "write", Path: name, Err: errors.New("is a symbolic link, which is never followed")}
-	case err == nil && !info.Mode().IsRegular():
+	case err == nil && !old.Mode().IsRegular():
 		return nil, &fs.PathError{Op: "write", Path: name, Err: errors.New("is not a regular file")}
 	case err == nil:
-		perm = info.Mode().Perm()
+		perm = old.Mode().Perm()
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
 	s := &Staged{root: root, name: name, tmp: path.Join(path.Dir(name), prefix+rand.Text()+suffix)}
-	if err := s.write(content, perm); err != nil {
+	if err := s.write(content, perm, old); err != nil {
 		s.Discard()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *Staged) write(content []byte, perm fs.FileMode) error {
-	f, err := s.root.OpenFile(s.tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+// write stages the content; old is the file that is there now, or nil.
+func (s *Staged) write(content []byte, perm fs.FileMode, old fs.FileInfo) error {
+	f, err := s.root.OpenFile(s.tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm&0o600)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(content)
-	// The mode of OpenFile goes through the umask, an old file's does not.
+	if err == nil && old != nil {
+		if err = keepOwner(f, old); err != nil {
+			err = &fs.PathError{Op: "write", Path: s.name, Err: err}
+		}
+	}
+	// After chown, which clears set-id bits, and without the umask of OpenFile.
 	return errors.Join(err, f.Chmod(perm), f.Sync(), f.Close())
 }
 

@@ -3,9 +3,13 @@ package atomicfile
 import (
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/pasvctl/pasvctl/cmd/needs"
 )
 
 func names(t *testing.T, dir string) string {
@@ -107,5 +111,76 @@ func TestWriteCreates(t *testing.T) {
 	info, err := os.Stat(filepath.Join(dir, "f"))
 	if err != nil || info.Mode() != fs.FileMode(0o600) {
 		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}
+
+// Root replaces a file that the daemon reads as an ordinary user.
+func TestOwnerGroupAndModeStay(t *testing.T) {
+	needs.Root(t)
+	dir := t.TempDir()
+	file := filepath.Join(dir, "f")
+	if err := os.WriteFile(file, []byte("old"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(file, 4321, 1234); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(dir, "f", []byte("new"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if owner := info.Sys().(*syscall.Stat_t); owner.Uid != 4321 || owner.Gid != 1234 || info.Mode().Perm() != 0o640 {
+		t.Errorf("owner %d, group %d, mode %v", owner.Uid, owner.Gid, info.Mode())
+	}
+}
+
+// An ordinary user cannot give a file away. Its readers would lose a private one.
+func TestPrivateFileOfAnother(t *testing.T) {
+	if os.Getenv("ATOMICFILE_TEST_DIR") != "" {
+		err := Write(os.Getenv("ATOMICFILE_TEST_DIR"), "private", []byte("new"), 0o600)
+		if err == nil || !strings.Contains(err.Error(), "belongs to another user") {
+			t.Errorf("private: %v", err)
+		}
+		if err := Write(os.Getenv("ATOMICFILE_TEST_DIR"), "public", []byte("new"), 0o600); err != nil {
+			t.Errorf("public: %v", err)
+		}
+		return
+	}
+	needs.Root(t)
+	dir, err := os.MkdirTemp("", "atomicfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	for name, mode := range map[string]fs.FileMode{"private": 0o640, "public": 0o644} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("old"), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	self := filepath.Join(dir, "test")
+	if err := os.Link(os.Args[0], self); err != nil {
+		program, err := os.ReadFile(os.Args[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(self, program, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := exec.Command(self, "-test.run=^TestPrivateFileOfAnother$")
+	again.Dir = dir
+	again.Env = append(os.Environ(), "ATOMICFILE_TEST_DIR="+dir)
+	again.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 4321, Gid: 1234}}
+	if out, err := again.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if text, _ := os.ReadFile(filepath.Join(dir, "private")); string(text) != "old" {
+		t.Errorf("the private file holds %q", text)
 	}
 }
