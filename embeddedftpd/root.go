@@ -17,25 +17,37 @@ type rootCache struct {
 type sharedRoot struct {
 	*os.Root
 	files beneath // the same folder
+	is    os.FileInfo
 	cache *rootCache
 	path  string
 	users int
 }
 
 // get opens the root, or counts one more user of it. The caller calls release
-// once. When its last user has gone it is closed, so that a folder that was
-// replaced is seen by the next login.
+// once. Sessions share it only while the path leads to the same folder: after
+// a rename, a swapped link or a mount, a login sees the folder that is there now.
 func (c *rootCache) get(path string) (*sharedRoot, error) {
-	if r := c.known(path); r != nil {
+	// Nothing here is under the lock: if a folder's file server has gone, only
+	// its own users wait.
+	info, err := os.Stat(path)
+	if err == nil && !info.IsDir() {
+		err = &os.PathError{Op: "open", Path: path, Err: syscall.ENOTDIR} // opening a FIFO would wait for its writer
+	}
+	if err != nil {
+		return nil, err
+	}
+	if r := c.known(path, info); r != nil {
 		return r, nil
 	}
-	// Not under the lock: where a folder's file server has gone, only its own
-	// users wait.
-	root, err := openFolder(path)
+	root, err := os.OpenRoot(path)
 	if err != nil {
 		return nil, err
 	}
 	r := &sharedRoot{Root: root, files: newBeneath(root), cache: c, path: path, users: 1}
+	if r.is, err = root.Stat("."); err != nil {
+		r.close()
+		return nil, err
+	}
 	if faster := c.keep(r); faster != nil {
 		r.close()
 		return faster, nil
@@ -43,12 +55,12 @@ func (c *rootCache) get(path string) (*sharedRoot, error) {
 	return r, nil
 }
 
-// keep makes r the root of its path, or counts one more user of the one that
-// another session was faster to open.
+// keep makes r the root of its path, or counts one more user of the same folder
+// if another session was faster to open it.
 func (c *rootCache) keep(r *sharedRoot) (faster *sharedRoot) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if faster = c.open[r.path]; faster != nil {
+	if faster = c.open[r.path]; faster != nil && os.SameFile(faster.is, r.is) {
 		faster.users++
 		return faster
 	}
@@ -59,34 +71,24 @@ func (c *rootCache) keep(r *sharedRoot) (faster *sharedRoot) {
 	return nil
 }
 
-// known counts one more user of a root that is open; nil where it is not.
-func (c *rootCache) known(path string) *sharedRoot {
+// known counts one more user of the folder at path if it is open, and is nil
+// otherwise.
+func (c *rootCache) known(path string, is os.FileInfo) *sharedRoot {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r := c.open[path]
-	if r != nil {
-		r.users++
+	if r == nil || !os.SameFile(r.is, is) {
+		return nil
 	}
+	r.users++
 	return r
-}
-
-// openFolder looks before it opens: a FIFO would keep it waiting for a writer.
-func openFolder(path string) (*os.Root, error) {
-	info, err := os.Stat(path)
-	if err == nil && !info.IsDir() {
-		err = &os.PathError{Op: "open", Path: path, Err: syscall.ENOTDIR}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return os.OpenRoot(path)
 }
 
 func (r *sharedRoot) release() {
 	r.cache.mu.Lock()
 	r.users--
 	last := r.users == 0
-	if last {
+	if last && r.cache.open[r.path] == r {
 		delete(r.cache.open, r.path)
 	}
 	r.cache.mu.Unlock()
