@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"strings"
 	"syscall"
@@ -22,11 +23,29 @@ type fileState struct {
 	offset     int64  // of the last REST
 }
 
-// fail replies to a failed file operation.
+// fail replies to a failed file operation, and logs it if it was to change a
+// file or if the server is to blame.
 func (s *session) fail(err error) {
 	code, text := fileReply(err)
-	s.log.Debug("file operation failed", "error", err)
+	level := slog.LevelDebug
+	if verbs[s.verb].writes || code/100 == 4 {
+		level = slog.LevelWarn
+	}
+	s.log.Log(s.ctx, level, "refused", "command", s.verb, "path", failedPath(err), "error", err)
 	s.reply(code, text)
+}
+
+// failedPath is the virtual path that an error of an os.Root names; "": none.
+func failedPath(err error) string {
+	var one *fs.PathError
+	var two *os.LinkError
+	switch {
+	case errors.As(err, &one):
+		return resolve("/", one.Path)
+	case errors.As(err, &two):
+		return resolve("/", two.Old)
+	}
+	return ""
 }
 
 // path is the virtual path that an argument names.

@@ -24,6 +24,7 @@ func isAnonymous(name string) bool {
 
 func (s *session) user(name string) {
 	if !s.protected(false) {
+		s.log.Warn("login in clear text refused", "name", name)
 		return
 	}
 	s.releaseData()
@@ -59,7 +60,7 @@ func (s *session) pass(password string) {
 	switch {
 	case err == nil:
 		s.srv.totals.logins.Add(1)
-		s.log.Info("login", "user", user.Name, "read_only", user.ReadOnly, "tls", s.tls.conn != nil)
+		s.log.Info("login", "read_only", user.ReadOnly, "tls", s.tls.conn != nil)
 		s.reply(230, "Logged in.")
 		return
 	case !errors.Is(err, ErrLogin):
@@ -99,6 +100,7 @@ func (s *session) enter(user User) error {
 		return fmt.Errorf("the user's root cannot be opened: %w", err)
 	}
 	s.login.root, s.login.user, s.login.done = root, user, true
+	s.log = s.base.With("user", user.Name)
 	s.files = fileState{cwd: "/"}
 	return nil
 }
@@ -116,6 +118,7 @@ func (s *session) logout() {
 	if s.login.root != nil {
 		s.login.root.release()
 	}
+	s.log = s.base
 	s.login = loginState{attempts: s.login.attempts}
 }
 

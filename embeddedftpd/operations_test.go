@@ -78,8 +78,8 @@ func TestTransferLog(t *testing.T) {
 		t.Fatalf("%d lines: %q", len(lines), lines)
 	}
 	for i, want := range []string{
-		"0 127.0.0.1 5 /a_name b _ o r user ftp 0 * c",
-		"0 127.0.0.1 3 /up a _ i r user ftp 0 * c",
+		"1 127.0.0.1 5 /a_name b _ o r user ftp 0 * c",
+		"1 127.0.0.1 3 /up a _ i r user ftp 0 * c",
 		"/up a _ i r user ftp 0 * i",
 	} {
 		if !strings.HasSuffix(lines[i], want) {

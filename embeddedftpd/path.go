@@ -2,6 +2,7 @@ package embeddedftpd
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"path"
 	"strings"
@@ -61,8 +62,12 @@ func fileReply(err error) (code int, text string) {
 		return 553, "It cannot be moved to another file system."
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
 		return 452, "No space left."
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.EIO):
-		return 451, "The server has a problem of its own."
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return 451, "The server has too many files open."
+	case errors.Is(err, syscall.EIO):
+		return 451, "The server's disk has failed."
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return 451, "The file became shorter."
 	}
 	// What os.Root says of a path that would leave the root lands here.
 	return 550, "Not permitted."

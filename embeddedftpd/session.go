@@ -28,7 +28,8 @@ type session struct {
 	tcp    *net.TCPConn
 	lines  *lineReader
 	out    replyWriter
-	log    *slog.Logger
+	base   *slog.Logger // names session and client
+	log    *slog.Logger // names the user too, once there is one
 
 	client, local netip.Addr
 	started       time.Time
@@ -39,6 +40,7 @@ type session struct {
 	tls      tlsState
 	features featureState
 	quitting bool
+	verb     string // of the command that is carried out
 
 	mu       sync.Mutex
 	transfer *transfer // nil: none runs
@@ -49,10 +51,11 @@ type session struct {
 func newSession(srv *Server, conn *net.TCPConn, client netip.Addr) *session {
 	local, _ := addrOf(conn.LocalAddr())
 	ctx, cancel := context.WithCancel(context.Background())
+	log := srv.log.With("session", srv.nextSession.Add(1), "client", client.String())
 	return &session{
 		srv: srv, ctx: ctx, cancel: cancel, tcp: conn,
 		lines: newLineReader(conn), out: replyWriter{conn: conn},
-		log:    srv.log.With("session", srv.nextSession.Add(1), "client", client.String()),
+		base: log, log: log,
 		client: client, local: local, started: time.Now(),
 		data: dataState{ascii: true},
 	}
@@ -117,8 +120,13 @@ func (s *session) end() {
 		<-t.done
 	}
 	s.releaseData()
+	s.log.Info("session ended", seconds(time.Since(s.started)))
 	s.logout()
-	s.log.Debug("session ended", "duration", time.Since(s.started))
+}
+
+// seconds is a duration as log analysers take it, to the millisecond.
+func seconds(d time.Duration) slog.Attr {
+	return slog.Float64("duration_seconds", float64(d.Round(time.Millisecond).Milliseconds())/1000)
 }
 
 // kill ends the session from any goroutine.

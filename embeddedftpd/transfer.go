@@ -207,12 +207,12 @@ func (s *session) report(t *transfer, err error) {
 	}
 	if err == nil {
 		s.srv.totals.transfers.Add(1)
-		s.log.Info("transfer", "command", t.verb, "path", t.path, "bytes", n, "duration", time.Since(t.started))
+		s.log.Info("transfer", "command", t.verb, "path", t.path, "bytes", n, seconds(time.Since(t.started)))
 		s.reply(226, "Transfer complete.")
 		return
 	}
 	s.srv.totals.failedTransfers.Add(1)
-	s.log.Warn("transfer failed", "command", t.verb, "path", t.path, "bytes", n, "error", err)
+	s.log.Warn("transfer failed", "command", t.verb, "path", t.path, "bytes", n, seconds(time.Since(t.started)), "error", err)
 	var local localError
 	switch {
 	case t.aborted.Load():

@@ -2,7 +2,6 @@ package embeddedftpd
 
 import (
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -10,7 +9,7 @@ import (
 // xferlog(5), which the log analysers of FTP servers read: time, seconds, client,
 // bytes, file, type (a, b), special action (none), direction (o, i), access
 // mode (a, r), user, service, authentication (none), its user id, completion
-// (c, i). Times are local, as there.
+// (c, i). Times are local, as there, and a transfer takes one second at least.
 func xferlogLine(t *transfer, ascii bool, client, user string, anonymous, complete bool, now time.Time) string {
 	pick := func(which bool, yes, no string) string {
 		if which {
@@ -19,19 +18,21 @@ func xferlogLine(t *transfer, ascii bool, client, user string, anonymous, comple
 		return no
 	}
 	return fmt.Sprintf("%s %d %s %d %s %s _ %s %s %s ftp 0 * %s\n",
-		now.Format("Mon Jan _2 15:04:05 2006"), int64(now.Sub(t.started).Seconds()+0.5), client, t.bytes.Load(),
+		now.Format("Mon Jan _2 15:04:05 2006"), max(int64(now.Sub(t.started).Seconds()+0.5), 1), client, t.bytes.Load(),
 		xferlogField(t.path), pick(ascii, "a", "b"), pick(t.sends, "o", "i"), pick(anonymous, "a", "r"),
 		xferlogField(user), pick(complete, "c", "i"))
 }
 
-// xferlogField replaces what would make two fields or two lines of one.
+// xferlogField replaces what would make two fields or two lines of one. Every
+// other byte stays: a name need not be UTF-8.
 func xferlogField(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r <= ' ' || r == 0x7f {
-			return '_'
+	field := []byte(text)
+	for i, c := range field {
+		if c <= ' ' || c == 0x7f {
+			field[i] = '_'
 		}
-		return r
-	}, text)
+	}
+	return string(field)
 }
 
 // logTransfer adds a file's transfer to the transfer log.

@@ -1,0 +1,138 @@
+package embeddedftpd
+
+import (
+	"bytes"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// has reports whether a line of the log matches all of the patterns.
+func (l *logBuffer) has(patterns ...string) bool {
+	for line := range strings.Lines(l.String()) {
+		all := true
+		for _, p := range patterns {
+			all = all && regexp.MustCompile(p).MatchString(line)
+		}
+		if all {
+			return true
+		}
+	}
+	return false
+}
+
+// Whatever a session does to files is logged with who did it, from where, and
+// to which file.
+func TestLogNamesUserAddressAndPath(t *testing.T) {
+	ts := start(t, nil)
+	ts.file(t, "f", "12345")
+	ts.file(t, "dir/g", "")
+	c := ts.login(t)
+	c.get("RETR f")
+	c.put("123", "STOR dir/up")
+	c.do(257, "MKD new")
+	c.do(350, "RNFR f")
+	c.do(250, "RNTO dir/moved")
+	c.do(250, "DELE dir/g")
+	c.do(550, "RMD dir")
+	c.passive().Close()
+	c.do(550, "RETR missing")
+	c.do(221, "QUIT")
+	if err := ts.stop(); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range [][]string{
+		{`level=INFO`, `msg=transfer `, `command=RETR`, `path=/f`, `bytes=5`, `duration_seconds=\d+`},
+		{`level=INFO`, `msg=transfer `, `command=STOR`, `path=/dir/up`, `bytes=3`},
+		{`level=INFO`, `path=/new`},
+		{`level=INFO`, `msg=renamed`, `path=/f`, `to=/dir/moved`},
+		{`level=INFO`, `msg=removed`, `path=/dir/g`},
+		{`level=WARN`, `msg=refused`, `command=RMD`, `path=/dir `, `error=.*not empty`},
+		{`level=DEBUG`, `msg=refused`, `command=RETR`, `path=/missing`},
+		{`level=INFO`, `msg="session ended"`, `duration_seconds=\d+`},
+	} {
+		if !ts.log.has(append(want, `user=user`, `client=127\.0\.0\.1`)...) {
+			t.Errorf("no line with %q in\n%s", want, ts.log.String())
+		}
+	}
+}
+
+func TestLogOfRefusals(t *testing.T) {
+	ts := start(t, func(c *Config) {
+		c.Users = oneUser{User{Name: "user", Root: c.Users.(oneUser).Root, ReadOnly: true}}
+	})
+	c := ts.login(t)
+	c.do(550, "STOR sub/f")
+	c.do(221, "QUIT")
+	if !ts.log.has(`level=WARN`, `msg="write refused"`, `command=STOR`, `path=/sub/f`, `user=user`, `client=127`) {
+		t.Errorf("the refused write is missing:\n%s", ts.log.String())
+	}
+	ts = start(t, func(c *Config) { c.TLS = &TLS{Required: true} })
+	c = dial(t, ts.addr())
+	c.expect(220)
+	c.do(530, "USER user")
+	if !ts.log.has(`level=WARN`, `msg="login in clear text refused"`, `name=user`, `client=127`) {
+		t.Errorf("the refused login is missing:\n%s", ts.log.String())
+	}
+}
+
+// JSON has durations as numbers of seconds.
+func TestLogDurationsAreSeconds(t *testing.T) {
+	var b bytes.Buffer
+	slog.New(slog.NewJSONHandler(&b, nil)).Info("transfer", seconds(1234567*time.Microsecond))
+	if !strings.Contains(b.String(), `"duration_seconds":1.235}`) {
+		t.Error(b.String())
+	}
+}
+
+func TestXferlogFields(t *testing.T) {
+	for name, want := range map[string]string{"/a\xe9 b": "/a\xe9_b", "/zoë\n": "/zoë_", "/\x7f\t": "/__"} {
+		if got := xferlogField(name); got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+	line := xferlogLine(&transfer{path: "/f", started: time.Now()}, false, "::1", "user", false, true, time.Now())
+	if !strings.Contains(line, " 1 ::1 0 /f ") {
+		t.Errorf("a transfer within a second: %q", line)
+	}
+}
+
+// 451 says what happened.
+func TestLocalErrors(t *testing.T) {
+	for err, want := range map[error]string{
+		syscall.EMFILE:      "The server has too many files open.",
+		syscall.ENFILE:      "The server has too many files open.",
+		syscall.EIO:         "The server's disk has failed.",
+		io.ErrUnexpectedEOF: "The file became shorter.",
+	} {
+		if code, text := fileReply(&os.PathError{Op: "open", Path: "f", Err: err}); code != 451 || text != want {
+			t.Errorf("%v: %d %s", err, code, text)
+		}
+	}
+}
+
+func TestFileThatBecomesShorter(t *testing.T) {
+	ts := start(t, nil)
+	at := filepath.Join(ts.root, "large")
+	must(t, os.WriteFile(at, nil, 0o644))
+	must(t, os.Truncate(at, 1<<30))
+	c := ts.login(t)
+	data := c.passive()
+	c.do(150, "RETR large")
+	if _, err := io.ReadFull(data, make([]byte, 1<<16)); err != nil {
+		t.Fatal(err)
+	}
+	must(t, os.Truncate(at, 1<<16))
+	if n, _ := io.Copy(io.Discard, data); n >= 1<<30-1<<16 {
+		t.Fatalf("%d bytes came all the same", n)
+	}
+	if text := c.expect(451); !strings.Contains(text, "The file became shorter.") {
+		t.Error(text)
+	}
+}
