@@ -43,8 +43,10 @@ by the same rules, until its sessions have ended or the time is over.
 
 It refuses, and leaves things as they are, where the live rules under our name are not
 those that were applied last (--adopt replaces them), where another chain would drop
-the sites' connections (--ignore-drops applies all the same), and where the SSH
-connection it is run from uses a port of a site.
+the sites' connections (--ignore-drops applies all the same), where the SSH connection it is run
+from uses a port of a site, and where the rules would match nothing: for an interface
+that this machine does not have, or addresses none of which it has (unless the host says
+floating = true, for addresses that move between machines).
 
 With --remove all rules of ours are taken out again, and no FILE is needed. --restore
 loads the rules that were applied last, after a boot.`,
@@ -104,6 +106,9 @@ func (a *applier) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := a.present(next.Match, !a.dryRun); err != nil {
+		return err
+	}
 	if a.drain > 0 {
 		if err := a.keepOlder(p, host, &next); err != nil {
 			return err
@@ -132,7 +137,7 @@ func (a *applier) restored(ctx context.Context) error {
 		return failure(err, "")
 	}
 	fmt.Fprintf(a.err, "the rules of host %q from %s are in force again\n", was.Host, was.Spec)
-	return nil
+	return a.present(was.Match, false)
 }
 
 func (a *applier) show(ctx context.Context, next apply.Applied) error {

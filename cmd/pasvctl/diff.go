@@ -43,6 +43,9 @@ func (d *differ) run(ctx context.Context, path string) error {
 	if err := asRoot("reading the kernel's rules"); err != nil {
 		return err
 	}
+	if err := d.present(next.Match, false); err != nil {
+		return err
+	}
 	changes, err := thisMachine().Plan(ctx, next)
 	if err != nil {
 		return failure(err, "")

@@ -12,6 +12,7 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/doctor"
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/cmd/internal/portowner"
+	"github.com/pasvctl/pasvctl/cmd/internal/presence"
 	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
 	"github.com/pasvctl/pasvctl/generators/plan"
 )
@@ -62,8 +63,9 @@ func (d *physician) run(ctx context.Context, path string) error {
 			text, err := execHere(ctx, "", name, args...)
 			return []byte(text), err
 		},
-		Now:     time.Now,
-		Blocked: func() ([]shadow.Blocked, error) { return d.blocked(ctx, host, next.Rules) },
+		Now:      time.Now,
+		Blocked:  func() ([]shadow.Blocked, error) { return d.blocked(ctx, host, next.Rules) },
+		Presence: presence.Faults,
 	}
 	if d.watch > 0 {
 		return d.keepWatch(ctx, m, host)

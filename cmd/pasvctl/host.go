@@ -20,6 +20,7 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/apply"
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
+	"github.com/pasvctl/pasvctl/cmd/internal/presence"
 	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
 	"github.com/pasvctl/pasvctl/generators/plan"
 )
@@ -70,7 +71,10 @@ func (h *onHost) rules(p *project, host *plan.Host) (apply.Applied, error) {
 	if err != nil {
 		return apply.Applied{}, err
 	}
-	a := apply.Applied{Host: host.Name, Spec: p.Plan.SpecName, Rules: r, Ranges: map[string]apply.Ports{}}
+	a := apply.Applied{
+		Host: host.Name, Spec: p.Plan.SpecName, Rules: r, Ranges: map[string]apply.Ports{},
+		Match: presence.Host{Interface: host.Interface, Addresses: host.Addresses, Floating: host.Floating},
+	}
 	for _, s := range host.Sites {
 		ports := apply.Ports{First: int(s.DataPorts.First), Last: int(s.DataPorts.Last)}
 		a.Reserve = append(a.Reserve, ports)
@@ -96,6 +100,22 @@ func (h *onHost) render(p *project, host *plan.Host) (kernel.Rules, error) {
 		return kernel.Rules{}, failure(err, "")
 	}
 	return r, nil
+}
+
+// present says what of the host this machine lacks. With refuse, rules that
+// would match nothing at all are an error.
+func (h *onHost) present(host presence.Host, refuse bool) error {
+	faults, err := presence.Faults(host)
+	if err != nil {
+		return failure(err, "")
+	}
+	for _, f := range faults {
+		if f.Fatal && refuse {
+			return failure(fmt.Errorf("%s; %s", f.What, f.Evidence), f.Remedy)
+		}
+		fmt.Fprintf(h.err, "warning: %s; %s\nhint: %s\n", f.What, f.Evidence, f.Remedy)
+	}
+	return nil
 }
 
 // commandTime bounds every program that is run on this machine.

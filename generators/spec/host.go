@@ -12,6 +12,7 @@ import (
 type rawHost struct {
 	Addresses      *hcl.Attribute `hcl:"addresses,optional"`
 	Interface      *hcl.Attribute `hcl:"interface,optional"`
+	Floating       *hcl.Attribute `hcl:"floating,optional"`
 	EphemeralPorts *hcl.Attribute `hcl:"ephemeral_ports,optional"`
 	AvoidPorts     *hcl.Attribute `hcl:"avoid_ports,optional"`
 	ReservedPorts  *hcl.Attribute `hcl:"reserved_ports,optional"`
@@ -42,6 +43,7 @@ func (l *loader) decodeHost(raw *rawBlock) {
 			b.err("interface", "Invalid interface", "%q is not the name of a network interface: up to 15 letters, digits, dots, hyphens and underscores. `ip link` lists them.", text)
 		}
 	}
+	h.Floating = b.boolean("floating", r.Floating, false)
 	if ports, ok := b.portRangeOf("ephemeral_ports", r.EphemeralPorts); ok {
 		h.EphemeralPorts = ports
 	}

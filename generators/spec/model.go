@@ -89,6 +89,7 @@ type Host struct {
 	Name           string
 	Addresses      []netip.Addr // at least one, no duplicates, no zones
 	Interface      string       // "" is any
+	Floating       bool         // Addresses move between machines (VRRP): there may be none of them on this one
 	EphemeralPorts PortRange    // net.ipv4.ip_local_port_range
 	AvoidPorts     []PortRange  // no data range is ever placed here
 	ReservedPorts  []PortRange  // ports that ip_local_reserved_ports must keep beside ours

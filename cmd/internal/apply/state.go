@@ -12,6 +12,7 @@ import (
 
 	"github.com/pasvctl/pasvctl/cmd/internal/atomicfile"
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
+	"github.com/pasvctl/pasvctl/cmd/internal/presence"
 )
 
 // Applied is a set of rules that was put into force.
@@ -19,6 +20,8 @@ type Applied struct {
 	Host  string       `json:"host"`
 	Spec  string       `json:"spec"`
 	Rules kernel.Rules `json:"rules"`
+	// Match is what the rules match by, which the machine may lack.
+	Match presence.Host `json:"match,omitzero"`
 	// Reserve are the ranges that ip_local_reserved_ports must hold for them.
 	Reserve []Ports `json:"reserve,omitempty"`
 	// Added are the ports of Reserve that were not there before, and that go

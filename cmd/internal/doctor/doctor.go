@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/portowner"
+	"github.com/pasvctl/pasvctl/cmd/internal/presence"
 	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
 	"github.com/pasvctl/pasvctl/generators/plan"
 )
@@ -53,6 +54,8 @@ type Machine struct {
 	// Blocked tells which connections to the host's sites the live rules would
 	// drop with ours beside them.
 	Blocked func() ([]shadow.Blocked, error)
+	// Presence compares the host with this machine's interfaces and addresses.
+	Presence func(presence.Host) ([]presence.Fault, error)
 }
 
 // exam is one examination of one host.
@@ -67,6 +70,7 @@ type exam struct {
 // program or of privilege, is a finding of its own and not a silent pass.
 func Examine(ctx context.Context, m Machine, h *plan.Host) []Finding {
 	e := &exam{Machine: m, host: h, findings: []Finding{}} // never null in JSON
+	e.presence()
 	e.ports()
 	e.ephemeral()
 	e.reserved()

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/portowner"
+	"github.com/pasvctl/pasvctl/cmd/internal/presence"
 	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
@@ -54,8 +55,9 @@ func healthy() (*plan.Host, *fstest.MapFS, *Machine) {
 		Run: func(_ context.Context, name string, _ ...string) ([]byte, error) {
 			return nil, &exec.Error{Name: name, Err: exec.ErrNotFound}
 		},
-		Now:     func() time.Time { return now },
-		Blocked: func() ([]shadow.Blocked, error) { return nil, nil },
+		Now:      func() time.Time { return now },
+		Blocked:  func() ([]shadow.Blocked, error) { return nil, nil },
+		Presence: func(presence.Host) ([]presence.Fault, error) { return nil, nil },
 	}
 	return &plan.Host{Host: h, Sites: []*plan.Site{s}}, files, m
 }

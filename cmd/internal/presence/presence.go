@@ -1,0 +1,166 @@
+// Package presence compares a host of a spec with the machine that it is to
+// be: rules for an interface or for addresses that a machine does not have
+// match no packet, however faithfully its kernel holds them.
+//
+// It looks at interfaces and addresses only; whether somebody listens on them
+// is package portowner's to say.
+package presence
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Host is what rules match by.
+type Host struct {
+	Interface string       `json:"interface,omitempty"` // "" is any
+	Addresses []netip.Addr `json:"addresses,omitempty"`
+	// Floating: the addresses move between machines (VRRP), so there may be
+	// none of them here now.
+	Floating bool `json:"floating,omitempty"`
+}
+
+// Fault is why rules match less than they say.
+type Fault struct {
+	Check    string // interface or address
+	Fatal    bool   // they match nothing at all
+	What     string
+	Evidence string
+	Remedy   string
+}
+
+// device is an interface of this machine with its addresses.
+type device struct {
+	name      string
+	loopback  bool
+	addresses []netip.Addr
+}
+
+// Faults compares a host with this machine, in its network namespace.
+func Faults(h Host) ([]Fault, error) {
+	devices, err := devices()
+	if err != nil {
+		return nil, err
+	}
+	return faults(h, devices, routedHere), nil
+}
+
+func devices() ([]device, error) {
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		return nil, fmt.Errorf("listing the interfaces: %w", err)
+	}
+	var all []device
+	for _, i := range interfaces {
+		d := device{name: i.Name, loopback: i.Flags&net.FlagLoopback != 0}
+		addresses, err := i.Addrs()
+		if err != nil {
+			return nil, fmt.Errorf("listing the addresses of %s: %w", i.Name, err)
+		}
+		for _, a := range addresses {
+			if p, err := netip.ParsePrefix(a.String()); err == nil {
+				d.addresses = append(d.addresses, p.Addr().Unmap())
+			}
+		}
+		all = append(all, d)
+	}
+	return all, nil
+}
+
+// routedHere reports whether a route of type local leads to an address that no
+// interface has (ip route add local PREFIX dev lo): then a packet to it would
+// leave from the same address. Connecting a UDP socket sends nothing.
+func routedHere(a netip.Addr) bool {
+	c, err := net.Dial("udp", netip.AddrPortFrom(a, 9).String())
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	local, err := netip.ParseAddrPort(c.LocalAddr().String())
+	return err == nil && local.Addr() == a
+}
+
+func faults(h Host, devices []device, routed func(netip.Addr) bool) (all []Fault) {
+	evidence := "this machine has " + list(devices)
+	known := h.Interface == "" || slices.ContainsFunc(devices, func(d device) bool { return d.name == h.Interface })
+	if !known {
+		all = append(all, Fault{Check: "interface", Fatal: true, Evidence: evidence,
+			What:   fmt.Sprintf("this machine has no interface %s, so rules for that interface match no packet", h.Interface),
+			Remedy: fmt.Sprintf("name one of its interfaces in the host (ip -br link lists them), or leave out interface = %q", h.Interface)})
+	}
+	var gone, elsewhere []netip.Addr
+	for _, a := range h.Addresses {
+		i := slices.IndexFunc(devices, func(d device) bool { return slices.Contains(d.addresses, a) })
+		switch {
+		case i < 0 && !a.IsLoopback() && !routed(a):
+			gone = append(gone, a)
+		case i >= 0 && known && h.Interface != "" && !devices[i].loopback && !hasOn(devices, h.Interface, a):
+			elsewhere = append(elsewhere, a)
+		}
+	}
+	if len(gone) > 0 && !h.Floating {
+		all = append(all, h.missing(gone, devices, evidence))
+	}
+	if len(elsewhere) > 0 {
+		all = append(all, Fault{Check: "interface", Evidence: evidence,
+			What:   fmt.Sprintf("%s is not on %s, and the rules are only for packets that come in there", join(elsewhere), h.Interface),
+			Remedy: "name the interface that packets for this address come in by, or leave out interface in the host"})
+	}
+	return all
+}
+
+func hasOn(devices []device, name string, a netip.Addr) bool {
+	return slices.ContainsFunc(devices, func(d device) bool { return d.name == name && slices.Contains(d.addresses, a) })
+}
+
+// missing is the fault of addresses that this machine does not have.
+func (h Host) missing(gone []netip.Addr, devices []device, evidence string) Fault {
+	f := Fault{Check: "address", Evidence: evidence, Fatal: len(gone) == len(h.Addresses),
+		What: fmt.Sprintf("%s is on no interface of this machine, so rules for that address match no packet", gone[0])}
+	if len(gone) > 1 {
+		f.What = fmt.Sprintf("%s are on no interface of this machine, so rules for those addresses match no packet", join(gone))
+	}
+	f.Remedy = "add the address to an interface, or write floating = true in the host if it moves between machines (VRRP)"
+	for _, a := range gone {
+		if own := ownAddress(devices, a, h.Addresses); own.IsValid() {
+			f.Remedy = fmt.Sprintf("behind a 1:1 NAT write %s in addresses and %s in announce; if the address moves between machines (VRRP), write floating = true in the host", own, a)
+			break
+		}
+	}
+	return f
+}
+
+// ownAddress is an address of this machine that a NAT may stand in front of:
+// of the same family as a, and none of the spec's.
+func ownAddress(devices []device, a netip.Addr, named []netip.Addr) netip.Addr {
+	for _, d := range devices {
+		for _, own := range d.addresses {
+			if !d.loopback && own.Is4() && a.Is4() && !slices.Contains(named, own) {
+				return own
+			}
+		}
+	}
+	return netip.Addr{}
+}
+
+func list(devices []device) string {
+	var all []string
+	for _, d := range devices {
+		all = append(all, strings.TrimSpace(d.name+" "+join(d.addresses)))
+	}
+	if len(all) == 0 {
+		return "no interface"
+	}
+	return strings.Join(all, "; ")
+}
+
+func join(addresses []netip.Addr) string {
+	texts := make([]string, len(addresses))
+	for i, a := range addresses {
+		texts[i] = a.String()
+	}
+	return strings.Join(texts, ", ")
+}
