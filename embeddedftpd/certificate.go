@@ -61,7 +61,7 @@ func newCertificateSource(c *TLS, addresses []netip.Addr, log *slog.Logger) (*ce
 func (s *certificateSource) load() error {
 	cert, err := tls.LoadX509KeyPair(s.certificate, s.key)
 	if err != nil {
-		return fmt.Errorf("TLS: %w", err)
+		return fmt.Errorf("TLS certificate %s with key %s: %w", s.certificate, s.key, err)
 	}
 	s.current = &cert
 	return nil

@@ -129,6 +129,16 @@ func (c Config) addresses() []netip.Addr {
 	return all
 }
 
+// descriptors is how many file descriptors a server needs at most: for each
+// session a control and a data connection, two for its root, a file and the
+// two ends of a pipe; a listener for each port and address; and a reserve for
+// what the process itself has open.
+func (c Config) descriptors() uint64 {
+	const ofSession, reserve = 7, 64
+	ports := int(c.PassiveLast) - int(c.PassiveFirst) + 1
+	return uint64(ofSession*c.MaxSessions + ports*len(c.addresses()) + len(c.Listen) + reserve)
+}
+
 // dualStack is whether :: takes IPv4 connections too.
 func (c Config) dualStack() bool {
 	return !slices.ContainsFunc(c.Listen, func(at netip.AddrPort) bool { return at.Addr().Is4() })

@@ -70,6 +70,9 @@ func TestLogOfRefusals(t *testing.T) {
 	c := ts.login(t)
 	c.do(550, "STOR sub/f")
 	c.do(221, "QUIT")
+	if err := ts.stop(); err != nil {
+		t.Fatal(err)
+	}
 	if !ts.log.has(`level=WARN`, `msg="write refused"`, `command=STOR`, `path=/sub/f`, `user=user`, `client=127`) {
 		t.Errorf("the refused write is missing:\n%s", ts.log.String())
 	}
@@ -77,6 +80,10 @@ func TestLogOfRefusals(t *testing.T) {
 	c = dial(t, ts.addr())
 	c.expect(220)
 	c.do(530, "USER user")
+	c.do(221, "QUIT")
+	if err := ts.stop(); err != nil {
+		t.Fatal(err)
+	}
 	if !ts.log.has(`level=WARN`, `msg="login in clear text refused"`, `name=user`, `client=127`) {
 		t.Errorf("the refused login is missing:\n%s", ts.log.String())
 	}

@@ -2,14 +2,20 @@ package embeddedftpd
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A limited transfer takes at least the time that its rate asks for.
@@ -171,5 +177,55 @@ func TestHandedListeners(t *testing.T) {
 	}
 	if err := lost.Close(); err == nil {
 		t.Error("after a failure a listener stays bound")
+	}
+}
+
+// A socket unit binds its ports before the network has their addresses.
+func TestListenerOfAnAbsentAddress(t *testing.T) {
+	absent := netip.MustParseAddr("203.0.113.99")
+	listen := func() *net.TCPListener {
+		lc := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+			var failed error
+			err := raw.Control(func(fd uintptr) { failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_FREEBIND, 1) })
+			return errors.Join(err, failed)
+		}}
+		l, err := lc.Listen(t.Context(), "tcp4", absent.String()+":0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l.(*net.TCPListener)
+	}
+	control, data := listen(), listen()
+	at := control.Addr().(*net.TCPAddr).AddrPort()
+	port := data.Addr().(*net.TCPAddr).AddrPort().Port()
+	ts := start(t, func(c *Config) {
+		c.Listen, c.PassiveFirst, c.PassiveLast = []netip.AddrPort{at}, port, port
+		c.Listeners = []*net.TCPListener{control, data}
+	})
+	if got := ts.Addrs(); len(got) != 1 || got[0] != at {
+		t.Errorf("control ports %v, want %v", got, at)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for !ts.Ready() && ctx.Err() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	if err := ts.Check(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// Certificate and key are named where they do not fit.
+func TestKeyOfAnotherCertificate(t *testing.T) {
+	dir := t.TempDir()
+	a, b := filepath.Join(dir, "a.pem"), filepath.Join(dir, "b.key")
+	writeCertificate(t, a, filepath.Join(dir, "a.key"))
+	writeCertificate(t, filepath.Join(dir, "b.pem"), b)
+	_, err := New(t.Context(), Config{
+		Listen:       []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")},
+		PassiveFirst: 29000, PassiveLast: 29000, TLS: &TLS{Certificate: a, Key: b},
+	})
+	if err == nil || !strings.Contains(err.Error(), a) || !strings.Contains(err.Error(), b) || !strings.Contains(err.Error(), "does not match") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -64,6 +64,10 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		cfg.release()
 		return nil, err
 	}
+	if need, limit := cfg.descriptors(), descriptorLimit(); limit < need {
+		cfg.Log.Warn("the limit of open files is too low for all sessions: raise it with LimitNOFILE= or ulimit -n",
+			"limit", limit, "needed", need, "sessions", cfg.MaxSessions)
+	}
 	s := &Server{
 		cfg:       cfg,
 		log:       cfg.Log,
@@ -427,6 +431,7 @@ func addrOf(a net.Addr) (netip.Addr, bool) {
 	if !ok {
 		return netip.Addr{}, false
 	}
-	addr := tcp.AddrPort().Addr().Unmap()
+	// Prefixes contain no address with a zone, which a link-local client has.
+	addr := tcp.AddrPort().Addr().Unmap().WithZone("")
 	return addr, addr.IsValid()
 }

@@ -173,6 +173,9 @@ func checkUserName(name string) error {
 
 // Line returns a users file's line for the user, the opposite of ReadUsers.
 func (u User) Line(hash string) (string, error) {
+	if strings.Contains(u.Root, ":") {
+		return "", fmt.Errorf("user %q: root %q has a colon, which separates the fields of a users file", u.Name, u.Root)
+	}
 	line := u.Name + ":" + hash + ":" + u.Root
 	var options []string
 	if u.ReadOnly {

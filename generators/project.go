@@ -22,6 +22,9 @@ type Project struct {
 	Plan  *plan.Plan
 	Lock  *plan.Lock  // as it is to be written beside the spec
 	Moves []plan.Move // against the lock that lay there
+	// Unkept are the sites whose range the lock did not have and the spec does
+	// not pin: this run has chosen it, and another spec may make it choose otherwise.
+	Unkept []string
 
 	targets []target
 }
@@ -70,6 +73,11 @@ func Load(fsys fs.FS, names []string, o Options) (*Project, hcl.Diagnostics) {
 		p.Lock, p.Moves = placement.Lock, placement.Moves
 		if o.Partial {
 			p.Lock.Adopt(lock)
+		}
+		for _, site := range p.Plan.Sites {
+			if !site.Pinned && !lock.Has(site.Name) {
+				p.Unkept = append(p.Unkept, site.Name)
+			}
 		}
 	}
 	return p, InOrder(diags)

@@ -46,6 +46,7 @@ func (s *systemd) served(p *plan.Plan, site *plan.Site) []File {
 	data := map[string]any{
 		"Header": header(p, "#"), "Site": site.Name, "Unit": unit,
 		"Program": s.Program, "Spec": s.Spec, "User": s.User,
+		"Lock":      plan.LockFile,
 		"TLS":       site.TLS.Mode != spec.TLSOff,
 		"Users":     "/etc/pasvctl/" + site.Name + ".users",
 		"Addresses": bracketed(site.Addresses), "Control": site.Port, "Data": ports,

@@ -19,6 +19,15 @@ func TestSystemdTakesTheUnitsOfASite(t *testing.T) {
 			t.Errorf("%s is missing:\n%s", at, socket)
 		}
 	}
+	if !strings.Contains(socket, "\nFreeBind=yes\n") {
+		t.Errorf("at boot, before the addresses are there, the sockets cannot be bound:\n%s", socket)
+	}
+	service := made["edge1/pasvctl-orders.service"]
+	for _, want := range []string{"--xferlog /var/log/pasvctl-orders/xferlog\n", "\nLogsDirectory=pasvctl-orders\n", plan.LockFile + " to /etc/pasvctl:"} {
+		if !strings.Contains(service, want) {
+			t.Errorf("%q is missing:\n%s", want, service)
+		}
+	}
 	units := func(change func(string) string) map[string]string {
 		all := map[string]string{}
 		for name, content := range made {

@@ -102,6 +102,9 @@ func (a *applier) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	for _, s := range host.Sites {
+		p.warnUnkept(a.err, s)
+	}
 	next, err := a.rules(p, host)
 	if err != nil {
 		return err

@@ -74,7 +74,8 @@ The password comes from PASVCTL_PASSWORD or --password-file.`,
 	f.BoolVar(&cfg.Extended, "epsv", false, "ask with EPSV instead of PASV")
 	f.StringVar(&l.op, "op", string(ftpload.Retrieve), "use data connections for `OPERATION`: retr, stor or list")
 	f.StringVar(&cfg.Path, "path", "", "fetch, store or list `PATH`; %d stands for the session's number")
-	f.Int64Var(&cfg.Size, "size", 1024, "store files of `N` bytes")
+	cfg.Size = 1024
+	f.Var((*byteCount)(&cfg.Size), "size", "store files of `BYTES`")
 	f.Float64Var(&cfg.Rate, "rate", 0, "ask `N` times a second in a Poisson stream; 0: each session asks again when it is done")
 	f.StringVar(&l.delay, "connect-delay", "0s", "connect `TIME` after the reply; exponential:TIME draws it")
 	f.Float64Var(&cfg.Abandoned, "abandoned", 0, "never connect for this `SHARE` of the replies")

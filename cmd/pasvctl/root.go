@@ -122,9 +122,7 @@ exit codes: 0 done; 1 failed; 2 a check found a difference; 64 wrong usage`,
 		SilenceUsage:  true,
 	}
 	root.SetVersionTemplate("pasvctl {{.Version}}\n")
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usage("see "+c.CommandPath()+" --help", "%w", err)
-	})
+	root.SetFlagErrorFunc(flagError)
 	root.SetIn(s.in)
 	root.SetErr(s.err)
 	root.CompletionOptions.DisableDefaultCmd = true

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -118,7 +120,7 @@ func (d *server) run(ctx context.Context, path string) error {
 	if err := d.servable(site, onLoopback(cfg.Listen)); err != nil {
 		return err
 	}
-	d.warnUnkept(p, site)
+	p.warnUnkept(d.err, site)
 	return d.serve(ctx, site, cfg)
 }
 
@@ -134,13 +136,16 @@ func (d *server) servable(s *plan.Site, trial bool) error {
 	return nil
 }
 
-// warnUnkept warns where the range that is served is not the one that the
-// firewall was generated for.
-func (d *server) warnUnkept(p *project, s *plan.Site) {
+// warnUnkept warns if a site's range may not be the one that firewalls and
+// other machines were given.
+func (p *project) warnUnkept(w io.Writer, s *plan.Site) {
 	for _, m := range p.Moves {
 		if m.Site == s.Name {
-			fmt.Fprintf(d.err, "warning: the range of site %q has changed from %s to %s since the last generate: %s\n", s.Name, m.From, m.To, m.Why)
+			fmt.Fprintf(w, "warning: the range of site %q has changed from %s to %s since the last generate: %s\n", s.Name, m.From, m.To, m.Why)
 		}
+	}
+	if slices.Contains(p.Unkept, s.Name) {
+		fmt.Fprintf(w, "warning: %s beside the spec has no range for site %q, so %s was chosen just now; copy the lock that generate wrote to this machine with the spec\n", plan.LockFile, s.Name, s.DataPorts)
 	}
 }
 
@@ -182,6 +187,8 @@ func bindFailure(s *plan.Site, cfg embeddedftpd.Config, err error) error {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return failure(fmt.Errorf("the control port of site %q is taken by %s", s.Name, controlOwner(cfg.Listen)),
 			"end that program, or choose another port with --listen")
+	case errors.Is(err, syscall.EMFILE):
+		return failure(err, "the range has more ports than this process may open files: raise the limit with LimitNOFILE= or ulimit -n")
 	case errors.Is(err, syscall.EACCES):
 		return failure(err, "ports below 1024 are root's: serve as root, or choose another port with --listen")
 	case errors.Is(err, syscall.EADDRNOTAVAIL):

@@ -11,7 +11,7 @@ import (
 // serveLimits are the bounds of the daemon that an operator may want to set;
 // 0 is the daemon's own default.
 type serveLimits struct {
-	rate, totalRate            int64
+	rate, totalRate            byteCount
 	loginAttempts              int
 	login, idle, stall, ending time.Duration
 	active                     bool
@@ -19,8 +19,8 @@ type serveLimits struct {
 
 func (l *serveLimits) register(c *cobra.Command) {
 	f := c.Flags()
-	f.Int64Var(&l.rate, "rate", 0, "let each transfer carry at most `BYTES` a second")
-	f.Int64Var(&l.totalRate, "total-rate", 0, "let all transfers together carry at most `BYTES` a second")
+	f.Var(&l.rate, "rate", "let each transfer carry at most `BYTES` a second")
+	f.Var(&l.totalRate, "total-rate", "let all transfers together carry at most `BYTES` a second")
 	f.IntVar(&l.loginAttempts, "login-attempts", 0, "close a session after `N` wrong passwords (default 3)")
 	f.DurationVar(&l.login, "login-timeout", 0, "close a session without a login after `TIME` (default 1m)")
 	f.DurationVar(&l.idle, "idle-timeout", 0, "close a session without a command after `TIME` (default 5m)")
@@ -31,7 +31,7 @@ func (l *serveLimits) register(c *cobra.Command) {
 
 func (l *serveLimits) check() error {
 	for name, negative := range map[string]bool{
-		"rate": l.rate < 0, "total-rate": l.totalRate < 0, "login-attempts": l.loginAttempts < 0, "login-timeout": l.login < 0,
+		"login-attempts": l.loginAttempts < 0, "login-timeout": l.login < 0,
 		"idle-timeout": l.idle < 0, "stall-timeout": l.stall < 0, "stop-timeout": l.ending < 0,
 	} {
 		if negative {
@@ -42,7 +42,7 @@ func (l *serveLimits) check() error {
 }
 
 func (l *serveLimits) apply(cfg *embeddedftpd.Config) {
-	cfg.Rate, cfg.TotalRate, cfg.ActiveMode = l.rate, l.totalRate, l.active
+	cfg.Rate, cfg.TotalRate, cfg.ActiveMode = int64(l.rate), int64(l.totalRate), l.active
 	cfg.MaxLoginAttempts, cfg.LoginTimeout = l.loginAttempts, l.login
 	cfg.IdleTimeout, cfg.StallTimeout, cfg.StopTimeout = l.idle, l.stall, l.ending
 }

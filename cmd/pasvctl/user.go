@@ -103,7 +103,7 @@ func printable(path string) string {
 type userAdder struct {
 	streams
 	readOnly, replace bool
-	rate              int64
+	rate              byteCount
 }
 
 func newUserAdd(s streams) *cobra.Command {
@@ -119,7 +119,7 @@ stdin; the file holds its argon2id hash.`,
 		RunE:    func(_ *cobra.Command, args []string) error { return u.run(args[0], args[1], args[2]) },
 	}
 	c.Flags().BoolVar(&u.readOnly, "read-only", false, "let the user read only")
-	c.Flags().Int64Var(&u.rate, "rate", 0, "let each of the user's transfers carry at most `BYTES` a second")
+	c.Flags().Var(&u.rate, "rate", "let each of the user's transfers carry at most `BYTES` a second")
 	c.Flags().BoolVar(&u.replace, "replace", false, "replace the user's line where there is one")
 	return c
 }
@@ -128,12 +128,12 @@ func (u *userAdder) run(file, name, folder string) error {
 	if strings.ContainsAny(name, ":/") { // they would end the field, or the name
 		return usage("choose a name without ':' and '/'", "%q is no name of a user", name)
 	}
-	if u.rate < 0 {
-		return usage("write a whole number of bytes a second", "--rate %d is negative", u.rate)
-	}
 	root, err := filepath.Abs(folder)
 	if err != nil {
 		return err
+	}
+	if strings.Contains(root, ":") {
+		return failure(fmt.Errorf("%s has a colon, which separates the fields of a users file", root), "name the folder by a link without a colon")
 	}
 	if info, err := os.Stat(root); err != nil {
 		return failure(err, "make the folder first")
@@ -151,7 +151,7 @@ func (u *userAdder) run(file, name, folder string) error {
 	if err != nil {
 		return failure(err, "")
 	}
-	line, err := embeddedftpd.User{Name: name, Root: root, ReadOnly: u.readOnly, Rate: u.rate}.Line(hash)
+	line, err := embeddedftpd.User{Name: name, Root: root, ReadOnly: u.readOnly, Rate: int64(u.rate)}.Line(hash)
 	if err != nil {
 		return failure(err, "")
 	}

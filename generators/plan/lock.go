@@ -72,6 +72,9 @@ func (l *Lock) find(name string) *LockedSite {
 	return &l.Sites[i]
 }
 
+// Has reports whether the lock, which may be nil, has an entry of a site.
+func (l *Lock) Has(site string) bool { return l.find(site) != nil }
+
 // Adopt adds the entries that another lock, which may be nil, has of sites
 // unknown to this one.
 func (l *Lock) Adopt(other *Lock) {
