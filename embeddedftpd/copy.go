@@ -202,7 +202,10 @@ func (d dataConn) Read(p []byte) (int, error) {
 	}
 	n, err := d.conn.Read(p[:min(int64(len(p)), d.t.chunk())])
 	d.t.bytes.Add(int64(n))
-	if err == io.EOF {
+	switch {
+	case err == io.EOF && !d.t.truncated && passive.Truncated(d.conn):
+		return n, errTruncated
+	case err == io.EOF:
 		return n, io.EOF
 	}
 	return n, d.t.judge(0, err)

@@ -11,6 +11,8 @@ type verb struct {
 	writes bool
 	// beside: is carried out while a transfer runs.
 	beside bool
+	// transfers: REST's offset is for it and no later one, whatever becomes of it.
+	transfers bool
 	// usage is what HELP and a 501 reply say.
 	usage string
 }
@@ -59,14 +61,14 @@ func init() {
 		"PORT": {run: (*session).port, needs: true, usage: "PORT <sp> address"},
 		"EPRT": {run: (*session).eprt, needs: true, usage: "EPRT <sp> address"},
 		"REST": {run: (*session).rest, needs: true, usage: "REST <sp> offset"},
-		"RETR": {run: (*session).retr, needs: true, usage: "RETR <sp> path"},
-		"STOR": {run: (*session).stor, needs: true, writes: true, usage: "STOR <sp> path"},
-		"APPE": {run: (*session).appe, needs: true, writes: true, usage: "APPE <sp> path"},
-		"STOU": {run: (*session).stou, writes: true, usage: "STOU"},
+		"RETR": {run: (*session).retr, transfers: true, needs: true, usage: "RETR <sp> path"},
+		"STOR": {run: (*session).stor, transfers: true, needs: true, writes: true, usage: "STOR <sp> path"},
+		"APPE": {run: (*session).appe, transfers: true, needs: true, writes: true, usage: "APPE <sp> path"},
+		"STOU": {run: (*session).stou, transfers: true, writes: true, usage: "STOU"},
 		"ALLO": {run: (*session).allo, usage: "ALLO <sp> bytes"},
-		"LIST": {run: (*session).list, usage: "LIST [<sp> path]"},
-		"NLST": {run: (*session).nlst, usage: "NLST [<sp> path]"},
-		"MLSD": {run: (*session).mlsd, usage: "MLSD [<sp> path]"},
+		"LIST": {run: (*session).list, transfers: true, usage: "LIST [<sp> path]"},
+		"NLST": {run: (*session).nlst, transfers: true, usage: "NLST [<sp> path]"},
+		"MLSD": {run: (*session).mlsd, transfers: true, usage: "MLSD [<sp> path]"},
 		"MLST": {run: (*session).mlst, usage: "MLST [<sp> path]"},
 		"ABOR": {run: (*session).abor, beside: true, usage: "ABOR"},
 	}
@@ -90,6 +92,9 @@ func (s *session) dispatch(cmd command) {
 	}
 	v, known := verbs[cmd.verb]
 	s.verb = cmd.verb
+	if v.transfers {
+		defer func() { s.files.offset = 0 }()
+	}
 	switch {
 	case !known:
 		s.reply(500, "Unknown command.")

@@ -37,6 +37,14 @@ func quoted(virtual string) string {
 // reason and never the path on the server's disk.
 func fileReply(err error) (code int, text string) {
 	switch {
+	case errors.Is(err, errAborted):
+		return 426, "Transfer aborted."
+	case errors.Is(err, errBusy):
+		return 450, "Another upload of this file is running; try again."
+	case errors.Is(err, errOffset):
+		return 554, "REST is beyond the end of the file."
+	case errors.Is(err, errOffsetASCII):
+		return 554, "REST is not available in TYPE A; use TYPE I."
 	case errors.Is(err, fs.ErrNotExist):
 		return 550, "No such file or directory."
 	// Before ErrExist, which it also is.

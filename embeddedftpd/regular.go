@@ -11,6 +11,7 @@ type regularFile interface {
 	io.ReadWriteSeeker
 	io.Closer
 	Truncate(size int64) error
+	Fd() uintptr
 }
 
 // bareFile is a regular file as a mere descriptor, which is all that a small
@@ -44,6 +45,8 @@ func again(call string, do func() (int, error)) (int, error) {
 		return max(n, 0), os.NewSyscallError(call, err)
 	}
 }
+
+func (f *bareFile) Fd() uintptr { return uintptr(f.fd) }
 
 func (f *bareFile) Read(p []byte) (int, error) {
 	n, err := again("read", func() (int, error) { return syscall.Read(f.fd, p) })

@@ -56,7 +56,7 @@ func (s *session) atOnce() *passive.Socket {
 // complete ends a small transfer. What the client need not wait for comes
 // behind the reply: it is on its way while the client wakes up.
 func (s *session) complete(t *transfer, f regularFile, socket *passive.Socket, err error) {
-	s.data.next, s.files.offset = nil, 0
+	s.data.next = nil
 	if t.sends && err == nil {
 		defer f.Close()
 	} else if closing := f.Close(); err == nil && closing != nil {

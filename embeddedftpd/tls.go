@@ -25,6 +25,11 @@ type TLS struct {
 	// passive port of its own among its address's, as in clear text, and whoever
 	// of that address connects first is taken for the client.
 	ReusePreferred bool
+	// AcceptTruncated takes an upload whose data connection ends without TLS's
+	// close_notify (RFC 5246 section 7.2.1), which old .NET clients never send, for a
+	// whole one. Without it such an upload is answered 426: whoever is on the way can
+	// end a TCP connection early.
+	AcceptTruncated bool
 }
 
 // tlsState is what protects a session.

@@ -2,15 +2,12 @@ package embeddedftpd
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
-	"path"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -21,10 +18,11 @@ import (
 
 // transfer is a running data transfer of a session.
 type transfer struct {
-	verb, path string // path is virtual
-	opening    string // the 150 reply's text
-	opened     bool   // it has been said, and the file is ready
-	sends      bool   // data goes to the client
+	verb, path string       // path is virtual
+	opening    string       // the 150 reply's text
+	opened     bool         // it has been said, and the file is ready
+	turn       func() error // waits until an upload may begin, and opens file; nil: it is open
+	sends      bool         // data goes to the client
 	started    time.Time
 	listing    bool
 	file       *os.File
@@ -32,6 +30,7 @@ type transfer struct {
 	stall      time.Duration
 	rate       int64     // bytes a second; 0: as fast as it goes
 	total      *bucket   // of all transfers; nil: as fast as it goes
+	truncated  bool      // take an upload under TLS that ends without close_notify
 	paid       int64     // bytes that total knows of
 	moving     time.Time // when the data connection came
 	bytes      atomic.Int64
@@ -47,9 +46,11 @@ type transfer struct {
 }
 
 var (
-	errAborted = errors.New("aborted")
-	errStalled = errors.New("no data for too long")
-	errOffset  = errors.New("offset beyond the end of the file")
+	errAborted     = errors.New("aborted")
+	errStalled     = errors.New("no data for too long")
+	errTruncated   = errors.New(`the upload ended without TLS's close_notify, and truncated_uploads is "refuse"`)
+	errOffset      = errors.New("offset beyond the end of the file")
+	errOffsetASCII = errors.New("offset in TYPE A")
 )
 
 // localError is a failure on this side: of a file, not of the connection.
@@ -89,8 +90,8 @@ func (t *transfer) interruptible(by func()) (done func()) {
 func (s *session) startTransfer(t *transfer, body func(net.Conn) error) {
 	t.source = s.data.next
 	s.data.next = nil
-	s.files.offset = 0
 	t.stall, t.rate, t.total = s.srv.cfg.StallTimeout, s.rate(), s.srv.total
+	t.truncated = s.srv.cfg.TLS == nil || s.srv.cfg.TLS.AcceptTruncated
 	if t.opening == "" {
 		t.opening = "Opening data connection for " + t.verb + "."
 	}
@@ -116,6 +117,14 @@ func (s *session) runTransfer(t *transfer, body func(net.Conn) error) {
 	defer s.survive("transfer")
 	defer t.cancel()
 	defer t.source.Release()
+	if t.turn != nil {
+		if err := t.turn(); err != nil {
+			code, text := fileReply(err)
+			s.log.Warn("refused", "command", t.verb, "path", t.path, "error", err)
+			s.reply(code, text)
+			return
+		}
+	}
 	if t.file != nil {
 		defer t.file.Close()
 	}
@@ -225,6 +234,8 @@ func (s *session) report(t *transfer, err error) {
 		}
 	case errors.Is(err, errStalled):
 		s.reply(426, "Data connection stalled: closed.")
+	case errors.Is(err, errTruncated):
+		s.reply(426, `The upload ended without TLS's close_notify and may be truncated (truncated_uploads is "refuse" here).`)
 	default:
 		s.reply(426, "Data connection lost.")
 	}
@@ -238,7 +249,7 @@ func (s *session) retr(arg string) {
 	at := s.path(arg)
 	f, size, err := s.openRegular(at, os.O_RDONLY)
 	if err == nil {
-		err = seek(f, s.files.offset, size)
+		err = s.startAt(f, s.files.offset, size)
 	}
 	if err != nil {
 		s.refuseTransfer(f, err)
@@ -263,85 +274,17 @@ func (s *session) retr(arg string) {
 	})
 }
 
-func (s *session) stor(arg string) { s.receive("STOR", s.path(arg), 0, s.files.offset) }
-
-func (s *session) appe(arg string) { s.receive("APPE", s.path(arg), 0, atEnd) }
-
-// stou stores under a name that nobody has yet. RFC 1123 section 4.1.2.9 says
-// how the client learns it.
-func (s *session) stou(string) {
-	s.receive("STOU", s.path("ftp-"+strings.ToLower(rand.Text())), os.O_EXCL, 0)
-}
-
-// atEnd as an offset is the end of the file.
-const atEnd = -1
-
-// receive stores what the client sends. A file is written in place: what an
-// interrupted upload leaves is what REST goes on from.
-func (s *session) receive(verb, at string, flags int, offset int64) {
-	if !s.connected() {
-		return
-	}
-	f, size, err := s.openRegular(at, os.O_WRONLY|os.O_CREATE|flags)
-	switch {
-	case err != nil:
-	case offset == atEnd:
-		err = seek(f, size, size)
-	default:
-		err = seek(f, offset, size)
-	}
-	if err != nil {
-		s.refuseTransfer(f, err)
-		return
-	}
-	t := &transfer{verb: verb, path: at, opening: "Opening data connection for " + verb + "."}
-	if verb == "STOU" {
-		t.opening = "FILE: " + path.Base(at)
-	}
-	begin := func(f regularFile) error {
-		if offset == 0 && size > 0 {
-			// Only now: a client that never connects empties no file.
-			if err := f.Truncate(0); err != nil {
-				return localError{err}
-			}
-		}
-		return nil
-	}
-	if s.receiveAtOnce(t, f, begin) {
-		return
-	}
-	t.file = polled(f)
-	ascii := s.data.ascii
-	s.startTransfer(t, func(conn net.Conn) error {
-		if !t.opened {
-			if err := begin(t.file); err != nil {
-				return err
-			}
-		}
-		if ascii {
-			return t.receiveASCII(conn, t.file)
-		}
-		return t.receive(conn, t.file)
-	})
-}
-
-// refuseTransfer replies to a transfer command whose file is not to be had.
-// The reservation stays for the next one.
+// refuseTransfer replies to a transfer command whose file cannot be opened. The
+// reservation stays for the next one.
 func (s *session) refuseTransfer(f regularFile, err error) {
 	if f != nil {
 		f.Close()
-	}
-	s.files.offset = 0
-	if errors.Is(err, errOffset) {
-		s.reply(554, "REST is beyond the end of the file.")
-		return
 	}
 	s.fail(err)
 }
 
 // openRegular opens a file and makes sure that it is one. O_NONBLOCK keeps a
-// FIFO that somebody put there from holding the session for ever; O_APPEND is
-// never used, because it turns splice off.
+// FIFO that somebody put there from holding the session for ever.
 func (s *session) openRegular(at string, flags int) (_ regularFile, size int64, err error) {
 	const perm = 0o666
 	flags |= syscall.O_NONBLOCK | syscall.O_NOCTTY
@@ -366,11 +309,14 @@ func (s *session) openRegular(at string, flags int) (_ regularFile, size int64, 
 	return nil, 0, err
 }
 
-func seek(f regularFile, offset, size int64) error {
-	if offset == 0 {
+// startAt moves to REST's offset in a file that is size bytes long.
+func (s *session) startAt(f regularFile, offset, size int64) error {
+	switch {
+	case offset == 0:
 		return nil
-	}
-	if offset > size {
+	case s.data.ascii:
+		return errOffsetASCII
+	case offset > size:
 		return errOffset
 	}
 	_, err := f.Seek(offset, io.SeekStart)

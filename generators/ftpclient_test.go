@@ -148,6 +148,37 @@ func (s *ftpSession) retrieve(name string, from string, to netip.AddrPort, resum
 	return string(content), err
 }
 
+// storeTruncated stores content over a data connection under TLS that ends
+// without close_notify, and returns the code of the reply that follows 150.
+func (s *ftpSession) storeTruncated(name, content, from string) (int, error) {
+	to, err := s.passive(true)
+	if err != nil {
+		return 0, err
+	}
+	raw, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: ftpPatience}).Dial("tcp", to.String())
+	if err != nil {
+		return 0, err
+	}
+	defer raw.Close()
+	if err := raw.SetDeadline(time.Now().Add(ftpPatience)); err != nil {
+		return 0, err
+	}
+	if err := s.text.PrintfLine("STOR %s", name); err != nil {
+		return 0, err
+	}
+	if _, _, err := s.text.ReadResponse(150); err != nil {
+		return 0, err
+	}
+	if _, err := tls.Client(raw, s.config).Write([]byte(content)); err != nil {
+		return 0, err
+	}
+	if err := raw.(*net.TCPConn).CloseWrite(); err != nil {
+		return 0, err
+	}
+	code, _, err := s.text.ReadResponse(0)
+	return code, err
+}
+
 func (s *ftpSession) close() { s.raw.Close() }
 
 func mustSession(t *testing.T, from, to string) *ftpSession {

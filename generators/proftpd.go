@@ -21,7 +21,7 @@ func (*proftpd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	var files []File
 	var diags hcl.Diagnostics
 	for _, s := range serverSites(p, "proftpd") {
-		more := s.holds("proftpd", "ProFTPD")
+		more := append(s.holds("proftpd", "ProFTPD"), s.takesTruncated("ProFTPD")...)
 		if s.Data.Count() < 2 {
 			more = append(more, &hcl.Diagnostic{
 				Severity: hcl.DiagError,

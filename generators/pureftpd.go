@@ -29,7 +29,7 @@ func (*pureftpd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	var files []File
 	var diags hcl.Diagnostics
 	for _, s := range serverSites(p, "pureftpd") {
-		more := append(s.bindOne("Pure-FTPd"), s.pureLimits()...)
+		more := append(append(s.bindOne("Pure-FTPd"), s.pureLimits()...), s.takesTruncated("Pure-FTPd")...)
 		diags = append(diags, more...)
 		if more.HasErrors() {
 			continue

@@ -145,3 +145,19 @@ func (s serverSite) holds(format, title string) hcl.Diagnostics {
 	}
 	return diags
 }
+
+// takesTruncated reports that a server has no way to refuse an upload under TLS
+// that ends without close_notify: ProFTPD 1.3.8 and Pure-FTPd 1.0.50 answer 226
+// (measured).
+func (s serverSite) takesTruncated(title string) hcl.Diagnostics {
+	if s.Site.TruncatedUploads != spec.RefuseTruncated {
+		return nil
+	}
+	return hcl.Diagnostics{{
+		Severity: hcl.DiagError,
+		Summary:  title + " takes truncated uploads",
+		Detail: fmt.Sprintf("Site %q: truncated_uploads is \"refuse\", but %s takes an upload under TLS that ends without close_notify for a whole one, and has no setting for that. "+
+			"Set truncated_uploads = \"accept\", or run vsftpd or the bundled daemon there.", s.Site.Name, title),
+		Subject: s.Site.Ranges.Of("truncated_uploads"),
+	}}
+}

@@ -39,6 +39,9 @@ func TestServerDiagnostics(t *testing.T) {
 		{"implicit TLS", "pureftpd", twelve, func(s *plan.Site) {
 			s.TLS = spec.TLS{Mode: spec.TLSImplicit, Certificate: pureCertificate, Key: pureCertificate}
 		}, []string{"error: Pure-FTPd has no implicit TLS at tls.mode"}},
+		{"truncated uploads", "proftpd", twelve, func(s *plan.Site) { s.TruncatedUploads = spec.RefuseTruncated }, []string{"error: ProFTPD takes truncated uploads at truncated_uploads"}},
+		{"truncated uploads", "pureftpd", twelve, func(s *plan.Site) { s.TruncatedUploads = spec.RefuseTruncated }, []string{"error: Pure-FTPd takes truncated uploads at truncated_uploads"}},
+		{"truncated uploads accepted", "pureftpd", twelve, func(s *plan.Site) { s.TruncatedUploads = spec.AcceptTruncated }, nil},
 		{"session reuse asked for", "pureftpd", twelve, func(s *plan.Site) {
 			s.TLS = spec.TLS{Mode: spec.TLSExplicit, ReuseRequired: true, Certificate: pureCertificate, Key: pureCertificate}
 			s.Ranges["tls.session_reuse"] = attrRanges("tls.session_reuse")["tls.session_reuse"]

@@ -242,6 +242,44 @@ func TestServersSpeakTLS(t *testing.T) {
 	}
 }
 
+// An upload under TLS that ends without close_notify: what each server makes of
+// it is what explain and the diagnostics say.
+func TestServersTakeTruncatedUploads(t *testing.T) {
+	for written, code := range map[spec.Truncated]map[string]int{
+		"":                   {"vsftpd": 226, "proftpd": 226, "pureftpd": 226},
+		spec.RefuseTruncated: {"vsftpd": 426},
+	} {
+		t.Run("written "+string(written), func(t *testing.T) {
+			someServers(t, slices.Collect(maps.Keys(code)), func(t *testing.T, server realServer) {
+				server.serve(t, realSite(server.name, func(s *plan.Site) {
+					s.TLS = spec.TLS{Mode: spec.TLSExplicit, Required: true, ReuseRequired: true, Certificate: certificate, Key: certificate}
+					s.TruncatedUploads = written
+				}))
+				address := net.JoinHostPort(serverAddresses[0], "2121")
+				await(t, address)
+				for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+					config := clientTLS(trustedRoots(t))
+					config.MinVersion, config.MaxVersion = version, version
+					session, err := dialFTP(clientAddresses[0], address, nil)
+					if err == nil {
+						t.Cleanup(session.close)
+						err = session.authTLS(config)
+					}
+					if err == nil {
+						err = session.login()
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+					if got, err := session.storeTruncated("up", "half of it", clientAddresses[0]); err != nil || got != code[server.name] {
+						t.Errorf("%s: %d, %v, want %d", tls.VersionName(version), got, err, code[server.name])
+					}
+				}
+			})
+		})
+	}
+}
+
 func speakTLS(t *testing.T, server realServer, want spec.TLS) {
 	address := net.JoinHostPort(serverAddresses[0], "2121")
 	await(t, address)

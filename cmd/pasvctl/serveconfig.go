@@ -32,7 +32,7 @@ func (d *server) config(s *plan.Site, listen []netip.AddrPort) (embeddedftpd.Con
 			cfg.Listen = append(cfg.Listen, netip.AddrPortFrom(a, s.Port))
 		}
 	}
-	cfg.TLS = protection(s.TLS)
+	cfg.TLS = protection(s.Site)
 	if onLoopback(cfg.Listen) {
 		// A trial on this machine: its clients are here, the announced address
 		// is somewhere else, and so may the certificate be.
@@ -69,13 +69,14 @@ func (d *server) open(cfg *embeddedftpd.Config) (err error) {
 }
 
 // protection is a site's TLS in the daemon's terms, nil for clear text.
-func protection(t spec.TLS) *embeddedftpd.TLS {
+func protection(s *spec.Site) *embeddedftpd.TLS {
+	t := s.TLS
 	if t.Mode == spec.TLSOff {
 		return nil
 	}
 	return &embeddedftpd.TLS{
 		Certificate: t.Certificate, Key: t.Key, Implicit: t.Mode == spec.TLSImplicit,
-		Required: t.Required, ReusePreferred: !t.ReuseRequired,
+		Required: t.Required, ReusePreferred: !t.ReuseRequired, AcceptTruncated: !s.RefusesTruncated(),
 	}
 }
 

@@ -1,6 +1,10 @@
 package passive
 
-import "net"
+import (
+	"crypto/tls"
+	"io"
+	"net"
+)
 
 // ticketHold keeps back the session ticket that ends a TLS 1.3 server's
 // handshake until the server writes next.
@@ -15,6 +19,26 @@ type ticketHold struct {
 	net.Conn
 	armed bool // the next write ends with a ticket
 	kept  []byte
+	ended bool // TCP has ended, which tls.Conn never looks for after a close_notify
+}
+
+// Truncated reports whether a data connection under TLS, whose Read has
+// returned io.EOF, ended without the client's close_notify (RFC 8446 section 6.1).
+// tls.Conn returns the same io.EOF for both where TCP ends between two records,
+// and an error elsewhere.
+func Truncated(c net.Conn) bool {
+	t, ok := c.(*tls.Conn)
+	if !ok {
+		return false
+	}
+	h, ok := t.NetConn().(*ticketHold)
+	return ok && h.ended
+}
+
+func (h *ticketHold) Read(b []byte) (int, error) {
+	n, err := h.Conn.Read(b)
+	h.ended = h.ended || err == io.EOF
+	return n, err
 }
 
 func (h *ticketHold) Write(b []byte) (int, error) {

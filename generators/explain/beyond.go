@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/pasvctl/pasvctl/generators/sizing"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // remarks are what the owner of the site should know besides.
@@ -178,7 +179,7 @@ func (t *teller) rules() []string {
 func (t *teller) theft() []string {
 	odds := t.odds
 	if odds.Why == "" {
-		return nil
+		return t.truncated()
 	}
 	when := ""
 	if t.w.Traffic == nil || t.s.Objective.WorstCase {
@@ -189,5 +190,27 @@ func (t *teller) theft() []string {
 	if t.s.Gate {
 		text += " The firewall's gate lets nobody try who has no control connection here."
 	}
-	return []string{text}
+	return append([]string{text}, t.truncated()...)
+}
+
+// truncated says what the server makes of an upload under TLS that somebody on
+// the way has cut short; nothing where that is not known.
+func (t *teller) truncated() []string {
+	s := t.s
+	if s.TLS.Mode == spec.TLSOff {
+		return nil
+	}
+	what := s.Profile.Title + " takes such an upload for a whole one (measured), and has no setting for that."
+	switch refuses := s.TruncatedUploads == spec.RefuseTruncated; {
+	case s.Server == "embedded" && s.RefusesTruncated(), s.Server == "vsftpd" && refuses:
+		what = s.Profile.Title + " refuses such an upload with 426. Old .NET clients never send close_notify; truncated_uploads = \"accept\" takes their uploads."
+	case s.Server == "embedded", s.Server == "vsftpd":
+		what = s.Profile.Title + " takes such an upload for a whole one, as old .NET clients need; truncated_uploads = \"refuse\" has it answer 426."
+		if s.Server == "vsftpd" {
+			what += " Its config says strict_ssl_read_eof=NO, since the packages' defaults differ."
+		}
+	case s.Server != "proftpd" && s.Server != "pureftpd":
+		return nil
+	}
+	return []string{"Under TLS whoever is on the way can end an upload early, and only the client's close_notify shows that it is whole. " + what}
 }

@@ -204,3 +204,34 @@ func TestJSONIsTheSameDerivation(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 }
+
+// What a server makes of an upload that ends without close_notify is said where
+// it is known, and what changes it.
+func TestTruncatedUploads(t *testing.T) {
+	secure := func(server string, required bool, truncated spec.Truncated) *spec.Site {
+		return site(server, func(s *spec.Site) {
+			s.TLS = spec.TLS{Mode: spec.TLSExplicit, Required: required, ReuseRequired: true}
+			s.TruncatedUploads = truncated
+		})
+	}
+	for name, c := range map[string]struct {
+		site *spec.Site
+		want string
+	}{
+		"embedded, required":         {secure("embedded", true, ""), "refuses such an upload with 426"},
+		"embedded, offered":          {secure("embedded", false, ""), "takes such an upload for a whole one"},
+		"embedded, offered, refuse":  {secure("embedded", false, spec.RefuseTruncated), "refuses such an upload with 426"},
+		"embedded, required, accept": {secure("embedded", true, spec.AcceptTruncated), "takes such an upload for a whole one"},
+		"vsftpd":                     {secure("vsftpd", true, ""), "strict_ssl_read_eof=NO"},
+		"vsftpd, refuse":             {secure("vsftpd", true, spec.RefuseTruncated), "refuses such an upload with 426"},
+		"proftpd":                    {secure("proftpd", true, ""), "has no setting"},
+		"pureftpd":                   {secure("pureftpd", true, ""), "has no setting"},
+		"sftpgo":                     {secure("sftpgo", true, ""), ""},
+		"clear text":                 {site("vsftpd", nil), ""},
+	} {
+		text, _ := json.Marshal(explained(t, c.site).Sections)
+		if c.want == "" && strings.Contains(string(text), "close_notify") || !strings.Contains(string(text), c.want) {
+			t.Errorf("%s: want %q in\n%s", name, c.want, text)
+		}
+	}
+}

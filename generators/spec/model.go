@@ -122,6 +122,17 @@ type TLS struct {
 	Key           string
 }
 
+// Truncated says what becomes of an upload under TLS whose data connection ends
+// without close_notify (RFC 8446 section 6.1), which whoever is on the way can
+// bring about; "": what the server does.
+type Truncated string
+
+// What truncated_uploads can be.
+const (
+	RefuseTruncated Truncated = "refuse"
+	AcceptTruncated Truncated = "accept"
+)
+
 // Site is one FTP service: a control port and a range of data ports on a host.
 type Site struct {
 	Name      string
@@ -137,13 +148,21 @@ type Site struct {
 	IPv6ClientPrefix int
 	// Gate: data ports accept new connections only from clients that have an
 	// established control connection.
-	Gate        bool
-	TLS         TLS
-	Concurrency Concurrency
-	Traffic     *Traffic // nil: nothing is known, the bound is the worst case
-	Objective   Objective
-	DataPorts   PortRange // a pin; zero: the plan chooses
-	Ranges      Ranges
+	Gate bool
+	TLS  TLS
+	// TruncatedUploads; see RefusesTruncated for the bundled daemon's own way.
+	TruncatedUploads Truncated
+	Concurrency      Concurrency
+	Traffic          *Traffic // nil: nothing is known, the bound is the worst case
+	Objective        Objective
+	DataPorts        PortRange // a pin; zero: the plan chooses
+	Ranges           Ranges
+}
+
+// RefusesTruncated reports whether the bundled daemon refuses truncated uploads:
+// where it is told to or, untold, where TLS is required.
+func (s *Site) RefusesTruncated() bool {
+	return s.TruncatedUploads == RefuseTruncated || s.TruncatedUploads == "" && s.TLS.Required
 }
 
 // Concurrency bounds the control connections of a site.

@@ -18,6 +18,7 @@ type rawSite struct {
 	IPv6ClientPrefix *hcl.Attribute  `hcl:"ipv6_client_prefix,optional"`
 	Gate             *hcl.Attribute  `hcl:"gate,optional"`
 	DataPorts        *hcl.Attribute  `hcl:"data_ports,optional"`
+	TruncatedUploads *hcl.Attribute  `hcl:"truncated_uploads,optional"`
 	TLS              *rawTLS         `hcl:"tls,block"`
 	Concurrency      *rawConcurrency `hcl:"concurrency,block"`
 	Traffic          *rawTraffic     `hcl:"traffic,block"`
@@ -42,6 +43,7 @@ func (l *loader) decodeSite(raw *rawBlock) {
 	s.IPv6ClientPrefix = b.integer("ipv6_client_prefix", r.IPv6ClientPrefix, 1, 128, 64)
 	s.Gate = b.boolean("gate", r.Gate, true)
 	s.TLS = decodeTLS(b, s, server, r.TLS)
+	s.TruncatedUploads = siteTruncated(b, s, r.TruncatedUploads)
 	checkScope(b, s)
 	s.Concurrency = decodeConcurrency(b, r.Concurrency)
 	s.Traffic = decodeTraffic(b, r.Traffic, s.Concurrency.SessionsPerAddress)

@@ -62,6 +62,21 @@ func checkImplicit(b *block, s *Site, server Server, t TLS) {
 	}
 }
 
+// siteTruncated reads what becomes of an upload under TLS whose data connection
+// ends without close_notify. Without TLS nothing tells such an end from another.
+func siteTruncated(b *block, s *Site, attr *hcl.Attribute) Truncated {
+	t := Truncated(b.choice("truncated_uploads", attr, "", string(RefuseTruncated), string(AcceptTruncated)))
+	switch {
+	case s.TLS.Mode != TLSOff:
+	case t == RefuseTruncated:
+		b.err("truncated_uploads", "Truncated uploads are not seen without TLS",
+			`truncated_uploads is "refuse", but the site has no TLS, and in clear text a connection that was cut looks like one that ended. Add a tls block, or remove truncated_uploads.`)
+	case t == AcceptTruncated:
+		b.warn("truncated_uploads", "truncated_uploads has no effect", "the site has no TLS, and in clear text a connection that was cut looks like one that ended. Remove truncated_uploads.")
+	}
+	return t
+}
+
 // validPath leaves out what some config syntax gives a meaning: quotes,
 // spaces, comment signs, variables.
 var validPath = regexp.MustCompile(`^[A-Za-z0-9/._@+,=:-]+$`)

@@ -1,0 +1,26 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+// A spec that says nothing of truncated uploads has them refused where TLS is
+// required, and what it says counts.
+func TestProtectionAgainstTruncatedUploads(t *testing.T) {
+	for _, c := range []struct {
+		required bool
+		written  spec.Truncated
+		accepts  bool
+	}{
+		{true, "", false}, {false, "", true},
+		{true, spec.AcceptTruncated, true}, {false, spec.AcceptTruncated, true},
+		{true, spec.RefuseTruncated, false}, {false, spec.RefuseTruncated, false},
+	} {
+		s := &spec.Site{TLS: spec.TLS{Mode: spec.TLSExplicit, Required: c.required}, TruncatedUploads: c.written}
+		if got := protection(s).AcceptTruncated; got != c.accepts {
+			t.Errorf("required %v, written %q: accepts %v", c.required, c.written, got)
+		}
+	}
+}
