@@ -55,7 +55,7 @@ func (a *aws) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 		if len(host.Sites) == 0 {
 			continue
 		}
-		group := newAWSGroup(p, host)
+		group := newAWSGroup(host)
 		more := a.quota(group)
 		if len(more) > 0 {
 			full = true
@@ -132,11 +132,6 @@ func (a *aws) terraform(p *plan.Plan, groups []awsGroup) ([]File, hcl.Diagnostic
 		}
 		data[family] = map[string]any{"Rules": rows, "Width": width}
 	}
-	width := 0
-	for _, group := range groups {
-		width = max(width, len(group.Host.Name))
-	}
-	data["Width"] = width
 	return []File{render("aws/pasvctl.tf", "aws/pasvctl.tf.tmpl", data)}, nil
 }
 
@@ -162,10 +157,10 @@ func (a *aws) cloudFormation(p *plan.Plan, groups []awsGroup) ([]File, hcl.Diagn
 
 // cli renders what aws ec2 authorize-security-group-ingress reads as
 // --ip-permissions, a file per host.
-func (a *aws) cli(p *plan.Plan, groups []awsGroup) ([]File, hcl.Diagnostics) {
+func (a *aws) cli(_ *plan.Plan, groups []awsGroup) ([]File, hcl.Diagnostics) {
 	files := make([]File, len(groups))
 	for i, group := range groups {
-		content, err := json.MarshalIndent(group.permissions(awsHeader(p.SpecName)), "", "  ")
+		content, err := json.MarshalIndent(group.permissions(), "", "  ")
 		if err != nil {
 			panic(err) // strings and integers always marshal
 		}
@@ -177,11 +172,16 @@ func (a *aws) cli(p *plan.Plan, groups []awsGroup) ([]File, hcl.Diagnostics) {
 func (a *aws) data(p *plan.Plan, groups []awsGroup) map[string]any {
 	return map[string]any{
 		"Header":      header(p, "#"),
-		"Description": awsText("FTP servers of " + p.SpecName + ", rules by pasvctl"),
+		"Description": awsDescription,
 		"VPC":         a.VPC,
 		"Groups":      groups,
 	}
 }
+
+// awsDescription describes every security group, and the CloudFormation
+// template. AWS cannot change a group's description (EC2 API, CreateSecurityGroup),
+// so a tool replaces a group whose description differs: it is the same for all.
+const awsDescription = "FTP control and passive ports by pasvctl"
 
 // awsText keeps a text within what AWS takes as the description of a group or
 // a rule: at most 255 characters of a small set.

@@ -35,7 +35,7 @@ func awsPlan() *plan.Plan {
 			s.Addresses = s.Addresses[1:]
 		}),
 	)
-	p.SpecName = "müller \"${x}\" %{y}.pasv.hcl"
+	p.SpecName = "edge"
 	return p
 }
 
@@ -157,7 +157,7 @@ func TestAWSCloudFormationPassesCfnLint(t *testing.T) {
 }
 
 func TestAWSNamesTheSitesThatShareARule(t *testing.T) {
-	group := newAWSGroup(awsPlan(), awsPlan().Hosts[1])
+	group := newAWSGroup(awsPlan().Hosts[1])
 	var got []string
 	for _, rule := range group.Rules {
 		got = append(got, rule.Key+": "+rule.Description)

@@ -14,12 +14,10 @@ import (
 
 // awsGroup is the security group of one host.
 type awsGroup struct {
-	Host        *plan.Host
-	Name        string
-	Description string
-	LogicalID   string // in CloudFormation
-	Rules       []awsRule
-	index       map[awsMatch]int // into Rules
+	Host      *plan.Host
+	LogicalID string // in CloudFormation
+	Rules     []awsRule
+	index     map[awsMatch]int // into Rules
 }
 
 // awsMatch is what makes two rules the same to AWS.
@@ -40,14 +38,8 @@ type awsRule struct {
 	Description string
 }
 
-func newAWSGroup(p *plan.Plan, host *plan.Host) awsGroup {
-	group := awsGroup{
-		Host:        host,
-		Name:        "pasvctl-" + host.Name,
-		Description: awsText("FTP servers on " + host.Name + " by pasvctl from " + p.SpecName),
-		LogicalID:   logicalID(host.Name),
-		index:       map[awsMatch]int{},
-	}
+func newAWSGroup(host *plan.Host) awsGroup {
+	group := awsGroup{Host: host, LogicalID: logicalID(host.Name), index: map[awsMatch]int{}}
 	for _, site := range host.Sites {
 		control := spec.PortRange{First: site.Policy.Control, Last: site.Policy.Control}
 		group.add(site, "control", control)
@@ -206,9 +198,10 @@ type awsRange4 struct{ CidrIp, Description string }
 
 type awsRange6 struct{ CidrIpv6, Description string }
 
-// permissions groups the rules by port range, as the EC2 API does. Every
-// description starts with header.
-func (g *awsGroup) permissions(header string) []awsPermission {
+// permissions groups the rules by port range, as the EC2 API does. JSON has no
+// comments: each description says where the rule comes from, since the group
+// may hold others.
+func (g *awsGroup) permissions() []awsPermission {
 	var all []awsPermission
 	at := map[spec.PortRange]int{}
 	for _, rule := range g.Rules {
@@ -218,7 +211,7 @@ func (g *awsGroup) permissions(header string) []awsPermission {
 			at[rule.Ports] = i
 			all = append(all, awsPermission{IpProtocol: "tcp", FromPort: rule.Ports.First, ToPort: rule.Ports.Last})
 		}
-		description := awsText(header + rule.Description)
+		description := awsText("By pasvctl: " + rule.Description)
 		if rule.Family == "IPv4" {
 			all[i].IpRanges = append(all[i].IpRanges, awsRange4{rule.Prefix.String(), description})
 		} else {

@@ -2,11 +2,9 @@ package generators
 
 import (
 	"fmt"
-	"io/fs"
 	"runtime"
 	"slices"
 	"sort"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"golang.org/x/sync/errgroup"
@@ -62,6 +60,7 @@ func (p *Project) Files(only ...string) ([]File, hcl.Diagnostics) {
 				continue
 			}
 			owner[f.Path] = t
+			f.Target = t.kind
 			files = append(files, f)
 		}
 	}
@@ -121,10 +120,10 @@ func leftOut(t target, diags hcl.Diagnostics) *hcl.Diagnostic {
 	}
 }
 
-// misplaced tells what is wrong with an output path: it leaves the output
+// misplaced says what is wrong with an output path: it leaves the output
 // folder, or another file has it.
 func misplaced(path string, t target, owner map[string]target) *hcl.Diagnostic {
-	if !fs.ValidPath(path) || path == "." || strings.ContainsAny(path, "\\\x00") {
+	if !outputFile(path) {
 		return &hcl.Diagnostic{
 			Severity: hcl.DiagError,
 			Summary:  "Output path outside the output folder",

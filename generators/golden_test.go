@@ -79,7 +79,7 @@ func goldenFiles(t *testing.T, folder string, names []string) map[string][]byte 
 
 func renderFolder(t *testing.T, folder string, names []string) map[string][]byte {
 	t.Helper()
-	project, diags := Load(os.DirFS(folder), names, Options{Name: filepath.Base(folder)})
+	project, diags := Load(os.DirFS(folder), names, Options{})
 	if len(diags) > 0 { // an example does not even warn
 		t.Fatal(diags)
 	}
@@ -91,6 +91,9 @@ func renderFolder(t *testing.T, folder string, names []string) map[string][]byte
 		t.Errorf("the committed lock is not kept: %v", project.Moves)
 	}
 	made := map[string][]byte{plan.LockFile: project.Lock.Bytes()}
+	list := FileList{}
+	list.Enter(project.Spec.Name, files)
+	made["out/"+ListFile] = list.Bytes()
 	for i, f := range files {
 		if i > 0 && files[i-1].Path >= f.Path {
 			t.Errorf("%s comes after %s", f.Path, files[i-1].Path)

@@ -31,9 +31,6 @@ type Project struct {
 
 // Options are the values that a spec's variables get.
 type Options struct {
-	// Name is the spec's own, in the header of every file; the base name of
-	// the first file, without its extension, where it is empty.
-	Name string
 	// Vars are values given by name, as raw text. They win over the rest.
 	Vars map[string]string
 	// VarFiles are files of values; of two that set a variable the later wins.
@@ -54,7 +51,7 @@ type Options struct {
 // points into. With an error nothing else of it is of use.
 func Load(fsys fs.FS, names []string, o Options) (*Project, hcl.Diagnostics) {
 	s, diags := spec.Load(fsys, names, spec.Options{
-		Name:     o.Name,
+		Version:  Version,
 		Servers:  servers(),
 		Targets:  slices.Sorted(maps.Keys(kinds)),
 		Vars:     o.Vars,

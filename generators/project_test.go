@@ -31,7 +31,7 @@ func loadText(nameAndText ...string) (*Project, hcl.Diagnostics) {
 			names = append(names, nameAndText[i])
 		}
 	}
-	return Load(fsys, names, Options{Name: "test"})
+	return Load(fsys, names, Options{})
 }
 
 // places writes diagnostics as "file:line summary".

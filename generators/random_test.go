@@ -131,7 +131,7 @@ func (s randomSpec) load(t *testing.T, order *rand.Rand, lock []byte) *Project {
 	if lock != nil {
 		fsys[plan.LockFile] = &fstest.MapFile{Data: lock}
 	}
-	p, diags := Load(fsys, names, Options{Name: "random"})
+	p, diags := Load(fsys, names, Options{})
 	if diags.HasErrors() {
 		t.Fatalf("%v\n%s", diags, s.files(order))
 	}

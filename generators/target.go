@@ -18,6 +18,7 @@ const Version = "0.1.0"
 type File struct {
 	Path    string
 	Content []byte
+	Target  string // the kind of the target that made it; set by Project.Files
 }
 
 // Target renders a Plan in one format. Its concrete type is a struct with

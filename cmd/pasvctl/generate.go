@@ -37,11 +37,13 @@ func newGenerate(s streams) *cobra.Command {
 		Long: `generate renders the targets of a spec into DIR and prints each path with what
 became of it: created, updated or unchanged. Nothing is written unless everything
 could be rendered, each file is replaced as a whole, and what is equal is not
-touched. Files of an earlier run that this spec would not make any more (they are
-known by their first lines) are called stale and left where they are, because they may
-be in use somewhere.
+touched. Files of an earlier run that this spec no longer makes are called stale and left
+where they are, because they may be in use somewhere; DIR/` + generators.ListFile + ` lists what
+earlier runs wrote. With --target only files of those targets are looked at. Several
+specs may share DIR if each has a name: pasvctl { name = "edge" }.
 
-The ranges are kept in ` + plan.LockFile + ` beside the spec, which is to be committed.
+The ranges are kept in ` + plan.LockFile + ` beside the spec. Commit it, and the list with
+the files.
 
 With --check nothing is written, and a difference ends with exit code 2.`,
 		Example: "  pasvctl generate examples/quickstart -o out\n  pasvctl generate examples/quickstart -o out --check --target nftables",
@@ -86,25 +88,21 @@ func (g *generator) run(path string) error {
 	if err := p.invalid(path, diags); err != nil {
 		return err
 	}
-	files := make([]outdir.File, len(made))
-	for i, f := range made {
-		files[i] = outdir.File(f)
-	}
-	if err := g.keepsSources(p, files); err != nil {
+	if err := g.keepsSources(p, made); err != nil {
 		return err
 	}
 	g.tellRanges(p.Plan.Sites)
 	g.tellMoves(p.Moves)
 	if g.check {
-		return g.compare(p, files)
+		return g.compare(p, made)
 	}
-	return g.write(p, files)
+	return g.write(p, made)
 }
 
 // keepsSources refuses an output that would take the place of what the spec is
 // read from, or join it: a user's template may name any output, and -o any
 // folder.
-func (g *generator) keepsSources(p *project, files []outdir.File) error {
+func (g *generator) keepsSources(p *project, files []generators.File) error {
 	sources := []string{p.source.Path(plan.LockFile)}
 	for name := range p.Spec.Files {
 		if slices.Contains(p.varFiles, name) {
@@ -164,24 +162,59 @@ func (g *generator) tellMoves(moves []plan.Move) {
 	}
 }
 
-// ours knows the files that an earlier run made from this spec. With only some targets rendered, none is taken for stale.
-func (g *generator) ours(p *project) func(head []byte) bool {
-	if len(g.targets) > 0 {
-		return nil
+// outputs are the files as they should be in the output folder, with the list
+// of them as the last, and those of earlier runs that are stale.
+func (g *generator) outputs(p *project, made []generators.File) (o outputs, err error) {
+	at := filepath.Join(g.dir, generators.ListFile)
+	text, err := source.Read(at)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return o, failure(err, "")
 	}
-	return generators.MadeFrom(p.Plan.SpecName)
+	o.unlisted = err != nil
+	list, err := generators.ParseFileList(text)
+	if err != nil {
+		return o, failure(fmt.Errorf("%s: %w", at, err), "restore it, or delete it if no file in "+g.dir+" is stale")
+	}
+	name := p.Plan.SpecName
+	o.entered = list.Enter(name, made)
+	for _, path := range list.Past(name, made, g.targets) {
+		if info, err := os.Lstat(filepath.Join(g.dir, filepath.FromSlash(path))); err == nil && info.Mode().IsRegular() {
+			o.stale = append(o.stale, outdir.Change{Path: path, State: outdir.Stale})
+		} else {
+			delete(list, path)
+		}
+	}
+	for _, f := range made {
+		o.files = append(o.files, outdir.File{Path: f.Path, Content: f.Content})
+	}
+	o.files = append(o.files, outdir.File{Path: generators.ListFile, Content: list.Bytes()})
+	return o, nil
+}
+
+type outputs struct {
+	files    []outdir.File
+	stale    []outdir.Change
+	unlisted bool // there was no list
+	entered  bool // the list lacked one of the files
 }
 
 // lockName is where the lock lies, for the list of paths.
 func (g *generator) lockName(p *project) string { return p.source.Path(plan.LockFile) }
 
-func (g *generator) compare(p *project, files []outdir.File) error {
-	changes, err := outdir.Compare(g.dir, files, g.ours(p))
+func (g *generator) compare(p *project, made []generators.File) error {
+	o, err := g.outputs(p, made)
+	if err != nil {
+		return err
+	}
+	if !o.entered { // a stale file that was deleted may stay in the list
+		o.files = o.files[:len(o.files)-1]
+	}
+	changes, err := outdir.Compare(g.dir, o.files)
 	if err != nil {
 		return failure(err, "")
 	}
-	changes = g.located(changes)
-	lock, err := outdir.Compare(p.source.Dir, lockFile(p), nil)
+	changes = g.located(append(changes, o.stale...))
+	lock, err := outdir.Compare(p.source.Dir, lockFile(p))
 	if err != nil {
 		return failure(err, "")
 	}
@@ -202,12 +235,19 @@ func (g *generator) compare(p *project, files []outdir.File) error {
 	return nil
 }
 
-func (g *generator) write(p *project, files []outdir.File) error {
-	pending, err := outdir.Stage(g.dir, files, g.ours(p))
+func (g *generator) write(p *project, made []generators.File) error {
+	var o outputs
+	pending, err := outdir.Stage(g.dir, func() (_ []outdir.File, err error) {
+		o, err = g.outputs(p, made)
+		return o.files, err
+	})
+	if errors.As(err, new(*exitError)) {
+		return err
+	}
 	if err != nil {
 		return failure(err, writeHint(err))
 	}
-	changes := g.located(pending.Changes)
+	changes := g.located(append(pending.Changes, o.stale...))
 	lock, err := g.writeLock(p)
 	if err != nil {
 		pending.Discard()
@@ -227,6 +267,9 @@ func (g *generator) write(p *project, files []outdir.File) error {
 		return err
 	}
 	g.summarize(changes)
+	if o.unlisted && slices.ContainsFunc(pending.Changes, func(c outdir.Change) bool { return c.State != outdir.Created }) {
+		fmt.Fprintf(g.err, "%s had no %s: files that an earlier version wrote there and this spec no longer makes are not known\n", g.dir, generators.ListFile)
+	}
 	return nil
 }
 
@@ -241,7 +284,7 @@ func (g *generator) writeLock(p *project) (outdir.Change, error) {
 		defer release()
 	}
 	file := lockFile(p)
-	changes, err := outdir.Compare(p.source.Dir, file, nil)
+	changes, err := outdir.Compare(p.source.Dir, file)
 	if err != nil {
 		return outdir.Change{}, err
 	}
@@ -277,13 +320,13 @@ func lockFile(p *project) []outdir.File {
 	return []outdir.File{{Path: plan.LockFile, Content: p.Lock.Bytes()}}
 }
 
-// located puts the output folder before the paths.
+// located puts the output folder before the paths, and sorts them.
 func (g *generator) located(changes []outdir.Change) []outdir.Change {
-	all := slices.Clone(changes)
-	for i := range all {
-		all[i].Path = filepath.Join(g.dir, filepath.FromSlash(all[i].Path))
+	slices.SortFunc(changes, func(a, b outdir.Change) int { return strings.Compare(a.Path, b.Path) })
+	for i := range changes {
+		changes[i].Path = filepath.Join(g.dir, filepath.FromSlash(changes[i].Path))
 	}
-	return all
+	return changes
 }
 
 func (g *generator) list(changes []outdir.Change, words map[outdir.State]string) error {
@@ -307,7 +350,7 @@ func (g *generator) summarize(changes []outdir.Change) {
 	fmt.Fprintf(g.err, "%s created, %d updated, %d unchanged\n",
 		counted(count[outdir.Created], "file"), count[outdir.Updated], count[outdir.Unchanged])
 	if n := count[outdir.Stale]; n > 0 {
-		fmt.Fprintf(g.err, "%s stale: this spec does not make them any more; delete them, and take them out of use where they are deployed\n", counted(n, "file"))
+		fmt.Fprintf(g.err, "%s stale: this spec no longer makes them; delete them, and take them out of use where they are deployed\n", counted(n, "file"))
 	}
 }
 

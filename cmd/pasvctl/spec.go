@@ -58,7 +58,6 @@ func (v *variables) load(path string) (*project, error) {
 		return nil, failure(err, specHint(err))
 	}
 	defer s.Close()
-	o.Name = s.Name
 	if all, err := source.List(s.Dir); err == nil {
 		o.Partial = len(all) > len(s.Names)
 	}

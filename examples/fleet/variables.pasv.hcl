@@ -1,3 +1,9 @@
+# The name stands in every generated file, whatever this folder is called.
+pasvctl {
+  name             = "fleet"
+  required_version = ">= 0.1.0"
+}
+
 # What differs between the fleets that this spec describes. Give other values
 # with --var, --var-file or PASVCTL_VAR_name.
 

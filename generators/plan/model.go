@@ -11,7 +11,7 @@ import (
 // Plan is what every target renders. Hosts, and the sites of a host, are
 // sorted by name.
 type Plan struct {
-	SpecName string
+	SpecName string // as spec.Spec.Name
 	Hosts    []*Host
 	Sites    []*Site // all of them, sorted by name
 	Gateways []*Gateway

@@ -36,11 +36,13 @@ type block struct {
 }
 
 func (l *loader) block(kind string, raw *rawBlock) *block {
-	failed := l.broken[raw.DefRange]
-	return &block{
-		l: l, title: fmt.Sprintf("%s %q", kind, shortened(raw.Label)), at: raw.DefRange,
-		ranges: Ranges{"": raw.DefRange}, failed: &failed, broken: failed,
-	}
+	return l.blockAt(fmt.Sprintf("%s %q", kind, shortened(raw.Label)), raw.DefRange)
+}
+
+// blockAt is the reader of a block that diagnostics call title.
+func (l *loader) blockAt(title string, at hcl.Range) *block {
+	failed := l.broken[at]
+	return &block{l: l, title: title, at: at, ranges: Ranges{"": at}, failed: &failed, broken: failed}
 }
 
 // shortened keeps a name of any length readable.

@@ -14,18 +14,21 @@ const maxDynamic = 50_000
 
 // rawFile is the schema of a file's top level.
 type rawFile struct {
-	Variables []rawBlock  `hcl:"variable,block"`
-	Locals    []rawLocals `hcl:"locals,block"`
-	Hosts     []rawBlock  `hcl:"host,block"`
-	Sites     []rawBlock  `hcl:"site,block"`
-	Gateways  []rawBlock  `hcl:"gateway,block"`
-	Targets   []rawBlock  `hcl:"target,block"`
-	Profiles  []rawBlock  `hcl:"profile,block"`
-	Expects   []rawBlock  `hcl:"expect,block"`
+	Settings  []rawUnnamed `hcl:"pasvctl,block"`
+	Variables []rawBlock   `hcl:"variable,block"`
+	Locals    []rawUnnamed `hcl:"locals,block"`
+	Hosts     []rawBlock   `hcl:"host,block"`
+	Sites     []rawBlock   `hcl:"site,block"`
+	Gateways  []rawBlock   `hcl:"gateway,block"`
+	Targets   []rawBlock   `hcl:"target,block"`
+	Profiles  []rawBlock   `hcl:"profile,block"`
+	Expects   []rawBlock   `hcl:"expect,block"`
 }
 
-type rawLocals struct {
-	Body hcl.Body `hcl:",remain"`
+// rawUnnamed is a block without a label.
+type rawUnnamed struct {
+	DefRange hcl.Range `hcl:",def_range"`
+	Body     hcl.Body  `hcl:",remain"`
 }
 
 // decode turns the blocks into the Spec. In all files, what is referred to
@@ -39,6 +42,11 @@ func (l *loader) decode() {
 	})
 	for i, src := range l.bodies {
 		l.add(gohcl.DecodeBody(dynblock.Expand(src.body, l.ctx, limit), l.ctx, &files[i])...)
+	}
+	for i := range files {
+		for j := range files[i].Settings {
+			l.decodeSettings(&files[i].Settings[j])
+		}
 	}
 	each := func(blocks func(*rawFile) []rawBlock, decode func(*rawBlock)) {
 		for i := range files {

@@ -227,23 +227,6 @@ func TestSize(t *testing.T) {
 	wantError(t, diags, "Spec too large")
 }
 
-// TestSpecName gives the spec names that would break out of a comment.
-func TestSpecName(t *testing.T) {
-	for _, name := range []string{"a\nflush ruleset", "a\x00", "\xff", "a\u2028b"} {
-		o := known()
-		o.Name = name
-		s, diags := Load(fstest.MapFS{}, nil, o)
-		wantError(t, diags, "Invalid name of the spec")
-		if s.Name != "spec" {
-			t.Errorf("the name is %q", s.Name)
-		}
-	}
-	s, _ := Load(fstest.MapFS{}, []string{"sites/edge.pasv.hcl"}, known())
-	if s.Name != "edge" {
-		t.Errorf("the name is %q", s.Name)
-	}
-}
-
 // TestVariableBombs gives variables values that are too large.
 func TestVariableBombs(t *testing.T) {
 	src := "variable \"x\" {\n  type = list(any)\n}\n"

@@ -1,12 +1,8 @@
 package spec
 
 import (
-	"fmt"
 	"io/fs"
-	"path"
 	"sort"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 )
@@ -16,9 +12,8 @@ const Extension = ".pasv.hcl"
 
 // Options is what a spec is checked against besides its own text.
 type Options struct {
-	// Name becomes Spec.Name; the base name of the first file, without its
-	// extension, where it is empty.
-	Name string
+	// Version is pasvctl's own, which required_version is compared with.
+	Version string
 	// Servers are the server profiles that a site may name.
 	Servers map[string]Server
 	// Targets are the kinds that a target block may have.
@@ -61,31 +56,16 @@ func Load(fsys fs.FS, names []string, o Options) (*Spec, hcl.Diagnostics) {
 	sort.Strings(names)
 
 	l := newLoader(fsys, o)
-	l.spec.Name = o.Name
-	if l.spec.Name == "" && len(names) > 0 {
-		l.spec.Name = strings.TrimSuffix(path.Base(names[0]), Extension)
-	}
-	l.checkSpecName()
 	l.parse(names)
+	if !l.supported() {
+		return l.spec, l.diags
+	}
 	l.checkReferences()
 	l.evaluateVariables()
 	l.evaluateLocals()
 	l.decode()
 	l.sortDiagnostics(names)
 	return l.spec, l.diags
-}
-
-// checkSpecName keeps a file's or folder's name out of the generated headers
-// where it would end their line.
-func (l *loader) checkSpecName() {
-	what := controlCharacter(l.spec.Name)
-	if !utf8.ValidString(l.spec.Name) {
-		what = "bytes that are not UTF-8"
-	}
-	if what != "" {
-		l.err(nil, "Invalid name of the spec", fmt.Sprintf("The name of the spec, %q, contains %s, and it stands in every generated file. Rename the file or folder.", l.spec.Name, what))
-		l.spec.Name = "spec"
-	}
 }
 
 // loader carries one Load from the sources to the Spec.

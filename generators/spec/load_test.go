@@ -20,6 +20,7 @@ var update = flag.Bool("update", false, "rewrite the want sections of testdata")
 // known is what the tests load specs against.
 func known() Options {
 	return Options{
+		Version: "0.1.0",
 		Servers: map[string]Server{
 			"embedded": {HoldsRange: true}, "vsftpd": {}, "proftpd": {}, "pureftpd": {NoImplicitTLS: true},
 		},
@@ -64,7 +65,6 @@ func TestLoad(t *testing.T) {
 func loadArchive(t *testing.T, archive *txtar.Archive) string {
 	t.Helper()
 	fsys, o := fstest.MapFS{}, known()
-	o.Name = "test"
 	var names []string
 	for _, file := range archive.Files {
 		switch {
@@ -163,6 +163,9 @@ func dump(t *testing.T, s *Spec) []byte {
 			t.Fatal(err)
 		}
 		fmt.Fprintf(&out, "%s %s\n", kind, text)
+	}
+	if s.Name != "" {
+		fmt.Fprintf(&out, "spec %s\n", s.Name)
 	}
 	for _, h := range s.Hosts {
 		line("host", struct {

@@ -11,8 +11,9 @@ import (
 // Spec is a folder of *.pasv.hcl files, decoded and checked. The blocks of a
 // kind stand in the order of file name, then position.
 type Spec struct {
-	// Name is the file's or the folder's base name. It stands in the header
-	// of every generated file, so it never carries a path.
+	// Name is what the pasvctl block calls the spec; "" if it does not. No
+	// file's or folder's name takes its place, because it stands in every
+	// generated file, and a renamed folder changes none of them.
 	Name     string
 	Hosts    []*Host
 	Sites    []*Site

@@ -22,20 +22,25 @@ var deviceNames = regexp.MustCompile(`^(con|prn|aux|nul|com[0-9]|lpt[0-9])$`)
 // it. A label that comes twice is an error of the second block.
 func (l *loader) checkName(kind string, b *block, raw *rawBlock) {
 	name := raw.Label
-	switch {
-	case len(name) > maxName:
-		b.errAt(raw.LabelRange, "Name too long", "the name has %d characters, more than the %d that fit into chain, set and cloud names. Shorten it.", len(name), maxName)
-	case !validName.MatchString(name):
-		b.errAt(raw.LabelRange, "Invalid name", "a name consists of lower-case letters, digits and hyphens, starts with a letter and ends with a letter or digit, because it becomes a file, chain and cloud name.%s", nameRemedy(name))
-	case deviceNames.MatchString(name):
-		b.errAt(raw.LabelRange, "Reserved name", "Windows has no files of this name. Add something to it: %q.", name+"-1")
-	}
+	b.checkName(name, raw.LabelRange)
 	key := kind + " " + name
 	if first, twice := l.declared[key]; twice {
 		b.errAt(raw.LabelRange, "Duplicate "+kind, "this name is taken by the %s at %s. Rename one of them.", kind, place(first))
 		return
 	}
 	l.declared[key] = raw.LabelRange
+}
+
+// checkName checks how a name is written.
+func (b *block) checkName(name string, at hcl.Range) {
+	switch {
+	case len(name) > maxName:
+		b.errAt(at, "Name too long", "the name has %d characters, more than the %d that fit into chain, set and cloud names. Shorten it.", len(name), maxName)
+	case !validName.MatchString(name):
+		b.errAt(at, "Invalid name", "a name consists of lower-case letters, digits and hyphens, starts with a letter and ends with a letter or digit, because it becomes a file, chain and cloud name.%s", nameRemedy(name))
+	case deviceNames.MatchString(name):
+		b.errAt(at, "Reserved name", "Windows has no files of this name. Add something to it: %q.", name+"-1")
+	}
 }
 
 var (

@@ -2,22 +2,19 @@
 // stages everything that differs beside its place, and only then renames it in.
 // What is equal is not touched, and no symbolic link leads it out of the folder.
 //
-// It is not for deciding what the files hold, and it deletes nothing: a file
-// that an earlier run made and this one would not is only reported.
+// It is not for deciding what the files hold, and it deletes nothing.
 package outdir
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"sort"
-	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -40,7 +37,7 @@ const (
 	Created   State = "created"   // is not there yet
 	Updated   State = "updated"   // is there with other content
 	Unchanged State = "unchanged" // is there as it should be
-	Stale     State = "stale"     // is there, made by an earlier run, and should not be
+	Stale     State = "stale"     // is there, made by an earlier run, and should not be: for callers that know
 )
 
 // Change is a path and how it compares.
@@ -49,17 +46,9 @@ type Change struct {
 	State State  `json:"state"`
 }
 
-const (
-	// maxEntries bounds the search for stale files.
-	maxEntries = 1_000_000
-	// headBytes is how much of a file is looked at to tell whether it is ours.
-	headBytes = 1024
-)
-
-// Compare tells how each of files compares with what is in dir, in the order of
-// their paths. With ours, which knows a generated file by its first bytes, stale
-// files are found too. A folder that is not there holds nothing.
-func Compare(dir string, files []File, ours func(head []byte) bool) ([]Change, error) {
+// Compare returns how each of files compares with what is in dir, in the order
+// of their paths. A folder that is not there holds nothing.
+func Compare(dir string, files []File) ([]Change, error) {
 	root, err := openRoot(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		changes := make([]Change, len(files))
@@ -72,7 +61,7 @@ func Compare(dir string, files []File, ours func(head []byte) bool) ([]Change, e
 		return nil, err
 	}
 	defer root.Close()
-	return compare(root, files, ours)
+	return compare(root, files)
 }
 
 // openRoot looks before it opens: a FIFO would keep it waiting for a writer.
@@ -87,7 +76,7 @@ func openRoot(dir string) (*os.Root, error) {
 	return os.OpenRoot(dir)
 }
 
-func compare(root *os.Root, files []File, ours func([]byte) bool) ([]Change, error) {
+func compare(root *os.Root, files []File) ([]Change, error) {
 	changes := make([]Change, 0, len(files))
 	wanted := make(map[string]bool, len(files))
 	for _, f := range files {
@@ -100,13 +89,6 @@ func compare(root *os.Root, files []File, ours func([]byte) bool) ([]Change, err
 			return nil, err
 		}
 		changes = append(changes, Change{Path: f.Path, State: state})
-	}
-	if ours != nil {
-		stale, err := findStale(root, wanted, ours)
-		if err != nil {
-			return nil, err
-		}
-		changes = append(changes, stale...)
 	}
 	return sorted(changes), nil
 }
@@ -137,48 +119,6 @@ func stateOf(root *os.Root, f File) (State, error) {
 	return Updated, nil
 }
 
-// findStale walks the folder for files of ours that are not wanted. Hidden
-// folders (.git) and links are passed over.
-func findStale(root *os.Root, wanted map[string]bool, ours func([]byte) bool) ([]Change, error) {
-	var stale []Change
-	entries := 0
-	err := fs.WalkDir(root.FS(), ".", func(name string, e fs.DirEntry, err error) error {
-		if err != nil && name != "." && errors.Is(err, fs.ErrPermission) {
-			return fs.SkipDir // another program's, which may be none of our business
-		}
-		if err != nil {
-			return err
-		}
-		if entries++; entries > maxEntries {
-			return fmt.Errorf("the output folder holds more than %d files: is it the right one?", maxEntries)
-		}
-		if e.IsDir() {
-			if name != "." && strings.HasPrefix(e.Name(), ".") {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if !e.Type().IsRegular() || wanted[name] || atomicfile.Leftover(e.Name()) {
-			return nil
-		}
-		head, err := readHead(root, name)
-		if err == nil && ours(head) {
-			stale = append(stale, Change{Path: name, State: Stale})
-		}
-		return nil // what cannot be read is not known to be ours
-	})
-	return stale, err
-}
-
-func readHead(root *os.Root, name string) ([]byte, error) {
-	f, err := root.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, headBytes))
-}
-
 // Pending is an update of a folder that is written but not yet in place. Commit
 // or Discard ends it.
 type Pending struct {
@@ -195,14 +135,19 @@ type Pending struct {
 
 // Stage makes dir if need be, compares, and writes all that differs beside its
 // place. An error leaves the folder as it was. Only one process at a time
-// writes to a folder.
-func Stage(dir string, files []File, ours func(head []byte) bool) (*Pending, error) {
+// writes to a folder: files is called while it is this one, and may look there.
+func Stage(dir string, files func() ([]File, error)) (*Pending, error) {
 	p := &Pending{}
 	if err := p.open(dir); err != nil {
 		p.Discard()
 		return nil, err
 	}
-	if err := p.stage(files, ours); err != nil {
+	all, err := files()
+	if err != nil {
+		p.Discard()
+		return nil, err
+	}
+	if err := p.stage(all); err != nil {
 		p.Discard()
 		return nil, fmt.Errorf("in %s: %w", dir, err)
 	}
@@ -236,9 +181,9 @@ func (p *Pending) makeBase(dir string) error {
 	return nil
 }
 
-func (p *Pending) stage(files []File, ours func([]byte) bool) error {
+func (p *Pending) stage(files []File) error {
 	var err error
-	if p.Changes, err = compare(p.root, files, ours); err != nil {
+	if p.Changes, err = compare(p.root, files); err != nil {
 		return err
 	}
 	state := make(map[string]State, len(p.Changes))

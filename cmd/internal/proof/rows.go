@@ -122,7 +122,7 @@ func (r Row) plan() (*generators.Project, error) {
 	if err := os.WriteFile(filepath.Join(dir, name), []byte(r.specText()), 0o600); err != nil {
 		return nil, err
 	}
-	p, diags := generators.Load(os.DirFS(dir), []string{name}, generators.Options{Name: name})
+	p, diags := generators.Load(os.DirFS(dir), []string{name}, generators.Options{})
 	if diags.HasErrors() {
 		return nil, diags
 	}

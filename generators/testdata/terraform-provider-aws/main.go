@@ -29,7 +29,7 @@ func (provider) GetProviderSchema(context.Context, *tfprotov6.GetProviderSchemaR
 		Provider: &tfprotov6.Schema{Block: &tfprotov6.SchemaBlock{}},
 		ResourceSchemas: map[string]*tfprotov6.Schema{
 			"aws_security_group": resource(
-				required("name", tftypes.String), optional("description", tftypes.String),
+				required("name_prefix", tftypes.String), optional("description", tftypes.String),
 				optional("vpc_id", tftypes.String), optional("tags", tftypes.Map{ElementType: tftypes.String}),
 				computed("id", tftypes.String), computed("arn", tftypes.String),
 			),

@@ -1,4 +1,4 @@
-# Made by pasvctl 0.1.0 from nat; do not edit: change the spec and generate it again.
+# Made by pasvctl 0.1.0; do not edit: change the spec and generate it again.
 #
 # A module of its own: one security group per host, for its network interfaces
 # to be members of. The groups are stateful, so replies and running transfers
@@ -23,10 +23,7 @@ variable "vpc_id" {
 }
 
 locals {
-  groups = {
-    "exchange" = { name = "pasvctl-exchange", description = "FTP servers on exchange by pasvctl from nat" }
-    "files"    = { name = "pasvctl-files", description = "FTP servers on files by pasvctl from nat" }
-  }
+  hosts = ["exchange", "files"]
   ipv4 = {
     "exchange/orders/control/203.0.113.0/25"   = { host = "exchange", from = "203.0.113.0/25", first = 2121, last = 2121, description = "orders control" }
     "exchange/orders/control/203.0.113.128/26" = { host = "exchange", from = "203.0.113.128/26", first = 2121, last = 2121, description = "orders control" }
@@ -39,15 +36,22 @@ locals {
   }
 }
 
+# A group that has to be replaced is made, with its rules, before the old one
+# goes: name_prefix lets both exist. Network interfaces that take the group's id
+# from the output of this module move in between.
 resource "aws_security_group" "pasvctl" {
-  for_each = local.groups
+  for_each = toset(local.hosts)
 
-  name        = each.value.name
-  description = each.value.description
+  name_prefix = "pasvctl-${each.key}-"
+  description = "FTP control and passive ports by pasvctl"
   vpc_id      = var.vpc_id
 
   tags = {
-    Name = each.value.name
+    Name = "pasvctl-${each.key}"
+  }
+
+  lifecycle {
+    create_before_destroy = true
   }
 }
 
@@ -60,6 +64,10 @@ resource "aws_vpc_security_group_ingress_rule" "ipv4" {
   from_port         = each.value.first
   to_port           = each.value.last
   cidr_ipv4         = each.value.from
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_vpc_security_group_ingress_rule" "ipv6" {
@@ -71,9 +79,17 @@ resource "aws_vpc_security_group_ingress_rule" "ipv6" {
   from_port         = each.value.first
   to_port           = each.value.last
   cidr_ipv6         = each.value.from
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 output "security_group_ids" {
   description = "Id of each host's security group, by the host's name in the spec."
   value       = { for host, group in aws_security_group.pasvctl : host => group.id }
+  depends_on = [
+    aws_vpc_security_group_ingress_rule.ipv4,
+    aws_vpc_security_group_ingress_rule.ipv6,
+  ]
 }

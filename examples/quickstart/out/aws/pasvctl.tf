@@ -1,4 +1,4 @@
-# Made by pasvctl 0.1.0 from quickstart; do not edit: change the spec and generate it again.
+# Made by pasvctl 0.1.0; do not edit: change the spec and generate it again.
 #
 # A module of its own: one security group per host, for its network interfaces
 # to be members of. The groups are stateful, so replies and running transfers
@@ -23,9 +23,7 @@ variable "vpc_id" {
 }
 
 locals {
-  groups = {
-    "edge1" = { name = "pasvctl-edge1", description = "FTP servers on edge1 by pasvctl from quickstart" }
-  }
+  hosts = ["edge1"]
   ipv4 = {
     "edge1/downloads/control/0.0.0.0/0" = { host = "edge1", from = "0.0.0.0/0", first = 21, last = 21, description = "downloads control" }
     "edge1/downloads/data/0.0.0.0/0"    = { host = "edge1", from = "0.0.0.0/0", first = 61000, last = 62856, description = "downloads data" }
@@ -36,15 +34,22 @@ locals {
   }
 }
 
+# A group that has to be replaced is made, with its rules, before the old one
+# goes: name_prefix lets both exist. Network interfaces that take the group's id
+# from the output of this module move in between.
 resource "aws_security_group" "pasvctl" {
-  for_each = local.groups
+  for_each = toset(local.hosts)
 
-  name        = each.value.name
-  description = each.value.description
+  name_prefix = "pasvctl-${each.key}-"
+  description = "FTP control and passive ports by pasvctl"
   vpc_id      = var.vpc_id
 
   tags = {
-    Name = each.value.name
+    Name = "pasvctl-${each.key}"
+  }
+
+  lifecycle {
+    create_before_destroy = true
   }
 }
 
@@ -57,6 +62,10 @@ resource "aws_vpc_security_group_ingress_rule" "ipv4" {
   from_port         = each.value.first
   to_port           = each.value.last
   cidr_ipv4         = each.value.from
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_vpc_security_group_ingress_rule" "ipv6" {
@@ -68,9 +77,17 @@ resource "aws_vpc_security_group_ingress_rule" "ipv6" {
   from_port         = each.value.first
   to_port           = each.value.last
   cidr_ipv6         = each.value.from
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 output "security_group_ids" {
   description = "Id of each host's security group, by the host's name in the spec."
   value       = { for host, group in aws_security_group.pasvctl : host => group.id }
+  depends_on = [
+    aws_vpc_security_group_ingress_rule.ipv4,
+    aws_vpc_security_group_ingress_rule.ipv6,
+  ]
 }

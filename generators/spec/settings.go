@@ -1,0 +1,86 @@
+package spec
+
+import (
+	"fmt"
+
+	"github.com/hashicorp/go-version"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// rawSettings is the body of the pasvctl block: what a spec says of itself.
+type rawSettings struct {
+	Name            *hcl.Attribute `hcl:"name,optional"`
+	RequiredVersion *hcl.Attribute `hcl:"required_version,optional"`
+}
+
+// decodeSettings reads a pasvctl block, of which a spec has at most one.
+func (l *loader) decodeSettings(raw *rawUnnamed) {
+	b := l.blockAt("pasvctl", raw.DefRange)
+	if first, twice := l.declared["pasvctl"]; twice {
+		b.errAt(raw.DefRange, "Duplicate pasvctl", "there is a pasvctl block at %s already. Write both into one.", place(first))
+		return
+	}
+	l.declared["pasvctl"] = raw.DefRange
+	var r rawSettings
+	b.decode(raw.Body, &r)
+	if name, ok := b.text("name", r.Name, `"edge"`); ok {
+		b.checkName(name, r.Name.Expr.Range())
+		l.spec.Name = name
+	}
+	if text, ok := b.text("required_version", r.RequiredVersion, `">= 0.1.0"`); ok {
+		switch met, err := l.meets(text); {
+		case err != nil:
+			b.err("required_version", "Invalid required_version", "%q does not say which versions are meant. Write it like \">= 0.1.0\" or \">= 0.1.0, < 2.0.0\".", text)
+		case !met:
+			b.err("required_version", unmetSummary, "%s", l.unmet(text))
+		}
+	}
+}
+
+var settingsSchema = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "pasvctl"}}}
+
+var versionSchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "required_version"}}}
+
+// supported reports whether the spec admits this version of pasvctl. If a
+// literal required_version does not, that is all that is reported: whatever
+// else this version finds may be due to what it does not know.
+func (l *loader) supported() bool {
+	for _, src := range l.bodies {
+		content, _, _ := src.body.PartialContent(settingsSchema)
+		for _, b := range content.Blocks {
+			inner, _, _ := b.Body.PartialContent(versionSchema)
+			attr := inner.Attributes["required_version"]
+			if attr == nil {
+				continue
+			}
+			val, diags := attr.Expr.Value(nil)
+			if diags.HasErrors() || val.Type() != cty.String || val.IsNull() {
+				continue // decodeSettings evaluates it with variables, and reports
+			}
+			if met, err := l.meets(val.AsString()); err == nil && !met {
+				at := attr.Expr.Range()
+				l.diags = nil
+				l.err(&at, unmetSummary, "pasvctl: "+l.unmet(val.AsString()))
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// meets reports whether this version is among those that text allows.
+func (l *loader) meets(text string) (bool, error) {
+	allowed, err := version.NewConstraint(text)
+	if err != nil {
+		return false, err
+	}
+	own, err := version.NewVersion(l.o.Version)
+	return err == nil && allowed.Check(own), err
+}
+
+const unmetSummary = "Another version of pasvctl required"
+
+func (l *loader) unmet(text string) string {
+	return fmt.Sprintf("required_version is %q, and this is pasvctl %s. Run a version that it allows, or change it.", text, l.o.Version)
+}
