@@ -81,7 +81,7 @@ var notations = map[string]notation{
 	"nftables.nft":     {regexp.MustCompile(`(?m)^\t[0-9a-f.:]+ \. (\d+)(?:-(\d+))? comment`), true},
 	"iptables.v4":      {regexp.MustCompile(`--dport (\d+)(?::(\d+))?`), true},
 	"iptables.v6":      {regexp.MustCompile(`--dport (\d+)(?::(\d+))?`), true},
-	"60-pasvctl.conf":  {regexp.MustCompile(`(?m)(?:= ?|,)(\d+)(?:-(\d+))?`), false},
+	"60-pasvctl.conf":  {regexp.MustCompile(`(?:ports = |,)(\d+)(?:-(\d+))?`), false},
 	"pasvctl.tf":       {regexp.MustCompile(`first *= (\d+)[\s,]+last *= (\d+)`), true},
 	"pasvctl.cfn.yaml": {regexp.MustCompile(`FromPort: (\d+)\s+ToPort: (\d+)`), true},
 	"vsftpd.conf":      {regexp.MustCompile(`(?m)^pasv_min_port=(\d+)\npasv_max_port=(\d+)`), false},

@@ -288,7 +288,7 @@ for host in */; do (
 			if [ -e iptables.v$v ]; then $restore --noflush iptables.v$v; fi
 		done
 		if [ -e 60-pasvctl.conf ]; then
-			sysctl -q -p 60-pasvctl.conf
+			sysctl -q -e -p 60-pasvctl.conf
 			[ "net.ipv4.ip_local_reserved_ports = $(sysctl -n net.ipv4.ip_local_reserved_ports)" = "$(grep ^net 60-pasvctl.conf)" ]
 		fi
 	done

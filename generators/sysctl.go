@@ -2,6 +2,7 @@ package generators
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -17,7 +18,8 @@ func init() {
 
 // sysctl reserves each host's data ports, so that no outbound connection and
 // no bind to port 0 takes one (ip_local_reserved_ports in the kernel's
-// ip-sysctl.rst).
+// ip-sysctl.rst), and keeps conntrack strict for the gate: with
+// nf_conntrack_tcp_be_liberal = 1 blind packets teach it (measured).
 type sysctl struct{}
 
 // reservedMax is the longest value, in bytes, that arrives whole: sysctl(8)
@@ -50,6 +52,7 @@ func (*sysctl) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 		files = append(files, render(host.Name+"/60-pasvctl.conf", "sysctl/60-pasvctl.conf.tmpl", map[string]any{
 			"Header":  header(p, "#"),
 			"Host":    host.Name,
+			"Gate":    slices.ContainsFunc(host.Sites, func(s *plan.Site) bool { return s.Policy.Gate }),
 			"Reasons": reasons,
 			"Ports":   ports,
 		}))

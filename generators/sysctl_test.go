@@ -45,7 +45,7 @@ func TestSysctlIsReadByTheKernel(t *testing.T) {
 				t.Fatal(err)
 			}
 			out, err := exec.Command(unshare, "-n", "sh", "-c",
-				`"$0" -q -p "$1" && cat /proc/sys/net/ipv4/ip_local_reserved_ports`, sysctlTool, file).CombinedOutput()
+				`"$0" -q -e -p "$1" && cat /proc/sys/net/ipv4/ip_local_reserved_ports`, sysctlTool, file).CombinedOutput()
 			if err != nil {
 				t.Fatalf("%v: %s", err, out)
 			}

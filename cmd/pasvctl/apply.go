@@ -186,6 +186,9 @@ func (a *applier) safe(ctx context.Context, host *plan.Host, r kernel.Rules) err
 	if err := cutsOff(os.Getenv("SSH_CONNECTION"), host); err != nil {
 		return err
 	}
+	if kernel.Liberal() && slices.ContainsFunc(host.Sites, func(s *plan.Site) bool { return s.Gate }) {
+		fmt.Fprintf(a.err, "warning: %s; run: sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=0\n", kernel.LiberalMeans)
+	}
 	if a.dropped {
 		return nil
 	}

@@ -42,14 +42,18 @@ type Site struct {
 // Policy is a site's part of the firewall policy, in no backend's terms: the
 // rules, in this order, for packets to one of the site's addresses.
 //
-//  1. Packets that are not the SYN of a new connection pass.
+//  1. Packets with ACK or RST set pass, so that running transfers go on, and
+//     teach nothing but what 3 says.
 //  2. A new connection to Control from Clients passes, unless its client (an
 //     IPv4 address or an IPv6 prefix of ClientPrefix6 bits) has MaxPerClient
 //     already: then it is dropped.
 //  3. A new connection to Data passes from Clients; with Gate, only from a
-//     client that has sent an established packet on Control within GateTimeout.
-//  4. Any other new connection to Control or Data is dropped.
-//  5. What goes to other ports is left to the host.
+//     client that has sent a packet on an assured connection to Control within
+//     GateTimeout. Conntrack calls a connection assured once its handshake is
+//     complete; "established" is true after any second packet (measured).
+//  4. Any other packet to Control or Data is dropped.
+//  5. What goes to other ports is left to the host; so is, where our rules
+//     stand among the owner's, what conntrack calls invalid and 1 to 3 let pass.
 type Policy struct {
 	Addresses4, Addresses6 []netip.Addr   // the site's, in its host's order
 	Clients4, Clients6     []netip.Prefix // sorted, merged, masked; none of a family without address

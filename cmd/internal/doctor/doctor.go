@@ -75,6 +75,7 @@ func Examine(ctx context.Context, m Machine, h *plan.Host) []Finding {
 	e.ephemeral()
 	e.reserved()
 	e.conntrack()
+	e.liberal()
 	e.backlog()
 	e.certificates()
 	e.selinux()

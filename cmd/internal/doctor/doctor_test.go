@@ -130,6 +130,15 @@ func TestFindings(t *testing.T) {
 		{"small conntrack table", set("proc/sys/net/netfilter/nf_conntrack_max", "800"), Error, "conntrack",
 			[]string{"800 entries", "nf_conntrack_max=2048"}},
 		{"no conntrack", func(_ *plan.Host, f fstest.MapFS, _ *Machine) { delete(f, "proc/sys/net/netfilter/nf_conntrack_max") }, "", "", nil},
+		{"liberal conntrack", func(h *plan.Host, f fstest.MapFS, _ *Machine) {
+			h.Sites[0].Gate = true
+			f["proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal"] = &fstest.MapFile{Data: []byte("1\n")}
+		}, Warning, "conntrack", []string{"in a client's name", "be_liberal: 1", "be_liberal=0"}},
+		{"liberal conntrack without a gate", set("proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal", "1"), "", "", nil},
+		{"strict conntrack", func(h *plan.Host, f fstest.MapFS, _ *Machine) {
+			h.Sites[0].Gate = true
+			f["proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal"] = &fstest.MapFile{Data: []byte("0\n")}
+		}, "", "", nil},
 		{"small backlog", set("proc/sys/net/core/somaxconn", "128"), Warning, "somaxconn", []string{"400 sessions", "128"}},
 		{"certificate expired", set("etc/ssl/ftp.pem", certificate(now.AddDate(-1, 0, 0), now.AddDate(0, 0, -1))), Error, "certificate",
 			[]string{"expired", "2026-05-31 12:00 UTC"}},

@@ -5,10 +5,12 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
@@ -50,6 +52,22 @@ func (e *exam) conntrack() {
 			most, used, needed),
 		Evidence: fmt.Sprintf("/%snf_conntrack_max: %d, nf_conntrack_count: %d", folder, most, used),
 		Remedy:   fmt.Sprintf("sysctl -w net.netfilter.nf_conntrack_max=%d  # and in /etc/sysctl.d", roundUp(2*(used+needed))),
+	})
+}
+
+// liberal looks at conntrack's judgement of sequence numbers, which the gates
+// go by.
+func (e *exam) liberal() {
+	const name = "proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal"
+	value, ok := e.number(name)
+	if !ok || value == 0 || !slices.ContainsFunc(e.host.Sites, func(s *plan.Site) bool { return s.Gate }) {
+		return
+	}
+	e.find(Finding{
+		Severity: Warning, Check: "conntrack",
+		What:     kernel.LiberalMeans,
+		Evidence: fmt.Sprintf("/%s: %d", name, value),
+		Remedy:   "sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=0  # and in /etc/sysctl.d",
 	})
 }
 

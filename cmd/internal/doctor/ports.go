@@ -71,7 +71,7 @@ func (e *exam) owner(s *plan.Site, o portowner.Owner) {
 			Severity: Warning, Check: "outbound", Site: s.Name,
 			What:     fmt.Sprintf("port %d of the range %s is used by %s", o.Local.Port(), s.DataPorts, o),
 			Evidence: evidence(o) + ", connected to " + o.Remote.String(),
-			Remedy:   "sysctl -p DIR/" + e.host.Name + "/60-pasvctl.conf  # reserves the range, then restart " + o.Process,
+			Remedy:   "sysctl -e -p DIR/" + e.host.Name + "/60-pasvctl.conf  # reserves the range, then restart " + o.Process,
 		})
 	}
 }
@@ -149,7 +149,7 @@ func (e *exam) reserved() {
 }
 
 func (e *exam) loadSysctl() string {
-	return "sysctl -p DIR/" + e.host.Name + "/60-pasvctl.conf  # from pasvctl generate -o DIR"
+	return "sysctl -e -p DIR/" + e.host.Name + "/60-pasvctl.conf  # from pasvctl generate -o DIR"
 }
 
 const reservedFile = "proc/sys/net/ipv4/ip_local_reserved_ports"

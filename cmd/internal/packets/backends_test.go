@@ -2,6 +2,7 @@ package packets_test
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -26,6 +27,8 @@ type backend struct {
 	list func(*testing.T, *packets.Namespace) string
 	// forget removes every learnt client.
 	forget func(*testing.T, *packets.Namespace)
+	// full counts the packets of clients that found no room to be learnt.
+	full func(*testing.T, *packets.Namespace) int
 }
 
 func backends() []backend {
@@ -86,7 +89,32 @@ func nft() backend {
 				t.Fatal("there is no set of learnt clients")
 			}
 		},
+		full: func(t *testing.T, n *packets.Namespace) int {
+			return sum(t, nftFull, run(t, n, "", "nft", "list", "ruleset"))
+		},
 	}
+}
+
+var (
+	nftFull = regexp.MustCompile(`counter packets (\d+) bytes \d+ comment "the set is full"`)
+	iptFull = regexp.MustCompile(`\[(\d+):\d+\] -A .*--comment "the set is full"`)
+)
+
+// sum adds the counters that a listing shows.
+func sum(t *testing.T, counter *regexp.Regexp, listing string) (total int) {
+	t.Helper()
+	all := counter.FindAllStringSubmatch(listing, -1)
+	if len(all) == 0 {
+		t.Fatalf("there is no counter in\n%s", listing)
+	}
+	for _, m := range all {
+		n, err := strconv.Atoi(m[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += n
+	}
+	return total
 }
 
 var seed = regexp.MustCompile(` initval 0x[0-9a-f]+`)
@@ -142,6 +170,9 @@ func iptables(variant string) backend {
 				run(t, n, "", "ipset", "flush", name)
 			}
 		}
+	}
+	b.full = func(t *testing.T, n *packets.Namespace) int {
+		return sum(t, iptFull, run(t, n, "", commands[0]+"-save", "-c")+run(t, n, "", commands[1]+"-save", "-c"))
 	}
 	return b
 }

@@ -141,7 +141,11 @@ func TestFullSets(t *testing.T) {
 		s.expect(
 			want{s.mute, downloads, packets.Admitted, "control port, with full sets"},
 			want{s.cousin, downloadsData.First, packets.Dropped, "data port of a client that found no room in the set"},
+			want{s.client, downloadsData.First, packets.Admitted, "data port of the member"},
 		)
+		if full := b.full(t, s.bed.Server); full == 0 {
+			t.Error("no counter shows that the set is full")
+		}
 	})
 }
 

@@ -23,6 +23,7 @@ type lane struct {
 	twin     netip.Addr // the last address that counts as the same client
 	stranger netip.Addr // a client that never has one, the nearest to client
 	mute     netip.Addr // a client that never finishes a handshake
+	ghost    netip.Addr // a client that no host of the world is
 
 	inside  []netip.Addr // first and last addresses of the clients' prefixes
 	outside []netip.Addr // their neighbours beyond
@@ -76,7 +77,7 @@ func (c *casting) lane(s *plan.Site, v6 bool) *lane {
 		return cmp.Compare(min(2, bits-b.Bits()), min(2, bits-a.Bits()))
 	})
 	var roles []netip.Prefix
-	for _, role := range []*netip.Addr{&l.client, &l.stranger, &l.mute} {
+	for _, role := range []*netip.Addr{&l.client, &l.stranger, &l.mute, &l.ghost} {
 		p, ok := c.pick(roomy, bits, roles)
 		if !ok {
 			break

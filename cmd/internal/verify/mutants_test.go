@@ -34,8 +34,11 @@ var turned = [][2]string{
 	{"goto refuse", "goto allow"}, {"goto pasvctl_refuse", "goto pasvctl_allow"},
 	{" accept", " drop"}, {" drop", " accept"},
 	{"-j ACCEPT", "-j DROP"}, {"-j DROP", "-j ACCEPT"},
-	{"ct state established ", ""}, {"-m conntrack --ctstate ESTABLISHED ", ""},
-	{"! --syn", "--syn"}, {"!= syn", "== syn"},
+	{"ct status assured ", ""}, {"-m conntrack --ctstatus ASSURED ", ""},
+	{"ct status assured", "ct state established"}, {"--ctstatus ASSURED", "--ctstate ESTABLISHED"},
+	{"! --tcp-flags ACK,RST NONE", "--tcp-flags ACK,RST NONE"}, {"! --tcp-flags ACK,RST NONE", "! --syn"},
+	{"(ack | rst) != 0", "(ack | rst) == 0"}, {"(ack | rst) != 0", "syn == 0"},
+	{"-g PASVCTL-PASS", "-j DROP"}, {"state invalid", "state new"}, {"--ctstate INVALID", "--ctstate NEW"},
 	{"!= @", "@"}, {"! --match-set", "--match-set"},
 }
 

@@ -16,7 +16,7 @@ func (t *trial) onHost() error {
 	if err != nil {
 		return err
 	}
-	defer echo.Close()
+	defer echo.Close() // a second time it is an error, and no harm
 	// There are no rules yet.
 	transfers, err := t.connect("", func(l *lane) (netip.Addr, netip.AddrPort) { return l.client, l.transferPort() })
 	defer closeAll(transfers)
@@ -45,6 +45,9 @@ func (t *trial) onHost() error {
 	if err := t.afterASYN(); err != nil {
 		return err
 	}
+	if err := t.blind(); err != nil {
+		return err
+	}
 	if err := t.edges(); err != nil {
 		return err
 	}
@@ -66,7 +69,13 @@ func (t *trial) onHost() error {
 		return err
 	}
 	closeAll(control)
-	return t.own()
+	if err := t.own(); err != nil {
+		return err
+	}
+	if err := echo.Close(); err != nil {
+		return err
+	}
+	return t.serverDown()
 }
 
 // running is a connection of a lane that goes on.
@@ -305,6 +314,7 @@ func (t *trial) openControl() ([]running, error) {
 // connection.
 func (t *trial) withControl() error {
 	var all []check
+	var scans []raw
 	for i, l := range t.lanes {
 		for _, a := range l.addresses {
 			all = append(all, l.data(a, l.client, "data port with a control connection")...)
@@ -322,6 +332,10 @@ func (t *trial) withControl() error {
 				all = append(all, other.check("data port with a control connection to site "+l.site.Name+" only", l.client, netip.AddrPortFrom(other.addresses[0], port)))
 			}
 		}
+		scans = append(scans, t.scan(l, l.client, l.lastPort(), "data port with a control connection")...)
+	}
+	if err := t.inject(scans); err != nil {
+		return err
 	}
 	return t.try(all)
 }
