@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
 
@@ -96,10 +98,37 @@ func (s *Server) handPorts(to Successor) error {
 	if err := sendMessage(to.Conn, wireComplete); err != nil {
 		return fmt.Errorf("cannot give the ports to the successor: %w", err)
 	}
-	if _, err := expectMessage(to.Conn, to.Start, wireReady); err != nil {
+	m, err := expectMessage(to.Conn, to.Start, wireReady, wireFailed)
+	if err == nil && m.kind == wireFailed {
+		err = errors.New(m.text)
+	}
+	if err != nil {
 		return fmt.Errorf("the successor did not start: %w", err)
 	}
 	return nil
+}
+
+// maxUnread is how long a successor may leave what it was sent unread.
+const maxUnread = 10 * time.Second
+
+// backlog watches what a successor has not read yet.
+type backlog struct {
+	conn   *net.UnixConn
+	unread int // bytes, as the kernel counts them (TIOCOUTQ)
+	since  time.Time
+}
+
+// stuck reports whether the successor reads nothing of what it was sent.
+func (b *backlog) stuck(now time.Time) bool {
+	unread := 0
+	if raw, err := b.conn.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { unread, _ = unix.IoctlGetInt(int(fd), unix.TIOCOUTQ) })
+	}
+	if unread == 0 || unread < b.unread {
+		b.since = now
+	}
+	b.unread = unread
+	return now.Sub(b.since) > maxUnread
 }
 
 // handClients passes on clients until this server has none.
@@ -123,6 +152,7 @@ func (s *Server) handClients(h *handover) error {
 	look := time.NewTicker(50 * time.Millisecond)
 	defer look.Stop()
 	endings := s.endings()
+	sent := backlog{conn: h.Conn, since: time.Now()}
 	for !s.idle() {
 		select {
 		case <-h.gone:
@@ -142,7 +172,10 @@ func (s *Server) handClients(h *handover) error {
 			s.each(endings[0].do)
 			patience.Reset(endings[0].patience)
 			endings = endings[1:]
-		case <-look.C:
+		case now := <-look.C:
+			if sent.stuck(now) {
+				return fmt.Errorf("the successor hangs: it has read nothing for %v", maxUnread)
+			}
 		}
 	}
 	close(s.handed)

@@ -361,8 +361,16 @@ func TestHandOverFails(t *testing.T) {
 	if _, err := New(t.Context(), cfg); !errors.Is(err, ErrOtherPorts) {
 		t.Errorf("%v", err)
 	}
-	if err := <-said; err == nil {
-		t.Error("no error")
+	if err := <-said; err == nil || !strings.Contains(err.Error(), ErrOtherPorts.Error()) {
+		t.Errorf("the reason is missing: %v", err)
+	}
+	works()
+
+	// One that fails before it takes over, and says why at length.
+	mine, its = socketPair(t)
+	go RefuseHandOver(its, errors.New("the spec has 1 error"+strings.Repeat("!", 2*wireText)))
+	if err := ts.HandOver(Successor{Conn: mine, Kill: func() {}}); err == nil || !strings.Contains(err.Error(), "the spec has 1 error!") {
+		t.Errorf("the reason is missing: %v", err)
 	}
 	works()
 
@@ -393,6 +401,45 @@ func TestHandOverFails(t *testing.T) {
 	other.conn.Close()
 	if got := lasting.get("RETR f"); got != "content" {
 		t.Errorf("%q", got)
+	}
+}
+
+// A successor that reads nothing is given up, also one with a little to read.
+func TestBacklog(t *testing.T) {
+	mine, its := socketPair(t)
+	now := time.Now()
+	b := backlog{conn: mine, since: now}
+	send := func(n int) {
+		t.Helper()
+		for range n {
+			if err := sendMessage(mine, wireControl); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	read := func() {
+		t.Helper()
+		if _, err := receiveMessage(its); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, step := range []struct {
+		do   func()
+		at   time.Duration
+		want bool
+	}{
+		{func() {}, 2 * maxUnread, false}, // nothing to read
+		{func() { send(2) }, 2*maxUnread + 1, false},
+		{func() {}, 3 * maxUnread, false},
+		{func() { send(1) }, 3*maxUnread + 2, true},
+		{read, 3*maxUnread + 3, false},
+		{func() {}, 4*maxUnread + 4, true},
+		{func() { read(); read() }, 5 * maxUnread, false},
+	} {
+		step.do()
+		if got := b.stuck(now.Add(step.at)); got != step.want {
+			t.Errorf("step %d: stuck %v, want %v", i, got, step.want)
+		}
 	}
 }
 

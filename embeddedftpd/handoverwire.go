@@ -13,12 +13,14 @@ import (
 // A hand-over speaks over a socket pair of type SOCK_SEQPACKET, so that each
 // message arrives whole or not at all. A message is one byte; file descriptors
 // ride beside it (SCM_RIGHTS, unix(7)). The predecessor says listeners…,
-// complete; the successor says ready; then the predecessor says control or data
-// for each connection that it accepts for the successor, and done at the end.
+// complete; the successor says ready, or failed with the reason behind the byte;
+// then the predecessor says control or data for each connection that it accepts
+// for the successor, and done at the end.
 const (
 	wireListeners = 'L' // some listeners
 	wireComplete  = 'S' // those were all
 	wireReady     = 'R'
+	wireFailed    = 'F' // and why
 	wireControl   = 'C' // a control connection
 	wireData      = 'D' // a data connection
 	wireDone      = 'E'
@@ -31,6 +33,8 @@ const (
 	// wirePatience bounds the writing of a message: a successor that reads
 	// nothing for so long is given up.
 	wirePatience = 5 * time.Second
+	// wireText bounds the reason of a failure, in bytes.
+	wireText = 1024
 )
 
 // sendMessage sends a message with the descriptors of the sockets, which stay
@@ -69,21 +73,22 @@ func sendMessage(to *net.UnixConn, kind byte, sockets ...syscall.Conn) error {
 // message is a received one. Its files are the receiver's.
 type message struct {
 	kind  byte
+	text  string // of wireFailed
 	files []*os.File
 }
 
 // receiveMessage waits for the next message; io.EOF: the peer has closed.
 func receiveMessage(from *net.UnixConn) (message, error) {
-	var kind [1]byte
+	var body [1 + wireText]byte
 	rights := make([]byte, syscall.CmsgSpace(4*wireBatch))
-	n, rn, flags, _, err := from.ReadMsgUnix(kind[:], rights)
+	n, rn, flags, _, err := from.ReadMsgUnix(body[:], rights)
 	if err != nil {
 		return message{}, err
 	}
 	if n == 0 {
 		return message{}, io.EOF
 	}
-	m := message{kind: kind[0]}
+	m := message{kind: body[0], text: string(body[1:n])}
 	controls, err := syscall.ParseSocketControlMessage(rights[:rn])
 	if err != nil {
 		return message{}, err

@@ -52,16 +52,22 @@ type Server struct {
 
 // New checks the config and binds every control and passive port. An error
 // names the port that was taken. The server accepts nobody before Serve.
-func New(ctx context.Context, cfg Config) (*Server, error) {
-	cfg, err := cfg.withDefaults()
-	if pre := cfg.Predecessor; pre != nil {
+func New(ctx context.Context, cfg Config) (_ *Server, err error) {
+	pre := cfg.Predecessor
+	defer func() {
+		if err != nil {
+			pre.Refuse(err)
+		}
+	}()
+	cfg, err = cfg.withDefaults()
+	if pre != nil {
 		cfg.Listeners = append(cfg.Listeners, pre.listeners...)
 		if err == nil && !pre.covers(cfg) {
 			err = ErrOtherPorts
 		}
 	}
 	if err != nil {
-		cfg.release()
+		closeAll(cfg.Listeners)
 		return nil, err
 	}
 	if need, limit := cfg.descriptors(), descriptorLimit(); limit < need {
@@ -83,11 +89,11 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	if err = s.openControl(ctx); err != nil {
 		closeAll(s.cfg.Listeners)
-		s.Close()
+		s.release()
 		return nil, err
 	}
 	if err = s.openPool(ctx); err != nil {
-		s.Close()
+		s.release()
 		return nil, err
 	}
 	return s, nil
@@ -189,20 +195,16 @@ func (s *Server) Addrs() []netip.AddrPort {
 
 // Close frees the ports of a server that was never served.
 func (s *Server) Close() {
-	closeAll(s.listeners)
-	if s.pool != nil {
-		s.pool.Close()
-	}
+	s.release()
 	if s.cfg.Predecessor != nil {
 		s.cfg.Predecessor.conn.Close()
 	}
 }
 
-// release lets go of what the config owns.
-func (c Config) release() {
-	closeAll(c.Listeners)
-	if c.Predecessor != nil {
-		c.Predecessor.conn.Close()
+func (s *Server) release() {
+	closeAll(s.listeners)
+	if s.pool != nil {
+		s.pool.Close()
 	}
 }
 

@@ -40,6 +40,28 @@ func TakeOver(conn *net.UnixConn) (*Predecessor, error) {
 	}
 }
 
+// RefuseHandOver tells the server at the other end of conn why this process
+// does not take over from it. It owns conn. New tells it of its own errors.
+func RefuseHandOver(conn *net.UnixConn, why error) {
+	// What it has sent must be read first: else it gets a reset instead.
+	if p, err := TakeOver(conn); err == nil {
+		p.Refuse(why)
+		p.close()
+	}
+}
+
+// Refuse tells the predecessor why this process does not take over, and ends
+// the hand-over. p may be nil.
+func (p *Predecessor) Refuse(why error) {
+	if p == nil {
+		return
+	}
+	text := why.Error()
+	p.conn.SetWriteDeadline(time.Now().Add(wirePatience))
+	p.conn.Write(append([]byte{wireFailed}, text[:min(len(text), wireText)]...))
+	p.conn.Close()
+}
+
 func (p *Predecessor) close() {
 	closeAll(p.listeners)
 	p.conn.Close()

@@ -83,7 +83,12 @@ socket unit; see the target "systemd".`,
 	return c
 }
 
-func (d *server) run(ctx context.Context, path string) error {
+func (d *server) run(ctx context.Context, path string) (err error) {
+	defer func() {
+		if err != nil {
+			refuse(err)
+		}
+	}()
 	if d.site == "" {
 		return usage("write --site NAME", "the site is missing")
 	}

@@ -36,6 +36,7 @@ func (d *server) serve(ctx context.Context, s *plan.Site, cfg embeddedftpd.Confi
 	}
 	if d.account != nil {
 		if err := d.account.become(); err != nil {
+			cfg.Predecessor.Refuse(err)
 			ftpd.Close()
 			return failure(err, "")
 		}
@@ -74,8 +75,16 @@ func (r *running) run(ctx context.Context, successor bool) error {
 	if r.scraped != nil {
 		r.scraped.serve(r.ftpd.Metrics(), r.log)
 	}
-	stopping := context.AfterFunc(ctx, func() { r.notify(daemon.SdNotifyStopping) })
-	defer stopping()
+	said := make(chan struct{})
+	stopping := context.AfterFunc(ctx, func() {
+		r.notify(daemon.SdNotifyStopping)
+		close(said)
+	})
+	defer func() {
+		if !stopping() {
+			<-said // not to end before it
+		}
+	}()
 	if r.alive(ctx) {
 		r.notify(daemon.SdNotifyReady)
 	}

@@ -24,20 +24,39 @@ const handOverEnv = "PASVCTL_HANDOVER_FD"
 
 // predecessor takes over from the daemon that started this one; nil: nobody did.
 func predecessor() (*embeddedftpd.Predecessor, error) {
+	conn, err := handOverConn()
+	if conn == nil || err != nil {
+		return nil, err
+	}
+	return embeddedftpd.TakeOver(conn)
+}
+
+// refuse tells the daemon that started this one, if one did, why this one has
+// failed before it took over.
+func refuse(why error) {
+	if conn, err := handOverConn(); conn != nil && err == nil {
+		embeddedftpd.RefuseHandOver(conn, why)
+	}
+}
+
+// handOverConn leads to the daemon that started this one, at the first call;
+// nil: nobody did.
+func handOverConn() (*net.UnixConn, error) {
 	text, started := os.LookupEnv(handOverEnv)
 	if !started {
 		return nil, nil
 	}
 	os.Unsetenv(handOverEnv)
+	const hint = "a daemon sets " + handOverEnv + " for the one that takes over from it"
 	fd, err := strconv.Atoi(text)
 	if err != nil || fd < 3 {
-		return nil, failure(fmt.Errorf("%s=%s is no descriptor", handOverEnv, text), "a daemon sets it for the one that takes over from it")
+		return nil, failure(fmt.Errorf("%s=%s is not a descriptor", handOverEnv, text), hint)
 	}
 	conn, err := unixConn(fd)
 	if err != nil {
-		return nil, failure(err, "a daemon sets "+handOverEnv+" for the one that takes over from it")
+		return nil, failure(err, hint)
 	}
-	return embeddedftpd.TakeOver(conn)
+	return conn, nil
 }
 
 func unixConn(fd int) (*net.UnixConn, error) {
@@ -108,8 +127,12 @@ func startSuccessor(streams streams, log *slog.Logger) (embeddedftpd.Successor, 
 		}
 	}()
 	kill := func() {
-		c.Process.Kill()
-		<-reaped
+		select {
+		case <-reaped: // it has failed, and its exit says more than a kill
+		case <-time.After(2 * time.Second):
+			c.Process.Kill()
+			<-reaped
+		}
 	}
 	return embeddedftpd.Successor{Conn: mine, Kill: kill}, c.Process.Pid, nil
 }
