@@ -78,10 +78,15 @@ func (m *Machine) Plan(ctx context.Context, next Applied) ([]kernel.Change, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := b.Check(ctx, next.Rules); err != nil {
+	expected, err := b.Expected(ctx, next.Rules)
+	if err != nil {
 		return nil, err
 	}
-	return m.changes(ctx, b, next.Rules)
+	t, err := b.Plan(ctx, next.Rules, expected)
+	if err != nil {
+		return nil, err
+	}
+	return t.Changes(), nil
 }
 
 func (m *Machine) changes(ctx context.Context, b kernel.Backend, r kernel.Rules) ([]kernel.Change, error) {

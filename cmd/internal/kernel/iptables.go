@@ -2,9 +2,7 @@ package kernel
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -25,57 +23,61 @@ var hooks = []struct{ table, chain string }{{"filter", "INPUT"}, {"nat", "PREROU
 
 const jumpArguments = " -m comment --comment pasvctl -j PASVCTL"
 
-func (b *iptables) Check(ctx context.Context, r Rules) error {
-	return scratch(func(exec Exec) error {
-		// --test asks for the sets, and the kernel may not have them yet: so the
-		// rules are tested where making the sets changes nothing.
-		empty := &iptables{exec}
-		if err := empty.sets(ctx, r); err != nil {
-			return err
+func (b *iptables) Plan(ctx context.Context, r Rules, expected Listing) (*Transaction, error) {
+	t := &Transaction{Expected: expected}
+	files := map[string]string{}
+	for _, f := range families {
+		live, err := b.save(ctx, f.command)
+		if err != nil {
+			return nil, err
 		}
-		for _, f := range families {
-			if _, err := exec(ctx, r.Files[f.file], f.command+"-restore", "--test", "--noflush"); err != nil {
-				return err
-			}
+		t.Users = append(t.Users, live.users(f.command, nil)...)
+		if files[f.command], err = live.transaction(f.command, r.Files[f.file]); err != nil {
+			return nil, err
 		}
-		return nil
-	})
+		t.Live = append(t.Live, live.list(f.command)...)
+	}
+	sets, err := b.listSets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t.Live = append(t.Live, sets...)
+	t.Live.sort()
+	t.load = func(ctx context.Context) error { return b.carryOut(ctx, r.Files["ipset"], files) }
+	return t, nil
 }
 
-func (b *iptables) sets(ctx context.Context, r Rules) error {
-	if !setLine.MatchString(r.Files["ipset"]) {
-		return nil
+func (b *iptables) Load(ctx context.Context, r Rules) error { return load(ctx, b, r) }
+
+// carryOut makes the sets, then the rules of each family, then ends the sets that
+// no rule matches any more.
+func (b *iptables) carryOut(ctx context.Context, sets string, files map[string]string) error {
+	if setLine.MatchString(sets) {
+		if _, err := b.exec(ctx, sets, "ipset", "restore", "-exist"); err != nil {
+			return err
+		}
 	}
-	_, err := b.exec(ctx, r.Files["ipset"], "ipset", "restore", "-exist")
-	return err
+	if err := b.restore(ctx, files); err != nil {
+		return err
+	}
+	return b.destroySets(ctx, func(name string) bool {
+		return strings.Contains(sets, "\ncreate "+name+" ") && !strings.Contains(sets, "\ndestroy "+name+"\n")
+	})
 }
 
 var setLine = regexp.MustCompile(`(?m)^create `)
 
-func (b *iptables) Load(ctx context.Context, r Rules) error {
-	if err := b.sets(ctx, r); err != nil {
-		return err
-	}
+// restore loads a file for each family that has one.
+func (b *iptables) restore(ctx context.Context, files map[string]string) error {
 	for _, f := range families {
-		if err := b.loadFamily(ctx, f.command, r.Files[f.file]); err != nil {
+		if files[f.command] == "" {
+			continue
+		}
+		if _, err := b.exec(ctx, files[f.command], f.command+"-restore", "-w", "--noflush"); err != nil {
 			return err
 		}
 	}
-	return b.destroySets(ctx, r.Files["ipset"])
-}
-
-// loadFamily leaves nothing of ours, not even the jump, in a family that has no
-// rules: the host has no address there.
-func (b *iptables) loadFamily(ctx context.Context, command, text string) error {
-	if !ruleLine.MatchString(text) {
-		return b.removeFamily(ctx, command)
-	}
-	text, err := b.transaction(ctx, command, text)
-	if err != nil {
-		return err
-	}
-	_, err = b.exec(ctx, text, command+"-restore", "-w", "--noflush")
-	return err
+	return nil
 }
 
 var ruleLine = regexp.MustCompile(`(?m)^-A `)
@@ -83,37 +85,41 @@ var ruleLine = regexp.MustCompile(`(?m)^-A `)
 var chainLine = regexp.MustCompile(`(?m)^:(PASVCTL\S*) `)
 
 // transaction adds to a rendered file our jump, if it is not there, and the end
-// of the chains that only an older version had.
-func (b *iptables) transaction(ctx context.Context, command, text string) (string, error) {
-	all, err := b.save(ctx, command)
-	if err != nil {
-		return "", err
+// of the chains that only an older version had. Where the file has no rules,
+// since the host has no address of the family, it leaves nothing of ours.
+func (live family) transaction(command, text string) (string, error) {
+	if !ruleLine.MatchString(text) {
+		return live.back(command, family{}, nil)
 	}
 	declared := map[string]bool{}
 	for _, m := range chainLine.FindAllStringSubmatch(text, -1) {
 		declared[m[1]] = true
+	}
+	stays := func(chain string) bool { return declared[chain] }
+	if users := live.users(command, stays); len(users) > 0 {
+		return "", &BusyError{users}
 	}
 	var more []string
 	for _, h := range hooks {
 		if !strings.Contains("\n"+text, "\n*"+h.table+"\n") {
 			continue
 		}
-		live := all[h.table]
-		if !slices.ContainsFunc(live.rules, isJump) {
+		if len(live[h.table].jumps) == 0 {
 			more = append(more, "-I "+h.chain+jumpArguments)
 		}
-		stale := slices.DeleteFunc(slices.Clone(live.chains), func(c string) bool { return declared[c] })
-		more = append(more, prefixed("-F ", stale)...)
-		more = append(more, prefixed("-X ", stale)...)
+		more = append(more, live[h.table].ending(stays)...)
 	}
 	i := strings.LastIndex(text, "COMMIT\n")
 	if i < 0 {
 		return "", fmt.Errorf("the rendered file for %s has no COMMIT", command)
 	}
-	if len(more) == 0 {
-		return text, nil
-	}
-	return text[:i] + script(more...) + text[i:], nil
+	return text[:i] + joined(more) + text[i:], nil
+}
+
+// ending are the lines that end our chains but those that stay.
+func (s saved) ending(stays func(chain string) bool) []string {
+	gone := slices.DeleteFunc(slices.Clone(s.chains), stays)
+	return slices.Concat(prefixed("-F ", gone), prefixed("-X ", gone))
 }
 
 func prefixed(prefix string, names []string) (all []string) {
@@ -123,37 +129,77 @@ func prefixed(prefix string, names []string) (all []string) {
 	return all
 }
 
-// saved is our part of one table as iptables-save prints it.
-type saved struct{ chains, rules []string }
+// family is what iptables-save or ip6tables-save prints, by table.
+type family map[string]saved
 
-// save reads our chains, their rules and our jumps from one family, by table.
-func (b *iptables) save(ctx context.Context, command string) (map[string]saved, error) {
+// saved is one table: our chains with their rules, our jumps, and of others
+// how many rules each chain has, and those that go to chains of ours.
+type saved struct {
+	chains, rules []string
+	jumps         []Jump // Chain is the chain's name alone
+	theirs        map[string]int
+	users         []string
+}
+
+// save reads one family. Where there is no program for it, nothing is ours.
+func (b *iptables) save(ctx context.Context, command string) (family, error) {
 	text, err := b.exec(ctx, "", command+"-save")
-	if err != nil {
-		return nil, err
+	if isMissing(err) {
+		return family{}, nil
 	}
-	all := map[string]saved{}
+	return parseSave(text), err
+}
+
+func parseSave(text string) family {
+	all := family{}
 	table := ""
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
-		s := all[table]
-		switch m := chainLine.FindStringSubmatch(line); {
-		case strings.HasPrefix(line, "*"):
+		if strings.HasPrefix(line, "*") {
 			table = line[1:]
+			all[table] = saved{theirs: map[string]int{}}
 			continue
+		}
+		s := all[table]
+		f := strings.Fields(line)
+		switch m := chainLine.FindStringSubmatch(line); {
 		case m != nil:
 			s.chains = append(s.chains, m[1])
-		case strings.HasPrefix(line, "-A PASVCTL") || isJump(line):
+		case len(f) < 2 || f[0] != "-A":
+		case strings.HasPrefix(f[1], "PASVCTL"):
 			s.rules = append(s.rules, line)
+		case isJump(line):
+			s.jumps = append(s.jumps, Jump{Chain: f[1], After: s.theirs[f[1]], Rule: line})
+		default:
+			s.theirs[f[1]]++
+			if goesToOurs.MatchString(line) {
+				s.users = append(s.users, line)
+			}
 		}
 		all[table] = s
 	}
-	return all, nil
+	return all
 }
 
+var goesToOurs = regexp.MustCompile(` -[jg] (PASVCTL\S*)( |$)`)
+
 func isJump(line string) bool {
-	return strings.HasPrefix(line, "-A ") && !strings.HasPrefix(line, "-A PASVCTL") &&
-		strings.HasSuffix(line, " -j PASVCTL") && strings.Contains(line, "--comment pasvctl ")
+	return strings.HasSuffix(line, " -j PASVCTL") && strings.Contains(line, "--comment pasvctl ")
+}
+
+// users are rules of others that go to chains of ours but those that stay, as
+// the commands that delete them.
+func (live family) users(command string, stays func(chain string) bool) (rules []string) {
+	for _, h := range hooks {
+		s := live[h.table]
+		for _, line := range s.users {
+			chain := goesToOurs.FindStringSubmatch(line)[1]
+			if slices.Contains(s.chains, chain) && (stays == nil || !stays(chain)) {
+				rules = append(rules, command+" -t "+h.table+" -D"+strings.TrimPrefix(line, "-A"))
+			}
+		}
+	}
+	return rules
 }
 
 func (b *iptables) Live(ctx context.Context) (Listing, error) {
@@ -163,9 +209,7 @@ func (b *iptables) Live(ctx context.Context) (Listing, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, h := range hooks {
-			l = append(l, listTable(f.command+" "+h.table+" ", all[h.table])...)
-		}
+		l = append(l, all.list(f.command)...)
 	}
 	sets, err := b.listSets(ctx)
 	if err != nil {
@@ -176,73 +220,45 @@ func (b *iptables) Live(ctx context.Context) (Listing, error) {
 	return l, nil
 }
 
-func listTable(where string, s saved) (l Listing) {
-	for _, c := range s.chains {
-		o := Object{Name: "chain " + where + c, Ordered: true}
-		for _, r := range s.rules {
-			if strings.HasPrefix(r, "-A "+c+" ") {
-				o.Lines = append(o.Lines, r)
+func (live family) list(command string) (l Listing) {
+	for _, h := range hooks {
+		where := command + " " + h.table + " "
+		for _, c := range live[h.table].chains {
+			o := Object{Name: "chain " + where + c, Ordered: true}
+			for _, r := range live[h.table].rules {
+				if strings.HasPrefix(r, "-A "+c+" ") {
+					o.Lines = append(o.Lines, r)
+				}
 			}
+			l.add(o)
 		}
-		l.add(o)
-	}
-	for _, r := range s.rules {
-		if isJump(r) {
-			l.add(Object{Name: "jump in chain " + where + strings.Fields(r)[1], Lines: []string{r}})
-		}
+		l = append(l, listJumps(where, live[h.table].jumps)...)
 	}
 	return l
 }
 
-// listSets reads our sets, without the members of those that time out: they
-// are learnt.
-func (b *iptables) listSets(ctx context.Context) (Listing, error) {
-	text, err := b.exec(ctx, "", "ipset", "save")
-	if errors.Is(err, exec.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var l Listing
-	learnt := false
-	for line := range strings.Lines(text) {
-		f := strings.Fields(line)
-		if len(f) < 3 || !strings.HasPrefix(f[1], "pasvctl-") {
-			continue
+// listJumps has an object for each chain that has jumps to ours.
+func listJumps(where string, jumps []Jump) (l Listing) {
+	for _, j := range jumps {
+		name := "jump in chain " + where + j.Chain
+		i := slices.IndexFunc(l, func(o Object) bool { return o.Name == name })
+		if i < 0 {
+			i = len(l)
+			l.add(Object{Name: name, Ordered: true})
 		}
-		switch f[0] {
-		case "create":
-			learnt = slices.Contains(f, "timeout")
-			l.add(Object{Name: "set " + f[1], Lines: []string{"is " + setType(f[2:])}})
-		case "add":
-			if !learnt && len(l) > 0 {
-				o := &l[len(l)-1]
-				o.Lines = append(o.Lines, f[2])
-			}
-		}
+		l[i].Lines = append(l[i].Lines, j.Rule)
 	}
-	return l, nil
-}
-
-// setType leaves out what the kernel changes by itself: sizes and seeds.
-func setType(words []string) string {
-	var kept []string
-	for i := 0; i < len(words); i++ {
-		switch words[i] {
-		case "hashsize", "bucketsize", "initval":
-			i++
-		default:
-			kept = append(kept, words[i])
-		}
-	}
-	return strings.Join(kept, " ")
+	return l
 }
 
 func (b *iptables) Expected(ctx context.Context, r Rules) (l Listing, err error) {
 	err = scratch(func(exec Exec) error {
 		empty := &iptables{exec}
-		if err := empty.Load(ctx, r); err != nil {
+		t, err := empty.Plan(ctx, r, nil)
+		if err != nil {
+			return err
+		}
+		if err := t.Load(ctx); err != nil {
 			return err
 		}
 		l, err = empty.Live(ctx)
@@ -251,15 +267,15 @@ func (b *iptables) Expected(ctx context.Context, r Rules) (l Listing, err error)
 	return l, err
 }
 
-// destroySets removes our sets but for those that the ipset file creates.
-func (b *iptables) destroySets(ctx context.Context, keep string) error {
+// destroySets removes our sets but those that stay.
+func (b *iptables) destroySets(ctx context.Context, stays func(name string) bool) error {
 	sets, err := b.listSets(ctx)
 	if err != nil {
 		return err
 	}
 	for _, s := range sets {
 		name := strings.TrimPrefix(s.Name, "set ")
-		if strings.Contains(keep, "\ncreate "+name+" ") && !strings.Contains(keep, "\ndestroy "+name+"\n") {
+		if stays(name) {
 			continue
 		}
 		if _, err := b.exec(ctx, "", "ipset", "destroy", name); err != nil {
@@ -270,43 +286,5 @@ func (b *iptables) destroySets(ctx context.Context, keep string) error {
 }
 
 func (b *iptables) Remove(ctx context.Context) error {
-	for _, f := range families {
-		if err := b.removeFamily(ctx, f.command); err != nil {
-			return err
-		}
-	}
-	return b.destroySets(ctx, "")
-}
-
-// removeFamily deletes our chains and jumps of one family. Where there is no
-// program for it, there are none.
-func (b *iptables) removeFamily(ctx context.Context, command string) error {
-	all, err := b.save(ctx, command)
-	if errors.Is(err, exec.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for _, h := range hooks {
-		if err := b.removeFrom(ctx, command, h.table, all[h.table]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (b *iptables) removeFrom(ctx context.Context, command, table string, s saved) error {
-	lines := []string{"*" + table}
-	for _, r := range s.rules {
-		if isJump(r) {
-			lines = append(lines, "-D"+strings.TrimPrefix(r, "-A"))
-		}
-	}
-	lines = slices.Concat(lines, prefixed("-F ", s.chains), prefixed("-X ", s.chains), []string{"COMMIT"})
-	if len(lines) == 2 {
-		return nil
-	}
-	_, err := b.exec(ctx, script(lines...), command+"-restore", "-w", "--noflush")
-	return err
+	return b.PutBack(ctx, Snapshot{Backend: IPTables}, 0)
 }

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
 	"github.com/pasvctl/pasvctl/generators"
@@ -64,23 +65,70 @@ func RulesOf(all []generators.File, host, backend string) (Rules, error) {
 
 // Backend is one way into the kernel.
 type Backend interface {
-	// Check reports what is wrong with the rules without loading them.
-	Check(ctx context.Context, r Rules) error
-	// Load makes r the rules in force, in one transaction on nftables and in
-	// one a table on iptables. It may be repeated, keeps what the kernel has
-	// learnt, adds our jump where it is missing, and removes what an older
-	// version left behind.
+	// Expected lists what r leaves in an empty kernel. Its error says what is
+	// wrong with the rules.
+	Expected(ctx context.Context, r Rules) (Listing, error)
+	// Plan reads what is live and works out how to make r, of which expected is
+	// known, the rules in force. It changes nothing.
+	Plan(ctx context.Context, r Rules, expected Listing) (*Transaction, error)
+	// Load makes r the rules in force: Expected, Plan and its Load.
 	Load(ctx context.Context, r Rules) error
 	// Live lists our objects in the kernel.
 	Live(ctx context.Context) (Listing, error)
-	// Expected lists what Load(r) would leave in an empty kernel.
-	Expected(ctx context.Context, r Rules) (Listing, error)
+	// Save keeps what stands under our names, whoever put it there.
+	Save(ctx context.Context) (Snapshot, error)
+	// PutBack replaces our objects by those of a Snapshot that was taken so
+	// long ago. What others have removed since then stays removed.
+	PutBack(ctx context.Context, s Snapshot, age time.Duration) error
 	// Learnt lists the clients that the gates know.
 	Learnt(ctx context.Context) ([]Member, error)
 	// Forget makes the gates forget all clients.
 	Forget(ctx context.Context) error
 	// Remove deletes our objects. It is no error that there are none.
 	Remove(ctx context.Context) error
+}
+
+// Transaction is a change of the live rules that has been worked out: in one
+// step on nftables, and in one a table on iptables. It keeps what the kernel
+// has learnt, adds our jump where it is missing, and removes what an older
+// version left behind.
+type Transaction struct {
+	Live, Expected Listing
+	Users          []string // commands that delete rules of others that go to chains of ours
+
+	load func(context.Context) error
+}
+
+// Changes are what Load changes in the kernel.
+func (t *Transaction) Changes() []Change { return Diff(t.Live, t.Expected) }
+
+// Load carries the change out. It may be repeated.
+func (t *Transaction) Load(ctx context.Context) error { return t.load(ctx) }
+
+func load(ctx context.Context, b Backend, r Rules) error {
+	expected, err := b.Expected(ctx, r)
+	if err != nil {
+		return err
+	}
+	t, err := b.Plan(ctx, r, expected)
+	if err != nil {
+		return err
+	}
+	return t.Load(ctx)
+}
+
+// Snapshot is what stood under our names in one backend.
+type Snapshot struct {
+	Backend string            `json:"backend"`
+	Text    map[string]string `json:"text,omitempty"` // by the program that reads it back
+	Jumps   []Jump            `json:"jumps,omitempty"`
+}
+
+// Jump is a rule of ours in a chain of others.
+type Jump struct {
+	Chain string `json:"chain"` // "inet filter input", "iptables filter INPUT"
+	After int    `json:"after"` // so many rules of others
+	Rule  string `json:"rule"`
 }
 
 // New returns a backend by name.

@@ -2,13 +2,9 @@ package kernel
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/netip"
-	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -20,11 +16,9 @@ type Member struct {
 	Left   time.Duration // until it is forgotten, in whole seconds, rounded down
 }
 
-func (n *nft) gates(ctx context.Context) ([]*nftObject, error) {
-	objects, err := n.read(ctx)
-	return slices.DeleteFunc(objects, func(o *nftObject) bool {
-		return o.kind != "set" || !strings.HasPrefix(strings.TrimPrefix(o.Name, "pasvctl_"), "seen")
-	}), err
+func (n *nft) gates(ctx context.Context) (ruleset, error) {
+	all, err := n.read(ctx)
+	return slices.DeleteFunc(all, func(o *object) bool { return !o.ours || !o.isGate() }), err
 }
 
 func (n *nft) Learnt(ctx context.Context) (members []Member, err error) {
@@ -33,21 +27,16 @@ func (n *nft) Learnt(ctx context.Context) (members []Member, err error) {
 		return nil, err
 	}
 	for _, set := range gates {
-		for _, raw := range set.Elem {
-			var e struct {
-				Elem struct {
-					Val     struct{ Concat []any }
-					Expires int64
-				}
-			}
-			if err := json.Unmarshal(raw, &e); err != nil || len(e.Elem.Val.Concat) == 0 {
-				return nil, fmt.Errorf("reading the member %s of %s: %w", raw, set.id(), err)
-			}
-			client, err := netip.ParseAddr(fmt.Sprint(e.Elem.Val.Concat[0]))
+		for _, e := range set.elements() {
+			client, err := netip.ParseAddr(strings.Fields(e)[0])
 			if err != nil {
-				return nil, fmt.Errorf("reading a member of %s: %w", set.id(), err)
+				return nil, fmt.Errorf("reading a member of %s: %w", set.id, err)
 			}
-			members = append(members, Member{client, time.Duration(e.Elem.Expires) * time.Second})
+			m := Member{Client: client}
+			if left := expires.FindStringSubmatch(e); left != nil {
+				m.Left = parseLeft(left[1]).Truncate(time.Second)
+			}
+			members = append(members, m)
 		}
 	}
 	return members, nil
@@ -60,49 +49,46 @@ func (n *nft) Forget(ctx context.Context) error {
 	}
 	var lines []string
 	for _, set := range gates {
-		lines = append(lines, "flush "+set.id())
+		lines = append(lines, "flush "+set.id)
 	}
 	_, err = n.exec(ctx, script(lines...), "nft", "-f", "-")
 	return err
 }
 
 func (b *iptables) Learnt(ctx context.Context) (members []Member, err error) {
-	text, err := b.exec(ctx, "", "ipset", "save")
-	if errors.Is(err, exec.ErrNotFound) {
-		return nil, nil
-	}
+	text, err := b.saveSets(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for line := range strings.Lines(text) {
-		f := strings.Fields(line) // add NAME ADDRESS timeout SECONDS
-		if len(f) != 5 || f[0] != "add" || !strings.HasPrefix(f[1], "pasvctl-") || f[3] != "timeout" {
+	for _, s := range parseSets(text) {
+		if !s.learns() {
 			continue
 		}
-		client, err := netip.ParseAddr(f[2])
-		seconds, err2 := strconv.Atoi(f[4])
-		if err := errors.Join(err, err2); err != nil {
-			return nil, fmt.Errorf("reading a member of %s: %w", f[1], err)
+		for _, member := range s.members {
+			client, err := netip.ParseAddr(strings.Fields(member)[0])
+			m := Member{Client: client}
+			if t := memberTimeout.FindStringSubmatch(member); t != nil && err == nil {
+				m.Left, err = time.ParseDuration(t[1] + "s")
+			}
+			if err != nil {
+				return nil, fmt.Errorf("reading a member of %s: %w", s.name, err)
+			}
+			members = append(members, m)
 		}
-		members = append(members, Member{client, time.Duration(seconds) * time.Second})
 	}
 	return members, nil
 }
 
 func (b *iptables) Forget(ctx context.Context) error {
-	text, err := b.exec(ctx, "", "ipset", "save")
-	if errors.Is(err, exec.ErrNotFound) {
-		return nil
-	}
+	text, err := b.saveSets(ctx)
 	if err != nil {
 		return err
 	}
-	for line := range strings.Lines(text) {
-		f := strings.Fields(line)
-		if len(f) < 3 || f[0] != "create" || !strings.HasPrefix(f[1], "pasvctl-") || !slices.Contains(f, "timeout") {
+	for _, s := range parseSets(text) {
+		if !s.learns() {
 			continue
 		}
-		if _, err := b.exec(ctx, "", "ipset", "flush", f[1]); err != nil {
+		if _, err := b.exec(ctx, "", "ipset", "flush", s.name); err != nil {
 			return err
 		}
 	}

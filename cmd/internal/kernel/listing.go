@@ -16,6 +16,8 @@ type Object struct {
 	Lines []string `json:"lines"`
 	// Ordered: the order of the lines matters, as that of rules does.
 	Ordered bool `json:"-"`
+
+	declared []string // of Lines, those that say what the object is
 }
 
 // Change is one difference between two listings.

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // nft is the nftables backend.
@@ -18,9 +19,6 @@ var jumpRule = regexp.MustCompile(`(?m)^insert rule (\S+) (\S+) (\S+) jump (\S+)
 // ownTable is the table that is all ours.
 const ownTable = "table inet pasvctl"
 
-// owner is the chain that our own is jumped to from.
-type owner struct{ family, table, chain string }
-
 // into reads the owner's chain from the rules; false where there is none.
 func into(r Rules) (owner, bool) {
 	m := jumpRule.FindStringSubmatch(r.Files["nftables.jump.nft"])
@@ -30,81 +28,124 @@ func into(r Rules) (owner, bool) {
 	return owner{m[1], m[2], m[3]}, true
 }
 
-func (n *nft) Check(ctx context.Context, r Rules) error {
-	script, err := n.transaction(ctx, r)
+func (n *nft) Plan(ctx context.Context, r Rules, expected Listing) (*Transaction, error) {
+	live, err := n.read(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = n.exec(ctx, script, "nft", "-c", "-f", "-")
-	return err
+	text, err := transaction(live, r, expected)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := n.exec(ctx, text, "nft", "-c", "-f", "-"); err != nil {
+		return nil, err
+	}
+	return &Transaction{Live: live.list(), Expected: expected, Users: live.users(live), load: func(ctx context.Context) error {
+		_, err := n.exec(ctx, text, "nft", "-f", "-")
+		return err
+	}}, nil
 }
 
-func (n *nft) Load(ctx context.Context, r Rules) error {
-	script, err := n.transaction(ctx, r)
-	if err != nil {
-		return err
+// users are rules of others that go to some chains of ours.
+func (r ruleset) users(ours ruleset) (rules []string) {
+	chains := ours.index()
+	for _, o := range r {
+		if o.kind != "chain" || o.ours {
+			continue
+		}
+		for _, rule := range o.rules() {
+			if rule.uses != "" && !rule.jump && chains["chain "+owner{o.family, o.table, rule.uses}.String()] != nil {
+				rules = append(rules, fmt.Sprintf("nft delete rule %s handle %s  # %s", o.chain(), rule.handle, rule.text))
+			}
+		}
 	}
-	_, err = n.exec(ctx, script, "nft", "-f", "-")
-	return err
+	return rules
 }
 
 // transaction is the whole of a load as one file: the rules, the jump if it is
 // not there, and the end of what only an older version had.
-func (n *nft) transaction(ctx context.Context, r Rules) (string, error) {
-	live, err := n.read(ctx)
-	if err != nil {
-		return "", err
+func transaction(live ruleset, r Rules, expected Listing) (string, error) {
+	at, jump := into(r)
+	if jump && live.index()["chain "+at.String()] == nil {
+		return "", live.noChain(at)
 	}
-	expected, err := n.Expected(ctx, r)
-	if err != nil {
-		return "", err
-	}
-	var text string
+	var before strings.Builder
 	_, keepsTable := expected.find(ownTable)
 	if !keepsTable { // "add" makes "delete" safe where there is none
-		text = script("add "+ownTable, "delete "+ownTable)
+		before.WriteString(script("add "+ownTable, "delete "+ownTable))
 	}
-	text += r.Files["nftables.nft"] + "\n"
-	at, jump := into(r)
-	there := false
-	var stale []*nftObject
+	var gone, changed ruleset
+	for _, o := range live.ours() {
+		if o.inOwnTable() && !keepsTable {
+			continue
+		}
+		switch as, wanted := expected.find(o.id); {
+		case !wanted:
+			gone = append(gone, o)
+		case o.kind != "table" && !slices.Equal(as.declared, o.definition()):
+			changed = append(changed, o)
+		}
+	}
+	if len(changed) > 0 {
+		// nft declares no object again with another definition.
+		before.WriteString(emptied(live.ours()))
+		before.WriteString(deletion(changed))
+	}
+	if users := live.users(gone); len(users) > 0 {
+		return "", &BusyError{users}
+	}
+	there, stale := false, ""
 	for _, o := range live {
-		switch {
-		case o.kind == "jump" && jump && o.owner() == at && !there:
-			there = true // the first of them stays
-		case o.kind == "rule" || o.inOwnTable() && !keepsTable:
-		case o.kind == "jump":
-			stale = append(stale, o)
-		default:
-			if _, wanted := expected.find(o.id()); !wanted {
-				stale = append(stale, o)
+		if o.ours || o.kind != "chain" {
+			continue
+		}
+		for _, rule := range o.rules() {
+			switch {
+			case !rule.jump:
+			case jump && o.chain() == at && !there:
+				there = true // the first of them stays
+			default:
+				stale += script(fmt.Sprintf("delete rule %s handle %s", o.chain(), rule.handle))
 			}
 		}
 	}
+	text := before.String() + r.Files["nftables.nft"] + "\n"
 	if jump && !there {
 		text += r.Files["nftables.jump.nft"] + "\n"
 	}
-	return text + deletion(stale), nil
+	return text + stale + emptied(gone) + deletion(gone), nil
 }
 
-// deletion is a file that deletes objects: first what points to chains, then
-// the chains, then what chains point to.
-func deletion(objects []*nftObject) string {
-	var jumps, flushes, chains, sets, tables []string
+// emptied is a file that takes the rules out of chains and the elements out of
+// sets and maps, except what these have learnt: nothing refers to anything then.
+func emptied(objects ruleset) string {
+	var lines []string
 	for _, o := range objects {
-		id := o.id()
-		switch o.kind {
-		case "jump":
-			jumps = append(jumps, fmt.Sprintf("delete rule %s %s %s handle %d", o.Family, o.Table, o.Chain, o.Handle))
-		case "chain":
-			flushes, chains = append(flushes, "flush "+id), append(chains, "delete "+id)
-		case "set", "map":
-			flushes, sets = append(flushes, "flush "+id), append(sets, "delete "+id)
-		case "table":
-			tables = append(tables, "delete "+id)
+		if (o.kind == "chain" || o.kind == "set" || o.kind == "map") && !o.learns() {
+			lines = append(lines, "flush "+o.id)
 		}
 	}
-	lines := slices.Concat(jumps, flushes, chains, sets, tables)
+	return joined(lines)
+}
+
+// deletion is a file that deletes objects that nothing refers to any more:
+// chains, then what their rules have used, then tables.
+func deletion(objects ruleset) string {
+	var chains, others, tables []string
+	for _, o := range objects {
+		switch o.kind {
+		case "chain":
+			chains = append(chains, "delete "+o.id)
+		case "table":
+			tables = append(tables, "delete "+o.id)
+		default:
+			others = append(others, "delete "+o.id)
+		}
+	}
+	return joined(slices.Concat(chains, others, tables))
+}
+
+func joined(lines []string) string {
 	if len(lines) == 0 {
 		return ""
 	}
@@ -112,20 +153,18 @@ func deletion(objects []*nftObject) string {
 }
 
 func (n *nft) Live(ctx context.Context) (Listing, error) {
-	objects, err := n.read(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return list(objects), nil
+	live, err := n.read(ctx)
+	return live.list(), err
 }
 
 func (n *nft) Expected(ctx context.Context, r Rules) (l Listing, err error) {
 	err = scratch(func(exec Exec) error {
 		empty := &nft{exec}
-		if err := empty.prepare(ctx, r); err != nil {
-			return err
+		text := r.Files["nftables.nft"] + "\n" + r.Files["nftables.jump.nft"]
+		if at, jump := into(r); jump {
+			text = script(fmt.Sprintf("add table %s %s", at.family, at.table), "add chain "+at.String()) + text
 		}
-		if _, err := exec(ctx, r.Files["nftables.nft"]+"\n"+r.Files["nftables.jump.nft"], "nft", "-f", "-"); err != nil {
+		if _, err := exec(ctx, text, "nft", "-f", "-"); err != nil {
 			return err
 		}
 		l, err = empty.Live(ctx)
@@ -134,30 +173,41 @@ func (n *nft) Expected(ctx context.Context, r Rules) (l Listing, err error) {
 	return l, err
 }
 
-// prepare makes the owner's chain in an empty kernel.
-func (n *nft) prepare(ctx context.Context, r Rules) error {
-	at, jump := into(r)
-	if !jump {
-		return nil
-	}
-	_, err := n.exec(ctx, script(
-		fmt.Sprintf("add table %s %s", at.family, at.table),
-		fmt.Sprintf("add chain %s %s %s", at.family, at.table, at.chain),
-	), "nft", "-f", "-")
-	return err
+func (n *nft) Load(ctx context.Context, r Rules) error { return load(ctx, n, r) }
+
+func (n *nft) Remove(ctx context.Context) error { return n.PutBack(ctx, Snapshot{Backend: NFT}, 0) }
+
+// NoChainError means that the machine lacks the chain that our rules are to be
+// jumped to from.
+type NoChainError struct {
+	Chain string   // "inet filter input"
+	Has   []string // chains of others that see incoming packets
 }
 
-func (n *nft) Remove(ctx context.Context) error {
-	objects, err := n.read(ctx)
-	if errors.Is(err, exec.ErrNotFound) {
-		return nil // without nft there is nothing of ours in nftables
+func (e *NoChainError) Error() string {
+	if len(e.Has) == 0 {
+		return fmt.Sprintf("this machine has no chain %s, nor any other that sees incoming packets", e.Chain)
 	}
-	if err != nil {
-		return err
-	}
-	if len(objects) == 0 {
-		return nil
-	}
-	_, err = n.exec(ctx, deletion(objects), "nft", "-f", "-")
-	return err
+	return fmt.Sprintf("this machine has no chain %s; it has %s", e.Chain, strings.Join(e.Has, ", "))
 }
+
+func (r ruleset) noChain(at owner) error {
+	e := &NoChainError{Chain: at.String()}
+	for _, o := range r {
+		if !o.ours && o.kind == "chain" && slices.ContainsFunc(o.lines, func(l string) bool { return strings.HasPrefix(l, "type filter hook input ") }) {
+			e.Has = append(e.Has, o.chain().String())
+		}
+	}
+	return e
+}
+
+// BusyError means that chains of ours cannot go, because rules of others use
+// them.
+type BusyError struct{ Rules []string } // commands that delete them
+
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("%d rules that are not pasvctl's go to chains of its name, the first: %s", len(e.Rules), e.Rules[0])
+}
+
+// isMissing reports whether err says that there is no such program.
+func isMissing(err error) bool { return errors.Is(err, exec.ErrNotFound) }
