@@ -23,6 +23,8 @@ type applier struct {
 	confirm, drain         time.Duration
 	dryRun, adopt, dropped bool
 	remove, restore        bool
+	replace                bool // another spec's rules
+	hindered               bool // other rules keep connections from the sites
 }
 
 func newApply(s streams) *cobra.Command {
@@ -41,9 +43,11 @@ in time, even when this process, the shell or the connection to it dies.
 With --drain 1h a data range that has moved or changed stays open beside the new one,
 by the same rules, until its sessions have ended or the time is over.
 
-It refuses, and leaves things as they are, where the live rules under our name are not
-those that were applied last (--adopt replaces them), where another chain would drop
-the sites' connections (--ignore-drops applies all the same), where the SSH connection it is run
+It refuses, and leaves things as they are, if this machine runs the rules of another
+spec or host (--replace replaces them), if the live rules under our name are not those
+that were applied last (--adopt replaces them), if another chain would drop the sites'
+connections (--ignore-drops loads the rules all the same), if the rules would go into a
+chain that firewalld or iptables owns, where the SSH connection it is run
 from uses a port of a site, and where the rules would match nothing: for an interface
 that this machine does not have, or addresses none of which it has (unless the host says
 floating = true, for addresses that move between machines).
@@ -72,6 +76,7 @@ loads the rules that were applied last, after a boot.`,
 	c.Flags().BoolVar(&a.dryRun, "dry-run", false, "check everything and show what would change, but change nothing")
 	c.Flags().BoolVar(&a.adopt, "adopt", false, "replace rules under our name that somebody else has changed")
 	c.Flags().BoolVar(&a.dropped, "ignore-drops", false, "apply even where another chain drops the sites' connections")
+	c.Flags().BoolVar(&a.replace, "replace", false, "replace the rules of another spec or host")
 	c.Flags().BoolVar(&a.remove, "remove", false, "take all our rules out of the kernel")
 	c.Flags().BoolVar(&a.restore, "restore", false, "load the rules that were applied last")
 	c.MarkFlagsMutuallyExclusive("remove", "restore", "dry-run")
@@ -109,6 +114,9 @@ func (a *applier) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := a.owned(next); err != nil {
+		return err
+	}
 	if err := a.present(next.Match, !a.dryRun); err != nil {
 		return err
 	}
@@ -139,7 +147,7 @@ func (a *applier) restored(ctx context.Context) error {
 	if err != nil {
 		return failure(err, "")
 	}
-	fmt.Fprintf(a.err, "the rules of host %q from %s are in force again\n", was.Host, was.Spec)
+	fmt.Fprintf(a.err, "the rules of %s are in force again\n", was.Owner())
 	return a.present(was.Match, false)
 }
 
@@ -164,12 +172,16 @@ func (a *applier) tell(next apply.Applied, out apply.Outcome) error {
 		if !out.Deadline.IsZero() {
 			deadline = &out.Deadline
 		}
-		return writeJSON(a.out, map[string]any{"host": next.Host, "backend": next.Rules.Backend, "changes": len(out.Changes), "confirm_by": deadline})
+		return writeJSON(a.out, map[string]any{"host": next.Host, "backend": next.Rules.Backend, "changes": len(out.Changes), "confirm_by": deadline, "in_force": !a.hindered})
 	}
 	if out.Recovered {
 		fmt.Fprintln(a.err, "an earlier change that was never confirmed was taken back first")
 	}
-	fmt.Fprintf(a.err, "the rules of host %q are in force: %s\n", next.Host, counted(len(out.Changes), "change"))
+	state := "in force"
+	if a.hindered {
+		state = "loaded, but other rules keep connections from the sites"
+	}
+	fmt.Fprintf(a.err, "the rules of host %q are %s: %s\n", next.Host, state, counted(len(out.Changes), "change"))
 	if next.Drain != nil {
 		for _, site := range slices.Sorted(maps.Keys(next.Drain.Old)) {
 			fmt.Fprintf(a.err, "site %q: %s stay open while they have sessions, for %s at most\n", site, counted(countPorts(next.Drain.Old[site]), "older data port"), a.drain)
@@ -189,28 +201,7 @@ func (a *applier) safe(ctx context.Context, host *plan.Host, r kernel.Rules) err
 	if kernel.Liberal() && slices.ContainsFunc(host.Sites, func(s *plan.Site) bool { return s.Gate }) {
 		fmt.Fprintf(a.err, "warning: %s; run: sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=0\n", kernel.LiberalMeans)
 	}
-	if a.dropped {
-		return nil
-	}
-	found, err := blocked(ctx, host, r)
-	if err != nil {
-		return failure(fmt.Errorf("whether another chain drops the sites' connections could not be tried: %w", err),
-			"--ignore-drops applies without the trial")
-	}
-	if len(found) == 0 {
-		return nil
-	}
-	b := found[0]
-	rule := b.Rule
-	if rule == "" {
-		rule = "a rule that leaves no trace"
-	}
-	hint := "pasvctl doctor shows all of them; --ignore-drops applies all the same"
-	if chain, _, ok := strings.Cut(b.Rule, ": "); ok && h3(chain) && !strings.HasSuffix(chain, " filter INPUT") {
-		hint = fmt.Sprintf("give the host firewall { into = %q } in the spec, so that our rules come before that one; %s", chain, hint)
-	}
-	return failure(fmt.Errorf("%s would not get through: %s from %s to %s is dropped by %s",
-		counted(len(found), "connection"), "one", b.From, b.To, rule), hint)
+	return a.beside(ctx, host, r)
 }
 
 // cutsOff refuses to apply over an SSH connection to a port that the rules
@@ -240,8 +231,6 @@ func netipJoin(addr, port string) string {
 	}
 	return addr + ":" + port
 }
-
-func h3(chain string) bool { return len(strings.Fields(chain)) == 3 }
 
 // explained gives an error of package apply the hint that helps.
 func explained(err error) error {

@@ -4,13 +4,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/pasvctl/pasvctl/cmd/internal/apply"
 	"github.com/pasvctl/pasvctl/cmd/internal/doctor"
-	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/cmd/internal/portowner"
 	"github.com/pasvctl/pasvctl/cmd/internal/presence"
 	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
@@ -19,7 +20,8 @@ import (
 
 type physician struct {
 	onHost
-	watch time.Duration
+	watch         time.Duration
+	backendChosen func() bool
 }
 
 func newDoctor(s streams) *cobra.Command {
@@ -40,6 +42,7 @@ until it is interrupted.`,
 	}
 	d.flags(c)
 	d.backendFlag(c, "try other chains beside the rules of")
+	d.backendChosen = func() bool { return c.Flags().Changed("backend") }
 	c.Flags().DurationVar(&d.watch, "watch", 0, "look for squatters every `TIME`, 1s or more, until interrupted")
 	return c
 }
@@ -52,25 +55,31 @@ func (d *physician) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	if !d.backendChosen() {
+		d.backend = d.backendInForce()
+	}
 	next, err := d.rules(p, host)
 	if err != nil {
 		return err
 	}
 	m := doctor.Machine{
-		Root:    machineRoot(),
-		Sockets: portowner.Matching,
-		Run: func(ctx context.Context, name string, args ...string) ([]byte, error) {
-			text, err := execHere(ctx, "", name, args...)
-			return []byte(text), err
+		Root:       machineRoot(),
+		Sockets:    portowner.Matching,
+		Now:        time.Now,
+		Privileged: os.Geteuid() == 0,
+		Presence:   presence.Faults,
+		Rules:      func() (shadow.Rules, error) { return d.live(ctx) },
+		Trial: func(live shadow.Rules, applied string) (shadow.Report, error) {
+			return trial(ctx, live, host, next.Rules, applied)
 		},
-		Now:      time.Now,
-		Blocked:  func() ([]shadow.Blocked, error) { return d.blocked(ctx, host, next.Rules) },
-		Presence: presence.Faults,
+		Ours: func() (apply.Known, error) { return thisMachine().Known(ctx, next) },
+		Spec: path,
+		Next: next,
 	}
 	if d.watch > 0 {
 		return d.keepWatch(ctx, m, host)
 	}
-	found := doctor.Examine(ctx, m, host)
+	found := doctor.Examine(m, host)
 	if d.asJSON {
 		err = writeJSON(d.out, found)
 	} else {
@@ -86,11 +95,21 @@ func (d *physician) run(ctx context.Context, path string) error {
 	return nil
 }
 
-func (d *physician) blocked(ctx context.Context, host *plan.Host, r kernel.Rules) ([]shadow.Blocked, error) {
-	if err := asRoot("reading the kernel's rules"); err != nil {
-		return nil, err
+// backendInForce is the backend of the rules that were applied last.
+func (d *physician) backendInForce() string {
+	if os.Geteuid() == 0 {
+		if current, err := thisMachine().InForce(); err == nil && current != nil {
+			return current.Rules.Backend
+		}
 	}
-	return blocked(ctx, host, r)
+	return d.backend
+}
+
+func (d *physician) live(ctx context.Context) (shadow.Rules, error) {
+	if err := asRoot("reading the kernel's rules"); err != nil {
+		return shadow.Rules{}, err
+	}
+	return liveRules(ctx)
 }
 
 // keepWatch prints squatters as they come and go.
@@ -137,11 +156,7 @@ func (d *physician) event(what string, f doctor.Finding) error {
 
 func writeFindings(w io.Writer, found []doctor.Finding) error {
 	for _, f := range found {
-		where := ""
-		if f.Site != "" {
-			where = fmt.Sprintf("site %q: ", f.Site)
-		}
-		if _, err := fmt.Fprintf(w, "%s [%s] %s%s\n  evidence: %s\n", f.Severity, f.Check, where, f.What, f.Evidence); err != nil {
+		if _, err := fmt.Fprintf(w, "%s [%s] %s%s\n  evidence: %s\n", f.Severity, f.Check, site(f), f.What, f.Evidence); err != nil {
 			return err
 		}
 		if f.Remedy != "" {

@@ -5,12 +5,9 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"os/signal"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -19,9 +16,7 @@ import (
 
 	"github.com/pasvctl/pasvctl/cmd/internal/apply"
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
-	"github.com/pasvctl/pasvctl/cmd/internal/packets"
 	"github.com/pasvctl/pasvctl/cmd/internal/presence"
-	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
 	"github.com/pasvctl/pasvctl/generators/plan"
 )
 
@@ -72,13 +67,15 @@ func (h *onHost) rules(p *project, host *plan.Host) (apply.Applied, error) {
 		return apply.Applied{}, err
 	}
 	a := apply.Applied{
-		Host: host.Name, Spec: p.Plan.SpecName, Rules: r, Ranges: map[string]apply.Ports{},
+		Host: host.Name, Spec: p.Plan.SpecName, Rules: r, Ranges: map[string]apply.Ports{}, Control: map[string]int{},
+		Path:  p.path(),
 		Match: presence.Host{Interface: host.Interface, Addresses: host.Addresses, Floating: host.Floating},
 	}
 	for _, s := range host.Sites {
 		ports := apply.Ports{First: int(s.DataPorts.First), Last: int(s.DataPorts.Last)}
 		a.Reserve = append(a.Reserve, ports)
 		a.Ranges[s.Name] = ports
+		a.Control[s.Name] = int(s.Port)
 	}
 	return a, nil
 }
@@ -150,57 +147,6 @@ func stateFolder() string {
 
 func thisMachine() *apply.Machine {
 	return &apply.Machine{Folder: stateFolder(), Exec: execHere, Now: time.Now, Guard: startGuard, Drain: startDrain, Step: faultPoint}
-}
-
-// blocked asks with packets which connections to the host's sites the live
-// rules drop with ours beside them.
-func blocked(ctx context.Context, host *plan.Host, r kernel.Rules) ([]shadow.Blocked, error) {
-	live, err := shadow.Live(ctx, func(ctx context.Context, name string, args ...string) ([]byte, error) {
-		text, err := execHere(ctx, "", name, args...)
-		return []byte(text), err
-	})
-	if err != nil {
-		return nil, err
-	}
-	load := func(n *packets.Namespace) error {
-		inside := func(_ context.Context, stdin, program string, args ...string) (string, error) {
-			return n.Run(stdin, program, args...)
-		}
-		for _, backend := range []string{kernel.NFT, kernel.IPTables} {
-			b, err := kernel.New(backend, inside)
-			if err != nil {
-				return err
-			}
-			if backend == r.Backend {
-				err = b.Load(ctx, r)
-			} else {
-				err = b.Remove(ctx) // as apply does with what another backend had
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	return shadow.Check(live, load, host, deviceOf(host))
-}
-
-// deviceOf is the network device that has the host's address here, or else the
-// one that the spec names.
-func deviceOf(host *plan.Host) string {
-	if host.Interface != "" {
-		return host.Interface
-	}
-	devices, _ := net.Interfaces() // without a list the default will do
-	for _, d := range devices {
-		addresses, _ := d.Addrs()
-		for _, a := range addresses {
-			if p, err := netip.ParsePrefix(a.String()); err == nil && d.Flags&net.FlagLoopback == 0 && slices.Contains(host.Addresses, p.Addr().Unmap()) {
-				return d.Name
-			}
-		}
-	}
-	return "eth0"
 }
 
 // machineRoot is this machine's file system.

@@ -18,7 +18,8 @@ import (
 // Applied is a set of rules that was put into force.
 type Applied struct {
 	Host  string       `json:"host"`
-	Spec  string       `json:"spec"`
+	Spec  string       `json:"spec"` // what it calls itself
+	Path  string       `json:"path,omitempty"`
 	Rules kernel.Rules `json:"rules"`
 	// Match is what the rules match by, which the machine may lack.
 	Match presence.Host `json:"match,omitzero"`
@@ -29,6 +30,8 @@ type Applied struct {
 	Added []Ports `json:"added,omitempty"`
 	// Ranges are the data ports of each site.
 	Ranges map[string]Ports `json:"ranges,omitempty"`
+	// Control are their control ports.
+	Control map[string]int `json:"control,omitempty"`
 	// Drain: these rules keep older ports open for a while; nil where none are.
 	Drain *Drain `json:"drain,omitempty"`
 }

@@ -7,14 +7,12 @@
 package doctor
 
 import (
-	"context"
-	"errors"
 	"io/fs"
-	"os/exec"
 	"sort"
 	"strings"
 	"time"
 
+	"github.com/pasvctl/pasvctl/cmd/internal/apply"
 	"github.com/pasvctl/pasvctl/cmd/internal/portowner"
 	"github.com/pasvctl/pasvctl/cmd/internal/presence"
 	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
@@ -47,13 +45,20 @@ type Finding struct {
 type Machine struct {
 	Root    fs.FS // the file system from "/": proc, sys and etc
 	Sockets func(portowner.Filter) ([]portowner.Owner, error)
-	// Run runs a program and returns its standard output. Its error wraps
-	// exec.ErrNotFound where there is no such program.
-	Run func(ctx context.Context, name string, args ...string) ([]byte, error)
-	Now func() time.Time
-	// Blocked tells which connections to the host's sites the live rules would
-	// drop with ours beside them.
-	Blocked func() ([]shadow.Blocked, error)
+	Now     func() time.Time
+	// Privileged: this user may read everything here.
+	Privileged bool
+	// Rules reads the live rules of everybody.
+	Rules func() (shadow.Rules, error)
+	// Trial lets clients connect to the host's sites, in a copy of the live
+	// rules with ours beside them. If applied is not empty, ours are among the
+	// live rules, and jumped to from this base chain.
+	Trial func(live shadow.Rules, applied string) (shadow.Report, error)
+	// Ours compares our own live rules with those that were applied.
+	Ours func() (apply.Known, error)
+	// Spec and Next are the examined spec's path and what apply would load.
+	Spec string
+	Next apply.Applied
 	// Presence compares the host with this machine's interfaces and addresses.
 	Presence func(presence.Host) ([]presence.Fault, error)
 }
@@ -68,7 +73,7 @@ type exam struct {
 // Examine runs all checks for one host of a plan. The findings come worst
 // first, then by check and site. A check that cannot be made, for want of a
 // program or of privilege, is a finding of its own and not a silent pass.
-func Examine(ctx context.Context, m Machine, h *plan.Host) []Finding {
+func Examine(m Machine, h *plan.Host) []Finding {
 	e := &exam{Machine: m, host: h, findings: []Finding{}} // never null in JSON
 	e.presence()
 	e.ports()
@@ -76,11 +81,12 @@ func Examine(ctx context.Context, m Machine, h *plan.Host) []Finding {
 	e.reserved()
 	e.conntrack()
 	e.liberal()
+	e.loose()
 	e.backlog()
 	e.certificates()
 	e.selinux()
-	e.firewalls(ctx)
-	e.drops()
+	e.firewalls()
+	e.saves()
 	sort.SliceStable(e.findings, func(i, j int) bool {
 		a, b := e.findings[i], e.findings[j]
 		if a.Severity != b.Severity {
@@ -98,8 +104,11 @@ func (e *exam) find(f Finding) { e.findings = append(e.findings, f) }
 
 // unknown says that a check could not be made.
 func (e *exam) unknown(check, what string, err error) {
-	e.find(Finding{Severity: Warning, Check: check, What: what + " could not be checked", Evidence: err.Error(),
-		Remedy: "run pasvctl doctor as root on the host itself"})
+	f := Finding{Severity: Warning, Check: check, What: what + " could not be checked", Evidence: err.Error()}
+	if !e.Privileged {
+		f.Remedy = "run pasvctl doctor as root on the host itself"
+	}
+	e.find(f)
 }
 
 // read returns a small file's text without the white space around it. It is ""
@@ -107,8 +116,4 @@ func (e *exam) unknown(check, what string, err error) {
 func (e *exam) read(name string) (string, bool) {
 	text, err := fs.ReadFile(e.Root, name)
 	return strings.TrimSpace(string(text)), err == nil
-}
-
-func absent(err error) bool {
-	return errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist)
 }

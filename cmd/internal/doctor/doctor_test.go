@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"bytes"
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -11,12 +10,13 @@ import (
 	"errors"
 	"math/big"
 	"net/netip"
-	"os/exec"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
 
+	"github.com/pasvctl/pasvctl/cmd/internal/apply"
+	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/cmd/internal/portowner"
 	"github.com/pasvctl/pasvctl/cmd/internal/presence"
 	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
@@ -50,14 +50,15 @@ func healthy() (*plan.Host, *fstest.MapFS, *Machine) {
 		"sys/fs/selinux/booleans/ftpd_use_passive_mode": file("1 1"),
 	}
 	m := &Machine{
-		Root:    files,
-		Sockets: func(portowner.Filter) ([]portowner.Owner, error) { return nil, nil },
-		Run: func(_ context.Context, name string, _ ...string) ([]byte, error) {
-			return nil, &exec.Error{Name: name, Err: exec.ErrNotFound}
-		},
-		Now:      func() time.Time { return now },
-		Blocked:  func() ([]shadow.Blocked, error) { return nil, nil },
-		Presence: func(presence.Host) ([]presence.Fault, error) { return nil, nil },
+		Root:       files,
+		Sockets:    func(portowner.Filter) ([]portowner.Owner, error) { return nil, nil },
+		Now:        func() time.Time { return now },
+		Privileged: true,
+		Rules:      func() (shadow.Rules, error) { return shadow.Rules{}, nil },
+		Trial:      func(shadow.Rules, string) (shadow.Report, error) { return shadow.Report{}, nil },
+		Ours:       func() (apply.Known, error) { return apply.Known{Applied: &apply.Applied{}}, nil },
+		Next:       apply.Applied{Rules: kernel.Rules{Backend: kernel.NFT}},
+		Presence:   func(presence.Host) ([]presence.Fault, error) { return nil, nil },
 	}
 	return &plan.Host{Host: h, Sites: []*plan.Site{s}}, files, m
 }
@@ -81,7 +82,7 @@ func certificate(from, to time.Time) string {
 
 func TestHealthyHostHasNoFindings(t *testing.T) {
 	h, _, m := healthy()
-	if found := Examine(t.Context(), *m, h); len(found) != 0 {
+	if found := Examine(*m, h); len(found) != 0 {
 		t.Errorf("found %+v", found)
 	}
 }
@@ -101,6 +102,21 @@ func TestFindings(t *testing.T) {
 	}
 	set := func(name, text string) func(*plan.Host, fstest.MapFS, *Machine) {
 		return func(_ *plan.Host, files fstest.MapFS, _ *Machine) { files[name] = &fstest.MapFile{Data: []byte(text)} }
+	}
+	known := func(k apply.Known) func(*plan.Host, fstest.MapFS, *Machine) {
+		return func(_ *plan.Host, _ fstest.MapFS, m *Machine) { m.Ours = func() (apply.Known, error) { return k, nil } }
+	}
+	// blocked is a rule that drops both connections of a client.
+	blocked := func(b shadow.Blocked) func(*plan.Host, fstest.MapFS, *Machine) {
+		return func(h *plan.Host, _ fstest.MapFS, m *Machine) {
+			m.Trial = func(shadow.Rules, string) (r shadow.Report, _ error) {
+				for _, ports := range []spec.PortRange{{First: 21, Last: 21}, {First: 61000, Last: 61099}} {
+					b.Site, b.From, b.To, b.Ports = h.Sites[0], server, netip.AddrPortFrom(server, ports.First), []spec.PortRange{ports}
+					r.Blocked = append(r.Blocked, b)
+				}
+				return r, nil
+			}
+		}
 	}
 	listener := func(at string, process string) portowner.Owner {
 		return portowner.Owner{Local: netip.MustParseAddrPort(at), State: portowner.Listening, PID: 42, Process: process, Started: now}
@@ -149,22 +165,58 @@ func TestFindings(t *testing.T) {
 		{"no certificate", func(_ *plan.Host, f fstest.MapFS, _ *Machine) { delete(f, "etc/ssl/ftp.pem") }, Error, "certificate", []string{"cannot be read"}},
 		{"something else in its place", set("etc/ssl/ftp.pem", "hello"), Error, "certificate", []string{"PEM"}},
 		{"SELinux", set("sys/fs/selinux/booleans/ftpd_use_passive_mode", "0 0"), Error, "selinux", []string{"setsebool -P ftpd_use_passive_mode on"}},
-		{"a chain that drops", func(h *plan.Host, _ fstest.MapFS, m *Machine) {
-			b := shadow.Blocked{Site: h.Sites[0], From: server, To: netip.AddrPortFrom(server, 21), Rule: "inet filter input: policy drop"}
-			m.Blocked = func() ([]shadow.Blocked, error) { return []shadow.Blocked{b, b}, nil }
-		}, Error, "drop", []string{"203.0.113.10:21", "inet filter input: policy drop", `firewall { into = "inet filter input" }`}},
+		{"a chain that drops", blocked(shadow.Blocked{Rule: "inet filter input: policy drop", Base: "inet filter input", Hook: "input"}), Error, "drop",
+			[]string{"port 21, 61000-61099", "inet filter input: policy drop", `firewall { into = "inet filter input" }`}},
+		{"a network that is dropped on purpose", blocked(shadow.Blocked{Rule: "inet f i: ip saddr 5.5.0.0/16 drop", Base: "inet f i", Hook: "input", Aimed: true, Clients: "5.5.0.0/16"}), Note, "drop",
+			[]string{"5.5.0.0/16", "on purpose"}},
+		{"no time for all", func(_ *plan.Host, _ fstest.MapFS, m *Machine) {
+			m.Trial = func(shadow.Rules, string) (shadow.Report, error) {
+				return shadow.Report{Untried: []string{`site "x": the data ports`}}, nil
+			}
+		}, Warning, "drop", []string{`site "x": the data ports`}},
+		{"a trial that fails", func(_ *plan.Host, _ fstest.MapFS, m *Machine) {
+			m.Trial = func(shadow.Rules, string) (shadow.Report, error) {
+				return shadow.Report{}, errors.New("operation not permitted")
+			}
+		}, Warning, "drop", []string{"could not be checked", "operation not permitted"}},
 		{"rules that cannot be read", func(_ *plan.Host, _ fstest.MapFS, m *Machine) {
-			m.Blocked = func() ([]shadow.Blocked, error) { return nil, errors.New("operation not permitted") }
-		}, Warning, "drop", []string{"could not be checked", "operation not permitted", "as root"}},
+			m.Privileged = false
+			m.Rules = func() (shadow.Rules, error) { return shadow.Rules{}, errors.New("operation not permitted") }
+		}, Warning, "firewall", []string{"could not be checked", "operation not permitted", "as root"}},
 		{"firewalld", func(_ *plan.Host, _ fstest.MapFS, m *Machine) {
-			m.Run = func(context.Context, string, ...string) ([]byte, error) { return []byte("table inet firewalld {"), nil }
-		}, Note, "firewall", []string{"firewalld", "--add-port=21/tcp", "--add-port=61000-61099/tcp"}},
+			m.Rules = func() (shadow.Rules, error) { return shadow.Rules{NFT: "table inet firewalld {"}, nil }
+		}, Note, "firewall", []string{"firewalld", "survives its reloads"}},
+		{"loose conntrack off and nothing tracked", func(_ *plan.Host, files fstest.MapFS, _ *Machine) {
+			files["proc/sys/net/netfilter/nf_conntrack_tcp_loose"] = &fstest.MapFile{Data: []byte("0\n")}
+			files["proc/sys/net/netfilter/nf_conntrack_count"] = &fstest.MapFile{Data: []byte("0\n")}
+		}, Warning, "loose", []string{"running transfers stop", "nf_conntrack_tcp_loose=1"}},
+		{"loose conntrack off", set("proc/sys/net/netfilter/nf_conntrack_tcp_loose", "0"), Note, "loose", nil},
+		{"a saved file with our chains", set("etc/iptables/rules.v4", "*filter\n:PASVCTL - [0:0]\n"), Warning, "saved", []string{"/etc/iptables/rules.v4", "sed -i /PASVCTL/d"}},
+		{"a saved file with our chains, and the sets before it", func(_ *plan.Host, files fstest.MapFS, _ *Machine) {
+			files["etc/iptables/rules.v4"] = &fstest.MapFile{Data: []byte(":PASVCTL - [0:0]")}
+			files["etc/systemd/system/sysinit.target.wants/pasvctl-sets.service"] = &fstest.MapFile{}
+		}, "", "", nil},
+		{"gone", known(apply.Known{Applied: &apply.Applied{}, Gone: true}), Error, "rules", []string{"gone", "apply --restore"}},
+		{"nothing applied yet", known(apply.Known{Gone: true}), "", "", nil},
+		{"changed", known(apply.Known{Applied: &apply.Applied{}, Changes: []kernel.Change{{Object: "chain inet pasvctl input", Was: "accept"}, {Object: "set a", Now: "b"}}}), Error, "rules",
+			[]string{"chain inet pasvctl input: - accept, set a: + b", "see pasvctl diff", "apply --adopt"}},
+		{"another spec", known(apply.Known{Applied: &apply.Applied{Host: "edge9", Path: "/srv/other"}}), Error, "owner", []string{`host "edge9" from /srv/other`, "--replace"}},
+		{"a deadline that has passed", known(apply.Known{Applied: &apply.Applied{}, Pending: &apply.Pending{ID: "x", Deadline: now.Add(-time.Minute)}}), Error, "pending",
+			[]string{"its guard is gone", "pasvctl rollback"}},
+		{"a dead guard", known(apply.Known{Applied: &apply.Applied{}, Pending: &apply.Pending{ID: "x", Deadline: now.Add(time.Minute)}}), Error, "pending",
+			[]string{"its guard is gone", "pasvctl confirm"}},
+		{"a live guard", func(h *plan.Host, files fstest.MapFS, m *Machine) {
+			known(apply.Known{Applied: &apply.Applied{}, Pending: &apply.Pending{ID: "x", Deadline: now.Add(time.Minute)}})(h, files, m)
+			files["proc/77/cmdline"] = &fstest.MapFile{Data: []byte("/usr/bin/pasvctl\x00guard\x00x\x002026-06-01T12:01:00Z\x00")}
+		}, Note, "pending", []string{"waits to be confirmed"}},
+		{"one process on many ports", sockets(listener("203.0.113.10:61005", "java"), listener("203.0.113.10:61006", "java"), listener("203.0.113.10:61009", "java")), Error, "squatter",
+			[]string{"port 61005-61006, 61009 of the range"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			h, files, m := healthy()
 			tt.spoil(h, *files, m)
-			found := Examine(t.Context(), *m, h)
+			found := Examine(*m, h)
 			if tt.check == "" {
 				if len(found) != 0 {
 					t.Errorf("found %+v", found)
@@ -184,24 +236,12 @@ func TestFindings(t *testing.T) {
 	}
 }
 
-func TestRemedyFitsTheChainThatDrops(t *testing.T) {
-	for rule, want := range map[string]string{
-		"inet filter input: policy drop": `into = "inet filter input"`,
-		"ip filter INPUT: policy drop":   "--backend iptables",
-		"":                               "iptables-legacy-save",
-	} {
-		if got := into(rule); !strings.Contains(got, want) {
-			t.Errorf("remedy for %q is %q, want %q in it", rule, got, want)
-		}
-	}
-}
-
 func TestEphemeralRangeThatOverlaps(t *testing.T) {
 	h, files, m := healthy()
 	(*files)["proc/sys/net/ipv4/ip_local_port_range"] = &fstest.MapFile{Data: []byte("1024 61049")}
 	(*files)[reservedFile] = &fstest.MapFile{Data: []byte("61000-61048")}
-	found := Examine(t.Context(), *m, h)
-	if found[0].Check != "ephemeral" || found[0].Severity != Error || !strings.Contains(found[0].What, "61000-61049") {
+	found := Examine(*m, h)
+	if len(found) != 2 || found[1].Check != "ephemeral" || found[0].Check != "ephemeral" || found[0].Severity != Error || !strings.Contains(found[0].What, "61000-61049") {
 		t.Errorf("found %+v", found)
 	}
 }

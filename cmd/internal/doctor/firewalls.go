@@ -1,110 +1,210 @@
 package doctor
 
 import (
-	"context"
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
-// managers are programs that write firewall rules of their own, by what they
-// leave in the ruleset. Rules beside theirs hold only until they say otherwise.
-var managers = []struct {
-	name, mark string
-	remedy     func(*plan.Host) string
-}{
-	{"firewalld", "firewalld", func(h *plan.Host) string {
-		return portCommands(h, "firewall-cmd --permanent --add-port=%s/tcp", "-") + " && firewall-cmd --reload"
-	}},
-	{"ufw", "ufw-before-input", func(h *plan.Host) string {
-		return portCommands(h, "ufw allow proto tcp to any port %s", ":")
-	}},
-	{"docker", "DOCKER", func(*plan.Host) string { return "" }}, // its rules are for forwarded packets
-}
-
-// portCommands is a command for each control port and range of the host.
-func portCommands(h *plan.Host, command, dash string) string {
-	var all []string
-	for _, s := range h.Sites {
-		for _, ports := range []string{fmt.Sprint(s.Port), s.DataPorts.String()} {
-			all = append(all, fmt.Sprintf(command, strings.ReplaceAll(ports, "-", dash)))
-		}
-	}
-	return strings.Join(all, " && ")
-}
-
-// firewalls looks for others who write rules here.
-func (e *exam) firewalls(ctx context.Context) {
-	rules, err := e.ruleset(ctx)
+// firewalls looks at everybody's rules: who else writes some, what has become
+// of ours, and what all of them together do to the sites' connections.
+func (e *exam) firewalls() {
+	live, err := e.Rules()
 	if err != nil {
 		e.unknown("firewall", "the firewall's rules", err)
 		return
 	}
-	for _, m := range managers {
-		if !strings.Contains(rules, m.mark) {
-			continue
-		}
-		e.find(Finding{
-			Severity: Note, Check: "firewall",
-			What:     m.name + " writes rules on this host",
-			Evidence: "the ruleset has " + m.mark,
-			Remedy:   m.remedy(e.host),
-		})
+	misplaced := Misplaced(live, e.host, e.Next.Rules.Backend)
+	e.findings = append(e.findings, misplaced...)
+	intact := e.ours()
+	if len(misplaced) == 0 {
+		e.drops(live, intact)
 	}
+	e.managers(live)
 }
 
-// ruleset is the live ruleset in text, of nftables and of both iptables.
-func (e *exam) ruleset(ctx context.Context) (string, error) {
-	var all strings.Builder
-	for _, program := range [][]string{
-		{"nft", "-s", "list", "ruleset"},
-		{"iptables-legacy-save"}, {"ip6tables-legacy-save"},
-	} {
-		text, err := e.Run(ctx, program[0], program[1:]...)
-		if err != nil && !absent(err) {
-			return "", err
+// managers notes the programs that write rules here, unless a finding names
+// them already.
+func (e *exam) managers(live shadow.Rules) {
+	for _, m := range managers {
+		mark := m.in(live)
+		if mark == "" || slices.ContainsFunc(e.findings, func(f Finding) bool {
+			return f.Severity != Note && strings.Contains(f.What+f.Remedy, m.name)
+		}) {
+			continue
 		}
-		all.Write(text)
+		e.find(Finding{Severity: Note, Check: "firewall", What: m.name + " writes rules on this host: " + m.beside, Evidence: "the ruleset has " + mark})
 	}
-	return all.String(), nil
 }
 
 // drops reports the rules of others that drop what our policy allows: an
 // accept in our own base chain does not override them.
-func (e *exam) drops() {
-	blocked, err := e.Blocked()
+func (e *exam) drops(live shadow.Rules, intact bool) {
+	applied := ""
+	if intact {
+		applied = e.jumpedFrom()
+	}
+	r, err := e.Trial(live, applied)
 	if err != nil {
 		e.unknown("drop", "whether another chain drops the sites' connections", err)
 		return
 	}
-	said := map[string]bool{} // one finding a site and rule
-	for _, b := range blocked {
-		rule := b.Rule
-		if rule == "" {
-			rule = "a rule that leaves no trace (iptables-legacy?)"
-		}
-		if said[b.Site.Name+rule] {
-			continue
-		}
-		said[b.Site.Name+rule] = true
+	e.findings = append(e.findings, Drops(r, live, e.host, e.Next.Rules.Backend)...)
+	for _, cause := range causes(r.Open) {
+		b := cause[0]
 		e.find(Finding{
-			Severity: Error, Check: "drop", Site: b.Site.Name,
-			What:     fmt.Sprintf("a connection from %s to %s, which the policy allows, is dropped by %s", b.From, b.To, rule),
-			Evidence: "packets sent through a copy of the live ruleset with the rendered rules beside it",
-			Remedy:   into(b.Rule),
+			Severity: Error, Check: "bypass", Site: siteOf(cause),
+			What:     fmt.Sprintf("clients without a control connection reach %s: our rules are asked after %s", portsOf(cause), or(b.Rule, "another rule that accepts")),
+			Evidence: fmt.Sprintf("a packet from %s to %s, sent through a copy of the live ruleset", b.From, b.To),
+			Remedy:   jumpFirst(b.Base),
+		})
+	}
+	if len(r.Untried) > 0 {
+		e.find(Finding{
+			Severity: Warning, Check: "drop", What: "not every connection could be tried in the time for it",
+			Evidence: "not tried: " + some(r.Untried, 5),
 		})
 	}
 }
 
-// into is how our rules get into a chain that drops.
-func into(rule string) string {
-	chain, _, found := strings.Cut(rule, ": ")
-	if !found || len(strings.Fields(chain)) != 3 {
-		return "iptables-legacy-save | grep -n DROP"
+// jumpedFrom is the base chain that our rules are jumped to from; "" if they
+// stand in one of their own, where no accept of others goes before them.
+func (e *exam) jumpedFrom() string {
+	if e.Next.Rules.Backend == "iptables" {
+		return "ip filter INPUT"
 	}
-	if strings.HasSuffix(chain, " filter INPUT") { // iptables-nft's own: nft must not touch it
-		return "pasvctl apply --backend iptables"
+	if c := e.host.Firewall; c != nil {
+		return chainName(c)
 	}
-	return fmt.Sprintf("give the host firewall { into = %q }, then run pasvctl generate and apply", chain)
+	return ""
+}
+
+func chainName(c *spec.Chain) string { return c.Family + " " + c.Table + " " + c.Chain }
+
+// causes groups what one rule does.
+func causes(all []shadow.Blocked) (groups [][]shadow.Blocked) {
+	type cause struct {
+		rule            string
+		aimed, untaught bool
+	}
+	index := map[cause]int{}
+	for _, b := range all {
+		c := cause{b.Rule, b.Aimed, b.Untaught}
+		i, known := index[c]
+		if !known {
+			i = len(groups)
+			index[c] = i
+			groups = append(groups, nil)
+		}
+		groups[i] = append(groups[i], b)
+	}
+	return groups
+}
+
+// Drops turns what a trial has found into findings, one for each cause.
+func Drops(r shadow.Report, live shadow.Rules, h *plan.Host, backend string) (found []Finding) {
+	for _, cause := range causes(r.Blocked) {
+		b := cause[0]
+		f := Finding{
+			Severity: Error, Check: "drop", Site: siteOf(cause),
+			Evidence: fmt.Sprintf("a packet from %s to %s, sent through a copy of the live ruleset with the rendered rules beside it", b.From, b.To),
+			Remedy:   remedy(cause, live, h, backend),
+		}
+		what := portsOf(cause)
+		rule := or(b.Rule, "a rule that no trace shows")
+		switch {
+		case b.Untaught:
+			f.What = fmt.Sprintf("the gate never learns of control connections, so that it refuses %s: their packets are accepted or lose their state before our rules are asked", what)
+		case b.Rewrote && docker(b.Rule):
+			f.What = fmt.Sprintf("Docker publishes %s: %s. Such packets are forwarded to a container and pass by the rules for this host, pasvctl's too", what, rule)
+		case b.Rewrote:
+			f.What = fmt.Sprintf("%s, which the policy allows, is sent elsewhere by %s", what, rule)
+		case b.Aimed:
+			f.Severity, f.Remedy = Note, ""
+			f.What = fmt.Sprintf("clients in %s are dropped by %s, on purpose as it seems: %s", clientsOf(cause), rule, what)
+		default:
+			f.What = fmt.Sprintf("%s from %s, which the policy allows, is dropped by %s", what, clientsOf(cause), rule)
+		}
+		found = append(found, f)
+	}
+	return found
+}
+
+// siteOf is the site that all are about, or "".
+func siteOf(cause []shadow.Blocked) string {
+	name := cause[0].Site.Name
+	for _, b := range cause {
+		if b.Site.Name != name {
+			return ""
+		}
+	}
+	return name
+}
+
+// portsOf names the ports of a cause, by site where there are several: "port
+// 21, 61011-61092".
+func portsOf(cause []shadow.Blocked) string {
+	bySite := map[string][]spec.PortRange{}
+	var order []string
+	for _, b := range cause {
+		if bySite[b.Site.Name] == nil {
+			order = append(order, b.Site.Name)
+		}
+		bySite[b.Site.Name] = append(bySite[b.Site.Name], b.Ports...)
+	}
+	var all []string
+	for _, site := range order {
+		text := "port " + rangesText(bySite[site])
+		if len(order) > 1 {
+			text += fmt.Sprintf(" of site %q", site)
+		}
+		all = append(all, text)
+	}
+	return some(all, 5)
+}
+
+func rangesText(all []spec.PortRange) string {
+	slices.SortFunc(all, func(a, b spec.PortRange) int { return int(a.First) - int(b.First) })
+	var joined []spec.PortRange
+	for _, r := range all {
+		if n := len(joined); n > 0 && int(r.First) <= int(joined[n-1].Last)+1 {
+			joined[n-1].Last = max(joined[n-1].Last, r.Last)
+			continue
+		}
+		joined = append(joined, r)
+	}
+	var text []string
+	for _, r := range joined {
+		text = append(text, r.String())
+	}
+	return some(text, 8)
+}
+
+func clientsOf(cause []shadow.Blocked) string {
+	var all []string
+	for _, b := range cause {
+		if !slices.Contains(all, b.Clients) {
+			all = append(all, b.Clients)
+		}
+	}
+	return some(all, 5)
+}
+
+// some joins the first n of a list and counts the rest.
+func some(all []string, n int) string {
+	if len(all) <= n {
+		return strings.Join(all, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(all[:n], ", "), len(all)-n)
+}
+
+func or(text, other string) string {
+	if text == "" {
+		return other
+	}
+	return text
 }

@@ -71,6 +71,26 @@ func (e *exam) liberal() {
 	})
 }
 
+// loose looks at what conntrack makes of connections that it has not seen
+// begin. With nf_conntrack_tcp_loose = 0 it calls them invalid, and a load of
+// rules on a host that tracked nothing before cuts running transfers.
+func (e *exam) loose() {
+	const name = "proc/sys/net/netfilter/nf_conntrack_tcp_loose"
+	if loose, ok := e.number(name); !ok || loose != 0 {
+		return
+	}
+	f := Finding{
+		Severity: Warning, Check: "loose",
+		What:     "the kernel takes no connection up that it has not seen begin: when rules are first loaded here, or conntrack is flushed, running transfers stop",
+		Evidence: fmt.Sprintf("/%s: 0", name),
+		Remedy:   "sysctl -w net.netfilter.nf_conntrack_tcp_loose=1  # and in /etc/sysctl.d",
+	}
+	if tracked, _ := e.number("proc/sys/net/netfilter/nf_conntrack_count"); tracked > 0 {
+		f.Severity = Note // the connections that run are known
+	}
+	e.find(f)
+}
+
 func roundUp(n int) int {
 	size := 1024
 	for size < n {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pasvctl/pasvctl/cmd/internal/portowner"
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // processes are the names under which the servers themselves run: what they
@@ -39,9 +40,7 @@ func (e *exam) ports() {
 			e.unknown("squatter", "who holds ports of the range "+s.DataPorts.String(), err)
 			return
 		}
-		for _, o := range owners {
-			e.owner(s, o)
-		}
+		e.owners(s, owners)
 	}
 }
 
@@ -50,15 +49,43 @@ func concerns(s *plan.Site, addr netip.Addr) bool {
 	return addr.IsUnspecified() || slices.Contains(s.Addresses, addr)
 }
 
-func (e *exam) owner(s *plan.Site, o portowner.Owner) {
-	if o.PID != 0 && slices.Contains(processes[s.Server], o.Process) {
-		return
+// owners reports who holds ports of a site, one finding a process and kind of
+// socket.
+func (e *exam) owners(s *plan.Site, all []portowner.Owner) {
+	type holder struct {
+		pid, uid int
+		state    portowner.State
 	}
+	held := map[holder][]portowner.Owner{}
+	var order []holder
+	for _, o := range all {
+		if o.PID != 0 && slices.Contains(processes[s.Server], o.Process) {
+			continue
+		}
+		h := holder{o.PID, o.UID, o.State}
+		if held[h] == nil {
+			order = append(order, h)
+		}
+		held[h] = append(held[h], o)
+	}
+	for _, h := range order {
+		e.owner(s, held[h])
+	}
+}
+
+// owner reports the sockets of one process.
+func (e *exam) owner(s *plan.Site, all []portowner.Owner) {
+	o := all[0]
+	var ports []spec.PortRange
+	for _, o := range all {
+		ports = append(ports, spec.PortRange{First: o.Local.Port(), Last: o.Local.Port()})
+	}
+	text := "port " + rangesText(ports) + " of the range " + s.DataPorts.String()
 	switch o.State {
 	case portowner.Listening:
 		e.find(Finding{
 			Severity: Error, Check: "squatter", Site: s.Name,
-			What:     fmt.Sprintf("port %d of the range %s is taken by %s", o.Local.Port(), s.DataPorts, o),
+			What:     fmt.Sprintf("%s is taken by %s", text, o),
 			Evidence: evidence(o),
 			Remedy:   stop(o, fmt.Sprintf("ss -ltnp 'sport = :%d'", o.Local.Port())),
 		})
@@ -69,7 +96,7 @@ func (e *exam) owner(s *plan.Site, o portowner.Owner) {
 		}
 		e.find(Finding{
 			Severity: Warning, Check: "outbound", Site: s.Name,
-			What:     fmt.Sprintf("port %d of the range %s is used by %s", o.Local.Port(), s.DataPorts, o),
+			What:     fmt.Sprintf("%s is used by %s", text, o),
 			Evidence: evidence(o) + ", connected to " + o.Remote.String(),
 			Remedy:   "sysctl -e -p DIR/" + e.host.Name + "/60-pasvctl.conf  # reserves the range, then restart " + o.Process,
 		})
@@ -136,7 +163,8 @@ func (e *exam) ephemeral() {
 func (e *exam) reserved() {
 	live := e.reservedPorts()
 	for _, s := range e.host.Sites {
-		if covers(live, portRange{int(s.DataPorts.First), int(s.DataPorts.Last)}) {
+		exposed := slices.ContainsFunc(e.findings, func(f Finding) bool { return f.Check == "ephemeral" && f.Site == s.Name })
+		if exposed || covers(live, portRange{int(s.DataPorts.First), int(s.DataPorts.Last)}) {
 			continue
 		}
 		e.find(Finding{

@@ -13,6 +13,8 @@ type Layout struct {
 	// device Interface ("eth0" where it is empty).
 	Server    []netip.Addr
 	Interface string
+	// Devices are more devices of the server, which lead nowhere.
+	Devices []string
 	// Clients are addresses of the outside world.
 	Clients []netip.Addr
 	// Gateways are addresses of a NAT between the world and the server; empty:
@@ -56,6 +58,9 @@ func New(l Layout) (bed *Bed, err error) {
 	if err = bed.World.Set("net/ipv4/ip_local_port_range", "1024 65535"); err != nil {
 		return bed, err
 	}
+	if err = bed.Server.idle(l.Devices); err != nil {
+		return bed, err
+	}
 	if bed.Gateway == nil {
 		return bed, link(
 			end{node: bed.World, device: "world", mac: "02:00:00:00:00:01", addresses: l.Clients},
@@ -72,6 +77,19 @@ func New(l Layout) (bed *Bed, err error) {
 		return bed, err
 	}
 	return bed, errors.Join(bed.Gateway.Set("net/ipv4/ip_forward", "1"), bed.Gateway.Set("net/ipv6/conf/all/forwarding", "1"))
+}
+
+// idle makes devices that lead nowhere: pairs whose other ends stay unused.
+func (n *Namespace) idle(devices []string) error {
+	if len(devices) == 0 {
+		return nil
+	}
+	var batch strings.Builder
+	for i, d := range devices {
+		fmt.Fprintf(&batch, "link add %s type veth peer name pasvctl-idle%d\n", d, i)
+	}
+	_, err := n.Run(batch.String(), "ip", "-batch", "-")
+	return err
 }
 
 // end is one end of a pair of devices.

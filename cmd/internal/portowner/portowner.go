@@ -47,20 +47,20 @@ type Owner struct {
 const (
 	maxLines     = 2_000_000 // of a /proc/net table
 	maxProcesses = 200_000
-	maxOwners    = 64
+	maxOwners    = 1 << 16 // a process may hold a whole range
 )
 
 // Of returns the sockets that keep at, an address and port of this machine,
 // from being bound, listening ones first; 0.0.0.0 stands for all
 // IPv4 addresses, :: for all.
-// It finds at most 64.
+// It finds at most 65,536.
 func Of(at netip.AddrPort) ([]Owner, error) { return of("/proc", at) }
 
 // Filter picks sockets by their local end.
 type Filter func(local netip.AddrPort) bool
 
 // Matching returns the sockets whose local end match picks, listening ones
-// first. It finds at most 64.
+// first. It finds at most 65,536.
 func Matching(match Filter) ([]Owner, error) {
 	return matching("/proc", match)
 }

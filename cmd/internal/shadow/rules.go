@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
@@ -25,6 +26,8 @@ type Run func(ctx context.Context, name string, args ...string) ([]byte, error)
 type Rules struct {
 	NFT  string // without the tables that iptables-nft manages
 	Save []Save
+
+	managed map[string]bool // "ip filter": tables that iptables-nft manages
 }
 
 // Save is what one program printed for another to restore.
@@ -40,12 +43,10 @@ var savers = []struct{ save, restore, family string }{
 	{"ip6tables-legacy-save", "ip6tables-legacy-restore", ""},
 }
 
-// Live reads the rules that are in force. Programs that are not installed have
-// no rules; one that fails is an error, for what it would have said is not
-// known.
+// Live reads the rules that are in force. A program that is not installed has
+// no rules; one that fails is an error, because its rules are unknown.
 func Live(ctx context.Context, run Run) (Rules, error) {
-	var r Rules
-	managed := map[string]bool{}
+	r := Rules{managed: map[string]bool{}}
 	// The sets come first: rules name them.
 	if sets, err := run(ctx, "ipset", "save"); err == nil && len(sets) > 0 {
 		r.Save = append(r.Save, Save{[]string{"ipset", "restore"}, string(sets)})
@@ -63,7 +64,9 @@ func Live(ctx context.Context, run Run) (Rules, error) {
 		if tables := tableNames(string(text)); len(tables) > 0 {
 			r.Save = append(r.Save, Save{[]string{s.restore}, string(text)})
 			for _, table := range tables {
-				managed[s.family+" "+table] = true
+				if s.family != "" {
+					r.managed[s.family+" "+table] = true
+				}
 			}
 		}
 	}
@@ -71,8 +74,28 @@ func Live(ctx context.Context, run Run) (Rules, error) {
 	if err != nil && !errors.Is(err, exec.ErrNotFound) {
 		return r, err
 	}
-	r.NFT = without(string(text), managed)
+	r.NFT = without(string(text), r.managed)
 	return r, nil
+}
+
+// Text is everything that the programs printed.
+func (r Rules) Text() string {
+	text := r.NFT
+	for _, s := range r.Save {
+		text += s.Text
+	}
+	return text
+}
+
+// Managed reports whether iptables-nft owns a table, "ip filter".
+func (r Rules) Managed(table string) bool { return r.managed[table] }
+
+// Legacy reports whether there are rules of iptables-legacy, which no trace
+// shows.
+func (r Rules) Legacy() bool {
+	return slices.ContainsFunc(r.Save, func(s Save) bool {
+		return strings.Contains(s.Restore[0], "legacy") && strings.Contains(s.Text, "\n-A ")
+	})
 }
 
 var tableLine = regexp.MustCompile(`(?m)^\*(\S+)$`)
@@ -84,8 +107,8 @@ func tableNames(save string) (names []string) {
 	return names
 }
 
-// without leaves out the tables that are managed by iptables-nft: nft prints
-// them in a form that it does not always read back.
+// without leaves out the tables that iptables-nft manages: nft prints them in
+// a form that it does not always read back.
 func without(ruleset string, managed map[string]bool) string {
 	var out strings.Builder
 	skip := false
@@ -103,15 +126,74 @@ func without(ruleset string, managed map[string]bool) string {
 	return out.String()
 }
 
-// Load puts the rules into a namespace.
+// Hooks finds the base chains of nftables and their hooks: "inet filter input"
+// → "input".
+func (r Rules) Hooks() map[string]string {
+	hooks := map[string]string{}
+	table, chain := "", ""
+	for line := range strings.Lines(r.NFT) {
+		f := strings.Fields(line)
+		switch {
+		case len(f) >= 3 && f[0] == "table":
+			table = f[1] + " " + f[2]
+		case len(f) >= 2 && f[0] == "chain":
+			chain = f[1]
+		case len(f) >= 4 && f[0] == "type" && f[2] == "hook":
+			hooks[table+" "+chain] = f[3]
+		}
+	}
+	for table := range r.managed { // the built-in chains of iptables
+		for chain, hook := range map[string]string{"INPUT": "input", "OUTPUT": "output", "FORWARD": "forward", "PREROUTING": "prerouting", "POSTROUTING": "postrouting"} {
+			hooks[table+" "+chain] = hook
+		}
+	}
+	return hooks
+}
+
+// devices are those of the names that the rules mention: a rule with iif is
+// loaded only where its device is there.
+func (r Rules) devices(names []string) (mentioned []string) {
+	text := r.Text()
+	for _, n := range names {
+		if strings.Contains(text, `"`+n+`"`) {
+			mentioned = append(mentioned, n)
+		}
+	}
+	return mentioned
+}
+
+// Load puts the rules into a namespace, with the rate limits lifted: the
+// trial opens more connections in a second than a client does in an hour.
 func (r Rules) Load(n *packets.Namespace) error {
-	if _, err := n.Run(r.NFT, "nft", "-f", "-"); err != nil {
+	if _, err := n.Run(unlimited(r.NFT), "nft", "-f", "-"); err != nil {
 		return fmt.Errorf("copying the nftables rules: %w", err)
 	}
 	for _, s := range r.Save {
-		if _, err := n.Run(s.Text, s.Restore[0], s.Restore[1:]...); err != nil {
+		if _, err := n.Run(unlimited(s.Text), s.Restore[0], s.Restore[1:]...); err != nil {
 			return fmt.Errorf("copying the iptables rules: %w", err)
 		}
 	}
 	return nil
+}
+
+// limits are the ways to write a limit on rates or connections, and the
+// largest value of each.
+var limits = []struct {
+	what *regexp.Regexp
+	with string
+}{
+	{regexp.MustCompile(`\brate (over )?\d+( [kmg]?bytes)?/(second|minute|hour|day|week)( burst \d+ ([kmg]?bytes|packets))?`), "rate ${1}1000000/second burst 1000000 packets"},
+	{regexp.MustCompile(`\bct count (over )?\d+`), "ct count ${1}1000000"},
+	{regexp.MustCompile(`--limit \S+( --limit-burst \d+)?`), "--limit 10000/sec --limit-burst 10000"},
+	{regexp.MustCompile(`--hashlimit-(upto|above) \S+( --hashlimit-burst \S+)?`), "--hashlimit-$1 10000/sec --hashlimit-burst 10000"},
+	{regexp.MustCompile(`--connlimit-(upto|above) \d+`), "--connlimit-$1 1000000"},
+	{regexp.MustCompile(` --hitcount \d+`), ""},
+	{regexp.MustCompile(`--(rcheck|update)\b`), "--$1 --hitcount 255"}, // xt_recent remembers no more packets
+}
+
+func unlimited(rules string) string {
+	for _, l := range limits {
+		rules = l.what.ReplaceAllString(rules, l.with)
+	}
+	return rules
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,21 +14,40 @@ import (
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
-const ours = `table inet pasvctl { chain input { type filter hook input priority filter; policy accept; tcp dport { 21, 61000-61009 } accept; }; }`
-
+// load puts rules like ours there, with a gate that learns from established
+// packets.
 func load(n *packets.Namespace) error {
-	_, err := n.Run(ours, "nft", "-f", "-")
+	_, err := n.Run(`
+add table inet pasvctl
+delete table inet pasvctl
+table inet pasvctl {
+	set seen { type ipv4_addr; flags dynamic,timeout; timeout 2m; size 65536; }
+	set seen6 { type ipv6_addr; flags dynamic,timeout; timeout 2m; size 65536; }
+	chain input {
+		type filter hook input priority filter; policy accept;
+`+chain+`	}
+}`, "nft", "-f", "-")
 	return err
 }
+
+const chain = `
+		tcp dport 21 ct state established update @seen { ip saddr }
+		tcp dport 21 ct state established update @seen6 { ip6 saddr }
+		tcp dport 21 accept
+		tcp flags & (syn | ack) != syn accept
+		tcp dport 61000-61092 ip saddr @seen accept
+		tcp dport 61000-61092 ip6 saddr @seen6 accept
+		tcp dport 61000-61092 drop
+`
 
 func host() *plan.Host {
 	v4, v6 := netip.MustParseAddr("203.0.113.10"), netip.MustParseAddr("2001:db8::10")
 	h := &spec.Host{Name: "edge1", Addresses: []netip.Addr{v4, v6}}
 	return &plan.Host{Host: h, Sites: []*plan.Site{{
 		Site:      &spec.Site{Name: "downloads", Host: h, Addresses: h.Addresses, Port: 21},
-		DataPorts: spec.PortRange{First: 61000, Last: 61009},
+		DataPorts: spec.PortRange{First: 61000, Last: 61092},
 		Policy: plan.Policy{
-			Addresses4: []netip.Addr{v4}, Addresses6: []netip.Addr{v6},
+			Addresses4: []netip.Addr{v4}, Addresses6: []netip.Addr{v6}, Gate: true,
 			Clients4: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}, Clients6: []netip.Prefix{netip.MustParsePrefix("2001:db8:1::/48")},
 		},
 	}}}
@@ -54,31 +74,76 @@ func machine(t *testing.T) (*packets.Namespace, Run) {
 	}
 }
 
+// in puts a rule into a chain that drops by default.
+func in(rules string) []string {
+	return []string{"nft", "table inet filter { chain input { type filter hook input priority 10; policy drop; meta l4proto ipv6-icmp accept; ct state established accept; " + rules + " }; }"}
+}
+
 func TestCheckNamesTheRuleThatDrops(t *testing.T) {
-	const all = 4 // two families, control and data
+	ipt := func(args ...string) []string { return append([]string{"iptables-nft"}, args...) }
+	const any4, one6 = "0.0.0.0/0", "2001:db8:1::/48"
 	tests := []struct {
 		name    string
+		clients string     // of IPv4; everyone unless told
 		rules   [][]string // commands, the first word a program
-		blocked int
-		rule    string
+		want    []string   // "clients ports rule", one a line
 	}{
-		{"an empty host", nil, 0, ""},
-		{"a chain that accepts", [][]string{{"nft", "table inet f { chain in { type filter hook input priority 10; policy accept; }; }"}}, 0, ""},
-		{"a policy that drops", [][]string{{"nft", "table inet filter { chain input { type filter hook input priority 10; policy drop; meta l4proto ipv6-icmp accept; ct state established accept; }; }"}},
-			all, "inet filter input: policy drop"},
-		{"a rule that drops one port", [][]string{{"nft", "table inet filter { chain input { type filter hook input priority 10; tcp dport 61000 drop; }; }"}},
-			2, "inet filter input: tcp dport 61000 drop"},
-		{"a device that is let in", [][]string{{"nft", `table inet filter { chain input { type filter hook input priority 10; policy drop; iifname "wan0" accept; }; }`}}, 0, ""},
-		{"iptables-nft", [][]string{{"iptables-nft", "-A", "INPUT", "-p", "tcp", "--dport", "21", "-m", "recent", "--set"}, {"iptables-nft", "-P", "INPUT", "DROP"}},
-			2, "ip filter INPUT: policy drop"},
-		{"a set of iptables", [][]string{{"ipset", "create", "bad", "hash:ip"}, {"ipset", "add", "bad", "198.51.100.200"},
-			{"iptables-nft", "-A", "INPUT", "-m", "set", "--match-set", "bad", "src", "-j", "DROP"}}, 2, "ip filter INPUT: xt match set counter packets 0 bytes 0 drop"},
-		{"iptables-legacy", [][]string{{"iptables-legacy", "-A", "INPUT", "-p", "tcp", "--dport", "21", "-j", "DROP"}}, 1, ""},
+		{"an empty host", "", nil, nil},
+		{"a chain that accepts", "", [][]string{{"nft", "table inet f { chain in { type filter hook input priority 10; policy accept; }; }"}}, nil},
+		{"a policy that drops", "", [][]string{in("")}, []string{
+			any4 + " 21 inet filter input: policy drop", any4 + " 61000-61092 inet filter input: policy drop",
+			one6 + " 21 inet filter input: policy drop", one6 + " 61000-61092 inet filter input: policy drop"}},
+		{"half of a range", "", [][]string{in("tcp dport 21 accept; tcp dport 61000-61010 accept;")}, []string{
+			any4 + " 61011-61092 inet filter input: policy drop", one6 + " 61011-61092 inet filter input: policy drop"}},
+		{"holes in a range", "", [][]string{in("tcp dport 21 accept; tcp dport { 61000, 61002, 61004-61092 } accept;")}, []string{
+			any4 + " 61001,61003 inet filter input: policy drop", one6 + " 61001,61003 inet filter input: policy drop"}},
+		{"one family", "", [][]string{in("ip version 4 accept; meta nfproto ipv4 accept;")}, []string{
+			one6 + " 21 inet filter input: policy drop", one6 + " 61000-61092 inet filter input: policy drop"}},
+		{"some clients", "192.0.2.0/24", [][]string{in("meta nfproto ipv6 accept; ip saddr 192.0.2.0/25 accept;")}, []string{
+			"192.0.2.128/25 21 inet filter input: policy drop", "192.0.2.128/25 61000-61092 inet filter input: policy drop"}},
+		{"a rule that drops one port", "", [][]string{{"nft", "table inet filter { chain input { type filter hook input priority 10; tcp dport 61050 drop; }; }"}}, []string{
+			any4 + " 61050 inet filter input: tcp dport 61050 drop", one6 + " 61050 inet filter input: tcp dport 61050 drop"}},
+		{"a rule that refuses", "", [][]string{{"nft", "table inet filter { chain input { type filter hook input priority 10; tcp dport 21 reject with tcp reset; }; }"}}, []string{
+			any4 + " 21 inet filter input: tcp dport 21 reject with tcp reset", one6 + " 21 inet filter input: tcp dport 21 reject with tcp reset"}},
+		{"a device that is let in", "", [][]string{in(`iifname "wan0" accept;`)}, nil},
+		{"a device by its index", "", [][]string{in(`iif "wan0" accept;`)}, nil},
+		{"another device by its index", "", [][]string{in(`iif "lan0" accept; iif "wan0" tcp dport 21 accept; iif "wan0" tcp dport 61000-61092 accept;`)}, nil},
+		{"a bogon filter", "", [][]string{{"nft", "table inet filter { set bogons { type ipv4_addr; flags interval; elements = { 10.0.0.0/8, 192.0.2.0/24, 198.51.100.0/24 }; }; chain input { type filter hook input priority 10; ip saddr @bogons drop; }; }"}}, nil},
+		{"a blocked network", "", [][]string{{"nft", "table inet filter { chain input { type filter hook input priority 10; ip saddr 5.5.0.0/16 drop; }; }"}}, []string{
+			"aimed 5.5.0.0/16 21 inet filter input: ip saddr 5.5.0.0/16 drop", "aimed 5.5.0.0/16 61000-61092 inet filter input: ip saddr 5.5.0.0/16 drop"}},
+		{"a rate limit that accepts", "", [][]string{in("tcp flags syn limit rate 1/minute burst 1 packets accept;")}, nil},
+		{"a rate limit that drops", "", [][]string{{"nft", "table inet filter { set peers { type ipv4_addr; flags dynamic,timeout; timeout 1m; size 65536; }; chain input { type filter hook input priority -10; tcp flags syn update @peers { ip saddr limit rate over 1/minute burst 1 packets } drop; tcp dport 61000-61092 ct count over 1 drop; }; }"}}, nil},
+		{"rate limits of iptables", "", [][]string{
+			ipt("-A", "INPUT", "-p", "tcp", "--syn", "-m", "hashlimit", "--hashlimit-above", "1/min", "--hashlimit-burst", "1", "--hashlimit-mode", "srcip", "--hashlimit-name", "x", "-j", "DROP"),
+			ipt("-A", "INPUT", "-p", "tcp", "--syn", "-m", "recent", "--name", "y", "--update", "--seconds", "60", "--hitcount", "2", "-j", "DROP"),
+			ipt("-A", "INPUT", "-p", "tcp", "--syn", "-m", "recent", "--name", "y", "--set"),
+			ipt("-A", "INPUT", "-p", "tcp", "--syn", "-m", "limit", "--limit", "1/min", "--limit-burst", "1", "-j", "ACCEPT"),
+			ipt("-A", "INPUT", "-p", "tcp", "-m", "connlimit", "--connlimit-above", "1", "-j", "DROP"),
+			ipt("-A", "INPUT", "-p", "tcp", "--syn", "-j", "DROP")}, nil},
+		{"iptables-nft", "", [][]string{ipt("-A", "INPUT", "-p", "tcp", "--dport", "21", "-j", "ACCEPT"), ipt("-A", "INPUT", "-m", "state", "--state", "ESTABLISHED", "-j", "ACCEPT"), ipt("-P", "INPUT", "DROP")}, []string{
+			any4 + " 61000-61092 ip filter INPUT: policy drop"}},
+		{"a set of iptables", "198.51.100.0/24", [][]string{{"ipset", "create", "bad", "hash:ip"}, {"ipset", "add", "bad", "198.51.100.200"},
+			ipt("-A", "INPUT", "-m", "set", "--match-set", "bad", "src", "-j", "DROP")}, []string{
+			"198.51.100.200 21 ip filter INPUT: xt match set drop", "198.51.100.200 61000-61092 ip filter INPUT: xt match set drop"}},
+		{"iptables-legacy", "", [][]string{{"iptables-legacy", "-A", "INPUT", "-p", "tcp", "--dport", "21", "-j", "DROP"}}, []string{any4 + " 21 "}},
+		{"ingress", "", [][]string{{"nft", `table netdev f { chain in { type filter hook ingress device "wan0" priority 0; tcp dport 21 drop; }; }`}}, []string{
+			any4 + " 21 netdev f in: tcp dport 21 drop", one6 + " 21 netdev f in: tcp dport 21 drop"}},
+		{"output", "", [][]string{{"nft", `table inet f { chain out { type filter hook output priority 0; tcp sport 61092 drop; }; }`}}, []string{
+			any4 + " 61092 inet f out: tcp sport 61092 drop", one6 + " 61092 inet f out: tcp sport 61092 drop"}},
+		{"redirected", "", [][]string{ipt("-t", "nat", "-A", "PREROUTING", "-p", "tcp", "--dport", "61000:61005", "-j", "REDIRECT", "--to-ports", "99")}, []string{
+			any4 + " 61000-61005 ip nat PREROUTING: tcp dport 61000-61005 redirect to :99"}},
+		{"not tracked", "", [][]string{{"nft", `table ip raw2 { chain pre { type filter hook prerouting priority raw; tcp dport 21 notrack; }; }`}}, []string{
+			"untaught " + any4 + " 61000-61092 inet pasvctl input: tcp dport 61000-61092 drop"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel() // each has networks of its own
 			n, run := machine(t)
+			for _, d := range []string{"wan0", "lan0"} {
+				if _, err := n.Run("", "ip", "link", "add", d, "type", "veth", "peer", "name", "x"+d); err != nil {
+					t.Fatal(err)
+				}
+			}
 			for _, c := range tt.rules {
 				stdin := ""
 				if c[0] == "nft" {
@@ -92,17 +157,34 @@ func TestCheckNamesTheRuleThatDrops(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			blocked, err := Check(live, load, host(), "wan0")
+			h := host()
+			if tt.clients != "" {
+				h.Sites[0].Policy.Clients4 = []netip.Prefix{netip.MustParsePrefix(tt.clients)}
+			}
+			r, err := Trial{Live: live, Load: load, Host: h, Devices: []string{"lo", "wan0", "lan0"},
+				Device: func(netip.Addr) string { return "wan0" }}.Check()
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(blocked) != tt.blocked {
-				t.Fatalf("blocked %+v, want %d", blocked, tt.blocked)
-			}
-			for _, b := range blocked {
-				if b.Rule != tt.rule {
-					t.Errorf("%s to %s: rule %q, want %q", b.From, b.To, b.Rule, tt.rule)
+			var got []string
+			for _, b := range r.Blocked {
+				var ports []string
+				for _, p := range b.Ports {
+					ports = append(ports, p.String())
 				}
+				line := b.Clients + " " + strings.Join(ports, ",") + " " + b.Rule
+				if b.Aimed {
+					line = "aimed " + line
+				}
+				if b.Untaught {
+					line = "untaught " + line
+				}
+				got = append(got, line)
+			}
+			slices.Sort(got)
+			slices.Sort(tt.want)
+			if !slices.Equal(got, tt.want) || len(r.Untried) != 0 {
+				t.Errorf("blocked\n%s\nwant\n%s\nuntried %q", strings.Join(got, "\n"), strings.Join(tt.want, "\n"), r.Untried)
 			}
 		})
 	}
@@ -117,16 +199,5 @@ func TestLiveIsAnErrorWhereRulesCannotBeRead(t *testing.T) {
 	})
 	if err == nil {
 		t.Error("rules that could not be read passed for none")
-	}
-}
-
-func TestClient(t *testing.T) {
-	taken := []netip.Addr{netip.MustParseAddr("192.0.2.1")}
-	for prefix, want := range map[string]string{
-		"0.0.0.0/0": "198.51.100.200", "192.0.2.0/24": "192.0.2.2", "192.0.2.9/32": "192.0.2.9", "2001:db8:1::/48": "2001:db8:1::1",
-	} {
-		if got := Client(netip.MustParsePrefix(prefix), taken); got.String() != want {
-			t.Errorf("client of %s is %s, want %s", prefix, got, want)
-		}
 	}
 }

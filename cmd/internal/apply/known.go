@@ -1,0 +1,152 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
+)
+
+// Known is what is known of our rules on this machine.
+type Known struct {
+	// Applied are the rules that the kernel should have; nil if the state
+	// knows none.
+	Applied *Applied
+	Pending *Pending
+	// Gone: the kernel has no object of ours.
+	Gone bool
+	// Changes lead from the kernel's rules to Applied, or to the rules that
+	// were asked about.
+	Changes []kernel.Change
+}
+
+// Known compares the kernel with what was applied, or with next if the state
+// knows of nothing.
+func (m *Machine) Known(ctx context.Context, next Applied) (k Known, err error) {
+	st, err := m.state()
+	if err != nil {
+		return k, err
+	}
+	k.Applied, k.Pending = st.Current, st.Pending
+	if st.Pending != nil && st.Pending.Loaded {
+		k.Applied = &st.Pending.Next
+	}
+	want := next.Rules
+	if k.Applied != nil {
+		want = k.Applied.Rules
+	}
+	b, err := kernel.New(want.Backend, m.Exec)
+	if err != nil {
+		return k, err
+	}
+	live, err := b.Live(ctx)
+	if err != nil {
+		return k, err
+	}
+	if k.Gone = len(live) == 0; k.Gone {
+		return k, nil
+	}
+	expected, err := b.Expected(ctx, want)
+	if err != nil {
+		return k, err
+	}
+	k.Changes = kernel.Diff(live, expected)
+	return k, nil
+}
+
+func (m *Machine) state() (State, error) {
+	s, err := open(m.Folder, true)
+	if err != nil {
+		return State{}, err
+	}
+	defer s.close()
+	return s.read()
+}
+
+// OwnerError means that the rules in force are another spec's or host's.
+type OwnerError struct{ Has, Next Applied }
+
+func (e *OwnerError) Error() string {
+	text := fmt.Sprintf("this machine runs the rules of %s, and this would replace them by those of %s", e.Has.Owner(), e.Next.Owner())
+	for i, s := range Shared(e.Has, e.Next) {
+		if i == 0 {
+			text += "; both hold "
+		} else {
+			text += ", "
+		}
+		text += s
+	}
+	return text
+}
+
+// Owned is an OwnerError if the rules in force are not those of next's spec
+// and host.
+func (m *Machine) Owned(next Applied) error {
+	st, err := m.state()
+	if err != nil {
+		return err
+	}
+	has := st.Current
+	if st.Pending != nil && st.Pending.Loaded {
+		has = &st.Pending.Next
+	}
+	if has == nil || SameOwner(*has, next) {
+		return nil
+	}
+	return &OwnerError{*has, next}
+}
+
+// Owner names whose rules they are.
+func (a Applied) Owner() string {
+	switch {
+	case a.Spec != "":
+		return fmt.Sprintf("host %q of spec %q", a.Host, a.Spec)
+	case a.Path != "":
+		return fmt.Sprintf("host %q from %s", a.Host, a.Path)
+	}
+	return fmt.Sprintf("host %q", a.Host)
+}
+
+// SameOwner reports whether b may follow a on a machine: the same host of the
+// same spec. A spec is known by the name that it gives itself, or else by its
+// path. One that is no longer there has moved, and a file may become one of a
+// folder.
+func SameOwner(a, b Applied) bool {
+	switch {
+	case a.Host != b.Host:
+		return false
+	case a.Spec != "" || b.Spec != "":
+		return a.Spec == b.Spec
+	case a.Path == "" || a.Path == b.Path || filepath.Dir(a.Path) == b.Path:
+		return true
+	case filepath.Dir(b.Path) == a.Path: // the other way round
+		files, err := filepath.Glob(filepath.Join(a.Path, "*.pasv.hcl"))
+		return err == nil && len(files) == 1
+	}
+	_, err := os.Stat(a.Path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// Shared lists the ports that both hold on this machine.
+func Shared(a, b Applied) (all []string) {
+	for _, site := range slices.Sorted(maps.Keys(b.Ranges)) {
+		mine := b.Ranges[site]
+		for _, other := range slices.Sorted(maps.Keys(a.Ranges)) {
+			if r := a.Ranges[other]; r.First <= mine.Last && mine.First <= r.Last {
+				all = append(all, fmt.Sprintf("data ports %d-%d (sites %q and %q)", max(r.First, mine.First), min(r.Last, mine.Last), other, site))
+			}
+		}
+		for _, other := range slices.Sorted(maps.Keys(a.Control)) {
+			if port := a.Control[other]; port == b.Control[site] {
+				all = append(all, fmt.Sprintf("control port %d (sites %q and %q)", port, other, site))
+			}
+		}
+	}
+	return all
+}

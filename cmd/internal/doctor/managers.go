@@ -1,0 +1,136 @@
+package doctor
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
+	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
+	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+// manager is a program that writes firewall rules of its own.
+type manager struct {
+	name   string
+	marks  []string // what it leaves in the ruleset
+	beside string   // what holds for our rules beside it
+}
+
+// managers: what each does to ours was measured with the real programs.
+var managers = []manager{
+	{"firewalld", []string{"table inet firewalld", "INPUT_ZONES"}, "a table of pasvctl's own survives its reloads; a policy ANY to HOST lets the sites' ports in"},
+	{"ufw", []string{"ufw-before-input"}, "--backend iptables and a table of pasvctl's own survive its reloads"},
+	{"Docker", []string{"chain DOCKER", ":DOCKER "}, "packets to ports that it publishes are forwarded and pass by the rules for this host"},
+}
+
+// in finds what the program has left among the live rules.
+func (m manager) in(live shadow.Rules) string {
+	text := live.Text()
+	for _, mark := range m.marks {
+		if strings.Contains(text, mark) {
+			return strings.Trim(mark, ": ")
+		}
+	}
+	return ""
+}
+
+func docker(rule string) bool { return strings.Contains(rule, " nat DOCKER:") }
+
+// Misplaced reports a place for our rules that its owner wipes, or that breaks
+// its owner's tools.
+func Misplaced(live shadow.Rules, h *plan.Host, backend string) []Finding {
+	f := Finding{Severity: Error, Check: "into", Evidence: "measured with the programs themselves"}
+	if backend == kernel.IPTables {
+		if !strings.Contains(live.Text(), "INPUT_ZONES") {
+			return nil
+		}
+		f.What = "firewalld writes its rules with iptables here, and each reload of it deletes all chains, pasvctl's too"
+		f.Remedy = "pasvctl apply --backend nft, and let the ports in: " + firewalldPolicy(h)
+		return []Finding{f}
+	}
+	if h.Firewall == nil {
+		return nil
+	}
+	c := chainName(h.Firewall)
+	table := h.Firewall.Family + " " + h.Firewall.Table
+	switch {
+	case strings.HasPrefix(table, "inet firewalld"):
+		f.What = fmt.Sprintf("the host's rules go into %q, a chain of firewalld: each reload of firewalld deletes them, and its chains accept established packets before the gate can learn from them", c)
+		f.Remedy = "delete firewall { into } from the host, and let the ports in: " + firewalldPolicy(h)
+	case live.Managed(table) || slices.Contains(builtin, h.Firewall.Chain) && iptablesTable(h.Firewall):
+		f.What = fmt.Sprintf("the host's rules go into %q, a chain of iptables: with nftables rules in its table iptables-save prints nothing and ends with 0, so that the owner's saved rules are empty", c)
+		f.Remedy = "delete firewall { into } from the host, then run pasvctl apply --backend iptables"
+	default:
+		return nil
+	}
+	return []Finding{f}
+}
+
+var builtin = []string{"INPUT", "OUTPUT", "FORWARD", "PREROUTING", "POSTROUTING"}
+
+func iptablesTable(c *spec.Chain) bool {
+	return c.Family != "inet" && slices.Contains([]string{"filter", "nat", "mangle", "raw", "security"}, c.Table)
+}
+
+// firewalldPolicy lets the sites' clients through to our table, and survives
+// every reload: a policy, because a zone's services and ports know no clients.
+func firewalldPolicy(h *plan.Host) string {
+	const policy = "firewall-cmd --permanent --policy pasvctl "
+	commands := []string{
+		"firewall-cmd --permanent --new-policy pasvctl",
+		policy + "--add-ingress-zone ANY", policy + "--add-egress-zone HOST", policy + "--set-priority -100",
+	}
+	for _, o := range openings(h) {
+		source := ""
+		if o.client.Bits() > 0 {
+			source = " source address=" + o.client.String()
+		}
+		family := map[bool]string{true: "ipv4", false: "ipv6"}[o.address.Is4()]
+		for _, ports := range o.ports {
+			commands = append(commands, fmt.Sprintf("%s--add-rich-rule 'rule family=%s%s destination address=%s port port=%s protocol=tcp accept'", policy, family, source, o.address, ports))
+		}
+	}
+	return strings.Join(append(commands, "firewall-cmd --reload"), " && ")
+}
+
+// ufwAllow lets the sites' clients through to our table.
+func ufwAllow(h *plan.Host) string {
+	var commands []string
+	for _, o := range openings(h) {
+		from := "any"
+		if o.client.Bits() > 0 {
+			from = o.client.String()
+		}
+		for _, ports := range o.ports {
+			commands = append(commands, fmt.Sprintf("ufw allow proto tcp from %s to %s port %s", from, o.address, strings.ReplaceAll(ports.String(), "-", ":")))
+		}
+	}
+	return strings.Join(commands, " && ")
+}
+
+// opening is what another firewall must let through for one site.
+type opening struct {
+	address netip.Addr
+	client  netip.Prefix
+	ports   []spec.PortRange
+}
+
+func openings(h *plan.Host) (all []opening) {
+	for _, s := range h.Sites {
+		ports := []spec.PortRange{{First: s.Port, Last: s.Port}, s.DataPorts}
+		for _, family := range []struct {
+			addresses []netip.Addr
+			clients   []netip.Prefix
+		}{{s.Policy.Addresses4, s.Policy.Clients4}, {s.Policy.Addresses6, s.Policy.Clients6}} {
+			for _, a := range family.addresses {
+				for _, c := range family.clients {
+					all = append(all, opening{a, c, ports})
+				}
+			}
+		}
+	}
+	return all
+}

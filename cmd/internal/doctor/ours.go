@@ -1,0 +1,146 @@
+package doctor
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/apply"
+)
+
+// ours compares our live rules with those that were applied, and reports
+// whether they are there and whole.
+func (e *exam) ours() (intact bool) {
+	known, err := e.Ours()
+	if err != nil {
+		e.unknown("rules", "whether pasvctl's rules are in force", err)
+		return false
+	}
+	e.pending(known.Pending)
+	if a := known.Applied; a != nil && e.anothers(*a) {
+		return false
+	}
+	switch {
+	case known.Gone && known.Applied == nil:
+		return false // nothing was applied yet
+	case known.Gone:
+		e.find(Finding{
+			Severity: Error, Check: "rules", What: "pasvctl's rules are gone from the kernel: the sites have no gate and no limits, or are shut by the host's own rules",
+			Evidence: "the kernel has none of the objects that were applied; see pasvctl diff " + e.Spec, Remedy: "pasvctl apply --restore",
+		})
+		return false
+	case len(known.Changes) > 0:
+		e.changed(known)
+		return false
+	case known.Applied != nil && !maps.Equal(known.Applied.Rules.Files, e.Next.Rules.Files) && known.Applied.Drain == nil:
+		e.find(Finding{
+			Severity: Note, Check: "rules", What: "the spec has changed since its rules were applied",
+			Evidence: "see pasvctl diff " + e.Spec, Remedy: "pasvctl apply " + e.Spec,
+		})
+	}
+	return true
+}
+
+// changed reports what somebody has done to our rules, as one finding.
+func (e *exam) changed(known apply.Known) {
+	var lines []string
+	for _, c := range known.Changes {
+		sign, line := "-", c.Was // as pasvctl diff writes them
+		if c.Now != "" {
+			sign, line = "+", c.Now
+		}
+		lines = append(lines, fmt.Sprintf("%s: %s %s", c.Object, sign, line))
+	}
+	by := "that were applied"
+	if known.Applied == nil {
+		by = "of the spec"
+	}
+	e.find(Finding{
+		Severity: Error, Check: "rules", What: "pasvctl's rules in the kernel are not those " + by,
+		Evidence: fmt.Sprintf("%s; see pasvctl diff %s", some(lines, 3), e.Spec), Remedy: "pasvctl apply --adopt " + e.Spec,
+	})
+}
+
+// anothers reports rules that another spec or another host has put here.
+func (e *exam) anothers(a apply.Applied) bool {
+	if apply.SameOwner(a, e.Next) {
+		return false
+	}
+	f := Finding{
+		Severity: Error, Check: "owner", What: fmt.Sprintf("this machine runs the rules of %s, not those of %s", a.Owner(), e.Next.Owner()),
+		Evidence: "the state of pasvctl apply", Remedy: "put the sites of one machine into one spec folder; or replace what is there: pasvctl apply --replace " + e.Spec,
+	}
+	if shared := apply.Shared(a, e.Next); len(shared) > 0 {
+		f.What += "; both hold " + some(shared, 5)
+	}
+	e.find(f)
+	return true
+}
+
+// grace is how long after its deadline a change may be under way back.
+const grace = 5 * time.Second
+
+// pending looks at a change that waits to be confirmed.
+func (e *exam) pending(p *apply.Pending) {
+	if p == nil || p.Deadline.IsZero() {
+		return
+	}
+	deadline := p.Deadline.Local().Format(time.DateTime)
+	f := Finding{Severity: Error, Check: "pending", Remedy: "pasvctl rollback  # or, to keep it, apply again", Evidence: "the state of pasvctl apply"}
+	switch {
+	case e.Now().After(p.Deadline.Add(grace)):
+		f.What = fmt.Sprintf("a change that nobody confirmed until %s is still in force: its guard is gone", deadline)
+	case !e.guarded(p.ID):
+		f.What = fmt.Sprintf("a change waits to be confirmed until %s, but its guard is gone: nobody will take it back", deadline)
+		f.Remedy = "pasvctl confirm  # or pasvctl rollback"
+	default:
+		f.Severity, f.Remedy = Note, "pasvctl confirm  # or pasvctl rollback"
+		f.What = fmt.Sprintf("a change waits to be confirmed until %s", deadline)
+	}
+	e.find(f)
+}
+
+// guarded looks for the guard of a pending change among the processes.
+func (e *exam) guarded(id string) bool {
+	commands, err := fs.Glob(e.Root, "proc/[0-9]*/cmdline")
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(commands, func(name string) bool {
+		line, _ := e.read(name)
+		return strings.Contains(line, "\x00guard\x00"+id+"\x00")
+	})
+}
+
+// saved are the files that others load iptables rules from at boot.
+var saved = []string{"etc/iptables/rules.v4", "etc/iptables/rules.v6", "etc/sysconfig/iptables", "etc/sysconfig/ip6tables"}
+
+// saves looks for our chains in them. A boot loads such a file before pasvctl
+// makes the sets that the chains match, and then iptables-restore loads
+// nothing of it.
+func (e *exam) saves() {
+	for _, name := range saved {
+		text, ok := e.read(name)
+		if !ok || !strings.Contains(text, "PASVCTL") {
+			continue
+		}
+		if e.setsFirst() {
+			continue
+		}
+		at := "/" + path.Clean(name)
+		e.find(Finding{
+			Severity: Warning, Check: "saved", What: at + " holds pasvctl's chains: if their sets are missing at boot, nothing of that file is loaded",
+			Evidence: "iptables-restore fails on a set that is not there", Remedy: fmt.Sprintf("sed -i /PASVCTL/d %s  # apply puts them back after a boot", at),
+		})
+	}
+}
+
+// setsFirst reports whether a unit makes our sets before such a file is loaded.
+func (e *exam) setsFirst() bool {
+	enabled, _ := fs.Glob(e.Root, "etc/systemd/system/*.wants/pasvctl-sets.service")
+	return len(enabled) > 0
+}

@@ -1,0 +1,240 @@
+package shadow
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/packets"
+)
+
+// bed is the throwaway network of a trial.
+type bed struct {
+	*packets.Bed
+	device string
+	hooks  map[string]string // of the live base chains
+	until  time.Time
+	report *Report
+	trace  *trace
+	held   []packets.Connection // control connections from before the rules
+	open   []io.Closer
+}
+
+func (b *bed) close() error {
+	if b.trace != nil {
+		b.trace.stop()
+	}
+	for _, c := range b.held {
+		if c.File != nil {
+			c.File.Close()
+		}
+	}
+	var errs []error
+	for _, c := range b.open {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(append(errs, b.Bed.Close())...)
+}
+
+// tracking makes the kernel follow connections while there are no rules yet.
+const tracking = `table inet pasvctl_tracking { chain input { type filter hook input priority 500; ct state invalid counter; }; }`
+
+// control opens the control connections before there are any rules, so that
+// the gate can learn of them even if a rule drops new ones: what keeps clients
+// from the data ports is found all the same.
+func (b *bed) control(sessions []session) error {
+	if _, err := b.Server.Run(tracking, "nft", "-f", "-"); err != nil {
+		return err
+	}
+	var at []netip.AddrPort
+	var probes []packets.Probe
+	known := map[netip.AddrPort]bool{}
+	for _, s := range sessions {
+		to := netip.AddrPortFrom(s.to, s.site.Port)
+		if !known[to] {
+			known[to] = true
+			at = append(at, to)
+		}
+		probes = append(probes, packets.Probe{From: s.from, To: to, Want: packets.Admitted})
+	}
+	echo, err := packets.NewEcho(b.Server, at...)
+	if err != nil {
+		return err
+	}
+	b.open = append(b.open, echo)
+	b.held = b.Connect(probes...)
+	for _, c := range b.held {
+		if c.Err != nil {
+			return c.Err
+		}
+		if c.File == nil {
+			return fmt.Errorf("from %s to %s: nobody answered before there were any rules", c.From, c.To)
+		}
+	}
+	// What is acknowledged both ways is assured (nf_conntrack_proto_tcp.c).
+	return b.exchange()
+}
+
+// exchange sends a line over each control connection and waits for it to come
+// back, all at once.
+func (b *bed) exchange() error {
+	errs := make([]error, len(b.held))
+	var all sync.WaitGroup
+	for i, c := range b.held {
+		all.Go(func() { errs[i] = packets.Exchange(c.File) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// teach sends a packet over each control connection. One that a rule drops
+// teaches nothing, and the trial shows it.
+func (b *bed) teach() {
+	for _, c := range b.held {
+		_ = c.File.SetDeadline(time.Now().Add(packets.Silence))
+		_, _ = c.File.Write([]byte("still here\n"))
+	}
+	var all sync.WaitGroup
+	for _, c := range b.held {
+		all.Go(func() { _, _ = c.File.Read(make([]byte, 64)) })
+	}
+	all.Wait()
+}
+
+// blocked makes the attempts and returns those that nobody answered, twice.
+func (b *bed) blocked(all []attempt) (found []Blocked, err error) {
+	var silent []attempt
+	err = b.inTurns(all, atOnce, func(some []attempt) error {
+		open, err := b.try(some)
+		for i, a := range some {
+			if !open[i] {
+				silent = append(silent, a)
+			}
+		}
+		return err
+	})
+	if err != nil || len(silent) == 0 {
+		return nil, err
+	}
+	traced := silent[:min(len(silent), maxTraced)]
+	b.untried(silent[len(traced):])
+	err = b.traced(traced, func(some []attempt) error {
+		deadline := time.Now().Add(traceTime)
+		open, err := b.try(some)
+		for i, a := range some {
+			if open[i] || err != nil {
+				continue
+			}
+			f := b.trace.of(a.From, a.To, "", deadline)
+			a.Rule, a.Base, a.Rewrote, a.Hook = f.rule, f.base, f.rewrote, b.hooks[f.base]
+			found = append(found, a.Blocked)
+		}
+		return err
+	})
+	return found, err
+}
+
+// passing makes attempts that the rules in force must drop and returns those
+// that were answered, with the rule of the base chain that accepts them.
+func (b *bed) passing(all []attempt, base string) (found []Blocked, err error) {
+	var passed []attempt
+	err = b.inTurns(all, atOnce, func(some []attempt) error {
+		open, err := b.try(some)
+		for i, a := range some {
+			if open[i] {
+				passed = append(passed, a)
+			}
+		}
+		return err
+	})
+	if err != nil || len(passed) == 0 {
+		return nil, err
+	}
+	err = b.traced(passed[:min(len(passed), maxTraced)], func(some []attempt) error {
+		deadline := time.Now().Add(traceTime)
+		open, err := b.try(some)
+		for i, a := range some {
+			if !open[i] || err != nil {
+				continue
+			}
+			f := b.trace.of(a.From, a.To, base, deadline)
+			a.Rule, a.Base, a.Hook = f.rule, f.base, b.hooks[f.base]
+			found = append(found, a.Blocked)
+		}
+		return err
+	})
+	return found, err
+}
+
+func (b *bed) traced(all []attempt, f func([]attempt) error) (err error) {
+	if b.trace == nil {
+		if b.trace, err = startTrace(b.Server, b.device); err != nil {
+			return err
+		}
+	}
+	return b.inTurns(all, tracedAtOnce, func(some []attempt) error {
+		b.trace.forget()
+		return f(some)
+	})
+}
+
+// inTurns calls f with some attempts at a time until the host's time is over,
+// and notes what is left.
+func (b *bed) inTurns(all []attempt, atOnce int, f func([]attempt) error) error {
+	for len(all) > 0 {
+		if time.Now().After(b.until) {
+			b.untried(all)
+			return nil
+		}
+		n := min(len(all), atOnce)
+		if err := f(all[:n]); err != nil {
+			return err
+		}
+		all = all[n:]
+	}
+	return nil
+}
+
+// untried notes attempts that there was no time for, a line a site.
+func (b *bed) untried(all []attempt) {
+	for _, a := range all {
+		what := "the data ports"
+		if a.control {
+			what = "the control port"
+		}
+		line := fmt.Sprintf("site %q: %s", a.Site.Name, what)
+		if !slices.Contains(b.report.Untried, line) {
+			b.report.Untried = append(b.report.Untried, line)
+		}
+	}
+}
+
+// try makes the attempts at once and reports which of them were accepted. A
+// reset does not count: a rule may have sent it.
+func (b *bed) try(some []attempt) (open []bool, err error) {
+	open = make([]bool, len(some))
+	var at []netip.AddrPort
+	var probes []packets.Probe
+	for _, a := range some {
+		if !a.control && !slices.Contains(at, a.To) {
+			at = append(at, a.To)
+		}
+		probes = append(probes, packets.Probe{From: a.From, To: a.To, Want: packets.Dropped})
+	}
+	echo, err := packets.NewEcho(b.Server, at...)
+	if err != nil {
+		return open, err
+	}
+	defer func() { err = errors.Join(err, echo.Close()) }()
+	for i, c := range b.Connect(probes...) {
+		open[i] = c.File != nil
+		if c.File != nil {
+			c.File.Close()
+		}
+	}
+	return open, nil
+}

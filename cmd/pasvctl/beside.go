@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/apply"
+	"github.com/pasvctl/pasvctl/cmd/internal/doctor"
+	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
+	"github.com/pasvctl/pasvctl/cmd/internal/packets"
+	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
+	"github.com/pasvctl/pasvctl/generators/plan"
+)
+
+// liveRules reads everybody's rules on this machine.
+func liveRules(ctx context.Context) (shadow.Rules, error) {
+	return shadow.Live(ctx, func(ctx context.Context, name string, args ...string) ([]byte, error) {
+		text, err := execHere(ctx, "", name, args...)
+		return []byte(text), err
+	})
+}
+
+// trial asks with packets which connections to the host's sites the live
+// rules drop with r beside them.
+func trial(ctx context.Context, live shadow.Rules, host *plan.Host, r kernel.Rules, applied string) (shadow.Report, error) {
+	load := func(n *packets.Namespace) error {
+		inside := func(_ context.Context, stdin, program string, args ...string) (string, error) {
+			return n.Run(stdin, program, args...)
+		}
+		for _, backend := range []string{kernel.NFT, kernel.IPTables} {
+			b, err := kernel.New(backend, inside)
+			if err != nil {
+				return err
+			}
+			if backend == r.Backend {
+				err = b.Load(ctx, r)
+			} else {
+				err = b.Remove(ctx) // as apply does with what another backend had
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	device, devices := devicesOf(host)
+	return shadow.Trial{Live: live, Load: load, Host: host, Device: device, Devices: devices, Applied: applied}.Check()
+}
+
+// devicesOf finds the network device of each of the host's addresses, and the
+// names of all. An address that this machine does not have is taken for one of
+// the device that the spec names, or else of the first that has another.
+func devicesOf(host *plan.Host) (device func(netip.Addr) string, names []string) {
+	known, first := map[netip.Addr]string{}, ""
+	devices, _ := net.Interfaces() // without a list the default will do
+	for _, d := range devices {
+		names = append(names, d.Name)
+		addresses, _ := d.Addrs()
+		for _, a := range addresses {
+			p, err := netip.ParsePrefix(a.String())
+			if err != nil || d.Flags&net.FlagLoopback != 0 || !slices.Contains(host.Addresses, p.Addr().Unmap()) {
+				continue
+			}
+			known[p.Addr().Unmap()] = d.Name
+			if first == "" {
+				first = d.Name
+			}
+		}
+	}
+	return func(a netip.Addr) string {
+		for _, d := range []string{host.Interface, known[a], first} {
+			if d != "" {
+				return d
+			}
+		}
+		return "eth0"
+	}, names
+}
+
+// path tells this spec from others: its file, or its folder if it has several.
+func (p *project) path() string {
+	at := p.source.Dir
+	if len(p.source.Names) == 1 {
+		at = filepath.Join(at, p.source.Names[0])
+	}
+	whole, err := filepath.Abs(at)
+	if err == nil {
+		at = whole
+	}
+	if real, err := filepath.EvalSymlinks(at); err == nil {
+		at = real
+	}
+	return at
+}
+
+// owned refuses to touch rules of another spec or host.
+func (a *applier) owned(next apply.Applied) error {
+	if a.replace {
+		return nil
+	}
+	err := thisMachine().Owned(next)
+	var owner *apply.OwnerError
+	if errors.As(err, &owner) {
+		return failure(err, "put the sites of one machine into one spec folder; --replace replaces what is there")
+	}
+	if err != nil {
+		return failure(err, "")
+	}
+	return nil
+}
+
+// beside refuses rules that others on this machine would wipe or drop. With
+// --ignore-drops it says what they drop, and that the rules are loaded only.
+func (a *applier) beside(ctx context.Context, host *plan.Host, r kernel.Rules) error {
+	live, err := liveRules(ctx)
+	if err != nil {
+		return a.untried(err)
+	}
+	if bad := doctor.Misplaced(live, host, r.Backend); len(bad) > 0 {
+		return failure(errors.New(bad[0].What), bad[0].Remedy)
+	}
+	report, err := trial(ctx, live, host, r, "")
+	if err != nil {
+		return a.untried(err)
+	}
+	if len(report.Untried) > 0 {
+		fmt.Fprintf(a.err, "warning: there was no time to try %s\n", strings.Join(report.Untried, ", "))
+	}
+	found := slices.DeleteFunc(doctor.Drops(report, live, host, r.Backend), func(f doctor.Finding) bool { return f.Severity == doctor.Note })
+	switch {
+	case len(found) == 0:
+		return nil
+	case a.dropped:
+		for _, f := range found {
+			fmt.Fprintf(a.err, "warning: %s%s\nhint: %s\n", site(f), f.What, f.Remedy)
+		}
+		a.hindered = true
+		return nil
+	}
+	more := ""
+	if len(found) > 1 {
+		more = fmt.Sprintf(", and %s", counted(len(found)-1, "more cause"))
+	}
+	return failure(fmt.Errorf("connections would not get through: %s%s%s", site(found[0]), found[0].What, more),
+		found[0].Remedy+"; pasvctl doctor shows everything; --ignore-drops loads the rules all the same")
+}
+
+// untried is for a trial that failed.
+func (a *applier) untried(err error) error {
+	if a.dropped {
+		fmt.Fprintf(a.err, "warning: whether other rules drop the sites' connections could not be tried: %v\n", err)
+		return nil
+	}
+	return failure(fmt.Errorf("whether other rules drop the sites' connections could not be tried: %w", err), "--ignore-drops applies without the trial")
+}
+
+func site(f doctor.Finding) string {
+	if f.Site == "" {
+		return ""
+	}
+	return fmt.Sprintf("site %q: ", f.Site)
+}
