@@ -112,7 +112,7 @@ func randomSiteText(r *rand.Rand, name string, host, nth int, addresses []string
 	if r.IntN(3) == 0 {
 		fmt.Fprintf(&b, "  traffic {\n    transfers_per_second = %g\n    transfer_time = \"%dms\"\n    abandoned = %g\n  }\n", float64(sessions)/float64(20+r.IntN(50)), 1+r.IntN(2000), pick(r, 0, 0, 0.0001))
 	}
-	refused := pick(r, 1e-6, 1e-3, 0.5)
+	refused := pick(r, 1e-4, 1e-3, 0.5)
 	if server == "vsftpd" || server == "embedded" { // the others lose a race now and then
 		refused = pick(r, 1e-12, 1e-6)
 	}

@@ -26,7 +26,9 @@ type serverForecast struct {
 	Ports   int     `json:"ports"`
 	Binding string  `json:"binding,omitempty"`
 	Refused float64 `json:"refused"`
-	OnePort bool    `json:"one_port_works"`
+	// Objective is the share that may be refused there.
+	Objective float64 `json:"objective"`
+	OnePort   bool    `json:"one_port_works"`
 	// Error says why no range serves this site on this server.
 	Error string `json:"error,omitempty"`
 }
@@ -49,7 +51,7 @@ func comparisons(p *plan.Plan) comparison {
 func forecast(s *plan.Site, c sizing.Comparison) serverForecast {
 	f := serverForecast{
 		Server: c.Profile.Name, Chosen: c.Profile.Name == s.Server, Ports: c.Result.Ports, Binding: c.Result.Binding,
-		Refused: c.Result.Refused, OnePort: c.Result.OnePort.Works,
+		Refused: c.Result.Refused, Objective: c.Result.Objective, OnePort: c.Result.OnePort.Works,
 	}
 	if c.Err != nil {
 		f.Error = c.Err.Error()
@@ -62,7 +64,7 @@ func writeComparisons(w io.Writer, c comparison) error {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
-		rows := [][]string{{"SITE " + s.Name, "PORTS", "BOUND", "REFUSED", "ONE PORT"}}
+		rows := [][]string{{"SITE " + s.Name, "PORTS", "BOUND", "OBJECTIVE", "REFUSED", "ONE PORT"}}
 		for _, f := range s.Servers {
 			rows = append(rows, f.row())
 		}
@@ -87,11 +89,11 @@ func (f serverForecast) row() []string {
 		name = "* " + f.Server
 	}
 	if f.Error != "" {
-		return []string{name, "-", "no range, see below", "-", "no"}
+		return []string{name, "-", "no range, see below", "-", "-", "no"}
 	}
 	one := "no"
 	if f.OnePort {
 		one = "is enough"
 	}
-	return []string{name, sizing.Count(f.Ports), f.Binding, sizing.Share(f.Refused), one}
+	return []string{name, sizing.Count(f.Ports), f.Binding, sizing.Share(f.Objective), sizing.Share(f.Refused), one}
 }

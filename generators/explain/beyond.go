@@ -129,7 +129,8 @@ func (t *teller) others() []string {
 		case c.Err != nil:
 			text = append(text, fmt.Sprintf("- %s: no range; %s", c.Profile.Title, t.whyNot(c)))
 		default:
-			text = append(text, fmt.Sprintf("- %s: %s, by its %s bound", c.Profile.Title, sizing.Plural(c.Result.Ports, "port"), label(c.Result.Binding)))
+			text = append(text, fmt.Sprintf("- %s: %s, by its %s bound (objective %s)",
+				c.Profile.Title, sizing.Plural(c.Result.Ports, "port"), label(c.Result.Binding), sizing.Share(c.Result.Objective)))
 		}
 	}
 	return text
@@ -164,7 +165,7 @@ func (t *teller) rules() []string {
 		switch {
 		case r.Ports < need:
 			verdict = sizing.Count(need-r.Ports) + " too few"
-			if refused := sizing.Refused(t.s.Profile, t.w, r.Ports); refused > t.s.Objective.Refused {
+			if refused := sizing.Refused(t.s.Profile, t.w, r.Ports); refused > t.s.Sizing.Objective {
 				verdict += fmt.Sprintf(", would refuse %s", all(refused))
 			}
 		case r.Ports > need:

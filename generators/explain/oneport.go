@@ -111,7 +111,7 @@ func (t *teller) verdict() string {
 		return "Verdict: one port works here, and nothing is gained by more."
 	case !t.choosable():
 		return fmt.Sprintf("Verdict: one port is out of the question on %s; this site takes %s.", t.s.Profile.Title, need)
-	case t.s.Objective.Squatted > 0 && t.refusedAlone() <= t.s.Objective.Refused:
+	case t.s.Objective.Squatted > 0 && t.refusedAlone() <= t.s.Sizing.Objective:
 		return fmt.Sprintf("Verdict: one port would work if it could be kept from other programs; as it is, this site takes %s.", need)
 	default:
 		return fmt.Sprintf("Verdict: one port does not work here; this site takes %s.", need)

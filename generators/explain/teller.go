@@ -66,11 +66,15 @@ func be(n int) string {
 }
 
 func (t *teller) refusedNow() string {
-	asked := t.s.Objective.Refused
+	asked := t.s.Sizing.Objective
 	text := fmt.Sprintf("It refuses %s of the data connections; at most %s may be refused.", sizing.Share(t.s.Refused), sizing.Share(asked))
 	if t.worst() && t.s.Concurrency.Sessions > 1 && t.w.ScopeOn(t.s.Profile) != sizing.ScopeTLS {
 		text = fmt.Sprintf("While every other session holds a port, it refuses %s of the data connections that are asked for; at most %s may be refused.",
 			sizing.Share(t.s.Refused), sizing.Share(asked))
+	}
+	if t.s.Refused > asked { // only the listen race of a start exceeds it
+		text = fmt.Sprintf("If all sessions start within a second and keep their ports, it refuses up to %s of the data connections, by the listen race, which sizes no range without traffic.",
+			sizing.Share(t.s.Refused))
 	}
 	fewer := t.oneFewer()
 	switch {
@@ -197,7 +201,7 @@ func (t *teller) asked() []string {
 	case t.worst():
 		text = append(text, "Sessions keep their ports here, so the worst case counts: every session holds one at the same time.")
 	}
-	goal := fmt.Sprintf("At most %s of the data connections may be refused", sizing.Share(o.Refused))
+	goal := fmt.Sprintf("At most %s of the data connections may be refused", sizing.Share(t.s.Sizing.Objective))
 	if o.Squatted > 0 {
 		goal += fmt.Sprintf(", even while other programs sit on %s of the range", sizing.Plural(o.Squatted, "port"))
 	}

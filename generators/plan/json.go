@@ -25,6 +25,7 @@ type siteJSON struct {
 	Bounds      []boundJSON `json:"bounds"`
 	Binding     string      `json:"binding"`
 	Refused     float64     `json:"refused"`
+	Objective   float64     `json:"objective"` // share that may be refused
 	Pinned      bool        `json:"pinned"`
 	OnePort     onePortJSON `json:"one_port"`
 	// Sensitivity has the input that matters most first.
@@ -104,6 +105,7 @@ func (s *Site) json(doubts []sizing.Influence) siteJSON {
 		Bounds:      bounds,
 		Binding:     s.Sizing.Binding,
 		Refused:     s.Refused,
+		Objective:   s.Sizing.Objective,
 		Pinned:      s.Pinned,
 		OnePort:     onePortJSON(s.Sizing.OnePort),
 		Sensitivity: Influences(doubts),

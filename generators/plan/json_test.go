@@ -24,7 +24,7 @@ func TestJSON(t *testing.T) {
 		Sizing: sizing.Result{
 			Ports:   1857,
 			Bounds:  []sizing.Bound{{Name: "contention", Ports: 1857, Why: "400 < 401 & so on"}, {Name: "per_address", Ports: 1, Why: "none"}},
-			Binding: "contention",
+			Binding: "contention", Objective: 1e-6,
 			OnePort: sizing.OnePort{Refused: 1, Why: "the first takes it"},
 		},
 	}}}
@@ -57,6 +57,7 @@ func TestJSON(t *testing.T) {
       ],
       "binding": "contention",
       "refused": 9.99e-7,
+      "objective": 0.000001,
       "pinned": true,
       "one_port": {
         "works": false,

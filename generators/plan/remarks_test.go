@@ -57,9 +57,9 @@ func TestSeriousRemarks(t *testing.T) {
 			[]string{"The listen race of ProFTPD takes", `In site "a": Two sessions`, "pyftpdlib with"},
 		},
 		"an objective below the floor of the race": {
-			// λδ = 0.06, over at most 64,512 free ports: 9.3e-7.
+			// λδ = 0.06, over the 400 ports that are left of the worst case's.
 			"proftpd", busy + "1e-7\n  }", hcl.DiagError, 16,
-			[]string{`In site "a", ProFTPD cannot keep the refused share within 1e-7`, "Allow a refused share of 9.4", "pyftpdlib", "vsftpd"},
+			[]string{`In site "a", ProFTPD cannot keep the refused share within 1e-7`, "with 401 ports", "1.54e-4", "Write refused = 1.6e-4 or more", "pyftpdlib", "vsftpd"},
 		},
 		"more than a NAT's block of ports carries": {
 			"embedded", `  concurrency { sessions = 400 }

@@ -59,7 +59,7 @@ func Advise(p Profile, w Workload) []Advice {
 			all = append(all, Advice{change, attribute, r.Ports, now.Ports - r.Ports})
 		}
 	}
-	for _, c := range candidates(p, w) {
+	for _, c := range candidates(p, w, now.Objective) {
 		offer(c.change, c.attribute, c.p, c.w)
 	}
 	if best, ok := bestOther(p, w); ok {
@@ -79,8 +79,9 @@ type candidate struct {
 // accept_timeout is 60 s).
 const shortTimeout = time.Minute
 
-// candidates are the changes that keep the server.
-func candidates(p Profile, w Workload) []candidate {
+// candidates are the changes that keep the server, where objective is the
+// share that may be refused now.
+func candidates(p Profile, w Workload, objective float64) []candidate {
 	var all []candidate
 	try := func(change, attribute string, edit func(*Profile, *Workload, *Traffic)) {
 		q, v := p, w
@@ -107,7 +108,7 @@ func candidates(p Profile, w Workload) []candidate {
 		try("keep every other program off the range", "objective.squatted",
 			func(_ *Profile, v *Workload, _ *Traffic) { v.Objective.Squatted = 0 })
 	}
-	if r := w.Objective.Refused * 100; r < 0.01 {
+	if r := objective * 100; r < 0.01 {
 		try(fmt.Sprintf("allow a refused share of %s", Share(r)), "objective.refused",
 			func(_ *Profile, v *Workload, _ *Traffic) { v.Objective.Refused = r })
 	}

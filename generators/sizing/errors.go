@@ -65,7 +65,7 @@ type UnreachableError struct {
 func (e *UnreachableError) Servers() []string {
 	var names []string
 	for _, p := range profiles {
-		if p.Name == e.Profile.Name {
+		if p.Name == e.Profile.Name || e.Bound == BoundListenRace && p.RaceWindow > 0 {
 			continue
 		}
 		if _, err := Size(p, e.workload.movedTo(p, e.Profile)); err == nil {
@@ -76,6 +76,10 @@ func (e *UnreachableError) Servers() []string {
 }
 
 func (e *UnreachableError) Error() string {
+	if e.Bound == BoundListenRace {
+		return fmt.Sprintf("%s cannot keep the refused share within %s: with %s, enough for the worst case, its listen race leaves it at %s",
+			e.Profile.Title, Share(e.Wanted), Plural(e.Limit, "port"), Share(e.Refused))
+	}
 	needs := ""
 	if e.Needs > 0 {
 		needs = fmt.Sprintf(", and %s would be needed", Count(e.Needs))
@@ -86,6 +90,9 @@ func (e *UnreachableError) Error() string {
 
 // Remedy is a full sentence.
 func (e *UnreachableError) Remedy() string {
+	if e.Bound == BoundListenRace {
+		return e.raceRemedy()
+	}
 	s := "Allow fewer sessions"
 	if e.Bound == BoundPerAddress {
 		s += " of one client address"
@@ -95,6 +102,14 @@ func (e *UnreachableError) Remedy() string {
 	}
 	if servers := e.Servers(); len(servers) > 0 {
 		s += ", or take a server that reaches it: " + strings.Join(servers, ", ")
+	}
+	return s + "."
+}
+
+func (e *UnreachableError) raceRemedy() string {
+	s := "Write refused = " + number(roundUp(e.Refused)) + " or more, or remove it for the server's default"
+	if servers := e.Servers(); len(servers) > 0 {
+		s += ", or take a server without the race: " + strings.Join(servers, ", ")
 	}
 	return s + "."
 }

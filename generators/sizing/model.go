@@ -138,6 +138,9 @@ type Traffic struct {
 
 // Objective is what the range must achieve.
 type Objective struct {
+	// Refused is the share of the data connections that may be refused, above 0
+	// and below 1; 0 is the server's default: DefaultRefused, and for one with a
+	// listen race and traffic DefaultRefusedInRace, or what it reaches.
 	Refused   float64
 	MaxWait   time.Duration
 	Squatted  int
@@ -146,7 +149,7 @@ type Objective struct {
 
 // Bound is one lower bound on the number of ports, with its reason.
 type Bound struct {
-	Name  string // contention, per_address, four_tuples, server
+	Name  string // contention, listen_race, per_address, four_tuples, server
 	Ports int
 	Why   string // one sentence, with this workload's numbers
 }
@@ -157,7 +160,9 @@ type Result struct {
 	Bounds  []Bound // all that apply, in a fixed order
 	Binding string  // name of the bound that binds; the first where several do
 	Refused float64 // refused share with Ports ports
-	OnePort OnePort
+	// Objective is the share that may be refused, a default filled in.
+	Objective float64
+	OnePort   OnePort
 }
 
 // OnePort says what a range of one port would do here.

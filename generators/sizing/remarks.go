@@ -49,31 +49,46 @@ func (r Result) bound(name string) int {
 	return 0
 }
 
-// aboutRace says what the listen race costs, which is serious where it takes
-// half as many ports again as everything else.
+// aboutRace says what the listen race costs, which is serious if it takes half
+// as many ports again as everything else.
 func (s *site) aboutRace(r Result) (Remark, bool) {
+	if !s.races() {
+		return Remark{}, false
+	}
+	m := Remark{Name: BoundListenRace, Attribute: "objective.refused"}
+	const meet = "Two sessions of %s may choose the same free port in the same instant, and the second is refused. "
+	if !s.rated() {
+		m.Attribute = "server"
+		m.Summary = fmt.Sprintf("up to %s lose the listen race if all %s start within %s",
+			Share(s.race(r.Ports)), Plural(s.w.Sessions, "session"), duration(startTogether))
+		m.Detail = fmt.Sprintf(meet+"More ports hardly help, and the range is not sized for it. "+
+			"A start within a shorter time costs more in proportion.", s.p.Title)
+		return m, true
+	}
 	raced, without := r.bound(BoundListenRace), 0
 	for _, b := range r.Bounds {
 		if b.Name != BoundListenRace {
 			without = max(without, b.Ports)
 		}
 	}
-	if raced <= without {
+	lowered := s.w.Objective.Refused == 0 && s.objective > DefaultRefusedInRace
+	if raced <= without && !lowered {
 		return Remark{}, false
 	}
 	floor := s.refused(without)
-	m := Remark{
-		Name: BoundListenRace, Attribute: "objective.refused", Serious: 2*raced > 3*without,
-		Summary: fmt.Sprintf("the listen race of %s takes %s", s.p.Title, Plural(raced-without, "more port")),
-		Detail: fmt.Sprintf("Two sessions of %s may choose the same free port in the same instant, and the second is refused. "+
-			"%s would be enough but for that and refuse a share of %s; more ports lower it only in proportion to the free ones.",
-			s.p.Title, Plural(without, "port"), Share(floor)),
+	m.Serious = lowered || 2*raced > 3*without
+	m.Summary = fmt.Sprintf("the listen race of %s takes %s", s.p.Title, Plural(max(0, raced-without), "more port"))
+	m.Detail = fmt.Sprintf(meet+"Without the race %s would do; they refuse %s, and more ports lower it only in proportion to the free ones.",
+		s.p.Title, Plural(without, "port"), Share(floor))
+	if lowered {
+		m.Summary = fmt.Sprintf("the listen race of %s keeps the refused share above %s", s.p.Title, Share(DefaultRefusedInRace))
+		m.Detail += fmt.Sprintf(" The objective is therefore %s.", Share(s.objective))
+	} else {
+		m.Detail += fmt.Sprintf(" To open no more, write refused = %s.", number(floor*1.1))
 	}
-	m.Detail += fmt.Sprintf(" Allow refused = %s", number(floor*1.1))
 	if others := withoutRace(s.p, s.w); others != "" {
-		m.Detail += fmt.Sprintf(", or take a server that draws again: %s would reach %s", others, number(s.w.Objective.Refused))
+		m.Detail += fmt.Sprintf(" Servers that draw again: %s.", others)
 	}
-	m.Detail += "."
 	return m, true
 }
 

@@ -46,14 +46,20 @@ func Size(p Profile, w Workload) (Result, error) {
 	if r.Ports > limit {
 		short = &UnreachableError{
 			Profile: p, Bound: r.Binding, Limit: limit,
-			Wanted: w.Objective.Refused, Refused: s.refused(limit), workload: w,
+			Wanted: s.objective, Refused: s.refused(limit), workload: w,
 		}
 		if r.Ports < unreachable {
 			short.Needs = r.Ports
 		}
 		r.Ports = limit
+	} else if s.races() && s.rated() && !s.meets(s.reachable()) {
+		r.Ports, r.Binding = s.worstPorts(), BoundListenRace
+		short = &UnreachableError{
+			Profile: p, Bound: BoundListenRace, Limit: r.Ports,
+			Wanted: s.objective, Refused: s.refused(r.Ports), workload: w,
+		}
 	}
-	r.Refused = s.refused(r.Ports)
+	r.Objective, r.Refused = s.objective, s.refused(r.Ports)
 	r.OnePort = s.onePort(r)
 	if short != nil {
 		return r, short
@@ -63,8 +69,9 @@ func Size(p Profile, w Workload) (Result, error) {
 
 // Refused is the refused share that a range of this many ports gives, 0 to 1:
 // of the data connections where the workload has traffic, and else of those
-// asked for while all other sessions hold their ports. It is 1 where the
-// workload is in error or the server does not take such a range.
+// asked for while all other sessions hold their ports, and what the listen race
+// takes of a start of all sessions within 1 s. It is 1 where the workload is in
+// error or the server does not take such a range.
 func Refused(p Profile, w Workload, ports int) float64 {
 	s, err := newSite(p, w)
 	if err != nil {
@@ -82,6 +89,8 @@ type site struct {
 	w     Workload
 	load  *load // nil without traffic
 	scope Scope
+	// objective is the share that may be refused: the workload's, or a default.
+	objective float64
 }
 
 func newSite(p Profile, w Workload) (*site, error) {
@@ -97,6 +106,7 @@ func newSite(p Profile, w Workload) (*site, error) {
 			return nil, err
 		}
 	}
+	s.objective = s.aim()
 	return s, nil
 }
 
@@ -149,7 +159,7 @@ func (s *site) fewest(sessions int) int {
 		if !s.worst() {
 			return unreachable
 		}
-		if s.p.Pick == PickScan {
+		if s.p.Pick == PickScan && s.resting() == 0 {
 			return sessions + s.idle()
 		}
 		return unreachable
@@ -160,7 +170,7 @@ func (s *site) fewest(sessions int) int {
 // meets tells whether a refused share is within the objective, but for the
 // last digits of a float: (1/10)^1 is within 0.1.
 func (s *site) meets(refused float64) bool {
-	return refused <= s.w.Objective.Refused*(1+1e-9)
+	return refused <= s.objective*(1+1e-9)
 }
 
 // lost is the refused share where that many sessions compete for the ports.
@@ -171,7 +181,8 @@ func (s *site) lost(ports, sessions int) float64 {
 	case s.scope == ScopeAddress && s.p.WhenFull == FullWaits:
 		return s.late(ports)
 	default:
-		return batches{s.chain(ports, sessions), s.load.parallel}.refused()
+		// Ports that rest leave the chain without a limit to its sources.
+		return min(batches{s.chain(ports, sessions), s.load.parallel}.refused(), s.lostAtWorst(ports, sessions))
 	}
 }
 

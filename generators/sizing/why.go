@@ -7,7 +7,7 @@ import "fmt"
 func (s *site) whyContention(ports, sessions int, who string) string {
 	asks := Plural(sessions, "session") + who
 	if ports >= unreachable {
-		return fmt.Sprintf("%s: no number of ports keeps the refused share within %s", asks, Share(s.w.Objective.Refused))
+		return fmt.Sprintf("%s: no number of ports keeps the refused share within %s", asks, Share(s.objective))
 	}
 	if !s.worst() {
 		return s.whyTraffic(ports, sessions, who)

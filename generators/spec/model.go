@@ -186,7 +186,7 @@ type Traffic struct {
 
 // Objective is what the range must achieve.
 type Objective struct {
-	Refused   float64       // share of data connections that may be refused, 1e-12 to 0.5
+	Refused   float64       // share of data connections that may be refused, 1e-12 to 0.5; 0: the server's default
 	MaxWait   time.Duration // longest wait where the server queues
 	Squatted  int           // ports of the range that other programs may hold
 	WorstCase bool          // size for all sessions holding a port at once

@@ -23,8 +23,8 @@ const (
 	defaultClientPorts = 28_232
 	defaultConnect     = 200 * time.Millisecond
 	defaultTransfer    = time.Second
-	defaultRefused     = 1e-6
 	defaultMaxWait     = time.Second
+	exampleRefused     = 1e-6
 )
 
 type rawConcurrency struct {
@@ -103,13 +103,17 @@ func decodeObjective(site *block, server Server, r *rawObjective) Objective {
 		squatted = 0
 	}
 	if r == nil {
-		return Objective{Refused: defaultRefused, MaxWait: defaultMaxWait, Squatted: squatted}
+		return Objective{MaxWait: defaultMaxWait, Squatted: squatted}
 	}
 	b := site.in("objective", r.DefRange)
-	return Objective{
-		Refused:   b.share("refused", r.Refused, minRefused, maxRefused, false, defaultRefused),
+	o := Objective{
+		Refused:   b.share("refused", r.Refused, minRefused, maxRefused, false, exampleRefused),
 		MaxWait:   b.duration("max_wait", r.MaxWait, defaultMaxWait),
 		Squatted:  b.integer("squatted", r.Squatted, 0, maxSquatted, squatted),
 		WorstCase: b.boolean("worst_case", r.WorstCase, false),
 	}
+	if !b.has("refused") {
+		o.Refused = 0 // the server's default, which sizing knows
+	}
+	return o
 }

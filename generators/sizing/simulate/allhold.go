@@ -1,8 +1,8 @@
 package simulate
 
 import (
-	"math"
 	"math/rand/v2"
+	"slices"
 )
 
 // playAllHold plays the worst case: all sessions but one hold a port each, and
@@ -35,6 +35,9 @@ func (s *setup) playAllHold(rng *rand.Rand, t *tally, done <-chan struct{}) {
 			ports.give(port)
 		}
 	}
+	if s.raceWindow > 0 && !s.unlimited {
+		s.playStarts(rng, t)
+	}
 }
 
 // rested takes the ports out of service that rest in TIME_WAIT: a Poisson
@@ -58,10 +61,31 @@ func (s *setup) askLast(ports *portRange, rng *rand.Rand, t *tally) {
 	} else if _, ok := s.draw(ports, rng, ports.isFree); !ok {
 		t.full.add(1, true)
 	}
-	if s.raceWindow > 0 && s.rate > 0 && len(ports.free) > 0 {
-		met := -math.Expm1(-s.rate * s.raceWindow / float64(len(ports.free)+1))
-		t.race.add(met, met > 0)
+}
+
+// playStarts plays the listen race of the worst case: all sessions start
+// within a second, and each keeps the port that it gets.
+func (s *setup) playStarts(rng *rand.Rand, t *tally) {
+	at, met, asked := make([]float64, s.sessions), 0, 0
+	for asked < s.requests {
+		for i := range at {
+			at[i] = rng.Float64()
+		}
+		slices.Sort(at)
+		// Of the ports taken, those of the last race window look free.
+		free := s.ports - s.squatted
+		for i, first := 0, 0; i < len(at) && free > 0; i++ {
+			for at[first]+s.raceWindow <= at[i] {
+				first++
+			}
+			if rng.IntN(free+i-first) >= free {
+				met++
+			}
+			free--
+		}
+		asked += s.sessions
 	}
+	t.race.add(t.asked.weight*float64(met)/float64(asked), met > 0)
 }
 
 // drawUntilFound lets a session ask again until it gets a port. There is a
