@@ -1,6 +1,7 @@
 package embeddedftpd
 
 import (
+	"container/list"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -15,7 +16,7 @@ type admission struct {
 
 	mu       sync.Mutex
 	sessions int
-	by       map[netip.Addr]int
+	by       map[netip.Addr]*address
 	// elsewhere tells, while the server hands over, whether a client without a
 	// session is the successor's, and holding whether the others have to wait.
 	elsewhere func(netip.Addr) bool
@@ -43,48 +44,97 @@ func (a *admission) hold() {
 	a.holding = true
 }
 
-// has tells whether the client has a session.
+// address is what the control connections of one client hold. It exists while
+// they hold something.
+type address struct {
+	sessions int       // control connections, with those that wait
+	resting  int       // passive ports that ended sessions have left, at rest
+	waiting  list.List // of *place, in order of arrival
+}
+
+// place is one control connection's place among those of its address.
+type place struct {
+	key     netip.Addr
+	waiting *list.Element // in address.waiting, until it is its turn
+	turn    chan struct{} // closed then
+}
+
+// has reports whether the client has a session, or a port that one has left.
 func (a *admission) has(client netip.Addr) bool {
 	key := passive.ClientKey(client, a.prefix6)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.by[key] > 0
+	return a.by[key] != nil
 }
 
-// enter counts a client in, or says why it may not come in.
-func (a *admission) enter(client netip.Addr) string {
+// enter gives a client a place, or says why it may not come in. Sessions and
+// ports at rest together never exceed maxPerAddress, for which the passive ports
+// may be sized: a session beyond that waits for the end of a rest.
+func (a *admission) enter(client netip.Addr) (*place, string) {
 	key := passive.ClientKey(client, a.prefix6)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.by == nil {
-		a.by = map[netip.Addr]int{}
-	}
+	at := a.by[key]
 	if a.elsewhere != nil {
-		if a.by[key] == 0 && a.elsewhere(client) {
-			return toSuccessor
+		if at == nil && a.elsewhere(client) {
+			return nil, toSuccessor
 		}
 		if a.holding {
-			return toWait
+			return nil, toWait
 		}
 	}
 	if a.sessions >= a.max {
-		return "Too many sessions; try again later."
+		return nil, "Too many sessions; try again later."
 	}
-	if a.by[key] >= a.maxPerAddress {
-		return "Too many sessions from your address."
+	if at == nil {
+		at = &address{}
+		if a.by == nil {
+			a.by = map[netip.Addr]*address{}
+		}
+		a.by[key] = at
+	}
+	if at.sessions >= a.maxPerAddress {
+		return nil, "Too many sessions from your address."
 	}
 	a.sessions++
-	a.by[key]++
-	return ""
+	at.sessions++
+	p := &place{key: key, turn: make(chan struct{})}
+	p.waiting = at.waiting.PushBack(p)
+	a.grant(at)
+	return p, ""
 }
 
-func (a *admission) leave(client netip.Addr) {
-	key := passive.ClientKey(client, a.prefix6)
+// leave gives up a place, except for the port that its session may leave at
+// rest, until rested.
+func (a *admission) leave(p *place) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	at := a.by[p.key]
 	a.sessions--
-	if a.by[key]--; a.by[key] == 0 {
-		delete(a.by, key)
+	at.sessions--
+	if p.waiting != nil {
+		at.waiting.Remove(p.waiting)
+	}
+	at.resting++
+}
+
+func (a *admission) rested(p *place) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	at := a.by[p.key]
+	at.resting--
+	a.grant(at)
+	if at.sessions == 0 && at.resting == 0 {
+		delete(a.by, p.key)
+	}
+}
+
+// grant lets those begin who wait, while there is room.
+func (a *admission) grant(at *address) {
+	for e := at.waiting.Front(); e != nil && at.sessions-at.waiting.Len()+at.resting < a.maxPerAddress; e = at.waiting.Front() {
+		p := at.waiting.Remove(e).(*place)
+		p.waiting = nil
+		close(p.turn)
 	}
 }
 

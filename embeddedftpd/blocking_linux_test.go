@@ -22,7 +22,7 @@ import (
 func dataPair(t *testing.T) (server *passive.Socket, client *net.TCPConn) {
 	t.Helper()
 	loopback := netip.MustParseAddr("127.0.0.1")
-	r, err := start(t, nil).pool.Reserve(t.Context(), loopback, loopback, nil)
+	r, err := start(t, nil).pool.Session(loopback, loopback).Reserve(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,13 +44,17 @@ type Config struct {
 	Clients []netip.Prefix
 
 	// MaxSessions bounds the control connections at once (1024), and
-	// MaxSessionsPerAddress those of one client address (MaxSessions). An
-	// IPv6 client counts by its first IPv6ClientPrefix bits, 1 to 128 (64).
+	// MaxSessionsPerAddress those of one client address (MaxSessions). A session
+	// that ended counts until the passive port that it left unused has rested, for
+	// passive.DefaultRest; one that comes meanwhile waits. An IPv6 client counts by
+	// its first IPv6ClientPrefix bits, 1 to 128 (64).
 	MaxSessions, MaxSessionsPerAddress int
 	IPv6ClientPrefix                   int
 
 	// MaxWait is how long a PASV waits for a free passive port before it is
-	// refused with 425 (1 s).
+	// refused with 425 (1 s); up to passive.DefaultRest longer for a port that
+	// another session has left. With MaxSessionsPerAddress passive ports none is
+	// ever refused.
 	MaxWait time.Duration
 
 	// Users authenticates logins; nil: nobody but anonymous can log in.

@@ -69,7 +69,7 @@ func (s *session) reserve() (port uint16, ok bool) {
 	if !s.protected(true) {
 		return 0, false
 	}
-	r, err := s.srv.pool.Reserve(s.ctx, s.client, s.local, s.mark())
+	r, err := s.passivePort.Reserve(s.ctx, s.mark())
 	switch {
 	case errors.Is(err, passive.ErrBusy):
 		s.log.Warn("no passive port", "error", err)

@@ -142,6 +142,9 @@ func (s *Server) openPool(ctx context.Context) (err error) {
 			return err
 		}
 		c.TLS, c.Reuse = baseTLS(s.certificate), cfg.TLS.reuse()
+		if cfg.TLS.Required && !cfg.TLS.ReusePreferred {
+			c.Rest = -1 // a late connection is told by its mark
+		}
 	}
 	s.pool, err = passive.Open(ctx, c)
 	return err
@@ -298,7 +301,8 @@ func (s *Server) admit(conn *net.TCPConn) {
 		conn.Close()
 		return
 	}
-	switch why := s.refusal(client); why {
+	place, why := s.place(client)
+	switch why {
 	case "":
 	case toSuccessor, toWait:
 		s.redirect(conn, why)
@@ -307,7 +311,7 @@ func (s *Server) admit(conn *net.TCPConn) {
 		s.refuse(conn, why)
 		return
 	}
-	se := newSession(s, conn, client)
+	se := newSession(s, conn, client, place)
 	s.mu.Lock()
 	s.sessions[se] = struct{}{}
 	s.mu.Unlock()
@@ -317,7 +321,8 @@ func (s *Server) admit(conn *net.TCPConn) {
 			s.mu.Lock()
 			delete(s.sessions, se)
 			s.mu.Unlock()
-			s.admission.leave(client)
+			s.admission.leave(place)
+			se.passivePort.End(func() { s.admission.rested(place) })
 		}()
 		se.serve()
 	})
@@ -331,13 +336,13 @@ func (s *Server) refuse(conn *net.TCPConn, why string) {
 	conn.Close()
 }
 
-// refusal admits the client, or says why not.
-func (s *Server) refusal(client netip.Addr) string {
+// place admits the client, or says why not.
+func (s *Server) place(client netip.Addr) (*place, string) {
 	if !s.allowed(client) {
 		if s.admission.diverted() {
-			return toSuccessor // which may serve others
+			return nil, toSuccessor // which may serve others
 		}
-		return "This server does not serve your address."
+		return nil, "This server does not serve your address."
 	}
 	return s.admission.enter(client)
 }

@@ -10,6 +10,8 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
 
 // maxQueued is the number of commands that a client may send ahead while a
@@ -33,6 +35,8 @@ type session struct {
 
 	client, local netip.Addr
 	started       time.Time
+	place         *place // among those of its address
+	passivePort   *passive.Session
 
 	login    loginState
 	files    fileState
@@ -48,17 +52,19 @@ type session struct {
 	stopping bool      // end as soon as no transfer runs
 }
 
-func newSession(srv *Server, conn *net.TCPConn, client netip.Addr) *session {
+func newSession(srv *Server, conn *net.TCPConn, client netip.Addr, place *place) *session {
 	local, _ := addrOf(conn.LocalAddr())
 	ctx, cancel := context.WithCancel(context.Background())
 	log := srv.log.With("session", srv.nextSession.Add(1), "client", client.String())
-	return &session{
-		srv: srv, ctx: ctx, cancel: cancel, tcp: conn,
+	s := &session{
+		srv: srv, ctx: ctx, cancel: cancel, tcp: conn, place: place, passivePort: srv.pool.Session(client, local),
 		lines: newLineReader(conn), out: replyWriter{conn: conn},
 		base: log, log: log,
 		client: client, local: local, started: time.Now(),
 		data: dataState{ascii: true},
 	}
+	s.passivePort.OnWait = s.onHangUp
+	return s
 }
 
 // serve greets the client and carries out its commands until one side ends
@@ -66,7 +72,7 @@ func newSession(srv *Server, conn *net.TCPConn, client netip.Addr) *session {
 func (s *session) serve() {
 	defer s.end()
 	defer s.survive("session")
-	if !s.greet() {
+	if !s.awaitTurn() || !s.greet() {
 		return
 	}
 	for !s.quitting {
@@ -85,6 +91,24 @@ func (s *session) serve() {
 		default:
 			return
 		}
+	}
+}
+
+// awaitTurn waits until the session may begin.
+func (s *session) awaitTurn() bool {
+	select {
+	case <-s.place.turn:
+		return true
+	default:
+	}
+	ctx, cancel := context.WithCancel(s.ctx)
+	defer cancel()
+	defer s.onHangUp(cancel)()
+	select {
+	case <-s.place.turn:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

@@ -56,29 +56,38 @@ func (l *listener) close() {
 	}
 }
 
-// accept gives the next connection; unix.EAGAIN: there is none.
-func (l *listener) accept() (*Socket, error) {
+// accept matches the next connection; unix.EAGAIN: there is none. It holds the
+// lock until that is done: who finds no connection knows that all earlier ones
+// have been matched.
+func (p *Pool) accept(l *listener) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.fd < 0 {
-		return nil, net.ErrClosed
+		return net.ErrClosed
 	}
-	return accept(l.fd, l.addr)
+	s, err := accept(l.fd, l.addr)
+	if err == nil {
+		p.incoming(s)
+	}
+	return err
 }
 
 // acceptIfAny is accept where often there is none: the kernel makes the socket
 // and the file before it looks, which costs seven times as much as to ask.
-func (l *listener) acceptIfAny() (*Socket, error) {
+func (p *Pool) acceptIfAny(l *listener) error {
+	if !l.any() {
+		return unix.EAGAIN
+	}
+	return p.accept(l)
+}
+
+// any reports whether a connection waits, or accept has another answer.
+func (l *listener) any() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.fd < 0 {
-		return nil, net.ErrClosed
-	}
-	asked := []unix.PollFd{{Fd: int32(l.fd), Events: unix.POLLIN}}
-	if n, err := unix.Poll(asked, 0); n == 0 && err == nil {
-		return nil, unix.EAGAIN
-	}
-	return accept(l.fd, l.addr)
+	asked := []unix.PollFd{{Fd: int32(l.fd), Events: unix.POLLIN}} // a negative Fd is skipped
+	n, err := unix.Poll(asked, 0)
+	return n > 0 || err != nil
 }
 
 // SyscallConn is for passing the listener on to another process.
@@ -281,14 +290,13 @@ func (w *watch) run(p *Pool) {
 // have been looked at, too.
 func (p *Pool) drain(l *listener) (left bool, err error) {
 	for range maxAccepted {
-		s, err := l.acceptIfAny()
+		err := p.acceptIfAny(l)
 		switch {
 		case err == unix.EAGAIN || errors.Is(err, net.ErrClosed):
 			return false, nil
 		case err != nil:
 			return false, err
 		}
-		p.incoming(s)
 	}
 	return true, nil
 }
@@ -305,35 +313,26 @@ func (p *Pool) at(port uint16) []*listener {
 }
 
 // fetch accepts what waits at r's port, until r has its connection.
-func (p *Pool) fetch(r *Reservation, accept func(*listener) (*Socket, error)) {
+func (p *Pool) fetch(r *Reservation) {
 	for _, l := range p.at(r.port) {
 		for range maxAccepted {
-			s, err := accept(l)
-			if err != nil {
+			if p.accept(l) != nil {
 				break
 			}
-			if p.incoming(s); !r.stands() {
+			if !r.stands() {
 				return
 			}
 		}
 	}
 }
 
-// clear matches what came to a port before a reservation there is made, and so
-// is not for it. p.mu is held.
+// clear accepts all that waits at a port.
 func (p *Pool) clear(port uint16) {
-	at := p.at(port)
-	if at == nil || !p.watch.silent() || p.elsewhere.Load() != nil {
-		return
-	}
-	for _, l := range at {
-		for range maxAccepted {
-			s, err := l.acceptIfAny()
-			if err != nil {
+	const longestBacklog = 1 << 16
+	for _, l := range p.at(port) {
+		for range longestBacklog {
+			if p.acceptIfAny(l) != nil {
 				break
-			}
-			if unwanted, why := p.match(s, p.key(s.from.Addr(), s.to.Addr()), s.to.Port()); unwanted != nil {
-				p.turnAway(unwanted, why)
 			}
 		}
 	}

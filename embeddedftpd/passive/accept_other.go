@@ -57,11 +57,8 @@ func (p *Pool) serve(l *net.TCPListener) {
 	}
 }
 
-func (p *Pool) clear(uint16)                      {}
-func (l *listener) accept() (*Socket, error)      { return nil, os.ErrClosed }
-func (l *listener) acceptIfAny() (*Socket, error) { return nil, os.ErrClosed }
-
-func (p *Pool) fetch(*Reservation, func(*listener) (*Socket, error)) {}
+func (p *Pool) clear(uint16)       {}
+func (p *Pool) fetch(*Reservation) {}
 
 func (p *Pool) await() (done func())             { return func() {} }
 func closeSocket(int) error                      { return os.ErrClosed }

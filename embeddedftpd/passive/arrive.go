@@ -35,6 +35,9 @@ func (p *Pool) match(c arrival, k sourceKey, port uint16) (unwanted arrival, why
 	}
 	sl := s.slots[port]
 	switch {
+	case sl.sole != nil && sl.sole.number == 0:
+		p.stats.Strangers++
+		return c, "it came before its reservation"
 	case !sl.reserved():
 		p.stats.Late++
 		return c, "its reservation has ended"

@@ -42,8 +42,9 @@ type Config struct {
 	// Paused: connections come through Arrive only, until Start.
 	Paused bool
 
-	// MaxWait is how long Reserve waits for a port when every one is reserved by
-	// the same client; negative: it never waits.
+	// MaxWait is how long Reserve waits for a port if other sessions of the same
+	// client occupy every one; negative: it never waits. If one of them only rests,
+	// the wait lasts up to Rest longer.
 	MaxWait time.Duration
 
 	// Expiry is how long after Reserve a reservation lives without its
@@ -51,11 +52,10 @@ type Config struct {
 	// connects, however often it says NOOP.
 	Expiry time.Duration
 
-	// Rest is how long a port is kept from a client's next session after a
+	// Rest is how long a port is kept from a client's other sessions after a
 	// reservation there ended without its connection, which may still be under
-	// way: a lost SYN is sent again after 1 s (RFC 6298 section 2). Where it is
-	// longer than MaxWait and no other port is free, that next session is refused.
-	// Negative: no rest.
+	// way: a lost SYN is sent again after 1 s (RFC 6298 section 2). Negative: no
+	// rest.
 	Rest time.Duration
 
 	// IPv6Prefix is how many leading bits of an IPv6 address make one client, 1

@@ -6,7 +6,7 @@ import "time"
 // time, so both lists are in order of their ends by construction, and one timer
 // serves them all.
 
-// rest keeps r's port from the client's other sessions for a while: the
+// rest keeps r's port from the client's other sessions for a while: r's
 // connection may still come.
 func (p *Pool) rest(r *Reservation) {
 	sl := r.slot
@@ -20,9 +20,7 @@ func (p *Pool) rest(r *Reservation) {
 	} else {
 		p.resting.MoveToBack(sl.resting)
 	}
-	if !p.shares(r.mark) {
-		sl.former = r
-	}
+	r.rested = sl.until
 	p.alarmBy(sl.until)
 	// A reservation that shares need not wait for the end of the rest.
 	p.grant(sl.source)
@@ -31,7 +29,7 @@ func (p *Pool) rest(r *Reservation) {
 // endRest ends the rest of sl.
 func (p *Pool) endRest(sl *slot) {
 	p.resting.Remove(sl.resting)
-	sl.resting, sl.former = nil, nil
+	sl.resting = nil
 }
 
 // alarmBy makes the timer go off at t or earlier.
@@ -44,13 +42,20 @@ func (p *Pool) alarmBy(t time.Time) {
 
 // sweep ends what has come to its end, and sets the timer for the next.
 func (p *Pool) sweep() {
+	for _, rested := range p.due(time.Now()) {
+		rested()
+	}
+}
+
+// due is sweep under the lock; it gives whom to tell that a port has rested.
+func (p *Pool) due(now time.Time) (rested []func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.alarm = time.Time{}
 	if p.closed {
-		return
+		return nil
 	}
-	now := time.Now()
+	stalled := now.Before(p.stalled.Add(p.config.Rest)) // a late connection may be in a backlog
 	for e := p.expiring.Front(); e != nil; e = p.expiring.Front() {
 		r := e.Value.(*Reservation)
 		if r.deadline.After(now) {
@@ -65,9 +70,9 @@ func (p *Pool) sweep() {
 		sl := e.Value.(*slot)
 		if sl.until.After(now) {
 			p.alarmBy(sl.until)
-			return
+			break
 		}
-		if now.Before(p.stalled.Add(p.config.Rest)) {
+		if stalled {
 			sl.until = now.Add(p.config.Rest)
 			p.resting.MoveToBack(e)
 			continue
@@ -75,4 +80,19 @@ func (p *Pool) sweep() {
 		p.endRest(sl)
 		p.vacate(sl)
 	}
+	for e := p.left.Front(); e != nil; e = p.left.Front() {
+		l := e.Value.(*leftPort)
+		if l.until.After(now) {
+			p.alarmBy(l.until)
+			break
+		}
+		if stalled {
+			l.until = now.Add(p.config.Rest)
+			p.left.MoveToBack(e)
+			continue
+		}
+		p.left.Remove(e)
+		rested = append(rested, l.rested)
+	}
+	return rested
 }

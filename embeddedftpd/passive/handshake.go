@@ -22,7 +22,7 @@ type handshake struct {
 	conn   arrival
 	source *source
 	port   uint16
-	newest uint64 // the number of the last reservation made before conn arrived
+	newest uint64 // the number of the last reservation announced before conn arrived
 	mark   markID // of the ticket that the client showed last
 
 	inPool, inSource *list.Element
@@ -37,7 +37,7 @@ func (p *Pool) begin(c arrival, sl *slot) (evicted arrival) {
 	} else if p.handshakes.Len() >= p.config.MaxHandshakes {
 		evicted = p.handshakes.Front().Value.(*handshake).leave()
 	}
-	h := &handshake{pool: p, conn: c, source: s, port: sl.port, newest: p.stats.Reserved}
+	h := &handshake{pool: p, conn: c, source: s, port: sl.port, newest: p.announced}
 	h.inPool, h.inSource = p.handshakes.PushBack(h), s.handshakes.PushBack(h)
 	p.running.Go(h.run)
 	return evicted
@@ -136,7 +136,7 @@ func (h *handshake) awaited() bool {
 }
 
 // reservation is the pending one that this connection belongs to, nil if there
-// is none. It was there before the connection came: a later one of the same
+// is none. It was announced before the connection came: a later one of the same
 // session or address expects another.
 func (h *handshake) reservation(resumed bool) *Reservation {
 	sl := h.source.slots[h.port]
@@ -148,7 +148,7 @@ func (h *handshake) reservation(resumed bool) *Reservation {
 		r = sl.shared[h.mark]
 	}
 	switch {
-	case r == nil || r.mark == nil || r.number > h.newest:
+	case r == nil || r.mark == nil || r.number == 0 || r.number > h.newest:
 		return nil
 	case resumed && r.mark.id != h.mark:
 		return nil

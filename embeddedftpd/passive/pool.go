@@ -30,9 +30,11 @@ type Pool struct {
 	held       map[*Reservation]struct{}
 	expiring   list.List // of *Reservation, pending, by deadline
 	resting    list.List // of *slot, by end of rest
+	left       list.List // of *leftPort, by end of rest
 	handshakes list.List // of *handshake, oldest first
 	timer      *time.Timer
 	alarm      time.Time // when timer goes off; zero: it does not
+	announced  uint64    // reservations, so far
 	stalled    time.Time // a listener may have had a backlog until then
 	random     *rand.Rand
 	stats      Stats
@@ -78,19 +80,8 @@ func newPool(c Config) *Pool {
 
 func (p *Pool) ports() int { return int(p.config.Last) - int(p.config.First) + 1 }
 
-// Reserve claims a port for the next data connection from client to local, the
-// peer and own address of the control connection. Where sessions of the same
-// client have reserved every port, it waits its turn in order of arrival. mark
-// is nil for a data connection in clear text.
-//
-// The error is a *BusyError after Config.MaxWait or where Config.MaxQueue
-// others wait already, ErrLocal, ErrNoTLS, ErrClosed, or ctx's.
-func (p *Pool) Reserve(ctx context.Context, client, local netip.Addr, mark *Mark) (*Reservation, error) {
-	return p.reserve(ctx, p.key(client, local), mark, nil)
-}
-
-// reserve is Reserve for a session whose last reservation was former, or nil.
-func (p *Pool) reserve(ctx context.Context, k sourceKey, mark *Mark, former *Reservation) (*Reservation, error) {
+// reserve is Session.Reserve, after the release of the last reservation.
+func (p *Pool) reserve(ctx context.Context, session *Session, mark *Mark) (*Reservation, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -99,7 +90,7 @@ func (p *Pool) reserve(ctx context.Context, k sourceKey, mark *Mark, former *Res
 		p.mu.Unlock()
 		return nil, ErrClosed
 	}
-	if !p.config.covers(k.local) {
+	if !p.config.covers(session.key.local) {
 		p.mu.Unlock()
 		return nil, ErrLocal
 	}
@@ -107,24 +98,20 @@ func (p *Pool) reserve(ctx context.Context, k sourceKey, mark *Mark, former *Res
 		p.mu.Unlock()
 		return nil, ErrNoTLS
 	}
-	s := p.source(k)
-	if s.queue.Len() == 0 {
-		if port, ok := p.choose(s, mark); ok {
-			defer p.mu.Unlock()
-			p.clear(port)
-			return p.place(s, port, mark), nil
-		}
-		if former != nil && former.slot.former == former {
-			defer p.mu.Unlock()
-			p.endRest(former.slot)
-			return p.place(s, former.port, mark), nil
-		}
+	s := p.source(session.key)
+	port, ok := session.own(mark)
+	if !ok && s.queue.Len() == 0 {
+		port, ok = p.choose(s, mark)
+	}
+	if ok {
+		defer p.mu.Unlock()
+		return p.place(s, port, session, mark), nil
 	}
 	if s.queue.Len() >= p.config.MaxQueue || p.config.MaxWait < 0 {
 		defer p.mu.Unlock()
 		return nil, p.busy(s, 0)
 	}
-	w := &waiter{mark: mark, turn: make(chan *Reservation, 1)}
+	w := &waiter{session: session, mark: mark, turn: make(chan *Reservation, 1)}
 	w.element = s.queue.PushBack(w)
 	p.stats.Waiting++
 	p.stats.Waited++
@@ -134,18 +121,21 @@ func (p *Pool) reserve(ctx context.Context, k sourceKey, mark *Mark, former *Res
 
 // wait gives w's turn, or leaves the queue when ctx or the patience ends.
 func (p *Pool) wait(ctx context.Context, s *source, w *waiter) (*Reservation, error) {
-	timer := time.NewTimer(p.config.MaxWait)
-	defer timer.Stop()
-	var cancelled error
-	select {
-	case r := <-w.turn:
-		if r == nil {
-			return nil, ErrClosed
-		}
-		return r, nil
-	case <-ctx.Done():
-		cancelled = ctx.Err()
-	case <-timer.C:
+	if onWait := w.session.OnWait; onWait != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		defer onWait(cancel)()
+	}
+	waited := p.config.MaxWait
+	r, err := w.await(ctx, waited)
+	if err == errNoTurn && p.rests(s) {
+		// A port that only rests comes free without anybody's doing.
+		waited += p.config.Rest
+		r, err = w.await(ctx, p.config.Rest)
+	}
+	if err == nil || err == ErrClosed {
+		return r, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -155,7 +145,7 @@ func (p *Pool) wait(ctx context.Context, s *source, w *waiter) (*Reservation, er
 		if r == nil {
 			return nil, ErrClosed
 		}
-		if cancelled == nil {
+		if err == errNoTurn {
 			return r, nil
 		}
 		// Nobody was told the port, so no connection can come: it needs no rest.
@@ -163,16 +153,28 @@ func (p *Pool) wait(ctx context.Context, s *source, w *waiter) (*Reservation, er
 			p.end(r, ErrReleased)
 			p.vacate(r.slot)
 		}
-		return nil, cancelled
+		return nil, err
 	}
 	p.leave(s, w)
 	// The next in the queue may fit where this one did not.
 	p.grant(s)
 	defer p.tidy(s)
-	if cancelled != nil {
-		return nil, cancelled
+	if err != errNoTurn {
+		return nil, err
 	}
-	return nil, p.busy(s, p.config.MaxWait)
+	return nil, p.busy(s, waited)
+}
+
+// rests reports whether s has a port at rest.
+func (p *Pool) rests(s *source) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, sl := range s.slots {
+		if sl.resting != nil {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *Pool) busy(s *source, waited time.Duration) error {

@@ -15,11 +15,13 @@ type Reservation struct {
 	port uint16
 	mark *Mark
 
-	// number is higher than that of every earlier reservation. A connection that
-	// was there before a reservation was made is not for it.
-	number uint64
-
 	// The rest is guarded by pool.mu.
+
+	// number is higher than that of every reservation announced earlier; 0: the
+	// client does not know of it yet. A connection that was there before is not
+	// for it.
+	number   uint64
+	rested   time.Time // when the port's rest after this reservation ends
 	state    state
 	ended    error         // why, once ended
 	conn     arrival       // while arrived
@@ -87,7 +89,7 @@ func (r *Reservation) accept(ctx context.Context) (arrival, error) {
 func (r *Reservation) look() (arrival, <-chan struct{}, error) {
 	a, wait, err := r.take()
 	if wait != nil {
-		r.pool.fetch(r, (*listener).accept)
+		r.pool.fetch(r)
 		a, wait, err = r.take()
 	}
 	return a, wait, err
@@ -139,7 +141,7 @@ func (r *Reservation) take() (arrival, <-chan struct{}, error) {
 func (r *Reservation) Release() {
 	p := r.pool
 	if r.stands() {
-		p.fetch(r, (*listener).accept) // its connection may be there: then the port needs no rest
+		p.fetch(r) // its connection may be there: then the port needs no rest
 	}
 	p.mu.Lock()
 	var c arrival
@@ -157,14 +159,15 @@ func (r *Reservation) Release() {
 	}
 }
 
-// Renew releases r and reserves for the same session again, as Reserve does.
-// Where every other port is taken and nobody waits, it gets r's port back
-// without a rest: the connection that may still come is the session's own. So a
-// client that tries again after a failed transfer is served even from a range of
-// one port.
-func (r *Reservation) Renew(ctx context.Context, mark *Mark) (*Reservation, error) {
-	r.Release()
-	return r.pool.reserve(ctx, r.slot.source.key, mark, r)
+// announce closes what came to r's port before its client can know of r, and
+// lets what comes from now on be r's.
+func (r *Reservation) announce() {
+	p := r.pool
+	p.clear(r.port)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.announced++
+	r.number = p.announced
 }
 
 // settle moves r out of pending and wakes its Accept. The pool's lock is held.

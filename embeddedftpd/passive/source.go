@@ -2,6 +2,8 @@ package passive
 
 import (
 	"container/list"
+	"context"
+	"errors"
 	"net/netip"
 	"time"
 )
@@ -29,7 +31,7 @@ type slot struct {
 	shared  map[markID]*Reservation // a connection by this key must show which it is
 	until   time.Time               // while at rest: the end of it
 	resting *list.Element           // in pool.resting while at rest
-	former  *Reservation            // while at rest: the only one that a late connection can be for, if there is one
+	owner   *Session                // the only one that has been here; nil: there were several
 }
 
 func (sl *slot) reserved() bool { return sl.sole != nil || len(sl.shared) > 0 }
@@ -50,6 +52,7 @@ func (sl *slot) remove(r *Reservation) {
 
 // waiter is a Reserve that waits its turn.
 type waiter struct {
+	session *Session
 	mark    *Mark
 	element *list.Element     // in source.queue; nil once it has its turn or has left
 	turn    chan *Reservation // receives once, nil when the pool closes
@@ -132,16 +135,22 @@ func (p *Pool) choose(s *source, m *Mark) (port uint16, ok bool) {
 // shares is whether m's data connections are told apart by their mark alone.
 func (p *Pool) shares(m *Mark) bool { return m != nil && p.config.Reuse == ReuseRequired }
 
-// place reserves a port that choose has found.
-func (p *Pool) place(s *source, port uint16, m *Mark) *Reservation {
+// place reserves a port that admits the reservation. It ends the rest of a port
+// that the session gets back for itself.
+func (p *Pool) place(s *source, port uint16, session *Session, m *Mark) *Reservation {
 	sl := s.slots[port]
-	if sl == nil {
-		sl = &slot{source: s, port: port}
+	switch {
+	case sl == nil:
+		sl = &slot{source: s, port: port, owner: session}
 		s.slots[port] = sl
+	case sl.owner != session:
+		sl.owner = nil
 	}
-	sl.former = nil
+	if sl.resting != nil && !p.shares(m) {
+		p.endRest(sl)
+	}
 	p.stats.Reserved++
-	r := &Reservation{pool: p, slot: sl, port: port, mark: m, number: p.stats.Reserved, deadline: time.Now().Add(p.config.Expiry)}
+	r := &Reservation{pool: p, slot: sl, port: port, mark: m, deadline: time.Now().Add(p.config.Expiry)}
 	r.expiring = p.expiring.PushBack(r)
 	switch {
 	case !p.shares(m):
@@ -178,7 +187,27 @@ func (p *Pool) grant(s *source) {
 			return
 		}
 		p.leave(s, w)
-		w.turn <- p.place(s, port, w.mark)
+		w.turn <- p.place(s, port, w.session, w.mark)
+	}
+}
+
+// errNoTurn is await's at the end of the patience.
+var errNoTurn = errors.New("no turn")
+
+// await waits for w's turn.
+func (w *waiter) await(ctx context.Context, patience time.Duration) (*Reservation, error) {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case r := <-w.turn:
+		if r == nil {
+			return nil, ErrClosed
+		}
+		return r, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-timer.C:
+		return nil, errNoTurn
 	}
 }
 

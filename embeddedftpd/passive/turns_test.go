@@ -36,6 +36,11 @@ func unbound(t *testing.T, ports int, adjust func(*Config)) *Pool {
 	return p
 }
 
+// Reserve is that of a session of its own.
+func (p *Pool) Reserve(ctx context.Context, client, local netip.Addr, mark *Mark) (*Reservation, error) {
+	return p.Session(client, local).Reserve(ctx, mark)
+}
+
 func reserve(t *testing.T, p *Pool, client netip.Addr) *Reservation {
 	t.Helper()
 	r, err := p.Reserve(t.Context(), client, server, nil)

@@ -1,0 +1,37 @@
+package embeddedftpd
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// onHangUp calls cancel once the client closes the control connection, until
+// done. It reads nothing, and finds the end behind commands sent ahead. It is
+// for the session's goroutine, which must not read meanwhile.
+func (s *session) onHangUp(cancel context.CancelFunc) (done func()) {
+	raw, err := s.tcp.SyscallConn()
+	if err != nil {
+		return func() {}
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		raw.Read(func(fd uintptr) bool {
+			asked := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+			n, _ := unix.Poll(asked, 0)
+			if n > 0 {
+				cancel()
+			}
+			return n > 0
+		})
+	}()
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.tcp.SetReadDeadline(time.Unix(1, 0))
+		<-ended
+		s.rearm()
+	}
+}
