@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 // faultPoint is called before each step of a change to the kernel. Tests put

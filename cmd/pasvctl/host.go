@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -7,9 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -129,12 +129,6 @@ func execHere(ctx context.Context, stdin, program string, args ...string) (strin
 		return stdout.String(), fmt.Errorf("%s: %w: %s", strings.Join(append([]string{program}, args...), " "), err, bytes.TrimSpace(stderr.Bytes()))
 	}
 	return stdout.String(), nil
-}
-
-// interruptible is a context that SIGINT and SIGTERM end, for commands that
-// have something to finish or to take back.
-func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
-	return signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 }
 
 // stateFolder is where the state of this machine's rules lies.

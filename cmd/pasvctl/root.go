@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -21,10 +24,10 @@ type streams struct {
 	out, err io.Writer
 }
 
-// commands makes every subcommand; a new command is a file and a line here.
+// commands are the subcommands that work on every system; a new command is a
+// file and a line here, or in onLinux.
 var commands = []func(streams) *cobra.Command{
-	newValidate, newFmt, newPlan, newExplain, newSimulate, newGenerate, newServe, newVerify, newUser, newLoad,
-	newDiff, newApply, newConfirm, newRollback, newGuard, newDrain, newDoctor, newCompletion, newVersion,
+	newValidate, newFmt, newPlan, newExplain, newSimulate, newGenerate, newLoad, newCompletion, newVersion,
 }
 
 const bugHint = "this is a bug in pasvctl: please report it, with the spec, at https://github.com/pasvctl/pasvctl/issues " +
@@ -127,7 +130,7 @@ exit codes: 0 done; 1 failed; 2 a check found a difference; 64 wrong usage`,
 	root.SetErr(s.err)
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(newHelp())
-	for _, command := range commands {
+	for _, command := range slices.Concat(commands, onLinux) {
 		root.AddCommand(command(s))
 	}
 	return root
@@ -145,6 +148,12 @@ func exactly(names ...string) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// interruptible is a context that SIGINT and SIGTERM end, for commands that
+// have something to finish or to take back.
+func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 }
 
 // terminal tells whether w is a terminal, and how many columns it has.

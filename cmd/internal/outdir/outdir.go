@@ -16,9 +16,9 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/atomicfile"
 )
@@ -68,7 +68,7 @@ func Compare(dir string, files []File) ([]Change, error) {
 func openRoot(dir string) (*os.Root, error) {
 	info, err := os.Stat(dir)
 	if err == nil && !info.IsDir() {
-		err = &os.PathError{Op: "open", Path: dir, Err: unix.ENOTDIR}
+		err = &os.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
 	}
 	if err != nil {
 		return nil, err
