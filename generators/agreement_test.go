@@ -1,10 +1,8 @@
 package generators
 
 import (
-	"bytes"
 	"maps"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -13,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pasvctl/pasvctl/cmd/needs"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
@@ -149,38 +146,4 @@ func sitesOf(p *plan.Plan, file string) []*plan.Site {
 		}
 	}
 	return p.Sites
-}
-
-// TestKernelToolsTakeTheExamples gives the committed files of each host and
-// gateway to the programs that load them, in a network namespace of its own.
-func TestKernelToolsTakeTheExamples(t *testing.T) {
-	needs.Root(t)
-	for _, tool := range []string{"unshare", "nft", "ipset", "iptables-restore", "ip6tables-restore"} {
-		needs.Tool(t, tool)
-	}
-	rules, err := filepath.Glob("../examples/*/out/*/nftables.nft")
-	if err != nil || len(rules) < 5 {
-		t.Fatalf("only %d hosts in the examples: %v", len(rules), err)
-	}
-	const script = `set -eu
-nft add table inet filter
-nft add chain inet filter input
-nft -c -f nftables.nft
-if [ -e nftables.jump.nft ]; then
-	nft -f nftables.nft
-	nft -c -f nftables.jump.nft
-fi
-if [ -e ipset ]; then ipset restore -exist <ipset; fi
-iptables-restore --test --noflush iptables.v4
-if [ -e iptables.v6 ]; then ip6tables-restore --test --noflush iptables.v6; fi
-`
-	for _, file := range rules {
-		t.Run(filepath.ToSlash(filepath.Dir(file)), func(t *testing.T) {
-			c := exec.CommandContext(t.Context(), "unshare", "--net", "sh", "-c", script)
-			c.Dir = filepath.Dir(file)
-			if out, err := c.CombinedOutput(); err != nil {
-				t.Errorf("%v\n%s", err, bytes.TrimSpace(out))
-			}
-		})
-	}
 }

@@ -2,14 +2,9 @@ package generators
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
-
-	"github.com/pasvctl/pasvctl/cmd/needs"
 )
 
 // fleet writes a spec of many sites, at most perHost on a host. Sizes and
@@ -64,34 +59,6 @@ func BenchmarkRender(b *testing.B) {
 		perSite(b, size.sites, size.perHost, func(b *testing.B) {
 			if _, diags := p.Files(); diags.HasErrors() {
 				b.Fatal(diags)
-			}
-		})
-	}
-}
-
-// BenchmarkNftCheck is the measure of the two before it: nft only checks the
-// files for nftables among those that it makes.
-func BenchmarkNftCheck(b *testing.B) {
-	needs.Root(b)
-	unshare, nft := needs.Tool(b, "unshare"), needs.Tool(b, "nft")
-	for _, size := range sizes {
-		files, diags := load(b, fleet(size.sites, size.perHost)).Files("nftables")
-		if diags.HasErrors() {
-			b.Fatal(diags)
-		}
-		folder := b.TempDir()
-		for i, f := range files {
-			if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("%05d.nft", i)), f.Content, 0o600); err != nil {
-				b.Fatal(err)
-			}
-		}
-		perSite(b, size.sites, size.perHost, func(b *testing.B) {
-			for i := range files {
-				check := exec.CommandContext(b.Context(), unshare, "-n", nft, "-c", "-f", fmt.Sprintf("%05d.nft", i))
-				check.Dir = folder
-				if out, err := check.CombinedOutput(); err != nil {
-					b.Fatalf("%s: %s\n%s", files[i].Path, err, out)
-				}
 			}
 		})
 	}

@@ -5,15 +5,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 
-	"github.com/pasvctl/pasvctl/cmd/needs"
 	"github.com/pasvctl/pasvctl/generators/plan"
 )
 
@@ -237,61 +233,3 @@ func staysPut(t *testing.T, r *rand.Rand, s randomSpec, before *Project) {
 		}
 	}
 }
-
-// TestKernelToolsTakeRandomSpecs gives drawn specs to the programs that load
-// the files, each host in a network namespace of its own.
-func TestKernelToolsTakeRandomSpecs(t *testing.T) {
-	needs.Root(t)
-	for _, tool := range []string{"unshare", "nft", "ipset", "iptables-restore", "ip6tables-restore", "sysctl"} {
-		needs.Tool(t, tool)
-	}
-	for seed := range uint64(12) {
-		r := rand.New(rand.NewPCG(seed, 2))
-		s := newRandomSpec(r)
-		if len(s.sites) == 0 {
-			continue
-		}
-		files, diags := s.load(t, r, nil).Files("nftables", "iptables", "sysctl")
-		if diags.HasErrors() {
-			t.Fatal(diags)
-		}
-		dir := t.TempDir()
-		for _, f := range files {
-			if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(f.Path)), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(dir, f.Path), f.Content, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		c := exec.CommandContext(t.Context(), "unshare", "--net", "sh", "-c", loadTwice)
-		c.Dir = dir
-		if out, err := c.CombinedOutput(); err != nil {
-			t.Errorf("seed %d: %v\n%s", seed, err, bytes.TrimSpace(out))
-		}
-	}
-}
-
-// loadTwice loads every host's files as their headers say, and again.
-const loadTwice = `set -eu
-for host in */; do (
-	cd "$host"
-	nft flush ruleset
-	nft add table inet filter
-	nft add chain inet filter input
-	for time in first second; do
-		nft -f nftables.nft
-		if [ -e nftables.jump.nft ]; then nft -c -f nftables.jump.nft; fi
-		if [ -e ipset ]; then ipset restore -exist <ipset; fi
-		for v in 4 6; do
-			if [ $v = 4 ]; then restore=iptables-restore; else restore=ip6tables-restore; fi
-			if [ -e iptables.v$v ]; then $restore --noflush iptables.v$v; fi
-		done
-		if [ -e 60-pasvctl.conf ]; then
-			sysctl -q -e -p 60-pasvctl.conf
-			[ "net.ipv4.ip_local_reserved_ports = $(sysctl -n net.ipv4.ip_local_reserved_ports)" = "$(grep ^net 60-pasvctl.conf)" ]
-		fi
-	done
-	nft flush ruleset
-); done
-`

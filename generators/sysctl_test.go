@@ -1,14 +1,10 @@
 package generators
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/pasvctl/pasvctl/cmd/needs"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
@@ -23,37 +19,6 @@ func TestSysctlReservesDataPortsAndWhatTheSpecKeeps(t *testing.T) {
 	want := "net.ipv4.ip_local_reserved_ports = 8080,40021,61000-61020,61500-61509\n"
 	if !strings.HasSuffix(content, want) {
 		t.Errorf("got:\n%swant at its end: %s", content, want)
-	}
-}
-
-// The kernel itself reads the file, in a network namespace of its own (the
-// list is per namespace), and gives the same list back.
-func TestSysctlIsReadByTheKernel(t *testing.T) {
-	needs.Root(t)
-	unshare, sysctlTool := needs.Tool(t, "unshare"), needs.Tool(t, "sysctl")
-	for name, reserved := range map[string][]spec.PortRange{
-		"a few":   {{First: 8080, Last: 8080}, {First: 32768, Last: 33000}},
-		"to 4 KB": alternate(10000, 680), // 4,091 bytes with the site's own range
-	} {
-		t.Run(name, func(t *testing.T) {
-			host := handHost("edge1", "203.0.113.10")
-			host.ReservedPorts = reserved
-			p := handPlan(handSite(host, "a", "vsftpd", 21, spec.PortRange{First: 61000, Last: 61009}, nil))
-			content := mustFiles(t, &sysctl{}, p)["edge1/60-pasvctl.conf"]
-			file := filepath.Join(t.TempDir(), "60-pasvctl.conf")
-			if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			out, err := exec.Command(unshare, "-n", "sh", "-c",
-				`"$0" -q -e -p "$1" && cat /proc/sys/net/ipv4/ip_local_reserved_ports`, sysctlTool, file).CombinedOutput()
-			if err != nil {
-				t.Fatalf("%v: %s", err, out)
-			}
-			want := portList(reservations(p.Hosts[0]))
-			if got := strings.TrimSpace(string(out)); got != want {
-				t.Errorf("the kernel reads %d characters, %.60s…; written were %d, %.60s…", len(got), got, len(want), want)
-			}
-		})
 	}
 }
 

@@ -2,7 +2,6 @@ package templates
 
 import (
 	"encoding/json"
-	"os/exec"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -63,22 +62,6 @@ func FuzzEscapers(f *testing.F) {
 			}
 		}
 	})
-}
-
-func TestShellWordIsOneWord(t *testing.T) {
-	for _, s := range awkward {
-		word, err := shellWord(s)
-		if strings.Contains(s, "\x00") {
-			if err == nil {
-				t.Errorf("%q has a NUL and became %s", s, word)
-			}
-			continue
-		}
-		out, err := exec.Command("sh", "-c", "printf '%s|%s' "+word+" end").Output()
-		if err != nil || string(out) != s+"|end" {
-			t.Errorf("%q came back as %q, %v", s, out, err)
-		}
-	}
 }
 
 func TestFormatsThatCannotHoldEverything(t *testing.T) {
