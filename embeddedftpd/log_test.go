@@ -2,11 +2,13 @@ package embeddedftpd
 
 import (
 	"bytes"
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -141,5 +143,67 @@ func TestFileThatBecomesShorter(t *testing.T) {
 	}
 	if text := c.expect(451); !strings.Contains(text, "The file became shorter.") {
 		t.Error(text)
+	}
+}
+
+// The log says in an operator's words why a handshake failed.
+func TestLogOfHandshakes(t *testing.T) {
+	const cbc = tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA
+	for name, x := range map[string]struct {
+		change func(*tls.Config)
+		raw    string
+		want   string
+	}{
+		"CBC": {change: func(c *tls.Config) {
+			c.MinVersion, c.MaxVersion, c.CipherSuites = tls.VersionTLS12, tls.VersionTLS12, []uint16{cbc}
+		}, want: `the client has only CBC suites, which tls \{ cbc = true \}`},
+		"TLS 1.1": {change: func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 }, want: `the client has no TLS 1\.2: tls: `},
+		"no TLS":  {raw: "USER user\r\n", want: `the client does not speak TLS: tls: `},
+		"nothing": {want: `the client hung up before the handshake: EOF`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ts := start(t, func(c *Config) { c.TLS = &TLS{} })
+			c := dial(t, ts.addr())
+			c.expect(220)
+			c.do(234, "AUTH TLS")
+			if x.change != nil {
+				cfg := clientTLS(tls.VersionTLS13)
+				x.change(cfg)
+				if err := tls.Client(c.conn, cfg).Handshake(); err == nil {
+					t.Error("the handshake succeeded")
+				}
+			}
+			io.WriteString(c.conn, x.raw)
+			c.conn.Close()
+			ts.eventually(t, "the session has ended", func(s Stats) bool { return s.Sessions == 0 })
+			if err := ts.stop(); err != nil {
+				t.Fatal(err)
+			}
+			if !ts.log.has(`level=INFO`, `msg="TLS handshake failed"`, `error="`+x.want, `client=127`) {
+				t.Errorf("no line with %q in\n%s", x.want, ts.log.String())
+			}
+		})
+	}
+}
+
+// Suites with CBC are for those who ask for them.
+func TestCBC(t *testing.T) {
+	for _, admit := range []bool{false, true} {
+		ts := start(t, func(c *Config) { c.TLS = &TLS{CBC: admit} })
+		for _, suite := range tls.CipherSuites() {
+			if slices.Contains(suite.SupportedVersions, tls.VersionTLS13) || !strings.Contains(suite.Name, "ECDSA") {
+				continue
+			}
+			c := dial(t, ts.addr())
+			c.expect(220)
+			c.do(234, "AUTH TLS")
+			cfg := clientTLS(tls.VersionTLS12)
+			cfg.CipherSuites = []uint16{suite.ID}
+			err := tls.Client(c.conn, cfg).Handshake()
+			if want := admit || !strings.Contains(suite.Name, "_CBC_"); (err == nil) != want {
+				t.Errorf("CBC %v: %s: %v", admit, suite.Name, err)
+			}
+			c.conn.Close()
+		}
 	}
 }

@@ -141,7 +141,7 @@ func (s *Server) openPool(ctx context.Context) (err error) {
 			closeAll(cfg.Listeners)
 			return err
 		}
-		c.TLS, c.Reuse = baseTLS(s.certificate), cfg.TLS.reuse()
+		c.TLS, c.Reuse = baseTLS(cfg.TLS, s.certificate), cfg.TLS.reuse()
 		if cfg.TLS.Required && !cfg.TLS.ReusePreferred {
 			c.Rest = -1 // a late connection is told by its mark
 		}

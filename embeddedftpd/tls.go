@@ -4,6 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
@@ -30,6 +35,9 @@ type TLS struct {
 	// whole one. Without it such an upload is answered 426: whoever is on the way can
 	// end a TCP connection early.
 	AcceptTruncated bool
+	// CBC admits the suites of TLS 1.2 with CBC, whose padding has been attacked
+	// again and again (RFC 9325 section 4.2.1), for clients that have no others.
+	CBC bool
 }
 
 // tlsState is what protects a session.
@@ -44,13 +52,28 @@ var errSentAhead = errors.New("commands were sent ahead of the TLS handshake")
 
 // baseTLS is the configuration that all connections of a server share, and
 // with it the keys of its session tickets.
-func baseTLS(source *certificateSource) *tls.Config {
+func baseTLS(settings *TLS, source *certificateSource) *tls.Config {
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
+		CipherSuites:   settings.suites(),
 		GetCertificate: source.get,
 		// Small first records serve web pages; a file is best sent in full ones.
 		DynamicRecordSizingDisabled: true,
 	}
+}
+
+// suites are those of TLS 1.2 that are offered; nil: Go's own choice, which has
+// those with CBC last.
+func (c *TLS) suites() (ids []uint16) {
+	if c.CBC {
+		return nil
+	}
+	for _, suite := range tls.CipherSuites() {
+		if !strings.Contains(suite.Name, "_CBC_") {
+			ids = append(ids, suite.ID)
+		}
+	}
+	return ids
 }
 
 func (c *TLS) reuse() passive.Reuse {
@@ -68,12 +91,18 @@ func (s *session) secure() error {
 		return errSentAhead
 	}
 	mark := passive.NewMark()
-	conn := tls.Server(s.tcp, s.srv.pool.ControlConfig(mark))
+	var hello *tls.ClientHelloInfo
+	cfg := s.srv.pool.ControlConfig(mark)
+	cfg.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+		hello = h
+		return nil, nil
+	}
+	conn := tls.Server(s.tcp, cfg)
 	ctx, cancel := context.WithTimeout(s.ctx, s.srv.cfg.LoginTimeout)
 	defer cancel()
 	s.tcp.SetDeadline(time.Time{})
 	if err := conn.HandshakeContext(ctx); err != nil {
-		return err
+		return handshakeError(err, hello)
 	}
 	s.lines = newLineReader(conn)
 	s.out.redirect(conn)
@@ -81,6 +110,44 @@ func (s *session) secure() error {
 	state := conn.ConnectionState()
 	s.log.Debug("TLS", "version", tls.VersionName(state.Version), "cipher", tls.CipherSuiteName(state.CipherSuite))
 	return nil
+}
+
+// handshakeError says in an operator's words why a handshake failed, of which
+// hello is what the client offered; nil: nothing came.
+func handshakeError(err error, hello *tls.ClientHelloInfo) error {
+	var record tls.RecordHeaderError
+	var network net.Error
+	switch {
+	case errors.As(err, &record):
+		return fmt.Errorf("the client does not speak TLS: %w", err)
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
+		return fmt.Errorf("the client did not finish the handshake in time: %w", err)
+	case hello == nil && errors.Is(err, io.EOF):
+		return fmt.Errorf("the client hung up before the handshake: %w", err)
+	case hello == nil:
+		return err
+	case slices.Max(append(hello.SupportedVersions, 0)) < tls.VersionTLS12:
+		return fmt.Errorf("the client has no TLS 1.2: %w", err)
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("the client hung up during the handshake, perhaps because of the certificate: %w", err)
+	case onlyCBC(hello.CipherSuites):
+		return fmt.Errorf("the client has only CBC suites, which tls { cbc = true } in the spec admits: %w", err)
+	}
+	return err
+}
+
+// onlyCBC reports whether a client's suites have one with CBC that could be
+// admitted, and none of those that are.
+func onlyCBC(offered []uint16) (cbc bool) {
+	for _, suite := range tls.CipherSuites() {
+		if slices.Contains(offered, suite.ID) {
+			if !strings.Contains(suite.Name, "_CBC_") {
+				return false
+			}
+			cbc = true
+		}
+	}
+	return cbc
 }
 
 // auth is RFC 4217 section 4: the session begins anew under TLS.

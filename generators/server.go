@@ -133,6 +133,14 @@ func (s serverSite) holds(format, title string) hcl.Diagnostics {
 	if s.TLS.Mode == spec.TLSOff {
 		return nil
 	}
+	if s.Site.TLS.CBC {
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagWarning,
+			Summary:  "cbc has no effect",
+			Detail:   fmt.Sprintf("Site %q: cbc is for the bundled daemon; %s admits CBC suites whatever the spec says. Remove it.", s.Site.Name, title),
+			Subject:  s.Site.Ranges.Of("tls.cbc"),
+		})
+	}
 	for _, path := range [][2]string{{"tls.certificate", s.TLS.Certificate}, {"tls.key", s.TLS.Key}} {
 		if err := templates.Holds(format, path[1]); err != nil {
 			diags = append(diags, &hcl.Diagnostic{

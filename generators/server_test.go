@@ -41,6 +41,10 @@ func TestServerDiagnostics(t *testing.T) {
 		}, []string{"error: Pure-FTPd has no implicit TLS at tls.mode"}},
 		{"truncated uploads", "proftpd", twelve, func(s *plan.Site) { s.TruncatedUploads = spec.RefuseTruncated }, []string{"error: ProFTPD takes truncated uploads at truncated_uploads"}},
 		{"truncated uploads", "pureftpd", twelve, func(s *plan.Site) { s.TruncatedUploads = spec.RefuseTruncated }, []string{"error: Pure-FTPd takes truncated uploads at truncated_uploads"}},
+		{"CBC", "vsftpd", twelve, func(s *plan.Site) {
+			s.TLS = spec.TLS{Mode: spec.TLSExplicit, CBC: true, Certificate: "/etc/ftp.pem", Key: "/etc/ftp.key"}
+			s.Ranges["tls.cbc"] = attrRanges("tls.cbc")["tls.cbc"]
+		}, []string{"warning: cbc has no effect at tls.cbc"}},
 		{"truncated uploads accepted", "pureftpd", twelve, func(s *plan.Site) { s.TruncatedUploads = spec.AcceptTruncated }, nil},
 		{"session reuse asked for", "pureftpd", twelve, func(s *plan.Site) {
 			s.TLS = spec.TLS{Mode: spec.TLSExplicit, ReuseRequired: true, Certificate: pureCertificate, Key: pureCertificate}

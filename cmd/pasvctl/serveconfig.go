@@ -78,7 +78,7 @@ func protection(s *spec.Site) *embeddedftpd.TLS {
 	}
 	return &embeddedftpd.TLS{
 		Certificate: t.Certificate, Key: t.Key, Implicit: t.Mode == spec.TLSImplicit,
-		Required: t.Required, ReusePreferred: !t.ReuseRequired, AcceptTruncated: !s.RefusesTruncated(),
+		Required: t.Required, CBC: t.CBC, ReusePreferred: !t.ReuseRequired, AcceptTruncated: !s.RefusesTruncated(),
 	}
 }
 

@@ -26,3 +26,11 @@ func TestProtectionAgainstTruncatedUploads(t *testing.T) {
 		}
 	}
 }
+
+func TestProtectionWithCBC(t *testing.T) {
+	for _, cbc := range []bool{false, true} {
+		if got := protection(&spec.Site{TLS: spec.TLS{Mode: spec.TLSExplicit, CBC: cbc}}).CBC; got != cbc {
+			t.Errorf("cbc = %v in the spec, and the daemon has %v", cbc, got)
+		}
+	}
+}

@@ -119,8 +119,11 @@ type TLS struct {
 	// ReuseRequired: a data connection must resume its control connection's
 	// TLS session (session_reuse = "required", the default).
 	ReuseRequired bool
-	Certificate   string
-	Key           string
+	// CBC admits TLS 1.2's suites with CBC on the bundled daemon, for clients
+	// that have no others; the other servers' lists of suites are their own.
+	CBC         bool
+	Certificate string
+	Key         string
 }
 
 // Truncated says what becomes of an upload under TLS whose data connection ends

@@ -14,6 +14,7 @@ type rawTLS struct {
 	Certificate  *hcl.Attribute `hcl:"certificate,optional"`
 	Key          *hcl.Attribute `hcl:"key,optional"`
 	SessionReuse *hcl.Attribute `hcl:"session_reuse,optional"`
+	CBC          *hcl.Attribute `hcl:"cbc,optional"`
 	DefRange     hcl.Range      `hcl:",def_range"`
 }
 
@@ -30,6 +31,7 @@ func decodeTLS(site *block, s *Site, server Server, r *rawTLS) TLS {
 		Mode:          mode,
 		Required:      b.boolean("required", r.Required, mode == TLSImplicit),
 		ReuseRequired: b.choice("session_reuse", r.SessionReuse, "required", "required", "preferred") == "required",
+		CBC:           b.boolean("cbc", r.CBC, false),
 		Certificate:   b.path("certificate", r.Certificate, `"/etc/ssl/certs/ftp.pem"`),
 		Key:           b.path("key", r.Key, `"/etc/ssl/private/ftp.key"`),
 	}
