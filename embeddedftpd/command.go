@@ -25,6 +25,8 @@ const (
 	telnetIAC  = 0xff
 	telnetDont = 0xfe
 	telnetWill = 0xfb
+	telnetDM   = 0xf2
+	telnetSE   = 0xf0 // the lowest command
 )
 
 // lineReader reads command lines from a control connection, free of Telnet
@@ -52,9 +54,10 @@ func (r *lineReader) buffered() bool {
 // pending tells whether bytes have been read that no line has returned.
 func (r *lineReader) pending() bool { return r.start < r.end }
 
-// next returns the next line without its line end, CRLF or a bare LF. An
-// error of the source comes back as it is, and next may be called again
-// after a timeout: what was read of the line is kept.
+// next returns the next line without its line end, CRLF or a bare LF. A line
+// that has nothing besides Telnet commands is none. An error of the source comes
+// back as it is, and next may be called again after a timeout: what was read of
+// the line is kept.
 func (r *lineReader) next() (string, error) {
 	for {
 		if i := bytes.IndexByte(r.buf[r.start:r.end], '\n'); i >= 0 {
@@ -67,7 +70,10 @@ func (r *lineReader) next() (string, error) {
 			if len(line) > maxLine {
 				return "", errLineTooLong
 			}
-			return stripTelnet(line), nil
+			if text := stripTelnet(line); text != "" || len(line) == 0 {
+				return text, nil
+			}
+			continue
 		}
 		if err := r.fill(); err != nil {
 			return "", err
@@ -116,19 +122,21 @@ func (r *lineReader) fill() error {
 }
 
 // stripTelnet removes Telnet commands: IAC and what it governs. IAC IAC is the
-// byte 255.
+// byte 255. Before a verb DM goes without its IAC too: proxies between the client
+// and this server (docker-proxy, HAProxy) lose the byte that is sent as urgent,
+// and that is the IAC with some clients and the DM with others.
 func stripTelnet(line []byte) string {
-	if bytes.IndexByte(line, telnetIAC) < 0 {
+	if bytes.IndexByte(line, telnetIAC) < 0 && bytes.IndexByte(line, telnetDM) < 0 {
 		return string(line)
 	}
-	var out strings.Builder
+	out := make([]byte, 0, len(line))
 	for i := 0; i < len(line); i++ {
 		switch {
 		case line[i] != telnetIAC:
-			out.WriteByte(line[i])
-		case i+1 == len(line):
+			out = append(out, line[i])
+		case i+1 == len(line) || line[i+1] < telnetSE:
 		case line[i+1] == telnetIAC:
-			out.WriteByte(telnetIAC)
+			out = append(out, telnetIAC)
 			i++
 		case line[i+1] >= telnetWill && line[i+1] <= telnetDont:
 			i += 2
@@ -136,7 +144,10 @@ func stripTelnet(line []byte) string {
 			i++
 		}
 	}
-	return out.String()
+	for len(out) > 0 && out[0] == telnetDM {
+		out = out[1:]
+	}
+	return string(out)
 }
 
 func trimCR(line []byte) []byte {
@@ -150,6 +161,7 @@ func trimCR(line []byte) []byte {
 // after the first space.
 type command struct {
 	verb, arg string
+	tooLong   bool // the line was, and has no verb
 }
 
 // parseCommand takes a line apart. Spaces before the verb are forgiven, those

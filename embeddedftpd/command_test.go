@@ -11,8 +11,9 @@ import (
 
 func TestLineReader(t *testing.T) {
 	long := strings.Repeat("x", maxLine)
-	input := "one\r\ntwo\n\r\n" + long + "\r\n" + long + "yy\r\nthree \r\nfour\rfive\r\n\xff\xff\xff\xfb\x01six\xff\r\nunfinished"
-	want := []string{"one", "two", "", long, "too long", "three ", "four\rfive", "\xffsix"}
+	input := "one\r\ntwo\n\r\n" + long + "\r\n" + long + "yy\r\nthree \r\nfour\rfive\r\n\xff\xff\xff\xfb\x01six\xff\r\n" +
+		"\xff\xf1\r\n\xff\xf4\xff\xf2\r\n\xf2\r\n \r\n\xff\xf4\xf2seven\r\n\xff\xf4\xffeight\r\n\xf2\xff\xf2nine\xf2\r\nunfinished"
+	want := []string{"one", "two", "", long, "too long", "three ", "four\rfive", "\xffsix", " ", "seven", "eight", "nine\xf2"}
 	for name, src := range map[string]io.Reader{
 		"at once": strings.NewReader(input), "byte by byte": iotest.OneByteReader(strings.NewReader(input)),
 		"halves": iotest.HalfReader(strings.NewReader(input)), "with the error": iotest.DataErrReader(strings.NewReader(input)),
@@ -64,10 +65,11 @@ func TestLineReaderGivesMemoryBack(t *testing.T) {
 
 func TestParseCommand(t *testing.T) {
 	for line, want := range map[string]command{
-		"NOOP": {"NOOP", ""}, "noop": {"NOOP", ""}, "  nOoP": {"NOOP", ""}, "RETR  a b ": {"RETR", " a b "}, "": {}, "CWD é": {"CWD", "é"},
+		"NOOP": {verb: "NOOP"}, "noop": {verb: "NOOP"}, "  nOoP": {verb: "NOOP"}, "RETR  a b ": {verb: "RETR", arg: " a b "},
+		"": {}, "  ": {}, "CWD é": {verb: "CWD", arg: "é"},
 	} {
 		if got := parseCommand(line); got != want {
-			t.Errorf("%q: %q, want %q", line, got, want)
+			t.Errorf("%q: %+v, want %+v", line, got, want)
 		}
 	}
 }

@@ -96,7 +96,9 @@ func (s *session) dispatch(cmd command) {
 		defer func() { s.files.offset = 0 }()
 	}
 	switch {
-	case !known:
+	case cmd.tooLong:
+		s.reply(500, "Command line too long.")
+	case !known: // also an empty line
 		s.reply(500, "Unknown command.")
 	case !v.open && !s.login.done:
 		s.reply(530, "Log in with USER and PASS first.")

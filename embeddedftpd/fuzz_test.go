@@ -4,13 +4,17 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
+	"net"
 	"os"
 	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -20,12 +24,16 @@ import (
 // resolver of another make, or the kernel. What fuzzing found worth keeping is
 // in testdata/fuzz, and goes through every `go test`.
 
-// telnetCommand is what a Telnet command takes of a line, or an escaped 255.
-// The bytes are seen as runes of Latin-1, because regexp reads UTF-8.
-var telnetCommand = regexp.MustCompile(`(?s)ÿ(?:(ÿ)|[û-þ].?|.?)`)
+// telnetCommand is what a Telnet command takes of a line, or an escaped 255, and
+// loneMark what is left of one before a verb. The bytes are seen as runes of
+// Latin-1, because regexp reads UTF-8.
+var (
+	telnetCommand = regexp.MustCompile(`(?s)ÿ(?:(ÿ)|[û-þ].?|[ð-ú]|)`)
+	loneMark      = regexp.MustCompile(`^ò+`)
+)
 
 func withoutTelnet(line string) string {
-	return bytesOf(telnetCommand.ReplaceAllString(runesOf(line), "$1"))
+	return bytesOf(loneMark.ReplaceAllString(telnetCommand.ReplaceAllString(runesOf(line), "$1"), ""))
 }
 
 func runesOf(raw string) string {
@@ -59,6 +67,9 @@ func FuzzCommandReader(f *testing.F) {
 		whole := strings.Split(string(input), "\n")
 		for _, want := range whole[:len(whole)-1] {
 			want = strings.TrimSuffix(want, "\r")
+			if isTelnetOnly(want) {
+				continue
+			}
 			line, err := nextLine(t, r)
 			if len(want) > maxLine {
 				if !errors.Is(err, errLineTooLong) {
@@ -78,6 +89,11 @@ func FuzzCommandReader(f *testing.F) {
 			t.Fatalf("after the last line: %.40q, %v", line, err)
 		}
 	})
+}
+
+// isTelnetOnly reports whether a line is no command, not even an empty one.
+func isTelnetOnly(line string) bool {
+	return line != "" && len(line) <= maxLine && withoutTelnet(line) == ""
 }
 
 func nextLine(t *testing.T, r *lineReader) (string, error) {
@@ -101,7 +117,7 @@ func checkCommand(t *testing.T, line string) {
 		return r
 	}, want[1])
 	if got := parseCommand(line); got.verb != bytesOf(verb) || got.arg != bytesOf(want[2]) {
-		t.Fatalf("%.40q became %.40q", line, got)
+		t.Fatalf("%.40q became %.40v", line, got)
 	}
 }
 
@@ -396,4 +412,88 @@ func timeOf(text string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	return at, true
+}
+
+// takesTime are the commands without which no second transfer begins, and the one
+// whose reply is delayed.
+var takesTime = []string{"PASV", "EPSV", "PORT", "EPRT", "PASS"}
+
+// Whatever comes on the control connection during a transfer is answered line
+// by line, as it is when idle; the transfer's own reply comes on top.
+func FuzzCommandsDuringTransfer(f *testing.F) {
+	for _, input := range []string{
+		"\r\n", "  \r\n\n\n", "\xff\xf1\r\n", "\xff\xf4\r\n\xff\xf4\xff\xf2\r\nNOOP", "\xf2ABOR\r\n", "NOOP\r\nABOR\r\nSTAT\r\nNOOP",
+		"STAT\r\nPWD\r\nSTAT\r\n\r\n", "REIN\r\nPWD\r\n", "QUIT\r\nNOOP\r\n", strings.Repeat("x", maxLine+1) + "\r\nNOOP", "RETR huge\r\nREST 3",
+		strings.Repeat("NOOP\r\n\r\n", maxQueued), "\xff", "\xff\xfb", "HELP\r\nCWD \xff\xff\r\n", "MLST\r\nFEAT\r\nABOR",
+	} {
+		f.Add([]byte(input))
+	}
+	ts := start(f, func(c *Config) {
+		reader := c.Users.(oneUser)
+		reader.ReadOnly = true // both sessions see the same files
+		c.Users, c.Log = reader, slog.New(slog.DiscardHandler)
+	})
+	f.Fuzz(func(t *testing.T, input []byte) {
+		whole := string(input) + "\r\nQUIT\r\n"
+		verbs := verbsUpToQuit(whole)
+		if len(input) > 64<<10 || slices.ContainsFunc(verbs, func(v string) bool { return slices.Contains(takesTime, v) }) {
+			t.Skip()
+		}
+		idle := repliesTo(t, ts.login(t), whole, nil)
+		c := ts.login(t)
+		busy := repliesTo(t, c, whole, blockedRetr(t, ts, c))
+		own := slices.IndexFunc(busy, func(r string) bool {
+			return r == "426 Transfer aborted." || r == "426 Data connection lost."
+		})
+		if own < 0 {
+			t.Fatalf("%q: no reply for the transfer in %q", whole, busy)
+		}
+		busy = slices.Delete(busy, own, own+1)
+		code := func(r string) string { return r[:3] }
+		if !slices.EqualFunc(idle, busy, func(a, b string) bool { return code(a) == code(b) }) {
+			t.Fatalf("%q: when idle %q, during a transfer %q", whole, idle, busy)
+		}
+		if len(idle) != len(verbs) {
+			t.Fatalf("%q: %d replies to %d commands: %q", whole, len(idle), len(verbs), idle)
+		}
+	})
+}
+
+// verbsUpToQuit are those of the lines that get a reply.
+func verbsUpToQuit(text string) []string {
+	var verbs []string
+	for line := range strings.SplitSeq(text, "\n") {
+		line = strings.TrimSuffix(line, "\r")
+		switch {
+		case len(line) > maxLine:
+			verbs = append(verbs, "")
+		case !isTelnetOnly(line):
+			verbs = append(verbs, parseCommand(withoutTelnet(line)).verb)
+		}
+		if n := len(verbs); n > 0 && verbs[n-1] == "QUIT" {
+			break
+		}
+	}
+	return verbs
+}
+
+// repliesTo sends text, closes the data connection of a running transfer a little
+// later, and reads replies to the session's end.
+func repliesTo(t *testing.T, c *client, text string, data net.Conn) []string {
+	t.Helper()
+	go io.WriteString(c.conn, text)
+	if data != nil {
+		time.AfterFunc(2*time.Millisecond, func() { data.Close() })
+	}
+	var replies []string
+	for {
+		code, text, err := c.text.ReadResponse(0)
+		switch {
+		case err == io.EOF || errors.Is(err, syscall.ECONNRESET): // bytes behind QUIT that nobody reads
+			return replies
+		case err != nil:
+			t.Fatalf("%q: after %q: %v", text, replies, err)
+		}
+		replies = append(replies, fmt.Sprint(code, " ", text))
+	}
 }

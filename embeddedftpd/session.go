@@ -80,8 +80,6 @@ func (s *session) serve() {
 		switch {
 		case err == nil:
 			s.dispatch(cmd)
-		case errors.Is(err, errLineTooLong):
-			s.reply(500, "Command line too long.")
 		case errors.Is(err, errStopping):
 			s.reply(421, "The server is stopping.")
 			s.quitting = true
@@ -170,14 +168,17 @@ func (s *session) stop() {
 	s.rearm()
 }
 
-// next returns the next command to carry out now. While a transfer runs that
-// is one that may run beside it; the others queue.
+// next returns the next command to carry out now. Commands are answered in the
+// order in which they came: while a transfer runs they queue, except for those
+// that may run beside it and have none before them.
 func (s *session) next() (command, error) {
 	for {
-		cmd, full, err := s.dequeue()
+		cmd, queued, full, err := s.dequeue()
 		switch {
 		case err != nil:
 			return command{}, err
+		case queued:
+			return cmd, nil
 		case full != nil:
 			select {
 			case <-full:
@@ -185,56 +186,63 @@ func (s *session) next() (command, error) {
 				return command{}, s.ctx.Err()
 			}
 			continue
-		case cmd.verb != "":
-			return cmd, nil
 		}
 		line, err := s.lines.next()
-		if errors.Is(err, os.ErrDeadlineExceeded) && s.woken() {
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded) && s.woken():
 			continue
-		}
-		if err != nil {
+		case errors.Is(err, errLineTooLong):
+			cmd = command{tooLong: true}
+		case err != nil:
 			return command{}, err
+		default:
+			cmd = parseCommand(line)
 		}
-		if cmd := parseCommand(line); !s.enqueue(cmd) {
+		if !s.enqueue(cmd) {
 			return cmd, nil
 		}
 	}
 }
 
-// dequeue returns the oldest queued command once no transfer runs, or the
-// channel that says so when the queue is full. Where there is nothing to
-// return it arms the deadline of the read that follows.
-func (s *session) dequeue() (cmd command, full <-chan struct{}, err error) {
+// dequeue returns the oldest queued command that may be carried out now, or the
+// channel that says so when the queue is full. Where there is nothing to return
+// it arms the deadline of the read that follows.
+func (s *session) dequeue() (cmd command, queued bool, full <-chan struct{}, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.transfer != nil && len(s.queued) == maxQueued:
-		return command{}, s.transfer.done, nil
-	case s.transfer != nil:
-	case s.stopping:
-		return command{}, nil, errStopping
-	case len(s.queued) > 0:
+	case s.transfer == nil && s.stopping:
+		return command{}, false, nil, errStopping
+	case len(s.queued) > 0 && (s.transfer == nil || besideTransfer(s.queued[0])):
 		cmd = s.queued[0]
 		s.queued = s.queued[1:]
-	default:
+		return cmd, true, nil, nil
+	case s.transfer != nil && len(s.queued) == maxQueued:
+		return command{}, false, s.transfer.done, nil
+	case s.transfer == nil:
 		s.queued = nil
 		if !s.lines.buffered() {
 			s.rearm()
 		}
 	}
-	return cmd, nil, nil
+	return command{}, false, nil, nil
 }
 
-// enqueue keeps the command for later when a transfer runs, or when others
-// wait already, and tells whether it did.
+// enqueue keeps the command for later if it cannot be carried out now, and
+// reports whether it did. ABOR ends the running transfer at once even if its
+// own reply has to wait for those of other commands.
 func (s *session) enqueue(cmd command) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.transfer != nil && besideTransfer(cmd) || s.transfer == nil && len(s.queued) == 0 {
-		return false
+	t := s.transfer
+	now := len(s.queued) == 0 && (t == nil || besideTransfer(cmd))
+	if !now {
+		s.queued = append(s.queued, cmd)
 	}
-	s.queued = append(s.queued, cmd)
-	return true
+	s.mu.Unlock()
+	if !now && t != nil && cmd.verb == "ABOR" {
+		t.abort()
+	}
+	return !now
 }
 
 // woken tells whether a read's deadline passed to wake the session, not

@@ -333,5 +333,5 @@ func (s *session) abor(string) {
 		return
 	}
 	s.releaseData()
-	s.reply(226, "ABOR: no transfer was running.")
+	s.reply(226, "ABOR: no transfer is running.")
 }

@@ -225,11 +225,11 @@ func TestCommandsDuringTransfer(t *testing.T) {
 	c := ts.login(t)
 	data := c.passive()
 	c.do(150, "STOR g")
-	c.send("EPSV\r\nRNFR g\r\nRNTO h\r\nREIN\r\nPWD\r\nUSER user\r\nPASS secret\r\nQUIT\r\nNOOP")
-	c.do(211, "STAT") // nothing came before it
+	c.do(211, "STAT") // at once, since nothing waits before it
+	c.send("EPSV\r\nRNFR g\r\nRNTO h\r\nSTAT\r\nREIN\r\nPWD\r\nUSER user\r\nPASS secret\r\nQUIT\r\nNOOP")
 	io.WriteString(data, "12345")
 	data.Close()
-	for _, code := range []int{226, 229, 350, 250, 220, 530, 331, 230, 221} {
+	for _, code := range []int{226, 229, 350, 250, 211, 220, 530, 331, 230, 221} {
 		c.expect(code)
 	}
 	if _, err := c.text.ReadLine(); err != io.EOF {
@@ -237,6 +237,51 @@ func TestCommandsDuringTransfer(t *testing.T) {
 	}
 	if got := ts.content(t, "h"); got != "12345" {
 		t.Errorf("stored %q", got)
+	}
+}
+
+// What is no command gets its reply in its turn, and a line of Telnet commands
+// alone none, during a transfer as when idle.
+func TestOddLines(t *testing.T) {
+	ts := start(t, nil)
+	c := ts.login(t)
+	const odd = "\r\n  \r\n\xff\xf1\r\n\xff\xf4\r\nNOOP\r\n\xf2\r\n\xf2PWD\r\n\xff\xf4\xffNOOP\r\n"
+	long := strings.Repeat("x", maxLine+1)
+	codes := []int{500, 500, 200, 257, 200, 500, 200}
+	answered := func() {
+		t.Helper()
+		for i, code := range codes {
+			if got, text, err := c.text.ReadResponse(0); err != nil || got != code {
+				t.Fatalf("reply %d: %d %s, %v, want %d", i, got, text, err, code)
+			}
+		}
+	}
+	c.send("%s%s\r\nNOOP", odd, long)
+	answered()
+	data := c.passive()
+	c.do(150, "STOR f")
+	c.send("%s%s\r\nNOOP", odd, long)
+	io.WriteString(data, "content")
+	data.Close()
+	c.expect(226)
+	answered()
+}
+
+// ABOR ends the transfer at once also behind other commands, and is answered in
+// its turn, which may come during a later transfer.
+func TestAbortInTurn(t *testing.T) {
+	ts := start(t, nil)
+	ts.file(t, "f", "content")
+	c := ts.login(t)
+	blockedRetr(t, ts, c)
+	c.send("NOOP\r\nPWD\r\nABOR\r\nNOOP")
+	for _, code := range []int{426, 200, 257, 226, 200} {
+		c.expect(code)
+	}
+	blockedRetr(t, ts, c)
+	c.send("EPSV\r\nRETR f\r\nABOR\r\nNOOP") // nobody connects
+	for _, code := range []int{426, 229, 150, 426, 226, 200} {
+		c.expect(code)
 	}
 }
 
