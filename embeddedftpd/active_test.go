@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"net/netip"
 	"testing"
 	"time"
@@ -43,6 +44,9 @@ func TestActiveMode(t *testing.T) {
 		c.expect(226)
 	}
 	c := ts.login(t)
+	if features := c.do(211, "FEAT"); !strings.Contains(features, "\n EPRT\n") {
+		t.Errorf("FEAT: %s", features)
+	}
 	l, at := listenFor(t, "127.0.0.1")
 	c.do(200, "PORT %s", portArg(at))
 	fetch(c, l)

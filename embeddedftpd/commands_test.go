@@ -46,7 +46,7 @@ func TestBeforeLogin(t *testing.T) {
 		{"HELP nonsense", 501, ""},
 		{"STAT", 211, "Not logged in"},
 		{"STAT /", 530, ""},
-		{"FEAT", 211, "MLST Type*;Size*;Modify*;Perm*;Unique*;UNIX.mode*;"},
+		{"FEAT", 211, "CLNT\n EPSV\n"}, {"FEAT", 211, "MLST Type*;Size*;Modify*;Perm*;Unique*;UNIX.mode*;"},
 		{"OPTS UTF8 ON", 200, ""},
 		{"OPTS UTF8 OFF", 504, ""},
 		{"OPTS XYZ", 501, ""},
@@ -54,7 +54,9 @@ func TestBeforeLogin(t *testing.T) {
 		{"XYZZY", 500, ""},
 		{"", 500, ""},
 		{"ACCT x", 502, ""},
-		{"SITE HELP", 502, ""},
+		{"SITE HELP", 214, "SITE CHMOD <sp>"},
+		{"SITE", 501, "CHMOD"},
+		{"SITE EXEC x", 500, ""},
 		{"USER", 501, "USER <sp> name"},
 		{"REIN", 220, ""},
 	}
@@ -112,7 +114,7 @@ func TestFileCommands(t *testing.T) {
 		{"REST 3", 501, "TYPE"},
 		{"REST 0", 350, ""},
 		{"TYPE A N", 200, ""},
-		{"TYPE L 8", 200, ""},
+		{"TYPE L 8", 200, ""}, {"STAT", 211, "TYPE I"}, {"TYPE A", 200, ""}, {"TYPE L8", 200, ""}, {"STAT", 211, "TYPE I"},
 		{"TYPE E", 504, ""},
 		{"TYPE", 501, ""},
 		{"TYPE I", 200, ""},
@@ -121,7 +123,7 @@ func TestFileCommands(t *testing.T) {
 		{"REST +1", 501, ""},
 		{"REST 99999999999999999999", 501, ""},
 		{"MODE S", 200, ""}, {"MODE B", 504, ""}, {"STRU F", 200, ""}, {"STRU R", 504, ""},
-		{"ALLO 100", 202, ""},
+		{"ALLO 100", 200, ""},
 
 		{"MDTM f", 213, "20010203040506"},
 		{"MFMT 20240229123456 f", 213, "Modify=20240229123456; f"},
@@ -131,7 +133,29 @@ func TestFileCommands(t *testing.T) {
 		{"MFMT 00010101000000 f", 550, "time"},
 		{"MDTM f", 213, "20240229123456"},
 		{"MFMT 20240229123456", 501, ""},
-		{"MFMT 20240229123456 dir", 550, ""},
+		{"MFMT 20240229123456 dir", 213, "Modify=20240229123456; dir"},
+		{"MDTM dir", 213, "20240229123456"},
+		{"MDTM 20010203040506 f", 213, "Modify=20010203040506; f"},
+		{"MDTM f", 213, "20010203040506"},
+		{"MDTM 20010203040506 gone", 550, "No such"},
+		{"MDTM 20010203040506", 550, "No such"},
+		{"SITE UTIME 20240229123456 f", 200, "Modify=20240229123456; f"},
+		{"MDTM f", 213, "20240229123456"},
+		{"SITE UTIME 202402291234 dir", 200, "Modify=20240229123400; dir"},
+		{"site utime f 20010101000000 20020202020202 20030303030303 UTC", 200, "Modify=20020202020202; f"},
+		{"MDTM f", 213, "20020202020202"},
+		{"SITE UTIME 2024 f", 501, "SITE UTIME <sp>"},
+		{"SITE UTIME 20010101000000 20020202020202 20030303030303 UTC", 501, ""},
+		{"SITE UTIME", 501, ""},
+		{"SITE CHMOD 600 f", 200, ""},
+		{"MLST f", 250, "UNIX.mode=0600;"},
+		{"SITE  CHMOD 0755  f", 200, ""},
+		{"MLST f", 250, "UNIX.mode=0755;"},
+		{"SITE CHMOD 4755 f", 501, ""},
+		{"SITE CHMOD u+x f", 501, ""},
+		{"SITE CHMOD 700", 501, ""},
+		{"SITE CHMOD 700 /", 550, "Permission"},
+		{"SITE CHMOD 700 gone", 550, "No such"},
 
 		{"MKD new", 257, `"/new" created`},
 		{"MKD new", 550, "exists"},
@@ -159,10 +183,12 @@ func TestFileCommands(t *testing.T) {
 		{"OPTS MLST size;type;nonsense;", 200, "MLST OPTS Type;Size;"},
 		{"MLST dir/g", 250, "Type=file;Size=1; /dir/g"},
 		{"MLST dir", 250, "Type=dir; /dir"},
-		{"FEAT", 211, "MLST Type*;Size*;Modify;Perm;"},
+		{"FEAT", 211, "CLNT\n EPSV\n"}, {"FEAT", 211, "MLST Type*;Size*;Modify;Perm;"},
 		{"OPTS MLST", 200, ""},
 		{"MLST gone", 550, ""},
 		{"STAT dir", 213, " g"},
+		{"STAT -la dir", 213, "Status of /dir:"},
+		{"STAT -la", 213, "Status of /:"},
 		{"STAT gone", 550, ""},
 
 		{"RETR f", 425, "PASV"},
@@ -173,6 +199,49 @@ func TestFileCommands(t *testing.T) {
 		{"ABOR", 226, ""},
 		{"DELE a\rb", 501, ""},
 		{"DELE a\x00b", 501, ""},
+	})
+}
+
+// Two spaces before a path are taken for one, unless what begins with a space is
+// there; what a command makes has the name that was sent.
+func TestTwoSpaces(t *testing.T) {
+	ts := start(t, nil)
+	ts.file(t, "f", "plain")
+	ts.file(t, "both", "plain")
+	ts.file(t, " both", "with a space")
+	ts.file(t, "dir/g", "x")
+	c := ts.login(t)
+	for command, want := range map[string]string{
+		"RETR  f": "plain", "RETR  both": "with a space", "NLST  dir": "dir/g\r\n", "NLST   dir/g": "dir/g\r\n",
+	} {
+		if got := c.get("%s", command); got != want {
+			t.Errorf("%s: %q, want %q", command, got, want)
+		}
+	}
+	c.put("new", "STOR  both")
+	c.put("new", "STOR  f")
+	for name, want := range map[string]string{"f": "plain", " f": "new", "both": "plain", " both": "new"} {
+		if got := ts.content(t, name); got != want {
+			t.Errorf("%q holds %q, want %q", name, got, want)
+		}
+	}
+	converse(t, c, []exchange{
+		{"CWD  dir", 250, `"/dir"`}, {"SIZE  g", 213, "1"}, {"MDTM  g", 213, ""}, {"MLST  g", 250, " /dir/g"}, {"STAT  g", 213, " g"},
+		{"MFMT 20240229123456  g", 213, ""}, {"RNFR  g", 350, ""}, {"RNTO h", 250, ""}, {"DELE  h", 250, ""}, {"RMD  /dir", 250, ""},
+	})
+}
+
+// What a user who may only read cannot do is refused also in its other forms.
+func TestReadOnlyTimesAndModes(t *testing.T) {
+	ts := start(t, func(c *Config) {
+		reader := c.Users.(oneUser)
+		reader.ReadOnly = true
+		c.Users = reader
+	})
+	ts.file(t, "f", "x")
+	converse(t, ts.login(t), []exchange{
+		{"MDTM 20010203040506 f", 550, "read-only"}, {"MFMT 20010203040506 f", 550, "read-only"},
+		{"SITE UTIME 20010203040506 f", 550, "read-only"}, {"SITE CHMOD 777 f", 550, "read-only"}, {"MDTM f", 213, ""},
 	})
 }
 

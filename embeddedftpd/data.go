@@ -101,7 +101,7 @@ func (s *session) setType(arg string) {
 	case "A", "A N":
 		s.data.ascii = true
 		s.reply(200, "Type set to A.")
-	case "I", "L 8":
+	case "I", "L 8", "L8":
 		s.data.ascii = false
 		s.reply(200, "Type set to I.")
 	default:

@@ -25,7 +25,7 @@ func init() {
 		"PASS": {run: (*session).pass, open: true, usage: "PASS <sp> password"},
 		"QUIT": {run: (*session).quit, open: true, usage: "QUIT"},
 		"NOOP": {run: (*session).noop, open: true, usage: "NOOP"},
-		"AUTH": {run: (*session).auth, open: true, needs: true, usage: "AUTH <sp> TLS"},
+		"AUTH": {run: (*session).auth, open: true, needs: true, usage: "AUTH <sp> TLS | SSL"},
 		"PBSZ": {run: (*session).pbsz, open: true, needs: true, usage: "PBSZ <sp> 0"},
 		"PROT": {run: (*session).prot, open: true, needs: true, usage: "PROT <sp> C | P"},
 		"CCC":  {run: (*session).ccc, open: true, usage: "CCC, which is refused"},
@@ -39,7 +39,11 @@ func init() {
 		"REIN": {run: (*session).rein, open: true, usage: "REIN"},
 		"ACCT": {run: (*session).unknown, open: true, usage: "ACCT, which is not implemented"},
 		"SMNT": {run: (*session).unknown, open: true, usage: "SMNT, which is not implemented"},
-		"SITE": {run: (*session).unknown, open: true, usage: "SITE, which has no subcommands here"},
+		"SITE": {run: (*session).unknown, open: true, needs: true, usage: "SITE <sp> CHMOD | HELP | UTIME"},
+
+		"SITE CHMOD": {run: (*session).chmod, needs: true, writes: true, usage: "SITE CHMOD <sp> octal mode <sp> path"},
+		"SITE HELP":  {run: (*session).siteHelp, open: true, usage: "SITE HELP"},
+		"SITE UTIME": {run: (*session).utime, needs: true, writes: true, usage: "SITE UTIME <sp> YYYYMMDDHHMM[SS] <sp> path, or path <sp> access <sp> modification <sp> change <sp> UTC"},
 
 		"CWD":  {run: (*session).cwd, needs: true, usage: "CWD <sp> path"},
 		"CDUP": {run: (*session).cdup, usage: "CDUP"},
@@ -50,8 +54,8 @@ func init() {
 		"RNFR": {run: (*session).rnfr, needs: true, writes: true, usage: "RNFR <sp> path"},
 		"RNTO": {run: (*session).rnto, needs: true, writes: true, usage: "RNTO <sp> path"},
 		"SIZE": {run: (*session).size, needs: true, usage: "SIZE <sp> path"},
-		"MDTM": {run: (*session).mdtm, needs: true, usage: "MDTM <sp> path"},
-		"MFMT": {run: (*session).mfmt, needs: true, writes: true, usage: "MFMT <sp> time <sp> path"},
+		"MDTM": {run: (*session).mdtm, needs: true, usage: "MDTM [<sp> YYYYMMDDHHMMSS] <sp> path"},
+		"MFMT": {run: (*session).mfmt, needs: true, writes: true, usage: "MFMT <sp> YYYYMMDDHHMMSS <sp> path"},
 
 		"TYPE": {run: (*session).setType, needs: true, usage: "TYPE <sp> A | I"},
 		"MODE": {run: (*session).mode, needs: true, usage: "MODE <sp> S"},
@@ -86,6 +90,10 @@ func besideTransfer(cmd command) bool {
 
 // dispatch carries out one command, or says why it cannot be.
 func (s *session) dispatch(cmd command) {
+	if cmd.verb == "SITE" && cmd.arg != "" {
+		sub := parseCommand(cmd.arg)
+		cmd.verb, cmd.arg = "SITE "+sub.verb, sub.arg
+	}
 	if cmd.verb != "RNTO" {
 		// RNTO comes straight after RNFR (RFC 959 section 4.1.3).
 		s.files.renameFrom = ""

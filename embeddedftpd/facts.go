@@ -49,7 +49,7 @@ func (f featureState) describe(mark func(on bool) string, wantedOnly bool) strin
 
 // mlst sends the facts of one file over the control connection.
 func (s *session) mlst(arg string) {
-	at := s.path(arg)
+	at := s.existing(arg)
 	info, err := s.login.root.Stat(rooted(at))
 	if err != nil {
 		info, err = s.login.root.Lstat(rooted(at))

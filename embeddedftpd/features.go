@@ -14,8 +14,9 @@ func (s *session) noop(string) { s.reply(200, "OK.") }
 // unknown is for commands of RFC 959 that are not implemented.
 func (s *session) unknown(string) { s.reply(502, "Command not implemented.") }
 
-// allo is RFC 959's answer of a server that needs no space reserved.
-func (s *session) allo(string) { s.reply(202, "No storage allocation is necessary.") }
+// allo takes note of nothing. RFC 959 has 202 for that, which some clients take
+// for a failure.
+func (s *session) allo(string) { s.reply(200, "No storage allocation is necessary.") }
 
 // clnt takes the client's word for what it is, for the log.
 func (s *session) clnt(arg string) {
@@ -50,7 +51,11 @@ func (s *session) syst(string) { s.reply(215, "UNIX Type: L8") }
 // feat is RFC 2389: what goes beyond RFC 959.
 func (s *session) feat(string) {
 	lines := append([]string{"Features:"}, s.tlsFeatures()...)
-	lines = append(lines, "CLNT", "EPSV", "HOST", "MDTM", "MFMT")
+	lines = append(lines, "CLNT")
+	if s.srv.cfg.ActiveMode {
+		lines = append(lines, "EPRT")
+	}
+	lines = append(lines, "EPSV", "HOST", "MDTM", "MFMT")
 	star := func(on bool) string {
 		if on {
 			return "*"
@@ -58,7 +63,7 @@ func (s *session) feat(string) {
 		return ""
 	}
 	lines = append(lines, "MLST "+s.features.describe(star, false),
-		"REST STREAM", "SIZE", "TVFS", "UTF8")
+		"REST STREAM", "SITE CHMOD", "SITE UTIME", "SIZE", "TVFS", "UTF8")
 	s.reply(211, append(lines, "End")...)
 }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -51,8 +52,25 @@ func failedPath(err error) string {
 // path is the virtual path that an argument names.
 func (s *session) path(arg string) string { return resolve(s.files.cwd, arg) }
 
+// named is the path in the argument of a command for something that is there:
+// some clients send two spaces before a path, the second of which is taken for
+// its first character only where it names something. What a command makes has
+// the name that was sent.
+func (s *session) named(arg string) string {
+	if !strings.HasPrefix(arg, " ") {
+		return arg
+	}
+	if _, err := s.login.root.Lstat(rooted(s.path(arg))); err == nil {
+		return arg
+	}
+	return strings.TrimLeft(arg, " ")
+}
+
+// existing is the virtual path of that.
+func (s *session) existing(arg string) string { return s.path(s.named(arg)) }
+
 func (s *session) cwd(arg string) {
-	to := s.path(arg)
+	to := s.existing(arg)
 	info, err := s.login.root.Stat(rooted(to))
 	if err == nil && !info.IsDir() {
 		err = syscall.ENOTDIR
@@ -100,7 +118,7 @@ func (s *session) dele(arg string) {
 }
 
 func (s *session) remove(arg string, fit func(fs.FileInfo) error) {
-	at := s.path(arg)
+	at := s.existing(arg)
 	if at == "/" {
 		s.fail(fs.ErrPermission)
 		return
@@ -121,7 +139,7 @@ func (s *session) remove(arg string, fit func(fs.FileInfo) error) {
 }
 
 func (s *session) rnfr(arg string) {
-	from := s.path(arg)
+	from := s.existing(arg)
 	if from == "/" {
 		s.fail(fs.ErrPermission)
 		return
@@ -165,17 +183,28 @@ func (s *session) size(arg string) {
 	}
 }
 
+// mdtm is RFC 3659 section 3 and, for clients older than MFMT, with a time before
+// the path sets it.
 func (s *session) mdtm(arg string) {
-	info, err := s.login.root.Stat(rooted(s.path(arg)))
-	if err != nil {
-		s.fail(err)
+	info, err := s.login.root.Stat(rooted(s.existing(arg)))
+	if err == nil {
+		s.reply(213, formatTime(info.ModTime()))
 		return
 	}
-	s.reply(213, formatTime(info.ModTime()))
+	stamp, name, _ := strings.Cut(arg, " ")
+	at, ok := parseTime(stamp)
+	switch {
+	case name == "" || !ok:
+		s.fail(err)
+	case s.login.user.ReadOnly:
+		s.reply(550, "Permission denied: read-only.")
+	default:
+		s.modify(213, name, at)
+	}
 }
 
 func (s *session) regular(arg string) (fs.FileInfo, bool) {
-	info, err := s.login.root.Stat(rooted(s.path(arg)))
+	info, err := s.login.root.Stat(rooted(s.existing(arg)))
 	if err == nil && !info.Mode().IsRegular() {
 		err = errNotRegular
 	}
@@ -186,23 +215,84 @@ func (s *session) regular(arg string) (fs.FileInfo, bool) {
 	return info, true
 }
 
-// mfmt sets a file's modification time (draft-somers-ftp-mfxx-04).
+// mfmt sets the modification time of a file or folder
+// (draft-somers-ftp-mfxx-04).
 func (s *session) mfmt(arg string) {
-	stamp, name, found := strings.Cut(arg, " ")
+	stamp, name, _ := strings.Cut(arg, " ")
 	at, ok := parseTime(stamp)
-	if !found || name == "" || !ok {
-		s.reply(501, "Usage: MFMT <sp> YYYYMMDDHHMMSS <sp> path")
+	if name == "" || !ok {
+		s.reply(501, "Usage: "+verbs[s.verb].usage)
 		return
 	}
-	if _, ok := s.regular(name); !ok {
+	s.modify(213, name, at)
+}
+
+// utime is SITE UTIME in both of its forms: a time and the path, as MFMT, or the
+// path and its times of access, modification and change, of which the second
+// counts.
+func (s *session) utime(arg string) {
+	if at, name, ok := parseUtime(arg); ok {
+		s.modify(200, name, at)
 		return
 	}
-	kept, err := setTime(s.login.root.Root, rooted(s.path(name)), at)
+	s.reply(501, "Usage: "+verbs[s.verb].usage)
+}
+
+func parseUtime(arg string) (at time.Time, name string, ok bool) {
+	if all, utc := strings.CutSuffix(arg, " UTC"); utc {
+		parts := strings.Split(all, " ")
+		n := len(parts)
+		if n < 4 {
+			return time.Time{}, "", false
+		}
+		name, arg = strings.Join(parts[:n-3], " "), parts[n-2]
+	} else {
+		arg, name, _ = strings.Cut(arg, " ")
+	}
+	if len(arg) == len("YYYYMMDDHHMM") {
+		arg += "00"
+	}
+	at, ok = parseTime(arg)
+	return at, name, ok && name != ""
+}
+
+// modify sets the time of what name names, and replies.
+func (s *session) modify(code int, name string, to time.Time) {
+	at := s.existing(name)
+	info, err := s.login.root.Stat(rooted(at))
+	if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		err = errNotRegular
+	}
+	if err == nil {
+		to, err = setTime(s.login.root.Root, rooted(at), to)
+	}
 	if err != nil {
 		s.fail(err)
 		return
 	}
-	s.reply(213, "Modify="+formatTime(kept)+"; "+name)
+	s.reply(code, "Modify="+formatTime(to)+"; "+name)
+}
+
+// chmod is SITE CHMOD, without the bits by which a program changes its user.
+func (s *session) chmod(arg string) {
+	octal, name, _ := strings.Cut(arg, " ")
+	mode, err := strconv.ParseUint(octal, 8, 9)
+	at := s.existing(name)
+	switch {
+	case err != nil || name == "":
+		s.reply(501, "Usage: "+verbs[s.verb].usage)
+		return
+	case at == "/":
+		err = fs.ErrPermission
+	default:
+		err = s.login.root.Chmod(rooted(at), fs.FileMode(mode))
+	}
+	if err != nil {
+		s.fail(err)
+		return
+	}
+	s.log.Info("mode changed", "path", at, "mode", octal)
+	s.reply(200, "Mode changed to "+octal+".")
 }
 
 // setTime sets a file's modification time, and returns what the file system

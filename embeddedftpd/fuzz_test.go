@@ -304,6 +304,9 @@ func FuzzListArguments(f *testing.F) {
 
 // namesOf says by the file system what arg names.
 func namesOf(base, cwd, arg string) (names []string, exists bool) {
+	if _, err := os.Lstat(base + walk(cwd, arg)); err != nil {
+		arg = strings.TrimLeft(arg, " ")
+	}
 	at := walk(cwd, arg)
 	info, err := os.Stat(base + at)
 	folder := err == nil && info.IsDir()

@@ -2,6 +2,8 @@ package embeddedftpd
 
 import (
 	"bufio"
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -35,10 +37,13 @@ type selection struct {
 	pattern string // which names of it; "": all
 	entry   *entry // this one alone
 	prefix  string // what stands before each name in NLST
+	tree    bool   // and the folders below, with all that is in them
 }
 
 func (s *session) list(arg string) {
-	sel, err := s.choose(listArg(arg))
+	name := listArg(arg)
+	sel, err := s.choose(name)
+	sel.tree = strings.Contains(strings.TrimSuffix(arg, name), "R") // of the options
 	now := time.Now()
 	s.listing("LIST", sel, err, func(buf []byte, e entry) []byte { return appendLong(buf, e, now) })
 }
@@ -61,7 +66,7 @@ func (sel selection) appendName(buf []byte, e entry) []byte {
 
 // mlsd is RFC 3659 section 7: a folder and nothing else.
 func (s *session) mlsd(arg string) {
-	sel := selection{dir: s.path(arg)}
+	sel := selection{dir: s.existing(arg)}
 	info, err := s.login.root.Stat(rooted(sel.dir))
 	if err == nil && !info.IsDir() {
 		s.reply(501, "MLSD lists directories; use MLST.")
@@ -106,7 +111,7 @@ func (s *session) choose(arg string) (selection, error) {
 	if !clean(arg) {
 		return selection{}, fs.ErrNotExist
 	}
-	if arg == "" || arg == "." {
+	if arg = s.named(arg); arg == "" || arg == "." {
 		return selection{dir: s.files.cwd}, nil
 	}
 	at := s.path(arg)
@@ -145,15 +150,66 @@ func (s *session) listing(verb string, sel selection, err error, format formatte
 		s.refuseTransfer(nil, err)
 		return
 	}
-	readlink := s.readlink(sel.dir)
 	s.startTransfer(t, func(conn net.Conn) error {
 		out := bufio.NewWriterSize(dataConn{t, conn}, 16<<10)
 		if sel.entry != nil {
 			out.Write(format(nil, *sel.entry))
 			return out.Flush()
 		}
-		return sendEntries(out, t.file, sel.pattern, readlink, format)
+		if sel.tree && sel.pattern == "" {
+			return s.sendTree(out, t.file, sel, format)
+		}
+		return sendEntries(out, t.file, sel.pattern, s.readlink(sel.dir), format)
 	})
+}
+
+// maxTree bounds what LIST -R remembers of folders that are still to be listed:
+// bytes of their paths.
+const maxTree = 1 << 20
+
+var errTree = errors.New("too many folders below one folder")
+
+// sendTree writes a folder and then all those below it, each after its name as
+// `ls -lR` does. It follows no links.
+func (s *session) sendTree(out *bufio.Writer, top *os.File, sel selection, format formatter) error {
+	base := "."
+	if sel.prefix != "" {
+		base = cmp.Or(strings.TrimSuffix(sel.prefix, "/"), "/")
+	}
+	for next, size := []string{""}, 0; len(next) > 0; {
+		below := next[len(next)-1]
+		next, size = next[:len(next)-1], size-len(below)
+		dir, name := top, base
+		if below != "" {
+			var err error
+			if dir, err = s.openDir(path.Join(sel.dir, below)); err != nil {
+				continue // removed since, or not for this user
+			}
+			name = strings.TrimSuffix(base, "/") + "/" + below
+			out.WriteString("\r\n")
+		}
+		out.Write(append(appendShown(nil, name), ":\r\n"...))
+		var found []string
+		err := sendEntries(out, dir, "", s.readlink(path.Join(sel.dir, below)), func(buf []byte, e entry) []byte {
+			if e.info.IsDir() && size <= maxTree {
+				found = append(found, path.Join(below, e.name))
+				size += len(found[len(found)-1])
+			}
+			return format(buf, e)
+		})
+		if below != "" {
+			dir.Close()
+		}
+		if err == nil && size > maxTree {
+			err = localError{errTree}
+		}
+		if err != nil {
+			return err
+		}
+		slices.SortFunc(found, func(a, b string) int { return strings.Compare(b, a) })
+		next = append(next, found...)
+	}
+	return nil
 }
 
 // openDir opens a directory and nothing else, and waits for nothing.

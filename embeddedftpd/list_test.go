@@ -85,6 +85,43 @@ func TestListings(t *testing.T) {
 	c.do(550, "NLST dir/[")
 }
 
+// LIST -R lists what lies below, each folder after its name, and follows no
+// links.
+func TestListTree(t *testing.T) {
+	ts := start(t, nil)
+	for _, name := range []string{"top", "a/x", "a/b/y", "c/z"} {
+		ts.file(t, name, "")
+	}
+	lay(t, ts.root, "", "empty/", "a/loop -> ..", "link -> c")
+	c := ts.login(t)
+	for command, want := range map[string]string{
+		"LIST -R":       ".: a c empty link->c top | ./a: b loop->.. x | ./a/b: y | ./c: z | ./empty:",
+		"LIST -laR a":   "a: b loop->.. x | a/b: y",
+		"LIST -R /a/":   "/a: b loop->.. x | /a/b: y",
+		"LIST -R /":     "/: a c empty link->c top | /a: b loop->.. x | /a/b: y | /c: z | /empty:",
+		"LIST -R a/b/y": "y", "LIST -R *op": "top", "LIST -la -- a/b": "y",
+	} {
+		var got []string
+		for line := range strings.Lines(c.get("%s", command)) {
+			line, crlf := strings.CutSuffix(line, "\r\n")
+			if !crlf {
+				t.Errorf("%s: a line ends in %q", command, line)
+			}
+			switch {
+			case line == "":
+				line = "|"
+			case !strings.HasSuffix(line, ":"):
+				fields := strings.Fields(line)
+				line = strings.Join(fields[8:], "")
+			}
+			got = append(got, line)
+		}
+		if text := strings.Join(got, " "); text != want {
+			t.Errorf("%s: %s\nwant %s", command, text, want)
+		}
+	}
+}
+
 // A folder larger than a batch is listed whole, each name once.
 func TestLargeListing(t *testing.T) {
 	ts := start(t, nil)

@@ -58,6 +58,8 @@ func fileReply(err error) (code int, text string) {
 		return 550, "Not a regular file."
 	case errors.Is(err, errTime):
 		return 550, "The time is too far away."
+	case errors.Is(err, errTree):
+		return 451, "Too many folders for LIST -R."
 	case errors.Is(err, syscall.ENOTDIR):
 		return 550, "Not a directory."
 	case errors.Is(err, syscall.EISDIR):

@@ -48,12 +48,13 @@ func (s *session) statPath(arg string) {
 		s.reply(530, "Log in with USER and PASS first.")
 		return
 	}
-	entries, err := s.someEntries(listArg(arg))
+	name := listArg(arg)
+	entries, err := s.someEntries(name)
 	if err != nil {
 		s.fail(err)
 		return
 	}
-	lines, end := []string{"Status of " + s.path(arg) + ":"}, "End"
+	lines, end := []string{"Status of " + s.existing(name) + ":"}, "End"
 	if len(entries) > maxStat {
 		entries, end = entries[:maxStat], fmt.Sprintf("End of the first %d; use LIST for all", maxStat)
 	}
@@ -103,13 +104,26 @@ func (s *session) help(arg string) {
 	}
 	lines := []string{"Commands:"}
 	var row bytes.Buffer
-	for i, name := range slices.Sorted(maps.Keys(verbs)) {
+	for i, name := range commandNames(false) {
 		fmt.Fprintf(&row, "%-5s", name)
 		if i%10 == 9 {
 			lines = append(lines, row.String())
 			row.Reset()
 		}
 	}
-	lines = append(lines, row.String(), "HELP with a command shows its usage")
-	s.reply(214, lines...)
+	s.reply(214, append(lines, row.String(), "HELP with a command shows its usage")...)
+}
+
+func (s *session) siteHelp(string) {
+	lines := []string{"Commands of SITE:"}
+	for _, name := range commandNames(true) {
+		lines = append(lines, verbs[name].usage)
+	}
+	s.reply(214, append(lines, "End")...)
+}
+
+// commandNames are those of SITE or all others, sorted.
+func commandNames(site bool) []string {
+	names := slices.Sorted(maps.Keys(verbs))
+	return slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, "SITE ") != site })
 }

@@ -160,10 +160,15 @@ func (s *session) auth(arg string) {
 		s.reply(503, "TLS is on already.")
 		return
 	}
+	// SSL is what clients from before RFC 4217 send, and means TLS with data
+	// connections that are protected from the start (draft-murray-auth-ftp-ssl-05).
+	protData := false
 	switch upperASCII(arg) {
 	case "TLS", "TLS-C":
+	case "SSL", "TLS-P":
+		protData = true
 	default:
-		s.reply(504, "Only AUTH TLS is known.")
+		s.reply(504, "Only AUTH TLS and AUTH SSL are known.")
 		return
 	}
 	s.reply(234, "Begin the TLS handshake.")
@@ -175,6 +180,7 @@ func (s *session) auth(arg string) {
 		s.kill()
 		s.quitting = true
 	}
+	s.tls.pbsz, s.tls.protData = protData, protData
 }
 
 // pbsz is RFC 4217 section 8: with TLS the only size is 0.

@@ -436,3 +436,21 @@ func TestJlaffaye(t *testing.T) {
 		})
 	}
 }
+
+// AUTH SSL, from before RFC 4217, is TLS with protected data connections.
+func TestAuthSSL(t *testing.T) {
+	ts := start(t, func(c *Config) { c.TLS = &TLS{Required: true} })
+	ts.file(t, "f", "content")
+	for _, name := range []string{"SSL", "tls-p"} {
+		c := &tlsClient{client: dial(t, ts.addr()), config: clientTLS(tls.VersionTLS13)}
+		c.expect(220)
+		c.do(504, "AUTH KERBEROS_V4")
+		c.do(234, "AUTH %s", name)
+		c.handshake()
+		c.do(331, "USER user")
+		c.do(230, "PASS secret")
+		if got, err := c.retrieve("f"); err != nil || got != "content" {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}

@@ -246,7 +246,7 @@ func (s *session) retr(arg string) {
 	if !s.connected() {
 		return
 	}
-	at := s.path(arg)
+	at := s.existing(arg)
 	f, size, err := s.openRegular(at, os.O_RDONLY)
 	if err == nil {
 		err = s.startAt(f, s.files.offset, size)
