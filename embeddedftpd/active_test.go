@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strings"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 )
