@@ -58,12 +58,12 @@ func (s *session) mlst(arg string) {
 		s.fail(err)
 		return
 	}
-	facts := appendFacts(nil, entry{name: path.Base(at), info: info}, s.features.facts(), s.login.user.ReadOnly)
+	facts := appendFacts(nil, entry{name: path.Base(at), info: info}, s.features.facts(), s.rightsIn(path.Dir(at), at == "/"))
 	s.reply(250, "Listing "+at, string(facts)+at, "End")
 }
 
 // appendFacts appends the wanted facts and the space before the name.
-func appendFacts(buf []byte, e entry, facts uint8, readOnly bool) []byte {
+func appendFacts(buf []byte, e entry, facts uint8, may rights) []byte {
 	mode := e.info.Mode()
 	for i, name := range factNames {
 		if facts&(1<<i) == 0 {
@@ -79,7 +79,7 @@ func appendFacts(buf []byte, e entry, facts uint8, readOnly bool) []byte {
 		case 2:
 			buf = append(append(append(buf, "Modify="...), formatTime(e.info.ModTime())...), ';')
 		case 3:
-			buf = append(append(append(buf, "Perm="...), factPerm(mode, readOnly)...), ';')
+			buf = append(append(append(buf, "Perm="...), may.perm(e.info)...), ';')
 		case 4:
 			if st, ok := e.info.Sys().(*syscall.Stat_t); ok {
 				buf = fmt.Appendf(buf, "Unique=%xg%x;", st.Dev, st.Ino)
@@ -102,19 +102,4 @@ func factType(e entry) string {
 		return "OS.unix=symlink"
 	}
 	return "OS.unix=special"
-}
-
-// factPerm is RFC 3659 section 7.5.5: which commands the user may try, going
-// by who the user is and not by the file system, whose answer comes with the
-// command.
-func factPerm(mode fs.FileMode, readOnly bool) string {
-	switch {
-	case mode.IsDir() && readOnly:
-		return "el"
-	case mode.IsDir():
-		return "cdeflmp"
-	case readOnly:
-		return "r"
-	}
-	return "adfrw"
 }

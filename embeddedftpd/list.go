@@ -72,12 +72,12 @@ func (s *session) mlsd(arg string) {
 		s.reply(501, "MLSD lists directories; use MLST.")
 		return
 	}
-	facts, readOnly := s.features.facts(), s.login.user.ReadOnly
+	facts, may := s.features.facts(), s.rightsIn(sel.dir, false)
 	s.listing("MLSD", sel, err, func(buf []byte, e entry) []byte {
 		if !clean(e.name) {
 			return buf
 		}
-		buf = appendFacts(buf, e, facts, readOnly)
+		buf = appendFacts(buf, e, facts, may)
 		buf = append(buf, e.name...)
 		return append(buf, '\r', '\n')
 	})
