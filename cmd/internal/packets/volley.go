@@ -209,13 +209,13 @@ func (v *volley) wait() error {
 		if v.patient > 0 {
 			allowed = Patience
 		}
-		left := time.Until(v.started.Add(allowed))
-		if left <= 0 {
-			return nil
-		}
-		n, err := unix.EpollWait(poll, events, int(left/time.Millisecond)+1)
+		left := max(0, time.Until(v.started.Add(allowed)))
+		n, err := unix.EpollWait(poll, events, int((left+time.Millisecond-1)/time.Millisecond))
 		if err != nil && err != unix.EINTR {
 			return err
+		}
+		if n == 0 && left == 0 { // answers that came while this thread waited for a processor count
+			return nil
 		}
 		for _, e := range events[:max(n, 0)] {
 			v.answer(int(e.Fd))

@@ -8,9 +8,9 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
 )
 
-// attempts bounds how often the memory of the gates is read, where it is not
-// as expected or the machine is too busy to read it in time.
-const attempts = 5
+// attempts bounds how often the memory of the gates is read if it is not as
+// expected, or if the machine is too busy to read it within a second.
+const attempts = 10
 
 // each calls f for all connections at once.
 func each(all []running, f func(i int, r running)) {
@@ -24,6 +24,7 @@ func each(all []running, f func(i int, r running)) {
 // remembered expects the gates to remember the client of each control
 // connection for the policy's time from its last packet on.
 func (t *trial) remembered(control []running) error {
+	const what = "how long the gate remembers a client"
 	var gated []running
 	for _, r := range control {
 		t.model.established(sessionOf(r.site, r.From))
@@ -31,21 +32,30 @@ func (t *trial) remembered(control []running) error {
 			gated = append(gated, r)
 		}
 	}
-	var got []string
-	for range attempts {
-		started := time.Now()
-		var asExpected bool
-		var err error
-		if got, asExpected, err = t.memories(gated); err != nil {
+	got := make([]string, len(gated))
+	left := len(gated) // not yet as expected
+	for try := 0; try < attempts && left > 0; try++ {
+		seen, err := t.memories(gated)
+		if err != nil {
 			return err
 		}
-		// A late acknowledgement starts the time again, too.
-		if asExpected && time.Since(started) < time.Second {
-			break
+		left = 0
+		for i, r := range gated {
+			// A late acknowledgement starts the time again: one look may be wrong.
+			if wait := r.site.Policy.GateTimeout.String(); got[i] != wait {
+				if seen[i] != "" {
+					got[i] = seen[i]
+				}
+				if got[i] != wait {
+					left++
+				}
+			}
 		}
 	}
 	for i, r := range gated {
-		if err := t.add(r.site, "how long the gate remembers a client", r.From.String(), r.To.String(), r.site.Policy.GateTimeout.String(), got[i]); err != nil {
+		if got[i] == "" {
+			t.untried(r.site, what, "not measured, this machine was too slow")
+		} else if err := t.add(r.site, what, r.From.String(), r.To.String(), r.site.Policy.GateTimeout.String(), got[i]); err != nil {
 			return err
 		}
 	}
@@ -53,10 +63,10 @@ func (t *trial) remembered(control []running) error {
 }
 
 // memories sends a packet on each control connection and reads how long the
-// gates remember its client from then on, and whether that is the policy's
-// time for all of them.
-func (t *trial) memories(gated []running) (got []string, asExpected bool, err error) {
-	started := time.Now()
+// gates remember its client from then on; "" for those that took too long to
+// read.
+func (t *trial) memories(gated []running) ([]string, error) {
+	before := time.Now()
 	each(gated, func(_ int, r running) {
 		if r.File != nil {
 			_ = packets.Exchange(r.File) // a failure shows below
@@ -64,29 +74,38 @@ func (t *trial) memories(gated []running) (got []string, asExpected bool, err er
 	})
 	sent := time.Now()
 	time.Sleep(20 * time.Millisecond) // more than a tick of the kernel's clock
-	asked := time.Now()
+	least := time.Since(sent)
 	members, err := t.backend.Learnt(t.ctx)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
-	since, latest := asked.Sub(sent), time.Since(started)
-	asExpected = true
-	for _, r := range gated {
-		remembered, wait := "not at all", r.site.Policy.GateTimeout
+	most := time.Since(before)
+	got := make([]string, len(gated))
+	for i, r := range gated {
+		got[i] = "not at all"
 		for _, m := range members {
-			if sessionOf(r.site, m.Client) != sessionOf(r.site, r.From) {
-				continue
-			}
-			remembered = m.Left.String() + " left"
-			// The kernel counts down in whole seconds, rounded down.
-			if m.Left >= (wait-latest).Truncate(time.Second) && m.Left <= (wait-since).Truncate(time.Second) {
-				remembered = wait.String()
+			if sessionOf(r.site, m.Client) == sessionOf(r.site, r.From) {
+				got[i] = memory(m.Left, r.site.Policy.GateTimeout, least, most)
 			}
 		}
-		got = append(got, remembered)
-		asExpected = asExpected && remembered == wait.String()
 	}
-	return got, asExpected, nil
+	return got, nil
+}
+
+// memory words how long a gate remembers a client that it has left whole
+// seconds for, rounded down, between least and most after the client's packet:
+// the time wanted, what is left if that is another time, and "" if it may be
+// either.
+func memory(left, want, least, most time.Duration) string {
+	// The gate's time is one of a second's width, and most-least more.
+	from, to := left+least, left+time.Second+most
+	switch {
+	case want < from || want >= to:
+		return left.String() + " left"
+	case from > want-time.Second && to <= want+time.Second:
+		return want.String()
+	}
+	return ""
 }
 
 // count words a number of connections.

@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"context"
+	"fmt"
 	"os/exec"
 	"path"
 	"regexp"
@@ -70,80 +71,100 @@ func TestMutantsAreCaught(t *testing.T) {
 			if tt.coarse {
 				all = slices.DeleteFunc(all, func(m mutant) bool { return strings.HasPrefix(m.what, "moved") })
 			}
-			c := &court{name: name, t: t, project: p, files: files, backend: tt.backend, expected: map[string]kernel.Listing{}}
+			c := &court{name: name, project: p, files: files, backend: tt.backend, expected: map[string]kernel.Listing{}}
 			if len(all) < 60 {
 				t.Fatalf("only %d mutants", len(all))
 			}
+			found := make([]outcome, len(all))
 			var work errgroup.Group
 			work.SetLimit(24) // they mostly wait
-			for _, m := range all {
-				work.Go(func() error { c.try(m); return nil })
+			for i, m := range all {
+				work.Go(func() error { found[i] = c.try(m); return nil })
 			}
 			if err := work.Wait(); err != nil {
 				t.Fatal(err)
 			}
-			t.Logf("%d mutants: %d refused by the kernel, %d caught by packets, %d without a change of policy", len(all), c.refused, c.caught, len(all)-c.refused-c.caught)
+			count := map[string]int{}
+			for i, m := range all {
+				// What is not as it should be may be so for want of time: again, alone.
+				for try := 0; try < 2 && found[i].problem != ""; try++ {
+					found[i] = c.try(m)
+				}
+				count[found[i].what]++
+				switch o := found[i]; {
+				case o.what == unmeasured:
+					t.Logf("%s: %s", m, o.problem)
+				case o.problem != "":
+					t.Errorf("%s: %s", m, o.problem)
+				}
+			}
+			t.Logf("%d mutants: %v", len(all), count)
 		})
 	}
 }
 
 // court tries mutants of one set of rules.
 type court struct {
-	t       *testing.T
 	name    string
 	project *generators.Project
 	files   []generators.File
 	backend string
 
-	mu              sync.Mutex
-	expected        map[string]kernel.Listing // of the rules as they were rendered
-	refused, caught int
+	mu       sync.Mutex
+	expected map[string]kernel.Listing // of the rules as they were rendered
 }
 
-func (c *court) try(m mutant) {
+// outcome is what became of a mutant, and what is wrong with that.
+type outcome struct{ what, problem string }
+
+const (
+	refused    = "refused by the kernel"
+	caught     = "caught by packets"
+	unchanged  = "without a change of policy"
+	unmeasured = "not measured"
+	untried    = "not tried"
+)
+
+func (c *court) try(m mutant) outcome {
 	files := slices.Clone(c.files)
 	i := slices.IndexFunc(files, func(f generators.File) bool { return f.Path == m.file })
 	files[i].Content = []byte(m.content)
 	node := path.Dir(m.file)
 	was, err := c.listing(c.files, node)
 	if err != nil {
-		c.t.Error(err)
-		return
+		return outcome{untried, err.Error()}
 	}
 	now, err := c.listing(files, node)
 	reason := equivalent(c.name, m)
 	if err != nil {
-		c.count(&c.refused)
 		if reason >= 0 {
-			c.t.Errorf("%s: is said to change nothing, and does not load: %v", m, err)
+			return outcome{refused, fmt.Sprintf("is said to change nothing, and does not load: %v", err)}
 		}
-		return
+		return outcome{what: refused}
 	}
 	differs := len(kernel.Diff(was, now)) > 0
 	r, err := verify.Run(context.Background(), c.project.Plan, files, verify.Options{Backend: c.backend, FirstOnly: true}, nil)
 	if err != nil {
-		c.t.Errorf("%s: could not be tried: %v", m, err)
-		return
+		return outcome{untried, fmt.Sprintf("could not be tried: %v", err)}
 	}
 	met := len(r.Unmet()) == 0
-	if !met {
-		c.count(&c.caught)
-	}
 	switch {
+	case met && reason < 0 && slices.ContainsFunc(r.Untried, tooSlow):
+		return outcome{unmeasured, fmt.Sprintf("not caught by packets, and %+v", r.Untried)}
 	case met && reason < 0:
-		c.t.Errorf("%s: not caught by packets (in the kernel it differs: %v)", m, differs)
+		return outcome{unchanged, fmt.Sprintf("not caught by packets (in the kernel it differs: %v)", differs)}
 	case !met && reason >= 0:
-		c.t.Errorf("%s: is said to change no policy, because %s, and is caught: %+v", m, equivalents[reason].why, r.Unmet())
+		return outcome{caught, fmt.Sprintf("is said to change no policy, because %s, and is caught: %+v", equivalents[reason].why, r.Unmet())}
 	case !met && !differs:
-		c.t.Errorf("%s: caught by packets, and not by a comparison", m)
+		return outcome{caught, "caught by packets, and not by a comparison"}
+	case met:
+		return outcome{what: unchanged}
 	}
+	return outcome{what: caught}
 }
 
-func (c *court) count(n *int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	*n++
-}
+// tooSlow reports whether something was not measured for want of time.
+func tooSlow(u verify.Untried) bool { return strings.HasPrefix(u.Why, "not measured") }
 
 // listing is what the rules of a node leave in an empty kernel.
 func (c *court) listing(files []generators.File, node string) (kernel.Listing, error) {
