@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
@@ -17,6 +18,8 @@ type admission struct {
 	mu       sync.Mutex
 	sessions int
 	by       map[netip.Addr]*address
+	// newcomers are the *place of all that have not logged in, oldest first.
+	newcomers list.List
 	// elsewhere tells, while the server hands over, whether a client without a
 	// session is the successor's, and holding whether the others have to wait.
 	elsewhere func(netip.Addr) bool
@@ -47,16 +50,23 @@ func (a *admission) hold() {
 // address is what the control connections of one client hold. It exists while
 // they hold something.
 type address struct {
-	sessions int       // control connections, with those that wait
-	resting  int       // passive ports that ended sessions have left, at rest
-	waiting  list.List // of *place, in order of arrival
+	sessions  int       // control connections, with those that wait
+	resting   int       // passive ports that ended sessions have left, at rest
+	waiting   list.List // of *place, in order of arrival
+	newcomers list.List // of *place that have not logged in, oldest first
 }
 
 // place is one control connection's place among those of its address.
 type place struct {
-	key     netip.Addr
-	waiting *list.Element // in address.waiting, until it is its turn
-	turn    chan struct{} // closed then
+	key       netip.Addr
+	at        *address
+	since     time.Time
+	turn      chan struct{} // closed when the session may begin
+	onCrowded func()
+	gone      bool // it holds nothing any more
+
+	waiting              *list.Element // in at.waiting, until it is its turn
+	newcomer, newcomerAt *list.Element // in admission.newcomers and at.newcomers, until it has logged in
 }
 
 // has reports whether the client has a session, or a port that one has left.
@@ -67,41 +77,142 @@ func (a *admission) has(client netip.Addr) bool {
 	return a.by[key] != nil
 }
 
+// newcomerPatience is how long a connection that has not logged in is safe from
+// being ended for others.
+const newcomerPatience = 5 * time.Second
+
+// quarter is how many of n sessions connections that have not logged in may hold.
+func quarter(n int) int { return max(n/4, 2) }
+
 // enter gives a client a place, or says why it may not come in. Sessions and
 // ports at rest together never exceed maxPerAddress, for which the passive ports
 // may be sized: a session beyond that waits for the end of a rest.
-func (a *admission) enter(client netip.Addr) (*place, string) {
+func (a *admission) enter(client netip.Addr, now time.Time) (*place, string) {
 	key := passive.ClientKey(client, a.prefix6)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	at := a.by[key]
 	if a.elsewhere != nil {
-		if at == nil && a.elsewhere(client) {
+		if a.by[key] == nil && a.elsewhere(client) {
 			return nil, toSuccessor
 		}
 		if a.holding {
 			return nil, toWait
 		}
 	}
-	if a.sessions >= a.max {
+	a.makeRoom(key, now)
+	at := a.by[key]
+	switch {
+	case a.sessions >= a.max:
 		return nil, "Too many sessions; try again later."
-	}
-	if at == nil {
+	case at == nil:
 		at = &address{}
 		if a.by == nil {
 			a.by = map[netip.Addr]*address{}
 		}
 		a.by[key] = at
-	}
-	if at.sessions >= a.maxPerAddress {
+	case at.sessions >= a.maxPerAddress:
 		return nil, "Too many sessions from your address."
 	}
 	a.sessions++
 	at.sessions++
-	p := &place{key: key, turn: make(chan struct{})}
+	p := &place{key: key, at: at, since: now, turn: make(chan struct{})}
 	p.waiting = at.waiting.PushBack(p)
+	p.newcomer, p.newcomerAt = a.newcomers.PushBack(p), at.newcomers.PushBack(p)
 	a.grant(at)
 	return p, ""
+}
+
+// makeRoom ends connections that have not logged in, where one more from key
+// would make too many of them: the oldest of its address, or of the address that
+// has most, but none that is young.
+func (a *admission) makeRoom(key netip.Addr, now time.Time) {
+	old := func(of *list.List) *place {
+		if of.Len() == 0 {
+			return nil
+		}
+		if p := of.Front().Value.(*place); now.Sub(p.since) >= newcomerPatience {
+			return p
+		}
+		return nil
+	}
+	for at := a.by[key]; at != nil && at.newcomers.Len() >= quarter(a.maxPerAddress); {
+		p := old(&at.newcomers)
+		if p == nil {
+			break
+		}
+		a.crowdOut(p)
+	}
+	for a.newcomers.Len() >= quarter(a.max) && old(&a.newcomers) != nil {
+		p := old(&a.mostNewcomers().newcomers)
+		if p == nil {
+			break
+		}
+		a.crowdOut(p)
+	}
+}
+
+// mostNewcomers is the address that has most newcomers; of several, the one that
+// has had one for longest.
+func (a *admission) mostNewcomers() (most *address) {
+	for e := a.newcomers.Front(); e != nil; e = e.Next() {
+		if at := e.Value.(*place).at; most == nil || at.newcomers.Len() > most.newcomers.Len() {
+			most = at
+		}
+	}
+	return most
+}
+
+// crowdOut ends a connection that has not logged in. It gives up its place at
+// once.
+func (a *admission) crowdOut(p *place) {
+	a.remove(p)
+	p.gone = true
+	a.tidy(p)
+	if p.onCrowded != nil {
+		p.onCrowded()
+	}
+}
+
+// onCrowded says how p's connection is ended. crowdOut calls it under the lock.
+func (a *admission) onCrowded(p *place, end func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if p.onCrowded = end; p.gone {
+		end()
+	}
+}
+
+// remove takes p's connection out of the counts.
+func (a *admission) remove(p *place) {
+	a.sessions--
+	p.at.sessions--
+	if p.waiting != nil {
+		p.at.waiting.Remove(p.waiting)
+	}
+	a.known(p)
+}
+
+// tidy follows on what has been given up at p's address.
+func (a *admission) tidy(p *place) {
+	a.grant(p.at)
+	if p.at.sessions == 0 && p.at.resting == 0 {
+		delete(a.by, p.key)
+	}
+}
+
+// loggedIn takes p from the connections that have not logged in.
+func (a *admission) loggedIn(p *place) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.known(p)
+}
+
+func (a *admission) known(p *place) {
+	if p.newcomer != nil {
+		a.newcomers.Remove(p.newcomer)
+		p.at.newcomers.Remove(p.newcomerAt)
+		p.newcomer, p.newcomerAt = nil, nil
+	}
 }
 
 // leave gives up a place, except for the port that its session may leave at
@@ -109,23 +220,19 @@ func (a *admission) enter(client netip.Addr) (*place, string) {
 func (a *admission) leave(p *place) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	at := a.by[p.key]
-	a.sessions--
-	at.sessions--
-	if p.waiting != nil {
-		at.waiting.Remove(p.waiting)
+	if !p.gone {
+		a.remove(p)
+		p.at.resting++
 	}
-	at.resting++
 }
 
 func (a *admission) rested(p *place) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	at := a.by[p.key]
-	at.resting--
-	a.grant(at)
-	if at.sessions == 0 && at.resting == 0 {
-		delete(a.by, p.key)
+	if !p.gone {
+		p.gone = true
+		p.at.resting--
+		a.tidy(p)
 	}
 }
 

@@ -46,8 +46,10 @@ type Config struct {
 	// MaxSessions bounds the control connections at once (1024), and
 	// MaxSessionsPerAddress those of one client address (MaxSessions). A session
 	// that ended counts until the passive port that it left unused has rested, for
-	// passive.DefaultRest; one that comes meanwhile waits. An IPv6 client counts by
-	// its first IPv6ClientPrefix bits, 1 to 128 (64).
+	// passive.DefaultRest; one that comes meanwhile waits. Connections that have
+	// not logged in hold a quarter of each number, at least 2: more of them end the
+	// oldest, if that is 5 s old. An IPv6 client counts by its first
+	// IPv6ClientPrefix bits, 1 to 128 (64).
 	MaxSessions, MaxSessionsPerAddress int
 	IPv6ClientPrefix                   int
 
@@ -66,11 +68,12 @@ type Config struct {
 	// TLS is FTP over TLS; nil: clear text only.
 	TLS *TLS
 
-	// LoginTimeout is the time from the connection to a login (60 s).
+	// LoginTimeout is the time from the connection to a login (60 s), of which a
+	// TLS handshake may take passive.DefaultHandshakeTimeout.
 	LoginTimeout time.Duration
 	// MaxLoginAttempts is the number of wrong passwords after which a session
-	// is closed (3). Each wrong password of an address is answered later than
-	// the one before.
+	// is closed (3). The next attempt for a name from the same address waits
+	// longer with each of them, up to 8 s.
 	MaxLoginAttempts int
 	// IdleTimeout is the time between two commands, transfers not counted
 	// (300 s).

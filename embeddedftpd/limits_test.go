@@ -145,30 +145,6 @@ func TestRootIsShared(t *testing.T) {
 	}
 }
 
-func TestBackOff(t *testing.T) {
-	var g loginGuard
-	now := time.Now()
-	a, b := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
-	for _, want := range []time.Duration{0, 250, 500, 1000, 2000, 4000, 8000, 8000} {
-		if got := g.delay(a, now); got != want*time.Millisecond {
-			t.Errorf("delay %v, want %v", got, want*time.Millisecond)
-		}
-		g.wrong(a, now)
-	}
-	if got := g.delay(b, now); got != 0 {
-		t.Errorf("another address waits %v", got)
-	}
-	if got := g.delay(a, now.Add(forgetAfter+1)); got != 0 {
-		t.Errorf("after a while it still waits %v", got)
-	}
-	for i := range 2 * maxGuarded {
-		g.wrong(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), now)
-	}
-	if len(g.failed) > maxGuarded {
-		t.Errorf("%d addresses remembered", len(g.failed))
-	}
-}
-
 // Who has sent a wrong password waits before the next one is looked at, also in
 // another session.
 func TestBackOffIsWaitedFor(t *testing.T) {
@@ -247,7 +223,9 @@ func TestPanic(t *testing.T) {
 
 type panicking struct{}
 
-func (panicking) Authenticate(context.Context, string, string) (User, error) { panic("as it should") }
+func (panicking) Authenticate(context.Context, string, string, int) (User, error) {
+	panic("as it should")
+}
 
 func TestBusyPool(t *testing.T) {
 	ts := start(t, func(c *Config) { c.PassiveLast, c.MaxWait = c.PassiveFirst, 50*time.Millisecond })

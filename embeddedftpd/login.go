@@ -50,15 +50,18 @@ func (s *session) pass(password string) {
 	}
 	s.login.name = ""
 	key := passive.ClientKey(s.client, s.srv.cfg.IPv6ClientPrefix)
-	if !s.pause(s.srv.guard.delay(key, time.Now())) {
+	wait, failures := s.srv.guard.delay(key, name, time.Now())
+	if !s.pause(wait) {
 		return
 	}
-	user, err := s.authenticate(name, password)
+	user, err := s.authenticate(name, password, failures)
 	if err == nil {
 		err = s.enter(user)
 	}
 	switch {
 	case err == nil:
+		s.srv.guard.right(key, name)
+		s.srv.admission.loggedIn(s.place)
 		s.srv.totals.logins.Add(1)
 		s.log.Info("login", "read_only", user.ReadOnly, "tls", s.tls.conn != nil)
 		s.reply(230, "Logged in.")
@@ -70,7 +73,7 @@ func (s *session) pass(password string) {
 		return
 	}
 	s.srv.totals.failedLogins.Add(1)
-	s.srv.guard.wrong(key, time.Now())
+	s.srv.guard.wrong(key, name, time.Now())
 	s.login.attempts++
 	s.log.Warn("wrong name or password", "user", name, "attempt", s.login.attempts)
 	if s.login.attempts >= s.srv.cfg.MaxLoginAttempts {
@@ -81,7 +84,7 @@ func (s *session) pass(password string) {
 	s.reply(530, "Login incorrect.")
 }
 
-func (s *session) authenticate(name, password string) (User, error) {
+func (s *session) authenticate(name, password string, failures int) (User, error) {
 	if s.srv.cfg.AnonymousRoot != "" && isAnonymous(name) {
 		return User{Name: "anonymous", Root: s.srv.cfg.AnonymousRoot, ReadOnly: true, Anonymous: true}, nil
 	}
@@ -90,7 +93,7 @@ func (s *session) authenticate(name, password string) (User, error) {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, s.srv.cfg.LoginTimeout)
 	defer cancel()
-	return s.srv.cfg.Users.Authenticate(ctx, name, password)
+	return s.srv.cfg.Users.Authenticate(ctx, name, password, failures)
 }
 
 // enter opens the user's root.

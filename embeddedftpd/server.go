@@ -312,6 +312,7 @@ func (s *Server) admit(conn *net.TCPConn) {
 		return
 	}
 	se := newSession(s, conn, client, place)
+	s.admission.onCrowded(place, func() { se.endFor(crowdedOut) })
 	s.mu.Lock()
 	s.sessions[se] = struct{}{}
 	s.mu.Unlock()
@@ -344,7 +345,7 @@ func (s *Server) place(client netip.Addr) (*place, string) {
 		}
 		return nil, "This server does not serve your address."
 	}
-	return s.admission.enter(client)
+	return s.admission.enter(client, time.Now())
 }
 
 func (s *Server) allowed(client netip.Addr) bool {

@@ -33,7 +33,7 @@ const patience = 20 * time.Second
 // oneUser lets "user" in with the password "secret".
 type oneUser struct{ User }
 
-func (u oneUser) Authenticate(_ context.Context, name, password string) (User, error) {
+func (u oneUser) Authenticate(_ context.Context, name, password string, _ int) (User, error) {
 	if name != "user" || password != "secret" {
 		return User{}, ErrLogin
 	}

@@ -18,7 +18,15 @@ import (
 // transfer runs. Behind them the session stops reading, and TCP pushes back.
 const maxQueued = 32
 
-var errStopping = errors.New("the server stops")
+// ending is why a session ends as soon as no transfer runs: the text of its 421.
+type ending string
+
+const (
+	serverStops ending = "The server is stopping."
+	crowdedOut  ending = "Too many connections that have not logged in."
+)
+
+func (e ending) Error() string { return string(e) }
 
 // session is one control connection. Its goroutine reads and carries out the
 // commands; a running transfer has a goroutine of its own, so that ABOR and
@@ -49,7 +57,7 @@ type session struct {
 	mu       sync.Mutex
 	transfer *transfer // nil: none runs
 	queued   []command // sent ahead while it runs
-	stopping bool      // end as soon as no transfer runs
+	ending   ending    // empty: go on
 }
 
 func newSession(srv *Server, conn *net.TCPConn, client netip.Addr, place *place) *session {
@@ -77,11 +85,12 @@ func (s *session) serve() {
 	}
 	for !s.quitting {
 		cmd, err := s.next()
+		var why ending
 		switch {
 		case err == nil:
 			s.dispatch(cmd)
-		case errors.Is(err, errStopping):
-			s.reply(421, "The server is stopping.")
+		case errors.As(err, &why):
+			s.reply(421, string(why))
 			s.quitting = true
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			s.reply(421, "Timeout: closing the control connection.")
@@ -160,11 +169,14 @@ func (s *session) kill() {
 	}
 }
 
-// stop ends the session as soon as no transfer runs.
-func (s *session) stop() {
+// stop ends the session because the server stops.
+func (s *session) stop() { s.endFor(serverStops) }
+
+// endFor ends the session as soon as no transfer runs, from any goroutine.
+func (s *session) endFor(why ending) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stopping = true
+	s.ending = why
 	s.rearm()
 }
 
@@ -211,8 +223,8 @@ func (s *session) dequeue() (cmd command, queued bool, full <-chan struct{}, err
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.transfer == nil && s.stopping:
-		return command{}, false, nil, errStopping
+	case s.transfer == nil && s.ending != "":
+		return command{}, false, nil, s.ending
 	case len(s.queued) > 0 && (s.transfer == nil || besideTransfer(s.queued[0])):
 		cmd = s.queued[0]
 		s.queued = s.queued[1:]
@@ -250,7 +262,7 @@ func (s *session) enqueue(cmd command) bool {
 func (s *session) woken() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.transfer != nil || len(s.queued) > 0 || s.stopping
+	return s.transfer != nil || len(s.queued) > 0 || s.ending != ""
 }
 
 // rearm sets the deadline of the read for a command; s.mu is held. There is
@@ -260,7 +272,7 @@ func (s *session) rearm() {
 	var at time.Time
 	switch now := time.Now(); {
 	case s.transfer != nil:
-	case s.stopping || len(s.queued) > 0:
+	case s.ending != "" || len(s.queued) > 0:
 		at = now
 	case !s.login.done:
 		at = s.started.Add(s.srv.cfg.LoginTimeout)

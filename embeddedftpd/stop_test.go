@@ -107,7 +107,7 @@ func hangingLogin(t *testing.T) (ts *testServer, release func()) {
 // hangingUsers say that they are asked, and do not answer until they are closed.
 type hangingUsers chan struct{}
 
-func (u hangingUsers) Authenticate(context.Context, string, string) (User, error) {
+func (u hangingUsers) Authenticate(context.Context, string, string, int) (User, error) {
 	u <- struct{}{}
 	<-u
 	return User{}, ErrLogin

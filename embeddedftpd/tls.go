@@ -98,7 +98,7 @@ func (s *session) secure() error {
 		return nil, nil
 	}
 	conn := tls.Server(s.tcp, cfg)
-	ctx, cancel := context.WithTimeout(s.ctx, s.srv.cfg.LoginTimeout)
+	ctx, cancel := context.WithTimeout(s.ctx, min(s.srv.cfg.LoginTimeout, passive.DefaultHandshakeTimeout))
 	defer cancel()
 	s.tcp.SetDeadline(time.Time{})
 	if err := conn.HandshakeContext(ctx); err != nil {

@@ -69,7 +69,7 @@ func TestReadUsers(t *testing.T) {
 		{"carol", "password", User{}},
 		{"", "password", User{}},
 	} {
-		got, err := users.Authenticate(t.Context(), x.name, x.password)
+		got, err := users.Authenticate(t.Context(), x.name, x.password, 0)
 		if got != x.want || (err == nil) != (x.want != User{}) || err != nil && !errors.Is(err, ErrLogin) {
 			t.Errorf("%s with %q: %+v, %v", x.name, x.password, got, err)
 		}
@@ -131,19 +131,19 @@ func TestAuthenticateGivesUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range cap(users.hashing) {
-		users.hashing <- struct{}{}
+	for !users.hashing.full() {
+		users.hashing.enter(t.Context(), false)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := users.Authenticate(ctx, "alice", "password"); !errors.Is(err, context.Canceled) {
+	if _, err := users.Authenticate(ctx, "alice", "password", 0); !errors.Is(err, context.Canceled) {
 		t.Errorf("behind a full queue: %v", err)
 	}
 	empty, err := ReadUsers(strings.NewReader(""), "users")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := empty.Authenticate(t.Context(), "alice", "password"); !errors.Is(err, ErrLogin) {
+	if _, err := empty.Authenticate(t.Context(), "alice", "password", 0); !errors.Is(err, ErrLogin) {
 		t.Errorf("no users: %v", err)
 	}
 }

@@ -84,6 +84,6 @@ func (u *usersFile) read() error {
 }
 
 // Authenticate implements embeddedftpd.Users.
-func (u *usersFile) Authenticate(ctx context.Context, name, password string) (embeddedftpd.User, error) {
-	return u.current.Load().Authenticate(ctx, name, password)
+func (u *usersFile) Authenticate(ctx context.Context, name, password string, failures int) (embeddedftpd.User, error) {
+	return u.current.Load().Authenticate(ctx, name, password, failures)
 }
