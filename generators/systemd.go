@@ -33,7 +33,8 @@ type systemd struct {
 // quotes and specifiers.
 var unitProgram = regexp.MustCompile(`^(/[A-Za-z0-9_.+-]+)+$`)
 
-// Files renders DIR/HOST/pasvctl-rules.service, and for a served site
+// Files renders DIR/HOST/pasvctl-rules.service and pasvctl-sets.service, which
+// does the same before saved iptables rules are loaded, and for a served site
 // DIR/HOST/pasvctl-SITE.service and pasvctl-SITE.socket.
 func (s *systemd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	if !unitProgram.MatchString(s.Program) {
@@ -49,11 +50,14 @@ func (s *systemd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	}
 	var files []File
 	for _, h := range p.Hosts {
-		files = append(files, render(h.Name+"/pasvctl-rules.service", "systemd/pasvctl-rules.service.tmpl", map[string]any{
-			"Header":  header(p, "#"),
-			"Host":    h.Name,
-			"Program": s.Program,
-		}))
+		for _, unit := range []string{"pasvctl-rules.service", "pasvctl-sets.service"} {
+			files = append(files, render(h.Name+"/"+unit, "systemd/pasvctl-rules.service.tmpl", map[string]any{
+				"Header":  header(p, "#"),
+				"Host":    h.Name,
+				"Program": s.Program,
+				"Sets":    unit == "pasvctl-sets.service",
+			}))
+		}
 		for _, site := range h.Sites {
 			if site.Server == "embedded" {
 				files = append(files, s.served(p, site)...)

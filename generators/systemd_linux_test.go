@@ -34,15 +34,21 @@ func analyzed(t *testing.T, units map[string]string) string {
 	return string(out)
 }
 
-func TestSystemdTakesTheUnit(t *testing.T) {
-	const name = "pasvctl-rules.service"
-	unit := string(renderUnit(t, "/bin/true"))
-	if out := analyzed(t, map[string]string{name: unit}); strings.Contains(out, "pasvctl-rules") {
+func TestSystemdTakesTheUnits(t *testing.T) {
+	rules, sets := renderUnits(t, "/bin/true")
+	both := map[string]string{"pasvctl-rules.service": rules, "pasvctl-sets.service": sets}
+	if out := analyzed(t, both); strings.Contains(out, "pasvctl-") {
 		t.Error(out)
 	}
-	broken := strings.Replace(unit, "Type=oneshot", "Type=once", 1)
-	if out := analyzed(t, map[string]string{name: broken}); !strings.Contains(out, "pasvctl-rules") {
-		t.Errorf("a broken unit passed:\n%s", out)
+	for name, unit := range both {
+		broken := map[string]string{name: strings.Replace(unit, "Type=oneshot", "Type=once", 1)}
+		if out := analyzed(t, broken); !strings.Contains(out, name) {
+			t.Errorf("a broken %s passed:\n%s", name, out)
+		}
+	}
+	// The sets come before saved rules are loaded, and the rules after.
+	if !strings.Contains(sets, "\nBefore=netfilter-persistent.service ") || !strings.Contains(rules, "\nAfter=systemd-sysctl.service nftables.service netfilter-persistent.service\n") {
+		t.Errorf("the order at boot is lost:\n%s\n%s", sets, rules)
 	}
 }
 

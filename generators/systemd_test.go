@@ -7,14 +7,15 @@ import (
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
-func renderUnit(t *testing.T, program string) []byte {
+// renderUnits renders the units of a host whose site is not the daemon's.
+func renderUnits(t *testing.T, program string) (rules, sets string) {
 	t.Helper()
 	p := &plan.Plan{SpecName: "boot", Hosts: []*plan.Host{{Host: &spec.Host{Name: "edge1"}}}}
 	files, diags := (&systemd{Program: program, Spec: "/etc/pasvctl", User: "ftp"}).Files(p)
-	if diags.HasErrors() || len(files) != 1 {
+	if diags.HasErrors() || len(files) != 2 {
 		t.Fatal(files, diags)
 	}
-	return files[0].Content
+	return string(files[0].Content), string(files[1].Content)
 }
 
 func TestSystemdRefusesPathsThatAUnitReadsOtherwise(t *testing.T) {
