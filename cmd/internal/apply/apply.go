@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"time"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
@@ -25,6 +27,14 @@ type Machine struct {
 	Step func(name string)
 
 	reserved string // file of the reserved ports; the kernel's where it is empty
+	root     fs.FS  // of sysctl's files; this machine's where it is nil
+}
+
+func (m *Machine) files() fs.FS {
+	if m.root == nil {
+		return os.DirFS("/")
+	}
+	return m.root
 }
 
 func (m *Machine) step(name string) {

@@ -165,11 +165,15 @@ func (m *Machine) Remove(ctx context.Context) error {
 	return errors.Join(append(errs, s.forget())...)
 }
 
-// release gives the reserved ports back that were added for our rules.
+// release gives the reserved ports back that were added for our rules, but
+// not those that sysctl's files reserve as well: they are not ours alone.
 func (m *Machine) release(st State) error {
 	drop := added(st.Current)
 	if st.Pending != nil {
 		drop = slices.Concat(drop, st.Pending.Next.Added)
 	}
-	return reserve(m.reservedFile(), nil, drop)
+	var ours portSet
+	ours.set(drop, true)
+	ours.set(configured(m.files()), false)
+	return reserve(m.reservedFile(), nil, ours.ranges())
 }

@@ -61,6 +61,32 @@ func reserve(file string, add, drop []Ports) error {
 	return os.WriteFile(file, []byte(want.String()+"\n"), 0o644)
 }
 
+// configured are the ports that files of sysctl.d(5) reserve at boot.
+func configured(root fs.FS) (all []Ports) {
+	names := []string{"etc/sysctl.conf"}
+	for _, folder := range []string{"etc", "run", "usr/lib", "usr/local/lib"} {
+		found, _ := fs.Glob(root, folder+"/sysctl.d/*.conf")
+		names = append(names, found...)
+	}
+	for _, name := range names {
+		text, err := fs.ReadFile(root, name)
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(text)) {
+			key, value, _ := strings.Cut(line, "=")
+			key = strings.ReplaceAll(strings.TrimPrefix(strings.TrimSpace(key), "-"), "/", ".")
+			if key != "net.ipv4.ip_local_reserved_ports" {
+				continue
+			}
+			if ports, err := parsePorts(strings.TrimSpace(value)); err == nil {
+				all = append(all, ports.ranges()...)
+			}
+		}
+	}
+	return all
+}
+
 // portSet is a set of ports.
 type portSet [65536]bool
 

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 )
 
 func TestReserveKeepsOthersPorts(t *testing.T) {
@@ -35,5 +36,29 @@ func TestReserveKeepsOthersPorts(t *testing.T) {
 	}
 	if _, err := parsePorts("1-2-3"); err == nil {
 		t.Error("a damaged list passed")
+	}
+}
+
+// A range that a file of sysctl reserves stays reserved when our rules go.
+func TestReleaseKeepsWhatOthersReserve(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "reserved")
+	if err := os.WriteFile(file, []byte("8080,61000-61092\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	conf := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
+	m := &Machine{reserved: file, root: fstest.MapFS{
+		"etc/sysctl.conf":                  conf("# net.ipv4.ip_local_reserved_ports = 61000\nnet.core.somaxconn = 61001\n"),
+		"etc/sysctl.d/60-other.conf":       conf("net/ipv4/ip_local_reserved_ports=61010-61019,61092\n"),
+		"usr/lib/sysctl.d/50-damaged.conf": conf("net.ipv4.ip_local_reserved_ports = 61020-x\n"),
+	}}
+	if err := m.release(State{Current: &Applied{Added: []Ports{{61000, 61092}}}}); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.TrimSpace(string(text)), "8080,61010-61019,61092"; got != want {
+		t.Errorf("%q are left, want %q", got, want)
 	}
 }

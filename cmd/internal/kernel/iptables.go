@@ -104,7 +104,11 @@ func (live family) transaction(command, text string) (string, error) {
 		if !strings.Contains("\n"+text, "\n*"+h.table+"\n") {
 			continue
 		}
-		if len(live[h.table].jumps) == 0 {
+		// One jump stays where it is; of several, none is better than another.
+		if jumps := live[h.table].jumps; len(jumps) != 1 || jumps[0].Chain != h.chain {
+			for _, j := range jumps {
+				more = append(more, "-D"+strings.TrimPrefix(j.Rule, "-A"))
+			}
 			more = append(more, "-I "+h.chain+jumpArguments)
 		}
 		more = append(more, live[h.table].ending(stays)...)
