@@ -33,7 +33,7 @@ func Root(t testing.TB) {
 
 // Server returns the folder that an FTP server's Debian package was unpacked
 // to (vsftpd, proftpd or pure-ftpd: the packages conflict, so they lie side by
-// side under .ci/cache).
+// side under .ci/cache), or with the name firewalls those of other firewalls.
 func Server(t testing.TB, name string) string {
 	t.Helper()
 	_, self, _, _ := runtime.Caller(0)

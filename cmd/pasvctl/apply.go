@@ -54,13 +54,14 @@ from uses a port of a site, and where the rules would match nothing: for an inte
 that this machine does not have, or addresses none of which it has (unless the host says
 floating = true, for addresses that move between machines).
 
-With --remove all rules of ours are taken out again, and no FILE is needed. --restore
+With --remove all rules of ours are taken out again, and no FILE is needed; with FILE,
+only if they are that spec's. --restore
 loads the rules that were applied last, after a boot.`,
 		Example: `  pasvctl apply edge.pasv.hcl --confirm 30s
   pasvctl apply edge.pasv.hcl --host edge1 --dry-run
   pasvctl apply --remove`,
 		Args: func(c *cobra.Command, args []string) error {
-			if a.remove || a.restore {
+			if a.restore || a.remove && len(args) == 0 {
 				return exactly()(c, args)
 			}
 			return exactly("FILE")(c, args)
@@ -97,11 +98,7 @@ func (a *applier) run(ctx context.Context, args []string) error {
 	}
 	switch {
 	case a.remove:
-		if err := thisMachine().Remove(ctx); err != nil {
-			return failure(err, "")
-		}
-		fmt.Fprintln(a.err, "our rules are gone from the kernel, and nothing is left to roll back to")
-		return nil
+		return a.removed(ctx, args)
 	case a.restore:
 		return a.restored(ctx)
 	}
@@ -127,7 +124,7 @@ func (a *applier) run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	if err := a.safe(ctx, host, next.Rules); err != nil {
+	if err := a.safe(ctx, args[0], host, next.Rules); err != nil {
 		return err
 	}
 	if a.dryRun {
@@ -196,14 +193,14 @@ func (a *applier) tell(next apply.Applied, out apply.Outcome) error {
 }
 
 // safe refuses a change that would shut somebody out.
-func (a *applier) safe(ctx context.Context, host *plan.Host, r kernel.Rules) error {
+func (a *applier) safe(ctx context.Context, spec string, host *plan.Host, r kernel.Rules) error {
 	if err := cutsOff(os.Getenv("SSH_CONNECTION"), host); err != nil {
 		return err
 	}
 	if kernel.Liberal() && slices.ContainsFunc(host.Sites, func(s *plan.Site) bool { return s.Gate }) {
 		fmt.Fprintf(a.err, "warning: %s; run: sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=0\n", kernel.LiberalMeans)
 	}
-	return a.beside(ctx, host, r)
+	return a.beside(ctx, spec, host, r)
 }
 
 // cutsOff refuses to apply over an SSH connection to a port that the rules

@@ -85,6 +85,18 @@ func devicesOf(host *plan.Host) (device func(netip.Addr) string, names []string)
 	}, names
 }
 
+// named is the spec with the flags that a command needs to mean the same host
+// and backend.
+func (h *onHost) named(path string) string {
+	if h.host != "" {
+		path += " --host " + h.host
+	}
+	if h.backend != kernel.NFT {
+		path += " --backend " + h.backend
+	}
+	return path
+}
+
 // path tells this spec from others: its file, or its folder if it has several.
 func (p *project) path() string {
 	at := p.source.Dir
@@ -117,14 +129,43 @@ func (a *applier) owned(next apply.Applied) error {
 	return nil
 }
 
+// removed takes our rules out of the kernel: all of them, or, with a FILE,
+// only that spec's.
+func (a *applier) removed(ctx context.Context, args []string) error {
+	if len(args) > 0 {
+		p, host, err := a.here(args[0])
+		if err != nil {
+			return err
+		}
+		next, err := a.rules(p, host)
+		if err != nil {
+			return err
+		}
+		if err := a.owned(next); err != nil {
+			return err
+		}
+	}
+	was, unreadable := thisMachine().InForce() // a damaged state must not keep rules in
+	if err := thisMachine().Remove(ctx); err != nil {
+		return failure(err, "")
+	}
+	whose := "pasvctl's rules"
+	if unreadable == nil && was != nil {
+		whose = "the rules of " + was.Owner()
+	}
+	fmt.Fprintf(a.err, "removed %s; there is nothing left to roll back to\n", whose)
+	return nil
+}
+
 // beside refuses rules that others on this machine would wipe or drop. With
 // --ignore-drops it says what they drop, and that the rules are loaded only.
-func (a *applier) beside(ctx context.Context, host *plan.Host, r kernel.Rules) error {
+func (a *applier) beside(ctx context.Context, spec string, host *plan.Host, r kernel.Rules) error {
 	live, err := liveRules(ctx)
 	if err != nil {
 		return a.untried(err)
 	}
-	if bad := doctor.Misplaced(live, host, r.Backend); len(bad) > 0 {
+	beside := doctor.Beside{Live: live, Host: host, Backend: r.Backend, Spec: a.named(spec)}
+	if bad := beside.Misplaced(); len(bad) > 0 {
 		return failure(errors.New(bad[0].What), bad[0].Remedy)
 	}
 	report, err := trial(ctx, live, host, r, "")
@@ -134,7 +175,7 @@ func (a *applier) beside(ctx context.Context, host *plan.Host, r kernel.Rules) e
 	if len(report.Untried) > 0 {
 		fmt.Fprintf(a.err, "warning: there was no time to try %s\n", strings.Join(report.Untried, ", "))
 	}
-	found := slices.DeleteFunc(doctor.Drops(report, live, host, r.Backend), func(f doctor.Finding) bool { return f.Severity == doctor.Note })
+	found := slices.DeleteFunc(beside.Drops(report), func(f doctor.Finding) bool { return f.Severity == doctor.Note })
 	switch {
 	case len(found) == 0:
 		return nil

@@ -75,7 +75,7 @@ func (d *physician) run(ctx context.Context, path string) error {
 			return trial(ctx, live, host, next.Rules, applied)
 		},
 		Ours: func() (apply.Known, error) { return thisMachine().Known(ctx, next) },
-		Spec: path,
+		Spec: d.named(path),
 		Next: next,
 	}
 	if d.watch > 0 {

@@ -55,6 +55,17 @@ func TestKernel(t *testing.T) {
 	runScripts(t, "testdata/kernel")
 }
 
+// TestFirewalls puts rules beside those of others, with the real programs of
+// these in throwaway namespaces.
+func TestFirewalls(t *testing.T) {
+	needs.Root(t)
+	for _, tool := range []string{"unshare", "ip", "nft", "iptables", "ipset", "mount", "dbus-daemon", "pgrep"} {
+		needs.Tool(t, tool)
+	}
+	t.Setenv("FIREWALLS", needs.Server(t, "firewalls"))
+	runScripts(t, "testdata/firewalls")
+}
+
 // TestAddresses runs the daemon on addresses that are not loopback's, in
 // network namespaces of its own.
 func TestAddresses(t *testing.T) {
@@ -93,6 +104,7 @@ func givePorts(env *testscript.Env) error {
 		env.Setenv("LAST", strconv.Itoa(first+count-3))
 		env.Setenv("PORT", strconv.Itoa(first+count-1))
 		env.Setenv("ODD", "a\x1b[31mb")
+		env.Setenv("FIREWALLS", os.Getenv("FIREWALLS"))
 		return nil
 	}
 	return errors.New("found no free ports on loopback")

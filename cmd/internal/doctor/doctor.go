@@ -56,7 +56,8 @@ type Machine struct {
 	Trial func(live shadow.Rules, applied string) (shadow.Report, error)
 	// Ours compares our own live rules with those that were applied.
 	Ours func() (apply.Known, error)
-	// Spec and Next are the examined spec's path and what apply would load.
+	// Spec and Next are the examined spec, as commands name it, and what apply
+	// would load.
 	Spec string
 	Next apply.Applied
 	// Presence compares the host with this machine's interfaces and addresses.

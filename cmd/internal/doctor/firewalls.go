@@ -18,11 +18,12 @@ func (e *exam) firewalls() {
 		e.unknown("firewall", "the firewall's rules", err)
 		return
 	}
-	misplaced := Misplaced(live, e.host, e.Next.Rules.Backend)
+	beside := Beside{live, e.host, e.Next.Rules.Backend, e.Spec}
+	misplaced := beside.Misplaced()
 	e.findings = append(e.findings, misplaced...)
 	intact := e.ours()
 	if len(misplaced) == 0 {
-		e.drops(live, intact)
+		e.drops(beside, intact)
 	}
 	e.managers(live)
 }
@@ -43,24 +44,24 @@ func (e *exam) managers(live shadow.Rules) {
 
 // drops reports the rules of others that drop what our policy allows: an
 // accept in our own base chain does not override them.
-func (e *exam) drops(live shadow.Rules, intact bool) {
+func (e *exam) drops(beside Beside, intact bool) {
 	applied := ""
 	if intact {
 		applied = e.jumpedFrom()
 	}
-	r, err := e.Trial(live, applied)
+	r, err := e.Trial(beside.Live, applied)
 	if err != nil {
 		e.unknown("drop", "whether another chain drops the sites' connections", err)
 		return
 	}
-	e.findings = append(e.findings, Drops(r, live, e.host, e.Next.Rules.Backend)...)
+	e.findings = append(e.findings, beside.Drops(r)...)
 	for _, cause := range causes(r.Open) {
 		b := cause[0]
 		e.find(Finding{
 			Severity: Error, Check: "bypass", Site: siteOf(cause),
 			What:     fmt.Sprintf("clients without a control connection reach %s: our rules are asked after %s", portsOf(cause), or(b.Rule, "another rule that accepts")),
 			Evidence: fmt.Sprintf("a packet from %s to %s, sent through a copy of the live ruleset", b.From, b.To),
-			Remedy:   jumpFirst(b.Base),
+			Remedy:   beside.jumpFirst(b.Base),
 		})
 	}
 	if len(r.Untried) > 0 {
@@ -93,7 +94,11 @@ func causes(all []shadow.Blocked) (groups [][]shadow.Blocked) {
 	}
 	index := map[cause]int{}
 	for _, b := range all {
-		c := cause{b.Rule, b.Aimed, b.Untaught}
+		rule := b.Rule
+		if rest, v6 := strings.CutPrefix(rule, "ip6 "); v6 { // the other half of one firewall
+			rule = "ip " + rest
+		}
+		c := cause{rule, b.Aimed, b.Untaught}
 		i, known := index[c]
 		if !known {
 			i = len(groups)
@@ -105,14 +110,22 @@ func causes(all []shadow.Blocked) (groups [][]shadow.Blocked) {
 	return groups
 }
 
+// Beside are our rules for a host and the live ones around them.
+type Beside struct {
+	Live    shadow.Rules
+	Host    *plan.Host
+	Backend string
+	Spec    string // its path and flags, for commands
+}
+
 // Drops turns what a trial has found into findings, one for each cause.
-func Drops(r shadow.Report, live shadow.Rules, h *plan.Host, backend string) (found []Finding) {
+func (s Beside) Drops(r shadow.Report) (found []Finding) {
 	for _, cause := range causes(r.Blocked) {
 		b := cause[0]
 		f := Finding{
 			Severity: Error, Check: "drop", Site: siteOf(cause),
 			Evidence: fmt.Sprintf("a packet from %s to %s, sent through a copy of the live ruleset with the rendered rules beside it", b.From, b.To),
-			Remedy:   remedy(cause, live, h, backend),
+			Remedy:   s.remedy(cause),
 		}
 		what := portsOf(cause)
 		rule := or(b.Rule, "a rule that no trace shows")

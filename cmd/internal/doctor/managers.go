@@ -41,14 +41,15 @@ func docker(rule string) bool { return strings.Contains(rule, " nat DOCKER:") }
 
 // Misplaced reports a place for our rules that its owner wipes, or that breaks
 // its owner's tools.
-func Misplaced(live shadow.Rules, h *plan.Host, backend string) []Finding {
+func (s Beside) Misplaced() []Finding {
+	h, live := s.Host, s.Live
 	f := Finding{Severity: Error, Check: "into", Evidence: "measured with the programs themselves"}
-	if backend == kernel.IPTables {
+	if s.Backend == kernel.IPTables {
 		if !strings.Contains(live.Text(), "INPUT_ZONES") {
 			return nil
 		}
 		f.What = "firewalld writes its rules with iptables here, and each reload of it deletes all chains, pasvctl's too"
-		f.Remedy = "pasvctl apply --backend nft, and let the ports in: " + firewalldPolicy(h)
+		f.Remedy = "pasvctl apply " + s.Spec + " --backend nft, and let the ports in: " + firewalldPolicy(h)
 		return []Finding{f}
 	}
 	if h.Firewall == nil {
@@ -62,7 +63,7 @@ func Misplaced(live shadow.Rules, h *plan.Host, backend string) []Finding {
 		f.Remedy = "delete firewall { into } from the host, and let the ports in: " + firewalldPolicy(h)
 	case live.Managed(table) || slices.Contains(builtin, h.Firewall.Chain) && iptablesTable(h.Firewall):
 		f.What = fmt.Sprintf("the host's rules go into %q, a chain of iptables: with nftables rules in its table iptables-save prints nothing and ends with 0, so that the owner's saved rules are empty", c)
-		f.Remedy = "delete firewall { into } from the host, then run pasvctl apply --backend iptables"
+		f.Remedy = "delete firewall { into } from the host, then run pasvctl apply " + s.Spec + " --backend iptables"
 	default:
 		return nil
 	}

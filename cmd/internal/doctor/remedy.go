@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -12,8 +13,8 @@ import (
 
 // remedy is how the sites' connections get past a rule. Each ends: after it,
 // the next examination does not send the reader back.
-func remedy(cause []shadow.Blocked, live shadow.Rules, h *plan.Host, backend string) string {
-	b := cause[0]
+func (s Beside) remedy(cause []shadow.Blocked) string {
+	b, h, live, backend := cause[0], s.Host, s.Live, s.Backend
 	table, chain := split(or(b.Base, strings.SplitN(b.Rule, ":", 2)[0]))
 	switch {
 	case b.Rule == "" && live.Legacy():
@@ -21,7 +22,7 @@ func remedy(cause []shadow.Blocked, live shadow.Rules, h *plan.Host, backend str
 	case b.Rule == "":
 		return "look for what drops or diverts the packets outside the firewall's rules: ip rule; ip route; sysctl net.ipv4.conf.all.rp_filter"
 	case b.Untaught:
-		return untaught(h, live, backend)
+		return s.untaught()
 	case b.Rewrote && docker(b.Rule):
 		return "run the FTP server in the host's network (docker run --network host), or stop publishing the ports"
 	case b.Rewrote:
@@ -31,17 +32,28 @@ func remedy(cause []shadow.Blocked, live shadow.Rules, h *plan.Host, backend str
 	case strings.HasPrefix(table, "inet firewalld"), strings.Contains(live.Text(), "INPUT_ZONES") && live.Managed(table):
 		return firewalldPolicy(h)
 	case live.Managed(table) && b.Hook == "input" && strings.HasSuffix(table, " filter") && backend != kernel.IPTables:
-		if managers[1].in(live) != "" {
-			return "pasvctl apply --backend iptables, or: " + ufwAllow(h)
+		if strings.Contains(live.Text(), "ufw-before-input") {
+			return ufwAllow(h) + "  # or pasvctl apply " + s.Spec + " --backend iptables"
 		}
-		return "pasvctl apply --backend iptables"
-	case live.Managed(table):
-		return strings.Join(iptablesAccept(h, table, chain, b.Hook), " && ")
+		return "pasvctl apply " + s.Spec + " --backend iptables"
 	case b.Hook == "input" && h.Firewall == nil && backend == kernel.NFT && sees(table, h):
-		return fmt.Sprintf("give the host firewall { into = %q }, then run pasvctl generate and apply", table+" "+chain)
-	default:
-		return strings.Join(nftAccept(h, table, chain, b.Hook), " && ")
+		return fmt.Sprintf("give the host firewall { into = %q }, then run pasvctl apply %s", table+" "+chain, s.Spec)
 	}
+	var commands []string
+	known := map[string]bool{}
+	for _, b := range cause {
+		if known[b.Base] {
+			continue
+		}
+		known[b.Base] = true
+		table, chain := split(b.Base)
+		if live.Managed(table) {
+			commands = append(commands, iptablesAccept(h, table, chain, b.Hook)...)
+		} else {
+			commands = append(commands, nftAccept(h, table, chain, b.Hook)...)
+		}
+	}
+	return strings.Join(commands, " && ")
 }
 
 // split cuts "inet filter input" into its table and its chain.
@@ -61,44 +73,36 @@ func sees(table string, h *plan.Host) bool {
 }
 
 // untaught is how our rules come to see the packets of control connections.
-func untaught(h *plan.Host, live shadow.Rules, backend string) string {
+func (s Beside) untaught() string {
 	const tracked = "let the kernel track the control ports: nft list ruleset | grep notrack; iptables-save -t raw"
-	if backend == kernel.IPTables {
-		return jumpFirst("ip filter INPUT") + "; else " + tracked
+	if s.Backend == kernel.IPTables {
+		return s.jumpFirst("ip filter INPUT") + "  # else " + tracked
 	}
-	if h.Firewall == nil {
+	if s.Host.Firewall == nil {
 		return tracked
 	}
-	into := chainName(h.Firewall)
-	hooks := live.Hooks()
+	into := chainName(s.Host.Firewall)
+	hooks := s.Live.Hooks()
 	if hooks[into] != "" {
-		return jumpFirst(into) + "; else " + tracked
+		return s.jumpFirst(into) + "  # else " + tracked
 	}
 	table, _ := split(into)
-	for _, c := range sortedKeys(hooks) {
+	for _, c := range slices.Sorted(maps.Keys(hooks)) {
 		if t, _ := split(c); t == table && hooks[c] == "input" {
-			return fmt.Sprintf("give the host firewall { into = %q }, the chain that packets come to first, then run pasvctl apply", c)
+			return fmt.Sprintf("give the host firewall { into = %q }, the chain that packets come to first, then run pasvctl apply %s", c, s.Spec)
 		}
 	}
 	return tracked
 }
 
-func sortedKeys(m map[string]string) (all []string) {
-	for k := range m {
-		all = append(all, k)
-	}
-	slices.Sort(all)
-	return all
-}
-
 // jumpFirst puts our jump before all other rules of its chain.
-func jumpFirst(chain string) string {
-	table, name := split(chain)
+func (s Beside) jumpFirst(chain string) string {
+	_, name := split(chain)
 	if name == "INPUT" {
 		const jump = "INPUT -m comment --comment pasvctl -j PASVCTL"
 		return fmt.Sprintf("for t in iptables ip6tables; do $t -C %[1]s && $t -D %[1]s && $t -I %[1]s; done", jump)
 	}
-	return fmt.Sprintf("pasvctl apply --remove, then pasvctl apply: it puts our jump before the other rules of %s %s", table, name)
+	return fmt.Sprintf("pasvctl apply --remove && pasvctl apply %s  # puts our jump before the other rules of %s", s.Spec, chain)
 }
 
 // nftAccept are commands that let the sites' connections pass a base chain of

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -161,7 +162,11 @@ func (b *bed) passing(all []attempt, base string) (found []Blocked, err error) {
 			if !open[i] || err != nil {
 				continue
 			}
-			f := b.trace.of(a.From, a.To, base, deadline)
+			at := base
+			if a.From.Is6() && strings.HasPrefix(base, "ip ") { // the other half of iptables
+				at = "ip6" + strings.TrimPrefix(base, "ip")
+			}
+			f := b.trace.of(a.From, a.To, at, deadline)
 			a.Rule, a.Base, a.Hook = f.rule, f.base, b.hooks[f.base]
 			found = append(found, a.Blocked)
 		}
