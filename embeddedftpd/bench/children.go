@@ -41,7 +41,7 @@ func portArgs(args []string) (control, first, last uint16, err error) {
 // oneUser lets shop in.
 type oneUser struct{}
 
-func (oneUser) Authenticate(_ context.Context, name, pass string) (embeddedftpd.User, error) {
+func (oneUser) Authenticate(_ context.Context, name, pass string, _ int) (embeddedftpd.User, error) {
 	if name != user || pass != password {
 		return embeddedftpd.User{}, embeddedftpd.ErrLogin
 	}
