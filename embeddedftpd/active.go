@@ -2,6 +2,7 @@ package embeddedftpd
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
@@ -56,7 +57,7 @@ func (s *session) active(to netip.AddrPort, ok bool) {
 		s.reply(501, "The address is malformed.")
 	case to.Addr().Unmap() != s.client.WithZone(""):
 		s.log.Warn("PORT to another address refused", "to", to.String())
-		s.reply(504, "Only to your own address.")
+		s.reply(504, fmt.Sprintf("Only to your own address, %v, and not to %v.", s.client, to.Addr()))
 	case to.Port() < 1024:
 		s.reply(504, "Not to a port below 1024.")
 	case !s.protected(true):

@@ -102,14 +102,23 @@ func (s *session) startTransfer(t *transfer, body func(net.Conn) error) {
 	go s.runTransfer(t, body)
 }
 
-// connected tells whether the client has said how to reach it, and says 425
-// where it has not.
+// connected reports whether the next data connection can still come, and says
+// 425 or 522 if not: without a 150 before it.
 func (s *session) connected() bool {
 	if s.data.next == nil {
 		s.reply(425, "Use PASV or EPSV first.")
 		return false
 	}
-	return true
+	r, ok := s.data.next.(reserved)
+	if !ok {
+		return true
+	}
+	err := r.Err()
+	if err != nil {
+		s.noConnection(s.verb, "", r, err)
+		s.data.next = nil
+	}
+	return err == nil
 }
 
 func (s *session) runTransfer(t *transfer, body func(net.Conn) error) {
@@ -133,7 +142,10 @@ func (s *session) runTransfer(t *transfer, body func(net.Conn) error) {
 	}
 	conn, err := t.connect(s.srv.cfg.ConnectTimeout)
 	if err != nil {
-		s.noConnection(t, err)
+		if t.aborted.Load() {
+			err = errAborted
+		}
+		s.noConnection(t.verb, t.path, t.source, err)
 		return
 	}
 	defer t.breakOff(conn) // after a panic; otherwise it is closed by then
@@ -188,20 +200,32 @@ func (t *transfer) breakOff(conn net.Conn) {
 	conn.Close()
 }
 
-// noConnection replies where the data connection never came.
-func (s *session) noConnection(t *transfer, err error) {
+// noConnection replies to a transfer command whose data connection never came,
+// and says what came instead.
+func (s *session) noConnection(verb, path string, source dataSource, err error) {
 	s.srv.totals.failedTransfers.Add(1)
-	s.log.Warn("no data connection", "command", t.verb, "path", t.path, "error", err)
-	timeout := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, passive.ErrExpired)
+	log := s.log
+	r, passively := source.(reserved)
+	instead := "."
+	if passively {
+		if from := r.Foreign(); from.IsValid() {
+			log = log.With("foreign", from)
+			instead = fmt.Sprintf("; one came from %v, and this session's client is %v.", from, s.client)
+		}
+	}
+	log.Warn("no data connection", "command", verb, "path", path, "error", err)
+	late := fmt.Sprintf("came within %v", s.srv.cfg.ConnectTimeout)
 	switch {
-	case t.aborted.Load():
+	case errors.Is(err, errAborted):
 		s.reply(426, "Transfer aborted.")
-	case timeout && s.tls.protData:
-		s.reply(425, fmt.Sprintf("No data connection that resumes this TLS session came within %v.", s.srv.cfg.ConnectTimeout))
-	case timeout:
-		s.reply(425, fmt.Sprintf("No data connection came within %v.", s.srv.cfg.ConnectTimeout))
-	default:
+	case errors.Is(err, passive.ErrNotResumed):
+		s.reply(522, "The data connection must resume the TLS session of the control connection, and yours did not.")
+	case !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, passive.ErrExpired):
 		s.reply(425, "The data connection cannot be opened.")
+	case s.tls.protData:
+		s.reply(425, "No data connection that resumes this TLS session "+late+instead)
+	default:
+		s.reply(425, "No data connection "+late+instead)
 	}
 }
 

@@ -85,8 +85,9 @@ func servers() map[string]spec.Server {
 	all := map[string]spec.Server{}
 	for _, p := range sizing.Profiles() {
 		all[p.Name] = spec.Server{
-			NoImplicitTLS: p.Name == "pureftpd", // its TLS modes are all explicit
-			HoldsRange:    p.HoldsRange,
+			NoImplicitTLS:  p.Name == "pureftpd", // its TLS modes are all explicit
+			HoldsRange:     p.HoldsRange,
+			RefusesForeign: p.Strangers != sizing.StrangersServed,
 		}
 	}
 	return all

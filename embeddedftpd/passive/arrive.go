@@ -31,6 +31,8 @@ func (p *Pool) match(c arrival, k sourceKey, port uint16) (unwanted arrival, why
 	s := p.sources[k]
 	if p.closed || s == nil || s.slots[port] == nil {
 		p.stats.Strangers++
+		// One a port at most, so its size is bounded.
+		p.foreign[netip.AddrPortFrom(k.local, port)] = foreign{unmapped(addrPort(c.RemoteAddr())).Addr(), p.announced}
 		return c, "no reservation"
 	}
 	sl := s.slots[port]

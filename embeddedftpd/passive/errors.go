@@ -14,6 +14,11 @@ var (
 	// ErrExpired: the client did not connect within Config.Expiry.
 	ErrExpired = errors.New("the client did not connect in time")
 
+	// ErrNotResumed: under ReuseRequired a connection came from the client's address
+	// that did not resume its control connection's TLS session, and none that does
+	// within 2 s.
+	ErrNotResumed = errors.New("the data connection does not resume its control connection's TLS session")
+
 	// ErrReleased: the reservation was released, or has already given its
 	// connection.
 	ErrReleased = errors.New("the reservation has ended")

@@ -5,7 +5,9 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -13,7 +15,14 @@ import (
 // marked reservations.
 const spareHandshakes = 16
 
-var errNotResumed = errors.New("the data connection does not resume its control connection's TLS session")
+// resumeGrace is how long a reservation stands after its client has completed a
+// handshake without resuming: the connection may have been somebody else's behind
+// the same address.
+const resumeGrace = 2 * time.Second
+
+// maxUnproven is how much is read of a connection that does not resume. Its client
+// is then done with a small upload, and reads the reply that says what is wrong.
+const maxUnproven = 16 << 20
 
 // handshake is a connection to a port where marked reservations are pending,
 // until its TLS session shows whose it is.
@@ -26,6 +35,7 @@ type handshake struct {
 	mark   markID // of the ticket that the client showed last
 
 	inPool, inSource *list.Element
+	left             chan struct{} // closed when it is in neither any more
 }
 
 // begin starts the handshake of a connection to sl. It gives the connection
@@ -37,7 +47,7 @@ func (p *Pool) begin(c arrival, sl *slot) (evicted arrival) {
 	} else if p.handshakes.Len() >= p.config.MaxHandshakes {
 		evicted = p.handshakes.Front().Value.(*handshake).leave()
 	}
-	h := &handshake{pool: p, conn: c, source: s, port: sl.port, newest: p.announced}
+	h := &handshake{pool: p, conn: c, source: s, port: sl.port, newest: p.announced, left: make(chan struct{})}
 	h.inPool, h.inSource = p.handshakes.PushBack(h), s.handshakes.PushBack(h)
 	p.running.Go(h.run)
 	return evicted
@@ -49,6 +59,7 @@ func (h *handshake) leave() arrival {
 		h.pool.handshakes.Remove(h.inPool)
 		h.source.handshakes.Remove(h.inSource)
 		h.inPool, h.inSource = nil, nil
+		close(h.left)
 		h.pool.tidy(h.source)
 	}
 	return h.conn
@@ -57,9 +68,13 @@ func (h *handshake) leave() arrival {
 func (h *handshake) run() {
 	p := h.pool
 	c, err := h.shake()
-	if err == nil {
+	switch {
+	case err == nil && p.config.Reuse == ReuseRequired && !c.ConnectionState().DidResume:
+		h.unresumed(c)
+		err = ErrNotResumed
+	case err == nil:
 		err = h.finish(c)
-	} else {
+	default:
 		p.mu.Lock()
 		h.leave()
 		p.stats.Unproven++
@@ -94,38 +109,88 @@ func (h *handshake) config(held *ticketHold) *tls.Config {
 	c := base.Clone()
 	c.UnwrapSession = func(ticket []byte, cs tls.ConnectionState) (*tls.SessionState, error) {
 		ss, err := base.DecryptTicket(ticket, cs)
-		if ss == nil || err != nil {
-			return nil, err
+		if ss != nil && err == nil {
+			var marked bool
+			if h.mark, marked = readMark(ss); marked && h.awaited() {
+				return ss, nil
+			}
 		}
-		var marked bool
-		if h.mark, marked = readMark(ss); !marked || !h.awaited() {
-			return nil, nil
-		}
-		return ss, nil
+		c.SessionTicketsDisabled = reuse == ReuseRequired && cs.Version == tls.VersionTLS12
+		return nil, err
 	}
-	c.VerifyConnection = func(cs tls.ConnectionState) error {
-		if !cs.DidResume && reuse == ReuseRequired {
-			return errNotResumed
-		}
-		if base.VerifyConnection != nil {
-			return base.VerifyConnection(cs)
-		}
-		return nil
+	c.Certificates = nil
+	c.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		// Under TLS 1.3 this is asked only for a client that does not resume. A ticket
+		// that is worthless must not displace the better one that it has.
+		c.SessionTicketsDisabled = reuse == ReuseRequired && slices.Contains(hello.SupportedVersions, tls.VersionTLS13) && c.MaxVersion != tls.VersionTLS12
+		return certificate(base, hello)
 	}
 	c.WrapSession = func(cs tls.ConnectionState, ss *tls.SessionState) ([]byte, error) {
 		// A ticket starts without marks, also where it follows on a marked one. A
-		// client that has not resumed has proven no mark and is given none, and where
-		// that makes the ticket worthless, it must not displace a better one.
+		// client that has not resumed has proven no mark and is given none.
 		switch {
 		case cs.DidResume:
 			h.mark.write(ss)
 		case reuse == ReuseRequired:
-			return nil, errNotResumed
+			return nil, nil // under TLS 1.2 an empty ticket is none (RFC 5077 section 3.3)
 		}
 		held.armed = cs.Version == tls.VersionTLS13
 		return base.EncryptTicket(cs, ss)
 	}
 	return c
+}
+
+// certificate is what base has for a client that does not resume.
+func certificate(base *tls.Config, hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if base.GetCertificate != nil {
+		if c, err := base.GetCertificate(hello); c != nil || err != nil {
+			return c, err
+		}
+	}
+	for i := range base.Certificates {
+		if c := &base.Certificates[i]; hello.SupportsCertificate(c) == nil {
+			return c, nil
+		}
+	}
+	if len(base.Certificates) > 0 {
+		return &base.Certificates[0], nil
+	}
+	return nil, nil
+}
+
+// unresumed ends the reservations that c can have been for, unless their
+// connections come within resumeGrace. The handshake has been completed, and what
+// an upload sends is read, for the client to come to the reply that says why: an
+// alert would say no more than "bad certificate".
+func (h *handshake) unresumed(c *tls.Conn) {
+	p := h.pool
+	p.mu.Lock()
+	p.stats.Unproven++
+	p.mu.Unlock()
+	timer := time.NewTimer(resumeGrace)
+	defer timer.Stop()
+	c.SetDeadline(time.Now().Add(resumeGrace))
+	c.CloseWrite()
+	io.CopyN(io.Discard, c, maxUnproven)
+	select {
+	case <-timer.C:
+	case <-h.left: // to make room
+	case <-p.done:
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	evicted := h.inPool == nil
+	h.leave()
+	sl := h.source.slots[h.port]
+	if sl == nil || evicted || p.closed {
+		return
+	}
+	for _, r := range sl.shared {
+		if r.number != 0 && r.number <= h.newest {
+			p.end(r, ErrNotResumed)
+			p.rest(r)
+		}
+	}
 }
 
 // awaited is whether a reservation with the mark shown waits here.

@@ -232,14 +232,13 @@ func TestTicketOfAnotherSession(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := mustReserve(t, p, loopback, victim.mark)
-		if version == tls.VersionTLS12 {
-			// Neither resumes nor asks for a ticket; under TLS 1.3 the client's part of the
-			// handshake is over before the server's.
-			none := thief.twin()
-			none.client.ClientSessionCache = nil
-			if _, err := none.dial(loopback, r.Port()); err == nil {
-				t.Error("the handshake of a client without a session succeeded")
+		none := thief.twin()
+		none.client.ClientSessionCache = nil
+		if c, err := none.dial(loopback, r.Port()); err == nil {
+			if n, err := c.Read(make([]byte, 1)); n != 0 || err == nil {
+				t.Error("a client without a session was given data")
 			}
+			c.Close()
 		}
 		for name, s := range map[string]*controlled{"live": thief, "ended": ended} {
 			if err := s.worthless(loopback, r.Port()); err != nil {
@@ -346,4 +345,75 @@ func TestReusePreferred(t *testing.T) {
 			t.Errorf("stats %+v", st)
 		}
 	})
+}
+
+// TestConnectionThatDoesNotResume: it ends the reservations that were there
+// before it, and none that came later, unless their own connections come soon. A
+// handshake that fails ends nothing.
+func TestConnectionThatDoesNotResume(t *testing.T) {
+	versions(t, func(t *testing.T, version uint16) {
+		t.Parallel()
+		p := open(t, 1, withTLS(version))
+		clumsy, other := mustControl(t, p), mustControl(t, p)
+		waits := mustReserve(t, p, loopback, clumsy.mark)
+		served := mustReserve(t, p, loopback, other.mark)
+		for range 2 {
+			bare, err := net.Dial("tcp", netip.AddrPortFrom(loopback, waits.Port()).String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			bare.Write([]byte("GET / HTTP/1.0\r\n\r\n"))
+			bare.Close()
+		}
+		clumsy.client.ClientSessionCache = nil
+		c, err := clumsy.dial(loopback, waits.Port())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := io.ReadAll(c); err != nil {
+			t.Errorf("the connection ends with %v", err)
+		}
+		later := mustReserve(t, p, loopback, mustControl(t, p).mark)
+		client, err := other.dial(loopback, served.Port())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		if err := other.serve(soon(t), served, client, []byte("the other's")); err != nil {
+			t.Error(err)
+		}
+		if err := waits.Err(); err != nil {
+			t.Errorf("ended at once: %v", err)
+		}
+		if _, err := waits.Accept(soon(t)); err != ErrNotResumed || waits.Err() != ErrNotResumed {
+			t.Errorf("%v, %v, want %v", err, waits.Err(), ErrNotResumed)
+		}
+		if err := later.Err(); err != nil {
+			t.Errorf("the reservation made later: %v", err)
+		}
+	})
+}
+
+// A connection from a client without a reservation is remembered for those who
+// wait at its port, until they make a new one.
+func TestForeignConnection(t *testing.T) {
+	p := open(t, 1, nil)
+	r := mustReserve(t, p, netip.MustParseAddr("127.0.0.2"), nil)
+	if from := r.Foreign(); from.IsValid() {
+		t.Errorf("before any: %v", from)
+	}
+	if c, err := net.Dial("tcp", netip.AddrPortFrom(loopback, r.Port()).String()); err == nil { // or reset already
+		defer c.Close()
+		if n, err := c.Read(make([]byte, 1)); n != 0 || err == nil {
+			t.Error("the foreign connection was served")
+		}
+	}
+	if from := r.Foreign(); from != loopback {
+		t.Errorf("after one from %v: %v", loopback, from)
+	}
+	r.Release()
+	if from := mustReserve(t, p, netip.MustParseAddr("127.0.0.3"), nil).Foreign(); from.IsValid() {
+		t.Errorf("a later reservation: %v", from)
+	}
 }

@@ -28,10 +28,11 @@ type Pool struct {
 	sources    map[sourceKey]*source
 	clients    map[netip.Addr]int // how many of sources are a client's
 	held       map[*Reservation]struct{}
-	expiring   list.List // of *Reservation, pending, by deadline
-	resting    list.List // of *slot, by end of rest
-	left       list.List // of *leftPort, by end of rest
-	handshakes list.List // of *handshake, oldest first
+	foreign    map[netip.AddrPort]foreign // the last one at each port
+	expiring   list.List                  // of *Reservation, pending, by deadline
+	resting    list.List                  // of *slot, by end of rest
+	left       list.List                  // of *leftPort, by end of rest
+	handshakes list.List                  // of *handshake, oldest first
 	timer      *time.Timer
 	alarm      time.Time // when timer goes off; zero: it does not
 	announced  uint64    // reservations, so far
@@ -71,6 +72,7 @@ func newPool(c Config) *Pool {
 		sources: make(map[sourceKey]*source),
 		clients: make(map[netip.Addr]int),
 		held:    make(map[*Reservation]struct{}),
+		foreign: make(map[netip.AddrPort]foreign),
 		random:  rand.New(rand.NewChaCha8(seed)),
 	}
 	p.timer = time.AfterFunc(time.Hour, p.sweep)

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"net"
+	"net/netip"
 	"time"
 )
 
@@ -111,6 +112,32 @@ func (r *Reservation) stands() bool {
 	r.pool.mu.Lock()
 	defer r.pool.mu.Unlock()
 	return r.state == pending
+}
+
+// Err says why r has ended without its connection; nil: it stands, or its
+// connection has come.
+func (r *Reservation) Err() error {
+	r.pool.mu.Lock()
+	defer r.pool.mu.Unlock()
+	return r.ended
+}
+
+// Foreign is the last client that connected to r's port since r was announced
+// without having a reservation there; zero: none did.
+func (r *Reservation) Foreign() netip.Addr {
+	r.pool.mu.Lock()
+	defer r.pool.mu.Unlock()
+	f, ok := r.pool.foreign[netip.AddrPortFrom(r.slot.source.key.local, r.port)]
+	if !ok || r.number == 0 || f.announced < r.number {
+		return netip.Addr{}
+	}
+	return f.from
+}
+
+// foreign is a connection from a client that had no reservation.
+type foreign struct {
+	from      netip.Addr
+	announced uint64 // pool.announced at that time
 }
 
 // take gives the connection, or the error, or what to wait for.

@@ -37,6 +37,9 @@ type Server struct {
 	// HoldsRange: the server binds its whole range at start, so nothing can
 	// squat in it, and objective.squatted is 0 unless the spec says otherwise.
 	HoldsRange bool
+	// RefusesForeign: the server refuses data connections from another address
+	// than their control connection's, whatever the firewall lets in.
+	RefusesForeign bool
 }
 
 // VarFile is a file of variable values, read by the caller.

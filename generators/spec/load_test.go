@@ -22,7 +22,7 @@ func known() Options {
 	return Options{
 		Version: "0.1.0",
 		Servers: map[string]Server{
-			"embedded": {HoldsRange: true}, "vsftpd": {}, "proftpd": {}, "pureftpd": {NoImplicitTLS: true},
+			"embedded": {HoldsRange: true}, "vsftpd": {}, "proftpd": {RefusesForeign: true}, "pureftpd": {NoImplicitTLS: true},
 		},
 		Targets: []string{"aws", "iptables", "nftables", "sysctl", "template"},
 	}

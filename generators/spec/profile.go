@@ -102,7 +102,7 @@ func (l *loader) decodeProfile(raw *rawBlock) {
 	}
 	l.profiles[raw.Label] = nil
 	if !*b.failed {
-		l.profiles[raw.Label] = &ownServer{p, Server{NoImplicitTLS: noImplicit, HoldsRange: p.HoldsRange}}
+		l.profiles[raw.Label] = &ownServer{p, Server{NoImplicitTLS: noImplicit, HoldsRange: p.HoldsRange, RefusesForeign: p.Strangers != "served"}}
 		l.spec.Profiles = append(l.spec.Profiles, p)
 	}
 }

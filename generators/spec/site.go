@@ -41,7 +41,10 @@ func (l *loader) decodeSite(raw *rawBlock) {
 	s.Announce = siteAnnounce(b, s, r.Announce)
 	s.Clients = siteClients(b, s, r.Clients)
 	s.IPv6ClientPrefix = b.integer("ipv6_client_prefix", r.IPv6ClientPrefix, 1, 128, 64)
-	s.Gate = b.boolean("gate", r.Gate, true)
+	if s.Gate = b.boolean("gate", r.Gate, true); !s.Gate && server.RefusesForeign {
+		b.warn("gate", "The server still refuses foreign data connections",
+			"gate = false opens the firewall to data connections from any client address, but %s refuses those that come from another address than their control connection. Remove gate, unless clients need it for another reason.", s.Server)
+	}
 	s.TLS = decodeTLS(b, s, server, r.TLS)
 	s.TruncatedUploads = siteTruncated(b, s, r.TruncatedUploads)
 	checkScope(b, s)
