@@ -93,6 +93,7 @@ func (g *generator) run(path string) error {
 	}
 	g.tellRanges(p.Plan.Sites)
 	g.tellMoves(p.Moves)
+	tellStarts(g.err, p.Plan.Sites)
 	if g.check {
 		return g.compare(p, made)
 	}

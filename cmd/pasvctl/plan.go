@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -90,6 +91,9 @@ func writePlan(w io.Writer, p *plan.Plan) error {
 	columns, doubts := prose(w), p.Sensitivities()
 	for i, s := range p.Sites {
 		text := explain.Wrap(s.Name+": "+reason(s), columns, "", "  ")
+		for _, note := range notes(s) {
+			text += explain.Wrap("note: "+note, columns, "  ", "    ")
+		}
 		if doubt := explain.Doubt(doubts[i]); doubt != "" {
 			text += explain.Wrap(doubt, columns, "  ", "  ")
 		}
@@ -98,6 +102,32 @@ func writePlan(w io.Writer, p *plan.Plan) error {
 		}
 	}
 	return nil
+}
+
+// notes are what the range does if its sessions start together. They are no
+// mistakes, and what is serious has been a warning.
+func notes(s *plan.Site) []string {
+	var all []string
+	for _, r := range s.Remarks {
+		if !r.Serious && (r.Name == plan.RemarkTogether || r.Name == sizing.BoundListenRace) {
+			all = append(all, r.Summary)
+		}
+	}
+	return all
+}
+
+// tellStarts says in one line how many sites plan has a note on for sessions
+// that start together.
+func tellStarts(w io.Writer, sites []*plan.Site) {
+	n := 0
+	for _, s := range sites {
+		if slices.ContainsFunc(s.Remarks, func(r sizing.Remark) bool { return r.Name == plan.RemarkTogether }) {
+			n++
+		}
+	}
+	if n > 0 {
+		fmt.Fprintf(w, "%d of %s would refuse more than the objective if all sessions started together: see pasvctl plan\n", n, counted(len(sites), "site"))
+	}
 }
 
 // reason is why the bound that binds asks for as many ports as it does.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +22,7 @@ type simulator struct {
 	ports                  int
 	replications, requests int
 	open, asJSON           bool
+	retry                  time.Duration
 }
 
 func newSimulate(s streams) *cobra.Command {
@@ -35,7 +37,8 @@ interval over independent replications; shares too rare to be seen directly are
 multiplied by importance splitting. The same seed gives the same numbers.
 
 A site whose number by the model lies outside the interval is marked, and ends with
-exit code 2. Where sessions queue for a port, where a client asks with several at once,
+exit code 2. Each burst of the spec is played, too, beside the traffic; its model is what
+the last one to ask is refused, and above what all are. Where sessions queue for a port, where a client asks with several at once,
 or where a server looks at neighbouring ports only, the model errs on the safe side and
 may lie above the interval. The shape of the holds makes no difference to refusals of
 single requests. It does to waits, for which the model takes the connect time as
@@ -57,6 +60,7 @@ holds and of constant ones, which all end together.`,
 	c.Flags().IntVar(&d.replications, "replications", 20, "average over `N` independent runs, 5 or more")
 	c.Flags().IntVar(&d.requests, "requests", 0, "let each run see `N` requests (20,000, or fewer where rare refusals take many events)")
 	c.Flags().BoolVar(&d.open, "open", false, "let requests arrive in a Poisson stream, however many are under way")
+	c.Flags().DurationVar(&d.retry, "retry", 0, "let a refused session of a burst ask again after `TIME`, instead of going on without")
 	c.Flags().BoolVar(&d.asJSON, "json", false, "write the result as JSON")
 	complete := c.ValidArgsFunction
 	c.ValidArgsFunction = func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
@@ -104,14 +108,14 @@ func (d *simulator) run(ctx context.Context, args []string) error {
 	defer bar.clear()
 	results := []simulated{}
 	for i, s := range sites {
-		r, err := d.site(ctx, s, func(done, total int) {
+		r, err := d.plays(ctx, s, func(done, total int) {
 			bar.show((float64(i)+float64(done)/float64(total))/float64(len(sites)), "site "+s.Name)
 		})
 		if err != nil {
 			bar.clear()
 			return failure(fmt.Errorf("site %q: %w", s.Name, err), "")
 		}
-		results = append(results, r)
+		results = append(results, r...)
 	}
 	bar.clear()
 	if d.asJSON {
@@ -131,7 +135,29 @@ func (d *simulator) run(ctx context.Context, args []string) error {
 	return err
 }
 
-func (d *simulator) site(ctx context.Context, s *plan.Site, report func(done, total int)) (simulated, error) {
+// plays simulates a site's traffic, and each of its bursts beside it.
+func (d *simulator) plays(ctx context.Context, s *plan.Site, report func(done, total int)) ([]simulated, error) {
+	var all []simulated
+	var bursts []sizing.Burst
+	if s.Traffic != nil {
+		bursts = s.Traffic.Bursts.All()
+	}
+	for i := -1; i < len(bursts); i++ {
+		var burst *sizing.Burst
+		if i >= 0 {
+			burst = &bursts[i]
+		}
+		r, err := d.site(ctx, s, burst, report)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+// site simulates one site: its traffic, or a burst beside it.
+func (d *simulator) site(ctx context.Context, s *plan.Site, burst *sizing.Burst, report func(done, total int)) (simulated, error) {
 	c := simulate.Config{
 		Profile: s.Profile, Workload: plan.Workload(s.Site), Ports: s.DataPorts.Count(),
 		Seed: d.seed, Shape: simulate.Shape(d.shape), Arrivals: simulate.Finite,
@@ -143,17 +169,27 @@ func (d *simulator) site(ctx context.Context, s *plan.Site, report func(done, to
 	if d.shape == "" && queues(c.Profile, c.Workload) {
 		c.Shape = simulate.Constant
 	}
-	if d.open {
+	if d.open && burst == nil {
 		c.Arrivals = simulate.Open
+	}
+	if t := c.Workload.Traffic; t != nil { // each is played apart
+		t.Bursts = sizing.Bursts{}
+	}
+	name := s.Name
+	if c.Burst, c.Retry = burst, d.retry; burst != nil {
+		name = fmt.Sprintf("%s: %d within %s", s.Name, burst.Sessions, burst.Within)
 	}
 	r, err := simulate.Run(ctx, c)
 	if err != nil {
 		return simulated{}, err
 	}
-	model := sizing.Refused(c.Profile, c.Workload, c.Ports)
-	bound := upperBound(c.Profile, c.Workload)
+	model, bound := sizing.Refused(c.Profile, c.Workload, c.Ports), upperBound(c.Profile, c.Workload)
+	if burst != nil {
+		refused, raced := sizing.RefusedInBurst(c.Profile, c.Workload, c.Ports, *burst)
+		model, bound = refused+raced, true
+	}
 	return simulated{
-		Site: s.Name, Server: s.Server, Ports: c.Ports, Model: model,
+		Site: name, Server: s.Server, Ports: c.Ports, Model: model,
 		Refused: r.Refused.Mean, Low: r.Refused.Low, High: r.Refused.High, Bound: bound, Agrees: r.Refused.Holds(model) || bound && model > r.Refused.High,
 		Method: r.Method, Held: r.Held.Mean, Waits: r.Waits,
 	}, nil

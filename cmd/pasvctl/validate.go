@@ -72,6 +72,7 @@ func (v *validator) run(path string) error {
 	if err := p.invalid(path, diags); err != nil {
 		return err
 	}
+	tellStarts(v.err, p.Plan.Sites)
 	_, err = fmt.Fprintf(v.out, "%s is valid: %s on %s\n", path, counted(len(p.Plan.Sites), "site"), counted(len(p.Plan.Hosts), "host"))
 	return err
 }

@@ -77,7 +77,7 @@ func Doubt(doubt []sizing.Influence) string {
 }
 
 // short is an attribute without the block that it stands in.
-func short(attribute string) string { return attribute[strings.LastIndexByte(attribute, '.')+1:] }
+func short(attribute string) string { return attribute[strings.IndexByte(attribute, '.')+1:] }
 
 func portsOr(n int, err error) string {
 	if err != nil {

@@ -107,7 +107,7 @@ var says = map[string][]string{
 		"Acme Appliance goes by the server port alone", "it would refuse 70.7 % of the data connections.",
 		"It would carry at most 0.833 data connections a second of all clients together, one after the other; they ask for 2.", // 1/1.2 s
 		"What it does where it finds none is not known.", "What Acme Appliance does when it finds no port is not said.",
-		"peak_factor must cover it; with worst_case = true all sessions may ask at once, which takes 201 ports.",
+		"would be refused if all 200 sessions started within 1s", "worst_case = true sizes it for all sessions at once, which takes 201 ports.",
 		"whoever connects first is served", "No target writes a config for Acme Appliance: set its passive ports to 61000-61013 by hand.",
 	},
 	"embedded-traffic": {

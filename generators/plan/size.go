@@ -47,6 +47,7 @@ func questionOf(s *spec.Site) question {
 			ClientPorts:    t.ClientPorts,
 			PeakFactor:     t.PeakFactor,
 			Parallel:       t.Parallel,
+			Bursts:         t.Bursts,
 		}
 	}
 	return q

@@ -210,7 +210,7 @@ func TestRemarks(t *testing.T) {
 		return all
 	}
 	w := edi()
-	if got := names("vsftpd", w); !got["bursts"] || !got["squatting"] || got[BoundListenRace] || got["leaves_range"] || got["nat"] {
+	if got := names("vsftpd", w); !got["squatting"] || got[BoundListenRace] || got["leaves_range"] || got["nat"] {
 		t.Errorf("vsftpd: %v", got)
 	}
 	if got := names("pyftpdlib", w); !got["leaves_range"] {

@@ -16,6 +16,9 @@ func (e *WorkloadError) Error() string { return e.Attribute + " " + e.Problem }
 // MaxSessions bounds the sessions of a workload.
 const MaxSessions = 10_000_000
 
+// MaxConnections bounds the data connections of a burst's session.
+const MaxConnections = 1_000_000
+
 // MaxParallel bounds the sessions with which one client asks at once.
 const MaxParallel = 64
 
@@ -60,6 +63,15 @@ func (t *Traffic) check() error {
 	}
 	if !(t.Abandoned >= 0 && t.Abandoned < 1) {
 		return &WorkloadError{"traffic.abandoned", fmt.Sprintf("is %v, not a share from 0 to below 1", t.Abandoned)}
+	}
+	for _, b := range t.Bursts.All() {
+		if b.Sessions < 1 || b.Sessions > MaxSessions || b.Connections < 0 || b.Connections > MaxConnections {
+			return &WorkloadError{"traffic.burst", fmt.Sprintf("has %d sessions with %d connections each, not 1 to %s with up to %s",
+				b.Sessions, b.Connections, Count(MaxSessions), Count(MaxConnections))}
+		}
+		if b.Within <= 0 {
+			return &WorkloadError{"traffic.burst", fmt.Sprintf("starts within %s, not more than 0s", b.Within)}
+		}
 	}
 	return nil
 }

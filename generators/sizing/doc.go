@@ -23,6 +23,7 @@
 //   - per_address: where a port is exclusive to a client address, the sessions
 //     behind the busiest one; they compete, or queue (address.go);
 //   - four_tuples: the source ports of that address (tuples.go);
+//   - burst: sessions that start together (burst.go), and wait (burstwait.go);
 //   - server: what the server itself demands.
 //
 // How a server draws and holds ports is its Profile (profiles.go), with the

@@ -30,7 +30,8 @@ func (e *OverloadError) Carries() float64 { return float64(e.Sessions) / e.Busy 
 // Remedy is a full sentence.
 func (e *OverloadError) Remedy() string {
 	return fmt.Sprintf("%s that are each busy for %s carry less than %s transfers/s: "+
-		"allow more than %s, or lower the rate, the peak factor, the transfer time or the abandoned share.",
+		"allow more than %s, or lower the rate, the peak factor, the transfer time or the abandoned share. "+
+		"For sessions that start together write a burst block instead of a peak_factor, or objective { worst_case = true }, which sizes for all of them at once.",
 		Plural(e.Sessions, "session"), duration(e.Busy), number(e.Carries()),
 		Plural(int(e.Rate*e.Busy), "session"))
 }

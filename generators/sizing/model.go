@@ -1,6 +1,9 @@
 package sizing
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Hold says until when a server keeps a passive port to itself.
 type Hold string
@@ -134,6 +137,27 @@ type Traffic struct {
 	// Parallel is the number of sessions with which one client asks in the
 	// same instant (mirror --parallel=4); 0 and 1: each asks by itself.
 	Parallel int
+	Bursts   Bursts
+}
+
+// MaxBursts bounds the bursts of a workload.
+const MaxBursts = 8
+
+// Bursts are sessions that start together, each burst at a time of its own. An
+// array keeps workloads comparable; entries without sessions are none.
+type Bursts [MaxBursts]Burst
+
+// All are the entries that are bursts.
+func (b Bursts) All() []Burst {
+	return slices.DeleteFunc(b[:], func(each Burst) bool { return each == Burst{} })
+}
+
+// Burst is sessions that start together, evenly within a time, beside the
+// traffic of all others.
+type Burst struct {
+	Sessions    int           // 1 to the workload's
+	Within      time.Duration // above 0
+	Connections int           // data connections of each, one after another; 0 is 1
 }
 
 // Objective is what the range must achieve.
@@ -149,7 +173,7 @@ type Objective struct {
 
 // Bound is one lower bound on the number of ports, with its reason.
 type Bound struct {
-	Name  string // contention, listen_race, per_address, four_tuples, server
+	Name  string // contention, listen_race, per_address, four_tuples, burst, server
 	Ports int
 	Why   string // one sentence, with this workload's numbers
 }

@@ -94,7 +94,7 @@ func (s *site) worstPorts() int {
 
 // reachable is the share below which the race lets no range come, with the
 // ports of the worst case. More of them lower it only in proportion.
-func (s *site) reachable() float64 { return s.refused(s.worstPorts()) }
+func (s *site) reachable() float64 { return s.refusedSteadily(s.worstPorts()) }
 
 // aim is the objective: the workload's, or else the server's default.
 func (s *site) aim() float64 {

@@ -9,7 +9,7 @@ import (
 // Remark is something that a workload's owner should know and that is no
 // mistake.
 type Remark struct {
-	Name      string // listen_race, nat, bursts, squatting, leaves_range, unknown_server
+	Name      string // listen_race, nat, squatting, leaves_range, unknown_server
 	Attribute string // of the spec that it is about
 	Serious   bool   // worth a warning wherever the site is planned
 	Summary   string // no full stop
@@ -26,7 +26,7 @@ func Remarks(p Profile, w Workload, r Result) []Remark {
 	}
 	var serious, others []Remark
 	for _, about := range []func(Result) (Remark, bool){
-		s.aboutRace, s.aboutNAT, s.aboutUnknown, s.aboutLeaving, s.aboutBursts, s.aboutSquatting,
+		s.aboutRace, s.aboutRaceInBurst, s.aboutNAT, s.aboutUnknown, s.aboutLeaving, s.aboutSquatting,
 	} {
 		m, applies := about(r)
 		switch {
@@ -156,28 +156,24 @@ func (s *site) aboutLeaving(r Result) (Remark, bool) {
 	}, true
 }
 
-// aboutBursts: arrivals are taken as independent of each other, which jobs
-// that all start at the full hour are not.
-func (s *site) aboutBursts(r Result) (Remark, bool) {
-	if s.worst() || s.scope == ScopeTLS {
+// aboutRaceInBurst says what a burst loses to the listen race, which its bound
+// leaves out.
+func (s *site) aboutRaceInBurst(r Result) (Remark, bool) {
+	if !s.races() || !s.rated() {
 		return Remark{}, false
 	}
-	worst := s.w
-	worst.Objective.WorstCase = true
-	all, err := Size(s.p, worst)
-	if err != nil || all.Ports <= r.Ports {
-		return Remark{}, false
+	share, of := 0.0, Burst{}
+	for _, b := range s.w.Traffic.Bursts.All() {
+		if met := s.raceInBurst(r.Ports, b); met > share {
+			share, of = met, b
+		}
 	}
-	m := Remark{
-		Name: "bursts", Attribute: "traffic.peak_factor",
-		Summary: "sessions that start together need more than their average rate says",
-		Detail: fmt.Sprintf("The clients are taken to ask independently of each other. Where a job starts many of them in the same instant, "+
-			"peak_factor must cover it; with worst_case = true all sessions may ask at once, which takes %s.", Plural(all.Ports, "port")),
-	}
-	if 4*r.Ports >= 3*all.Ports {
-		m.Detail += fmt.Sprintf(" That is only %s more than the traffic needs, and the honest choice here.", Count(all.Ports-r.Ports))
-	}
-	return m, true
+	return Remark{
+		Name: BoundListenRace, Attribute: "traffic.burst",
+		Summary: fmt.Sprintf("up to %s of a burst's data connections lose the listen race", Share(share)),
+		Detail: fmt.Sprintf("%s start within %s, and two of them may choose the same free port in the same instant. "+
+			"More ports hardly help, and the range is not sized for it.", Plural(of.Sessions, "session"), duration(of.Within.Seconds())),
+	}, share > 0
 }
 
 // aboutSquatting: a client that never connects and keeps its session alive.

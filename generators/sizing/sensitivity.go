@@ -102,7 +102,22 @@ var inputs = []input{
 	{"traffic.connect_time", true, func(_ *Workload, t *Traffic, f float64) bool { return scaleTime(&t.Connect, f) }},
 	{"traffic.transfer_time", true, func(_ *Workload, t *Traffic, f float64) bool { return scaleTime(&t.Transfer, f) }},
 	{"traffic.abandoned", true, func(_ *Workload, t *Traffic, f float64) bool { return scaleRate(&t.Abandoned, f) }},
+	{"traffic.burst.sessions", true, eachBurst(func(b *Burst, f float64) { scaleCount(&b.Sessions, f) })},
+	{"traffic.burst.within", true, eachBurst(func(b *Burst, f float64) { scaleTime(&b.Within, f) })},
+	{"traffic.burst.connections", true, eachBurst(func(b *Burst, f float64) { scaleCount(&b.Connections, f) })},
 	{"traffic.client_ports", true, func(_ *Workload, t *Traffic, f float64) bool { return scaleCount(&t.ClientPorts, f) }},
+}
+
+// eachBurst scales a number of all bursts.
+func eachBurst(scale func(*Burst, float64)) func(*Workload, *Traffic, float64) bool {
+	return func(_ *Workload, t *Traffic, f float64) bool {
+		for i := range t.Bursts {
+			if t.Bursts[i] != (Burst{}) {
+				scale(&t.Bursts[i], f)
+			}
+		}
+		return t.Bursts != (Bursts{})
+	}
 }
 
 func scaledCount(n int, factor float64) int { return max(1, int(math.Round(float64(n)*factor))) }

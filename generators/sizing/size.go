@@ -29,7 +29,7 @@ func Size(p Profile, w Workload) (Result, error) {
 	}
 	var r Result
 	var short *UnreachableError
-	for _, bound := range []func() (Bound, bool){s.contention, s.listenRace, s.perAddress, s.fourTuples, s.server} {
+	for _, bound := range []func() (Bound, bool){s.contention, s.listenRace, s.perAddress, s.fourTuples, s.burst, s.server} {
 		b, applies := bound()
 		if !applies {
 			continue
@@ -91,6 +91,8 @@ type site struct {
 	scope Scope
 	// objective is the share that may be refused: the workload's, or a default.
 	objective float64
+	// bursts have what inBurst gave for the bursts of the workload.
+	bursts []func(ports int) float64
 }
 
 func newSite(p Profile, w Workload) (*site, error) {
@@ -101,7 +103,7 @@ func newSite(p Profile, w Workload) (*site, error) {
 	if s.load == nil && p.PortRest > 0 {
 		return nil, &TrafficError{Profile: p}
 	}
-	if s.load != nil {
+	if s.rated() {
 		if err := s.load.overloaded(); err != nil {
 			return nil, err
 		}
@@ -265,6 +267,17 @@ func (s *site) refused(ports int) float64 {
 	if ports < 1 || ports < s.p.MinPorts {
 		return 1
 	}
+	if s.scope == ScopeTLS {
+		if ports <= s.idle() {
+			return 1
+		}
+		return 0
+	}
+	return max(s.mostInBurst(ports), s.refusedSteadily(ports))
+}
+
+// refusedSteadily is refused without the bursts.
+func (s *site) refusedSteadily(ports int) float64 {
 	switch s.scope {
 	case ScopePort:
 		r := min(1, s.lost(ports, s.w.Sessions)+s.race(ports))
@@ -273,12 +286,7 @@ func (s *site) refused(ports int) float64 {
 			r = max(r, turnedAway)
 		}
 		return r
-	case ScopeAddress:
-		return s.lost(ports, s.w.perAddress())
 	default:
-		if ports <= s.idle() {
-			return 1
-		}
-		return 0
+		return s.lost(ports, s.w.perAddress())
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
 // Spec is a folder of *.pasv.hcl files, decoded and checked. The blocks of a
@@ -181,10 +183,11 @@ type Traffic struct {
 	TransfersPerSecondPerAddress float64 // from the busiest address; 0: in proportion to its sessions
 	ConnectTime                  time.Duration
 	TransferTime                 time.Duration
-	Abandoned                    float64 // share of PASVs never followed by a connection, 0 to below 1
-	ClientPorts                  int     // source ports that one client address can use
-	PeakFactor                   float64 // multiplies the rates, at least 1
-	Parallel                     int     // sessions with which one client asks in the same instant, 1 to 64
+	Abandoned                    float64       // share of PASVs never followed by a connection, 0 to below 1
+	ClientPorts                  int           // source ports that one client address can use
+	PeakFactor                   float64       // multiplies the rates, at least 1
+	Parallel                     int           // sessions with which one client asks in the same instant, 1 to 64
+	Bursts                       sizing.Bursts `json:",omitzero"` // sessions that start together, each block apart
 }
 
 // Objective is what the range must achieve.

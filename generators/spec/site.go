@@ -49,7 +49,7 @@ func (l *loader) decodeSite(raw *rawBlock) {
 	s.TruncatedUploads = siteTruncated(b, s, r.TruncatedUploads)
 	checkScope(b, s)
 	s.Concurrency = decodeConcurrency(b, r.Concurrency)
-	s.Traffic = decodeTraffic(b, r.Traffic, s.Concurrency.SessionsPerAddress)
+	s.Traffic = decodeTraffic(b, r.Traffic, s.Concurrency.Sessions, s.Concurrency.SessionsPerAddress)
 	s.Objective = decodeObjective(b, server, r.Objective)
 	if ports, ok := b.portRangeOf("data_ports", r.DataPorts); ok {
 		s.DataPorts = ports

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
 // Bounds of the figures that sizing rests on.
@@ -18,6 +20,7 @@ const (
 	maxPeakFactor  = 1000
 	maxClientPorts = 64_512 // all above 1023
 	maxParallel    = 64
+	maxConnections = 10_000 // of a burst's session
 
 	// defaultClientPorts is the size of Linux's ephemeral range.
 	defaultClientPorts = 28_232
@@ -58,10 +61,11 @@ type rawTraffic struct {
 	ClientPorts                  *hcl.Attribute `hcl:"client_ports,optional"`
 	PeakFactor                   *hcl.Attribute `hcl:"peak_factor,optional"`
 	Parallel                     *hcl.Attribute `hcl:"parallel,optional"`
+	Bursts                       []rawBurst     `hcl:"burst,block"`
 	DefRange                     hcl.Range      `hcl:",def_range"`
 }
 
-func decodeTraffic(site *block, r *rawTraffic, perAddress int) *Traffic {
+func decodeTraffic(site *block, r *rawTraffic, sessions, perAddress int) *Traffic {
 	if r == nil {
 		return nil
 	}
@@ -86,7 +90,42 @@ func decodeTraffic(site *block, r *rawTraffic, perAddress int) *Traffic {
 		b.err("parallel", "More sessions at once than sessions per address", "a client asks with %d sessions at once, but concurrency admits only %d of one address. Lower parallel, or raise sessions_per_address.",
 			t.Parallel, perAddress)
 	}
+	t.Bursts = decodeBursts(b, r.Bursts, sessions)
 	return t
+}
+
+type rawBurst struct {
+	Sessions    *hcl.Attribute `hcl:"sessions,optional"`
+	Within      *hcl.Attribute `hcl:"within,optional"`
+	Connections *hcl.Attribute `hcl:"connections,optional"`
+	DefRange    hcl.Range      `hcl:",def_range"`
+}
+
+// decodeBursts reads the burst blocks of a traffic block.
+func decodeBursts(traffic *block, raw []rawBurst, sessions int) (all sizing.Bursts) {
+	for i, r := range raw {
+		for _, attr := range []string{"sessions", "within", "connections"} {
+			delete(traffic.ranges, "traffic.burst."+attr) // of the burst before
+		}
+		b := traffic.in("traffic.burst", r.DefRange)
+		if i == sizing.MaxBursts {
+			b.errAt(r.DefRange, "Too many bursts", "traffic has %d burst blocks, more than %d. Keep the largest ones: each counts apart from the others.", len(raw), sizing.MaxBursts)
+			return all
+		}
+		each := sizing.Burst{
+			Sessions:    b.integer("sessions", r.Sessions, 1, maxSessions, 0),
+			Within:      b.duration("within", r.Within, 0),
+			Connections: b.integer("connections", r.Connections, 1, maxConnections, 1),
+		}
+		b.missing("sessions", "Write how many sessions start together, like sessions = 100.")
+		b.missing("within", `Write within how much time they start, like within = "10s".`)
+		if sessions > 0 && each.Sessions > sessions {
+			b.err("sessions", "Burst larger than the site", "%s sessions start together, but the site admits only %s at once. Lower it, or raise concurrency.sessions.",
+				thousands(each.Sessions), thousands(sessions))
+		}
+		all[i] = each
+	}
+	return all
 }
 
 type rawObjective struct {

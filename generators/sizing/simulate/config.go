@@ -40,7 +40,7 @@ type Config struct {
 	Shape    Shape    // "" is Exponential
 	Arrivals Arrivals // "" is Finite
 	// Replications are independent runs, over which the confidence intervals
-	// are taken; at least 5, and 20 where it is 0.
+	// are taken; at least 5, or 2 with a burst, and 20 where it is 0.
 	Replications int
 	// Requests are those of each replication, after it has warmed up. Where it
 	// is 0, they are 20,000, or with importance splitting as many fewer as keep
@@ -49,6 +49,15 @@ type Config struct {
 	// Split asks for importance splitting, which sees refused shares down to
 	// about 1e-12; Auto leaves it to the model's estimate.
 	Split Split
+	// Burst, if there is one, is played beside the traffic of the other
+	// sessions, again and again: its sessions start at random instants of its
+	// time, and only their requests count. Where the sessions of one address
+	// compete, at most as many as the busiest one has are played.
+	Burst *sizing.Burst
+	// Retry is how long a refused session of a burst waits before it asks for
+	// the same data connection again, at most 100 times; 0: it goes on with the
+	// next one at once. A session that the server drops is gone either way.
+	Retry time.Duration
 	// Progress, if there is one, is called after each replication, never by
 	// two at a time.
 	Progress func(done, total int)
@@ -98,6 +107,8 @@ type setup struct {
 	levels     []level
 	perRequest float64 // events, by the last pilot
 	allHolds   bool    // the worst case: everybody else holds a port
+	burst      *sizing.Burst
+	retry      float64 // seconds; 0: refused sessions go on
 	unlimited  bool    // TLS tells the sessions apart: nobody is ever refused
 }
 
@@ -131,7 +142,12 @@ func newSetup(c Config) (*setup, error) {
 			s.patience = w.Objective.MaxWait.Seconds()
 		}
 	}
-	s.allHolds = w.Traffic == nil || w.Objective.WorstCase
+	s.allHolds = (w.Traffic == nil || w.Objective.WorstCase) && c.Burst == nil
+	if c.Burst != nil {
+		b := *c.Burst
+		b.Sessions, b.Connections = min(b.Sessions, s.sessions), max(1, b.Connections)
+		s.burst, s.retry = &b, c.Retry.Seconds()
+	}
 	if w.Traffic == nil {
 		return s, nil
 	}
@@ -181,9 +197,14 @@ func (c *Config) check() error {
 		return fmt.Errorf("arrivals are %q, not %s or %s", c.Arrivals, Finite, Open)
 	case c.Split != SplitAuto && c.Split != SplitNever && c.Split != SplitAlways:
 		return fmt.Errorf("split is %q, not %q, %s or %s", c.Split, SplitAuto, SplitNever, SplitAlways)
+	case c.Burst != nil && (c.Workload.Traffic == nil || c.Burst.Sessions < 1 || c.Burst.Within <= 0 || c.Burst.Connections < 0 ||
+		c.Burst.Connections > sizing.MaxConnections || c.Arrivals != Finite || c.Split == SplitAlways):
+		return fmt.Errorf("a burst takes traffic, finite arrivals, sessions and a time, and no splitting: %+v", *c.Burst)
+	case c.Retry < 0:
+		return fmt.Errorf("retry is %s, below 0", c.Retry)
 	case c.Ports < 1 || c.Ports > sizing.MaxPorts:
 		return fmt.Errorf("ports are %d, not 1 to %d", c.Ports, sizing.MaxPorts)
-	case c.Replications < 5 || c.Replications > MaxReplications:
+	case c.Replications < 5 && (c.Burst == nil || c.Replications < 2) || c.Replications > MaxReplications:
 		return fmt.Errorf("replications are %d, not 5 to %d", c.Replications, MaxReplications)
 	case c.Requests != 0 && (c.Requests < 100 || c.Requests > MaxRequests):
 		return fmt.Errorf("requests are %d, not 100 to %d", c.Requests, MaxRequests)

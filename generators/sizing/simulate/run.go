@@ -52,6 +52,8 @@ func Run(ctx context.Context, c Config) (Result, error) {
 	case s.unlimited:
 		r.Method = "none needed: TLS tells all sessions apart on any port"
 		return r, ctx.Err()
+	case s.burst != nil:
+		s.split, r.Method = false, "bursts"
 	case s.allHolds:
 		r.Method = "every other session holds a port"
 	case s.split:
@@ -141,6 +143,10 @@ func (s *setup) replication(rng *rand.Rand, done <-chan struct{}) *tally {
 	t := &tally{}
 	if s.allHolds {
 		s.playAllHold(rng, t, done)
+		return t
+	}
+	if s.burst != nil {
+		s.playBursts(rng, t, done)
 		return t
 	}
 	w := newWorld(s, rng, t)

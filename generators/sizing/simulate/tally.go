@@ -47,12 +47,6 @@ func (t *tally) reach(crowd int) {
 	}
 }
 
-func (t *tally) wait(w *world, seconds float64) {
-	if w.patience >= 0 && w.now >= w.warmUp() {
-		t.waits.add(seconds, w.weight)
-	}
-}
-
 // share is the refused share.
 func (t *tally) share() float64 {
 	if t.asked.weight == 0 {

@@ -26,6 +26,10 @@ type world struct {
 	// that are idle, and the port of each session, or none.
 	kept []int32
 	own  []int32
+	// starters has, by session, what those of a burst have still to do: they
+	// are the last of all sessions, and running of them are not through.
+	starters []starter
+	running  int
 
 	weight float64
 	tally  *tally
@@ -48,6 +52,7 @@ const none = -1
 const (
 	portFree    uint8 = iota // a port is given back
 	sessionIdle              // a session has done its transfer
+	sessionAsks              // a session of a burst asks
 )
 
 func newWorld(s *setup, rng *rand.Rand, t *tally) *world {
@@ -61,6 +66,9 @@ func newWorld(s *setup, rng *rand.Rand, t *tally) *world {
 		for i := range w.own {
 			w.own[i], w.kept[i] = none, int32(i)
 		}
+	}
+	if s.burst != nil {
+		w.awaitBurst()
 	}
 	return w
 }
@@ -164,7 +172,12 @@ func (w *world) ask() {
 			session = w.takeIdle()
 		}
 	}
-	counts := w.now >= w.warmUp()
+	w.request(session)
+}
+
+// request is a PASV of that session, or of one without a name.
+func (w *world) request(session int32) {
+	counts := w.counts(session)
 	if counts {
 		w.tally.ask(w.weight, w.crowd())
 	}
@@ -177,7 +190,7 @@ func (w *world) ask() {
 	port, result := w.choose(counts)
 	switch result {
 	case found:
-		w.tally.wait(w, 0)
+		w.waited(session, 0)
 		w.serve(session, port)
 	case full:
 		w.refuse(session, &w.tally.full, !w.computes())
@@ -192,12 +205,22 @@ func (w *world) takeIdle() int32 {
 	session := w.kept[i]
 	w.kept[i] = w.kept[len(w.kept)-1]
 	w.kept = w.kept[:len(w.kept)-1]
+	w.giveOwn(session)
+	return session
+}
+
+// giveOwn gives back the port that a session has kept.
+func (w *world) giveOwn(session int32) {
 	if port := w.own[session]; port != none {
 		w.own[session] = none
 		w.held--
 		w.ports.give(port)
 	}
-	return session
+}
+
+// counts reports whether the requests of that session are counted now.
+func (w *world) counts(session int32) bool {
+	return w.now >= w.warmUp() && (w.burst == nil || w.starts(session))
 }
 
 // outcome of a draw.
@@ -268,13 +291,28 @@ func (w *world) isChosen(port int32) bool {
 
 // refuse ends a request without a port: its session is idle again.
 func (w *world) refuse(session int32, kind *count, drawn bool) {
-	if drawn && w.now >= w.warmUp() {
+	if drawn && w.counts(session) {
 		w.tally.lose(kind, w.weight, true, w.crowd())
+	}
+	if w.starts(session) {
+		w.refuseStarter(session)
+		return
 	}
 	w.goIdle(session)
 }
 
+// waited counts how long a request has waited that gets a port.
+func (w *world) waited(session int32, seconds float64) {
+	if w.patience >= 0 && w.counts(session) {
+		w.tally.waits.add(seconds, w.weight)
+	}
+}
+
 func (w *world) goIdle(session int32) {
+	if w.starts(session) {
+		w.goOn(session)
+		return
+	}
 	if w.arrivals == Finite {
 		w.idle++
 		if session != none {
@@ -320,13 +358,18 @@ func (w *world) happen(e event) {
 	switch e.kind {
 	case sessionIdle:
 		w.goIdle(e.session)
+	case sessionAsks:
+		if len(w.own) > 0 {
+			w.giveOwn(e.session)
+		}
+		w.request(e.session)
 	case portFree:
 		w.held--
 		w.ports.give(e.port)
 		if len(w.waiting) > 0 {
 			first := w.waiting[0]
 			w.waiting = w.waiting[1:]
-			w.tally.wait(w, w.now-first.at)
+			w.waited(first.session, w.now-first.at)
 			w.serve(first.session, e.port)
 		}
 	}

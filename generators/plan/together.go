@@ -1,0 +1,103 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pasvctl/pasvctl/generators/sizing"
+	"github.com/pasvctl/pasvctl/generators/sizing/simulate"
+)
+
+// RemarkTogether is the remark on a site whose clients might start together,
+// although its traffic says nothing of it.
+const RemarkTogether = "bursts"
+
+// starts are the times within which all sessions of a site might start.
+var starts = []time.Duration{time.Second, 10 * time.Second}
+
+// remarkStarts adds RemarkTogether to the sites that refuse more than their
+// objective if all their sessions start together. Equal sites are played once.
+func remarkStarts(sites []*Site) {
+	type played struct {
+		question
+		ports int
+	}
+	remarks := map[played]*sizing.Remark{}
+	var playing errgroup.Group
+	playing.SetLimit(runtime.GOMAXPROCS(0))
+	key := func(s *Site) played { return played{questionOf(s.Site), s.DataPorts.Count()} }
+	for _, s := range sites {
+		if remarks[key(s)] != nil {
+			continue
+		}
+		into := &sizing.Remark{}
+		remarks[key(s)] = into
+		playing.Go(func() error {
+			*into = together(s)
+			return nil
+		})
+	}
+	playing.Wait() // none fails
+	for _, s := range sites {
+		if r := remarks[key(s)]; r.Name != "" {
+			s.Remarks = append(s.Remarks[:len(s.Remarks):len(s.Remarks)], *r)
+		}
+	}
+}
+
+// together is the remark on a site, or nothing.
+func together(s *Site) sizing.Remark {
+	w := Workload(s.Site)
+	if w.Traffic == nil || w.Objective.WorstCase || w.Traffic.Bursts != (sizing.Bursts{}) {
+		return sizing.Remark{}
+	}
+	var shares []string
+	for _, within := range starts {
+		share := startShare(s, w, sizing.Burst{Sessions: w.Sessions, Within: within})
+		if share <= s.Sizing.Objective {
+			break
+		}
+		text := fmt.Sprintf("%s would be refused if all %s started within %s", sizing.About(share), sizing.Plural(w.Sessions, "session"), within)
+		if len(shares) > 0 {
+			text = fmt.Sprintf("%s within %s", sizing.About(share), within)
+		}
+		shares = append(shares, text)
+	}
+	if len(shares) == 0 {
+		return sizing.Remark{}
+	}
+	r := sizing.Remark{
+		Name: RemarkTogether, Attribute: "traffic",
+		Summary: strings.Join(shares, ", and "),
+		Detail:  "The clients are taken to ask independently of each other. A burst block says how many start together, and sizes the range for it",
+	}
+	w.Objective.WorstCase = true
+	if all, err := sizing.Size(s.Profile, w); err == nil {
+		r.Detail += fmt.Sprintf("; worst_case = true sizes it for all sessions at once, which takes %s", sizing.Plural(all.Ports, "port"))
+	}
+	r.Detail += "."
+	return r
+}
+
+// startShare is about the share that a site refuses of such a burst, by
+// simulation. What the last one is refused is never less than that.
+func startShare(s *Site, w sizing.Workload, b sizing.Burst) float64 {
+	if most, _ := sizing.RefusedInBurst(s.Profile, w, s.DataPorts.Count(), b); most <= s.Sizing.Objective {
+		return 0
+	}
+	const requests = 5000 // in all, or two bursts
+	replications := max(2, min(5, requests/w.Sessions))
+	r, err := simulate.Run(context.Background(), simulate.Config{
+		Profile: s.Profile, Workload: w, Ports: s.DataPorts.Count(), Burst: &b,
+		Replications: replications, Requests: max(100, requests/replications),
+	})
+	if err != nil {
+		return 0 // too many events: what is not known is not said
+	}
+	return r.Full + r.Late
+}

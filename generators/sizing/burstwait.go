@@ -1,0 +1,188 @@
+package sizing
+
+import "math"
+
+// lateInBurst gives, by the number of ports, an upper bound of the share of a
+// burst's requests that wait longer than max_wait and are then refused. It is
+// never below that of the traffic alone, and the smaller of two:
+//
+//   - of a steady stream at the burst's rate, where that leaves the ports time:
+//     n arrivals at random instants are no more bunched than Poisson ones;
+//   - of the backlog, see backlog, where it does not.
+func (s *site) lateInBurst(c crowd) func(ports int) float64 {
+	l := s.load
+	stream := *s
+	rate, outside := float64(c.connections)/c.within, c.rate/float64(c.sessions)
+	stream.load = &load{}
+	*stream.load = *l
+	stream.load.addressRate = float64(c.n)*max(rate, outside) + float64(c.sessions-c.n)*outside
+
+	// Ports that an abandoned PASV holds are out of service.
+	abandons, abandoned := c.busy(l.abandoned * l.abandonedHold)
+	abandons = min(abandons, max(abandoned, 1-math.Pow(1-l.abandoned, float64(c.connections))))
+	out := binomialCounts(c.n-1, abandons).plus(binomialCounts(c.sessions-c.n, abandoned))
+	var behind []backlog
+	for _, shape := range connectShapes(l.connect) {
+		behind = append(behind, newBacklog(c, shape, l.connect, s.w.Objective.MaxWait.Seconds()))
+	}
+	return func(ports int) float64 {
+		usable := ports - s.idle()
+		if usable >= c.sessions {
+			return 0
+		}
+		share := out.mean(func(x int) float64 {
+			most := 0.0
+			for _, b := range behind {
+				most = max(most, b.late(usable-x))
+			}
+			return most
+		})
+		return max(s.late(ports), min(share, stream.late(ports)))
+	}
+}
+
+// One connection in a thousand loses its SYN and comes a second later (RFC
+// 6298 section 2.1); the mean connect time does not count that.
+const (
+	synLost  = 0.001
+	synAgain = 1.0 // seconds
+)
+
+// connectShapes are distributions of connect times of that mean, of which
+// none is the worst everywhere: constant, exponential, and lognormal with
+// σ = 1.
+func connectShapes(mean float64) []func(x float64) float64 {
+	return []func(x float64) float64{
+		func(x float64) float64 {
+			if x < mean*(1-1e-12) {
+				return 0
+			}
+			return 1
+		},
+		func(x float64) float64 { return -math.Expm1(-x / mean) },
+		func(x float64) float64 { return math.Erfc(-(math.Log(x/mean)+0.5)/math.Sqrt2) / 2 },
+	}
+}
+
+// backlog bounds the waits of a burst on ports that serve first come, first
+// served. A request waits longer than D only if for some s, the last instant
+// before it at which a port was free, every one of c ports is busy from s to
+// the end of its patience with requests that came before it. A port that is
+// busy for a time L begins N(L) + 1 services in it, so that
+//
+//	Σ_{j≤c} (N_j(L) + 1) ≤ J + A
+//
+// with J ≤ c − 1 requests that were there at s and A that came between s and
+// the request, in a window of L − D. By Markov's inequality the probability is
+// at most E[e^(θA)]·e^(−θ)·E[e^(−θN(L))]^c for any θ > 0; the sum over windows
+// bounds that of some s. The N are those of a renewal process of connect times
+// rounded up to a grid, from a start or from equilibrium, whichever counts
+// fewer. Where all others that can be there at once are few, they bound J + A.
+type backlog struct {
+	window   [][]float64 // ln of E[e^(θA)]·e^(−θ), by window and θ
+	services [][]float64 // ln of E[e^(−θN(L))], alike
+	there    []float64   // ln of E[e^(θB)], B others that wait or connect
+	patience []float64   // ln of E[e^(−θ(N(D)+1))]
+}
+
+// tilts are the θ that are tried: a chance lies within 2 % of its least.
+var tilts = func() (all []float64) {
+	for theta := 0.02; theta < 5; theta *= 1.4 {
+		all = append(all, theta)
+	}
+	return all
+}()
+
+const (
+	gridSteps   = 256 // of D + T
+	mostWindows = 24
+)
+
+func newBacklog(c crowd, shape func(x float64) float64, connect, patience float64) backlog {
+	step := (patience + c.within) / gridSteps
+	first := int(patience/step + 1e-9)
+	stride := (gridSteps-first)/mostWindows + 1
+	p, p0 := c.busy(connect + synLost*synAgain + patience)
+	var b backlog
+	for i := first; i < gridSteps; i += stride {
+		b.window, b.services = append(b.window, nil), append(b.services, nil)
+	}
+	pmf := onGrid(shape, step)
+	for _, theta := range tilts {
+		count := renewals(pmf, (connect+synLost*synAgain)/step+1, theta)
+		grown := math.Expm1(theta)
+		b.there = append(b.there, float64(c.n-1)*math.Log1p(p*grown)+float64(c.sessions-c.n)*math.Log1p(p0*grown))
+		b.patience = append(b.patience, count[first]-theta)
+		for w := range b.window {
+			i := first + w*stride
+			length := float64(i+stride)*step - patience
+			share := min(1, length/c.within)
+			outside := c.rate * float64(c.sessions-c.n) / float64(c.sessions) * length
+			b.window[w] = append(b.window[w], float64(c.n*c.connections-1)*math.Log1p(share*grown)+outside*grown-theta)
+			b.services[w] = append(b.services[w], count[i])
+		}
+	}
+	return b
+}
+
+// late is the bound with that many ports.
+func (b backlog) late(ports int) float64 {
+	if ports < 1 {
+		return 1
+	}
+	least := func(asked, served []float64) float64 {
+		best := 0.0
+		for i := range asked {
+			best = min(best, asked[i]+float64(ports)*served[i])
+		}
+		return math.Exp(best)
+	}
+	most, windows := least(b.there, b.patience), 0.0
+	for w := 0; w < len(b.window) && windows < most && most > negligible; w++ {
+		windows += least(b.window[w], b.services[w])
+	}
+	return min(most, windows)
+}
+
+// onGrid is the distribution of the connect times, lost SYNs included, in
+// steps, rounded up; what is missing to 1 takes longer than the grid.
+func onGrid(shape func(x float64) float64, step float64) []float64 {
+	pmf, before := make([]float64, gridSteps+1), 0.0
+	for k := 1; k <= gridSteps; k++ {
+		x := float64(k) * step
+		within := (1 - synLost) * shape(x)
+		if x > synAgain {
+			within += synLost * shape(x-synAgain)
+		}
+		pmf[k], before = within-before, within
+	}
+	return pmf
+}
+
+// renewals is ln E[e^(−θN)] by the length of the window in steps, where N
+// counts the services that end in it: the larger of that from a start and that
+// from equilibrium.
+func renewals(pmf []float64, mean, theta float64) []float64 {
+	shrink := math.Exp(-theta)
+	fresh, logs := make([]float64, len(pmf)), make([]float64, len(pmf))
+	residual := make([]float64, len(pmf)) // in equilibrium
+	left := 1.0
+	for k := 1; k < len(pmf); k++ {
+		residual[k] = left / mean
+		left -= pmf[k]
+	}
+	none, noneInEquilibrium := 1.0, 1.0
+	fresh[0] = 1
+	for i := 1; i < len(pmf); i++ {
+		none -= pmf[i]
+		noneInEquilibrium -= residual[i]
+		some, someInEquilibrium := 0.0, 0.0
+		for k := 1; k <= i; k++ {
+			some += pmf[k] * fresh[i-k]
+			someInEquilibrium += residual[k] * fresh[i-k]
+		}
+		fresh[i] = max(0, none) + shrink*some
+		logs[i] = math.Log(max(fresh[i], max(0, noneInEquilibrium)+shrink*someInEquilibrium))
+	}
+	return logs
+}
