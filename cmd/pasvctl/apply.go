@@ -27,6 +27,7 @@ type applier struct {
 	remove, restore        bool
 	replace                bool // another spec's rules
 	hindered               bool // other rules keep connections from the sites
+	ifMissing              bool
 }
 
 func newApply(s streams) *cobra.Command {
@@ -36,27 +37,32 @@ func newApply(s streams) *cobra.Command {
 		Short: "put a host's firewall rules into this machine's kernel",
 		Long: `apply loads the rules of a host into this machine's kernel, in one step, and reserves
 its data ports with the kernel. Established connections go on, what the gate has learnt
-stays, and nothing that belongs to others is touched but for one jump with the comment
+stays, and no other rules are changed, except for one jump tagged with the comment
 "pasvctl" where the rules need it.
 
-With --confirm 30s the change is taken back by itself unless "pasvctl confirm" comes
-in time, even when this process, the shell or the connection to it dies.
+With --confirm 30s the change is taken back unless "pasvctl confirm" comes in time, even
+when this process, the shell or the connection to it dies. What stood under pasvctl's
+names before, whoever had loaded it, then comes back.
 
 With --drain 1h a data range that has moved or changed stays open beside the new one,
 by the same rules, until its sessions have ended or the time is over.
 
 It refuses, and leaves things as they are, if this machine runs the rules of another
-spec or host (--replace replaces them), if the live rules under our name are not those
-that were applied last (--adopt replaces them), if another chain would drop the sites'
+spec or host (--replace replaces them), if somebody else has put lines under our name,
+which would be lost (--adopt replaces them), if another chain would drop the sites'
 connections (--ignore-drops loads the rules all the same), if the rules would go into a
-chain that firewalld or iptables owns, where the SSH connection it is run
-from uses a port of a site, and where the rules would match nothing: for an interface
+chain that firewalld or iptables owns, if the SSH connection it is run
+from uses a port of a site, and if the rules would match nothing: for an interface
 that this machine does not have, or addresses none of which it has (unless the host says
 floating = true, for addresses that move between machines).
 
+With --dry-run it shows what would change: "-" is a line that only the kernel has, "+"
+one that it would get; --json lists the changes with the same signs.
+
 With --remove all rules of ours are taken out again, and no FILE is needed; with FILE,
-only if they are that spec's. --restore
-loads the rules that were applied last, after a boot.`,
+only if they are that spec's. --restore loads the rules that were applied last, after a
+boot or after somebody has flushed them; with --if-missing only if the kernel lacks some
+of them, and not while a change waits to be confirmed. Neither does anything after --remove, or after a rollback to no rules.`,
 		Example: `  pasvctl apply edge.pasv.hcl --confirm 30s
   pasvctl apply edge.pasv.hcl --host edge1 --dry-run
   pasvctl apply --remove`,
@@ -82,7 +88,9 @@ loads the rules that were applied last, after a boot.`,
 	c.Flags().BoolVar(&a.replace, "replace", false, "replace the rules of another spec or host")
 	c.Flags().BoolVar(&a.remove, "remove", false, "take all our rules out of the kernel")
 	c.Flags().BoolVar(&a.restore, "restore", false, "load the rules that were applied last")
+	c.Flags().BoolVar(&a.ifMissing, "if-missing", false, "with --restore: only if the kernel lacks some of the rules")
 	c.MarkFlagsMutuallyExclusive("remove", "restore", "dry-run")
+	c.MarkFlagsMutuallyExclusive("remove", "if-missing")
 	return c
 }
 
@@ -92,6 +100,9 @@ func (a *applier) run(ctx context.Context, args []string) error {
 	}
 	if a.drain != 0 && (a.drain < 10*time.Second || a.drain > 168*time.Hour) {
 		return usage("write --drain 1h", "--drain takes 10s to 168h, not %s", a.drain)
+	}
+	if a.ifMissing && !a.restore {
+		return usage("write --restore --if-missing", "--if-missing needs --restore")
 	}
 	if err := asRoot("changing the kernel's rules"); err != nil {
 		return err
@@ -124,44 +135,52 @@ func (a *applier) run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	if err := a.safe(ctx, args[0], host, next.Rules); err != nil {
-		return err
-	}
+	out, err := thisMachine().Apply(ctx, next, apply.Options{
+		Confirm: a.confirm, Adopt: a.adopt, DryRun: a.dryRun,
+		Check: func(ctx context.Context, _ *kernel.Transaction) error { return a.safe(ctx, args[0], host, next.Rules) },
+	})
 	if a.dryRun {
-		return a.show(ctx, next)
+		if err := a.show(out); err != nil {
+			return err
+		}
 	}
-	out, err := thisMachine().Apply(ctx, next, apply.Options{Confirm: a.confirm, Adopt: a.adopt})
 	if err != nil {
 		return explained(err)
+	}
+	if a.dryRun {
+		return nil
 	}
 	return a.tell(next, out)
 }
 
 func (a *applier) restored(ctx context.Context) error {
-	was, err := thisMachine().Restore(ctx)
+	r, err := thisMachine().Restore(ctx, a.ifMissing)
 	if errors.Is(err, apply.ErrNothingToReturn) {
-		fmt.Fprintln(a.err, "nothing was ever applied on this machine: there is nothing to restore")
+		fmt.Fprintln(a.err, "no rules are applied on this machine: there is nothing to restore")
 		return nil
 	}
 	if err != nil {
-		return failure(err, "")
+		return explained(err)
 	}
-	fmt.Fprintf(a.err, "the rules of %s are in force again\n", was.Owner())
-	return a.present(was.Match, false)
+	what := "are in force already"
+	switch {
+	case !r.Waiting.IsZero():
+		what = fmt.Sprintf("wait to be confirmed until %s", apply.When(r.Waiting, time.Now()))
+	case r.Loaded:
+		what = "are in force again"
+	}
+	fmt.Fprintf(a.err, "the rules of %s %s\n", r.Applied.Owner(), what)
+	return a.present(r.Applied.Match, false)
 }
 
-func (a *applier) show(ctx context.Context, next apply.Applied) error {
-	changes, err := thisMachine().Plan(ctx, next)
-	if err != nil {
-		return failure(err, "")
-	}
+func (a *applier) show(out apply.Outcome) error {
 	if a.asJSON {
-		return writeJSON(a.out, changeList(changes))
+		return writeJSON(a.out, changeList(out.Changes))
 	}
-	if err := writeChanges(a.out, changes); err != nil {
+	if err := writeChanges(a.out, out.Changes); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.err, "%s; nothing was changed\n", counted(len(changes), "change"))
+	fmt.Fprintf(a.err, "%s; nothing was changed\n", counted(len(out.Changes), "change"))
 	return nil
 }
 
@@ -171,7 +190,7 @@ func (a *applier) tell(next apply.Applied, out apply.Outcome) error {
 		if !out.Deadline.IsZero() {
 			deadline = &out.Deadline
 		}
-		return writeJSON(a.out, map[string]any{"host": next.Host, "backend": next.Rules.Backend, "changes": len(out.Changes), "confirm_by": deadline, "in_force": !a.hindered})
+		return writeJSON(a.out, map[string]any{"host": next.Host, "backend": next.Rules.Backend, "changes": changeList(out.Changes), "confirm_by": deadline, "in_force": !a.hindered})
 	}
 	if out.Recovered {
 		fmt.Fprintln(a.err, "an earlier change that was never confirmed was taken back first")
@@ -187,7 +206,7 @@ func (a *applier) tell(next apply.Applied, out apply.Outcome) error {
 		}
 	}
 	if !out.Deadline.IsZero() {
-		fmt.Fprintf(a.err, "they are taken back at %s unless you run: pasvctl confirm\n", out.Deadline.Format(time.TimeOnly))
+		fmt.Fprintf(a.err, "they are taken back at %s unless you run: pasvctl confirm\n", apply.When(out.Deadline, time.Now()))
 	}
 	return nil
 }
@@ -229,23 +248,4 @@ func netipJoin(addr, port string) string {
 		addr = "[" + addr + "]"
 	}
 	return addr + ":" + port
-}
-
-// explained gives an error of package apply the hint that helps.
-func explained(err error) error {
-	var foreign *apply.ForeignError
-	var pending *apply.PendingError
-	switch {
-	case errors.As(err, &foreign):
-		var text strings.Builder
-		_ = writeChanges(&text, foreign.Changes[:min(len(foreign.Changes), 10)])
-		return failure(fmt.Errorf("%w\n%s", err, strings.TrimSpace(text.String())),
-			"see pasvctl diff; --adopt replaces what is there")
-	case errors.As(err, &pending):
-		return failure(err, "run pasvctl confirm or pasvctl rollback first")
-	case errors.Is(err, apply.ErrLocked):
-		return failure(err, "wait until it is done")
-	default:
-		return failure(err, "the rules in force are those of before")
-	}
 }

@@ -147,7 +147,7 @@ func (a *applier) removed(ctx context.Context, args []string) error {
 	}
 	was, unreadable := thisMachine().InForce() // a damaged state must not keep rules in
 	if err := thisMachine().Remove(ctx); err != nil {
-		return failure(err, "")
+		return explained(err)
 	}
 	whose := "pasvctl's rules"
 	if unreadable == nil && was != nil {

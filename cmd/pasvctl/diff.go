@@ -21,9 +21,9 @@ func newDiff(s streams) *cobra.Command {
 		Use:   "diff FILE|FOLDER",
 		Short: "compare this machine's live rules with the rendered ones",
 		Long: `diff compares our tables, chains and sets in the kernel with what the spec's rules would
-leave there: "-" is in the kernel only, "+" is in the rendered rules only. Counters,
-handles and what the kernel has learnt are no difference. A difference ends with exit
-code 2.`,
+leave there. "-" is a line that only the kernel has, "+" one that only the rendered rules
+have; apply and --json write the same signs. Counters, handles and what the kernel has
+learnt are no difference. A difference ends with exit code 2.`,
 		Example: "  pasvctl diff edge.pasv.hcl --host edge1",
 		Args:    exactly("FILE"),
 		RunE:    func(c *cobra.Command, args []string) error { return d.run(c.Context(), args[0]) },
@@ -48,9 +48,9 @@ func (d *differ) run(ctx context.Context, path string) error {
 	if err := d.present(next.Match, false); err != nil {
 		return err
 	}
-	changes, err := thisMachine().Plan(ctx, next)
+	changes, err := thisMachine().Compare(ctx, next.Rules)
 	if err != nil {
-		return failure(err, "")
+		return explained(err)
 	}
 	if d.asJSON {
 		err = writeJSON(d.out, changeList(changes))
@@ -88,11 +88,7 @@ func writeChanges(w io.Writer, changes []kernel.Change) error {
 				return err
 			}
 		}
-		sign, line := "-", c.Was
-		if c.Now != "" {
-			sign, line = "+", c.Now
-		}
-		if _, err := fmt.Fprintf(w, "  %s %s\n", sign, line); err != nil {
+		if _, err := fmt.Fprintf(w, "  %s %s\n", c.Sign, c.Line); err != nil {
 			return err
 		}
 	}

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -20,15 +19,12 @@ func newConfirm(s streams) *cobra.Command {
 		Long:    "confirm makes a change final that \"pasvctl apply --confirm\" would take back at its deadline.",
 		Example: "  pasvctl apply edge.pasv.hcl --confirm 30s\n  pasvctl confirm",
 		Args:    exactly(),
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(c *cobra.Command, _ []string) error {
 			if err := asRoot("changing the state of the rules"); err != nil {
 				return err
 			}
-			switch err := thisMachine().Confirm(); {
-			case errors.Is(err, apply.ErrTooLate):
-				return failure(err, "the rules of before are back in force, or will be in a moment: apply again")
-			case err != nil:
-				return failure(err, "")
+			if err := thisMachine().Confirm(c.Context()); err != nil {
+				return explained(err)
 			}
 			fmt.Fprintln(s.err, "confirmed: the rules stay")
 			return nil
@@ -40,19 +36,20 @@ func newRollback(s streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "rollback",
 		Short: "return to the rules that were in force before the last apply",
-		Long: `rollback takes back a change that waits to be confirmed, or else returns to what was
-in force before the last apply: other rules, or none. A second rollback undoes the first.`,
+		Long: `rollback takes back a change that waits to be confirmed, or else returns to what stood
+under pasvctl's names before the last apply: other rules, whoever had loaded them, or
+none. A second rollback undoes the first.`,
 		Example: "  pasvctl rollback",
 		Args:    exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := asRoot("changing the kernel's rules"); err != nil {
 				return err
 			}
-			if err := thisMachine().Rollback(c.Context()); err != nil {
+			back, err := thisMachine().Rollback(c.Context())
+			if err != nil {
 				return explained(err)
 			}
-			fmt.Fprintln(s.err, "the rules of before are in force")
-			return nil
+			return tellBack(s, back)
 		},
 	}
 }
@@ -69,7 +66,7 @@ func newGuard(s streams) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			deadline, err := time.Parse(time.RFC3339Nano, args[1])
 			if err != nil {
-				return usage("apply starts the guard by itself", "%q is no time", args[1])
+				return usage("apply starts the guard", "%q is no time", args[1])
 			}
 			ctx, stop := interruptible(c.Context())
 			defer stop()
@@ -79,7 +76,25 @@ func newGuard(s streams) *cobra.Command {
 				// Told to go before its time, as at a shutdown: nobody would be
 				// left to take the change back, so it goes back now.
 			}
-			return thisMachine().Expire(context.WithoutCancel(ctx), args[0])
+			back, err := thisMachine().Expire(context.WithoutCancel(ctx), args[0])
+			if back == nil || err != nil {
+				return err
+			}
+			return tellBack(s, *back)
 		},
 	}
+}
+
+// tellBack says what a way back has led to.
+func tellBack(s streams, back apply.Back) error {
+	switch {
+	case back.Applied != nil:
+		fmt.Fprintf(s.err, "what stood before is back: the rules of %s\n", back.Applied.Owner())
+		return (&onHost{streams: s}).present(back.Applied.Match, false)
+	case back.Others:
+		fmt.Fprintln(s.err, "what stood before is back: rules that pasvctl apply had not loaded")
+	default:
+		fmt.Fprintln(s.err, "what stood before is back: no rules of pasvctl")
+	}
+	return nil
 }

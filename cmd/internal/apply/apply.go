@@ -1,12 +1,15 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
@@ -27,7 +30,7 @@ type Machine struct {
 	Step func(name string)
 
 	reserved string // file of the reserved ports; the kernel's where it is empty
-	root     fs.FS  // of sysctl's files; this machine's where it is nil
+	root     fs.FS  // of /proc and sysctl's files; this machine's where it is nil
 }
 
 func (m *Machine) files() fs.FS {
@@ -43,11 +46,17 @@ func (m *Machine) step(name string) {
 	}
 }
 
-func (m *Machine) reservedFile() string {
-	if m.reserved == "" {
-		return reservedFile
+func (m *Machine) reservedFile() string { return cmp.Or(m.reserved, reservedFile) }
+
+const bootFile = "proc/sys/kernel/random/boot_id"
+
+// bootID tells one boot of the machine from another; "" where it is not known.
+func (m *Machine) bootID() string {
+	text, err := fs.ReadFile(m.files(), bootFile)
+	if err != nil {
+		return ""
 	}
-	return m.reserved
+	return strings.TrimSpace(string(text))
 }
 
 // Options say how to apply.
@@ -58,60 +67,60 @@ type Options struct {
 	// Adopt takes over rules under our name that this machine's state does
 	// not know.
 	Adopt bool
+	// Check, if there is one, looks at the change that is about to be made and
+	// may refuse it.
+	Check func(context.Context, *kernel.Transaction) error
+	// DryRun ends before the first change.
+	DryRun bool
 }
 
-// ForeignError means that rules under our name are not what was applied last:
-// somebody else has changed them, or has put them there.
+// ForeignError means that somebody else has put lines under our name, which
+// the change would lose.
 type ForeignError struct{ Changes []kernel.Change }
 
 func (e *ForeignError) Error() string {
-	return fmt.Sprintf("the live rules under our name are not those that were applied last: %d differences", len(e.Changes))
+	return fmt.Sprintf("the live rules under our name are not those that were applied last: %d lines are somebody else's", len(e.Changes))
 }
 
 // PendingError means that an earlier change waits to be confirmed.
-type PendingError struct{ Deadline time.Time }
+type PendingError struct{ Deadline, now time.Time }
 
 func (e *PendingError) Error() string {
-	return "an earlier change waits to be confirmed until " + e.Deadline.Format(time.TimeOnly)
+	return "an earlier change waits to be confirmed until " + When(e.Deadline, e.now)
 }
 
-// Outcome is what Apply did.
+// When writes a time, with its date unless that is today's.
+func When(t, now time.Time) string {
+	t = t.In(now.Location())
+	if t.Format(time.DateOnly) == now.Format(time.DateOnly) {
+		return t.Format(time.TimeOnly)
+	}
+	return t.Format(time.DateTime)
+}
+
+// Outcome is what Apply did, or with DryRun would do.
 type Outcome struct {
-	Changes   []kernel.Change // in the kernel
+	Changes   []kernel.Change // in the kernel, its reserved ports included
 	Recovered bool            // an interrupted change was taken back first
 	Deadline  time.Time       // to confirm by; zero where it is final
 }
 
-// Plan tells what Apply would change in the kernel, and changes nothing.
-func (m *Machine) Plan(ctx context.Context, next Applied) ([]kernel.Change, error) {
-	b, err := kernel.New(next.Rules.Backend, m.Exec)
+// Compare returns the differences between the kernel and the rules.
+func (m *Machine) Compare(ctx context.Context, r kernel.Rules) ([]kernel.Change, error) {
+	b, err := kernel.New(r.Backend, m.Exec)
 	if err != nil {
 		return nil, err
 	}
-	expected, err := b.Expected(ctx, next.Rules)
-	if err != nil {
-		return nil, err
-	}
-	t, err := b.Plan(ctx, next.Rules, expected)
-	if err != nil {
-		return nil, err
-	}
-	return t.Changes(), nil
-}
-
-func (m *Machine) changes(ctx context.Context, b kernel.Backend, r kernel.Rules) ([]kernel.Change, error) {
 	live, err := b.Live(ctx)
 	if err != nil {
 		return nil, err
 	}
 	expected, err := b.Expected(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	return kernel.Diff(live, expected), nil
+	return kernel.Diff(live, expected), err
 }
 
-// Apply makes next the rules in force. Its errors leave the old ones in force.
+// Apply makes next the rules in force. Its errors leave the old ones in force,
+// except for a StuckError.
 func (m *Machine) Apply(ctx context.Context, next Applied, o Options) (out Outcome, err error) {
 	s, err := open(m.Folder, false)
 	if err != nil {
@@ -122,39 +131,126 @@ func (m *Machine) Apply(ctx context.Context, next Applied, o Options) (out Outco
 	if err != nil {
 		return out, err
 	}
-	if st.Pending != nil {
-		if m.Now().Before(st.Pending.Deadline) {
-			return out, &PendingError{st.Pending.Deadline}
-		}
+	if st.Pending != nil && m.waits(st.Pending) {
+		return out, &PendingError{st.Pending.Deadline, m.Now()}
+	}
+	if st.Pending != nil && !o.DryRun {
 		if st, err = m.takeBack(ctx, s, st); err != nil {
 			return out, err
 		}
 		out.Recovered = true
 	}
-	if out.Changes, err = m.Plan(ctx, next); err != nil {
+	b, err := kernel.New(next.Rules.Backend, m.Exec)
+	if err != nil {
 		return out, err
 	}
-	if !o.Adopt {
-		if err := m.unchanged(ctx, st, next); err != nil {
-			return out, err
-		}
+	expected, err := b.Expected(ctx, next.Rules)
+	if err != nil {
+		return out, err
+	}
+	t, err := b.Plan(ctx, next.Rules, expected)
+	if err != nil {
+		return out, err
+	}
+	going := added(st.Current)
+	more, err := missing(m.reservedFile(), next.Reserve, going)
+	if err != nil {
+		return out, err
+	}
+	out.Changes = append(t.Changes(), reservedChanges(more, going)...)
+	if err := m.allowed(ctx, b, st, t, o); err != nil || o.DryRun {
+		return out, err
 	}
 	p := &Pending{ID: rand.Text(), Next: next}
 	if o.Confirm > 0 {
 		p.Deadline = m.Now().Add(o.Confirm)
 	}
 	out.Deadline = p.Deadline
-	return out, m.change(ctx, s, st, p)
+	return out, m.change(ctx, s, st, p, func(ctx context.Context) error {
+		if err := t.Load(ctx); err != nil {
+			return err
+		}
+		m.step("remove the other backend")
+		if st.Current == nil || st.Current.Rules.Backend == next.Rules.Backend {
+			return nil
+		}
+		return m.remove(ctx, st.Current.Rules.Backend)
+	})
 }
 
-// change carries out a pending change, or takes it back where that fails.
-func (m *Machine) change(ctx context.Context, s *store, st State, p *Pending) error {
+// waits reports whether a change may still be confirmed: a boot has undone it.
+func (m *Machine) waits(p *Pending) bool {
+	return m.Now().Before(p.Deadline) && (p.Boot == "" || p.Boot == m.bootID())
+}
+
+// allowed refuses what would lose somebody's work, or what Check refuses.
+func (m *Machine) allowed(ctx context.Context, b kernel.Backend, st State, t *kernel.Transaction, o Options) error {
+	if len(t.Users) > 0 {
+		return &kernel.BusyError{Rules: t.Users}
+	}
+	if !o.Adopt {
+		if err := m.unchanged(ctx, b, st, t); err != nil {
+			return err
+		}
+	}
+	if o.Check == nil {
+		return nil
+	}
+	return o.Check(ctx, t)
+}
+
+// unchanged looks for lines in the kernel that are neither of what was applied
+// last nor of what is about to be. That lines are missing is nobody's work: a
+// boot, or somebody's flush.
+func (m *Machine) unchanged(ctx context.Context, b kernel.Backend, st State, t *kernel.Transaction) error {
+	lost := inKernel(t.Changes())
+	if len(lost) == 0 {
+		return nil
+	}
+	if c := st.Current; c != nil && c.Rules.Backend == t.Backend {
+		last, err := b.Expected(ctx, c.Rules)
+		if err != nil {
+			return err
+		}
+		going := lost
+		lost = slices.DeleteFunc(inKernel(kernel.Diff(t.Live, last)), func(c kernel.Change) bool {
+			return !slices.ContainsFunc(going, c.Overlaps)
+		})
+	}
+	if len(lost) == 0 {
+		return nil
+	}
+	return &ForeignError{lost}
+}
+
+// inKernel are the lines that only the kernel has.
+func inKernel(changes []kernel.Change) []kernel.Change {
+	return slices.DeleteFunc(slices.Clone(changes), func(c kernel.Change) bool { return c.Sign != kernel.InKernel })
+}
+
+// StuckError means that a change failed and could not be taken back: the
+// kernel may hold a part of it.
+type StuckError struct{ Failed, Back error }
+
+func (e *StuckError) Error() string {
+	return fmt.Sprintf("%v; and taking the change back failed: %v", e.Failed, e.Back)
+}
+
+func (e *StuckError) Unwrap() []error { return []error{e.Failed, e.Back} }
+
+// change carries out a pending change by load, or takes it back where that
+// fails.
+func (m *Machine) change(ctx context.Context, s *store, st State, p *Pending, load func(context.Context) error) error {
 	var err error
 	if p.Next.Added, err = missing(m.reservedFile(), p.Next.Reserve, added(st.Current)); err != nil {
 		return err
 	}
+	if p.Was, err = m.save(ctx, st.Current, &p.Next, st.Before); err != nil {
+		return err
+	}
+	p.Boot = m.bootID()
 	m.step("announce")
-	st.Pending = p
+	st.Pending, st.TakenBack = p, time.Time{}
 	if err := s.write(st); err != nil {
 		return err
 	}
@@ -165,10 +261,12 @@ func (m *Machine) change(ctx context.Context, s *store, st State, p *Pending) er
 			return errors.Join(fmt.Errorf("starting the guard that would take the change back: %w", err), s.write(st))
 		}
 	}
-	if err := m.load(ctx, s, &st); err != nil {
+	if err := m.load(ctx, s, &st, load); err != nil {
 		// What was cancelled or refused must not stay half done.
-		_, back := m.takeBack(context.WithoutCancel(ctx), s, st)
-		return errors.Join(err, back)
+		if _, back := m.takeBack(context.WithoutCancel(ctx), s, st); back != nil {
+			return &StuckError{err, back}
+		}
+		return err
 	}
 	if p.Deadline.IsZero() {
 		return m.commit(s, st)
@@ -177,56 +275,18 @@ func (m *Machine) change(ctx context.Context, s *store, st State, p *Pending) er
 }
 
 // load puts the pending rules into the kernel.
-func (m *Machine) load(ctx context.Context, s *store, st *State) error {
-	next := &st.Pending.Next
-	b, err := kernel.New(next.Rules.Backend, m.Exec)
-	if err != nil {
-		return err
-	}
+func (m *Machine) load(ctx context.Context, s *store, st *State, load func(context.Context) error) error {
 	m.step("load")
-	if err := b.Load(ctx, next.Rules); err != nil {
+	if err := load(ctx); err != nil {
 		return err
-	}
-	m.step("remove the other backend")
-	if st.Current != nil && st.Current.Rules.Backend != next.Rules.Backend {
-		if err := m.remove(ctx, st.Current.Rules.Backend); err != nil {
-			return err
-		}
 	}
 	m.step("reserve")
-	if err := reserve(m.reservedFile(), next.Added, added(st.Current)); err != nil {
+	if err := reserve(m.reservedFile(), st.Pending.Next.Added, added(st.Current)); err != nil {
 		return err
 	}
 	m.step("loaded")
 	st.Pending.Loaded = true
 	return s.write(*st)
-}
-
-// unchanged tells whether what the kernel has under our name is what was
-// applied last, or what is about to be.
-func (m *Machine) unchanged(ctx context.Context, st State, next Applied) error {
-	b, err := kernel.New(next.Rules.Backend, m.Exec)
-	if err != nil {
-		return err
-	}
-	live, err := b.Live(ctx)
-	if err != nil || len(live) == 0 {
-		return err // gone is not changed: a boot, or somebody's flush
-	}
-	var last kernel.Listing
-	if st.Current != nil && st.Current.Rules.Backend == next.Rules.Backend {
-		if last, err = b.Expected(ctx, st.Current.Rules); err != nil {
-			return err
-		}
-	}
-	changes := kernel.Diff(last, live)
-	if len(changes) == 0 {
-		return nil
-	}
-	if already, err := m.changes(ctx, b, next.Rules); err != nil || len(already) == 0 {
-		return err
-	}
-	return &ForeignError{changes}
 }
 
 // added are the ports that were reserved for a, if there is one.
@@ -242,9 +302,15 @@ func (m *Machine) commit(s *store, st State) error {
 	m.step("commit")
 	p := st.Pending
 	if !p.Drained {
-		st.Previous = st.Current.drained()
+		st.Previous, st.Before = st.Current.drained(), p.Was
+		if st.Previous != st.Current {
+			st.Before = nil // it has the older ports, whose sessions have ended by then
+		}
 	}
-	st.Current, st.Pending = &p.Next, nil
+	st.Current, st.Pending, st.Boot = &p.Next, nil, p.Boot
+	if p.Next.Rules.Backend == "" {
+		st.Current = nil // back to what was there before the first apply
+	}
 	drain := p.Next.Drain
 	if drain != nil {
 		drain.Until = m.Now().Add(drain.For)

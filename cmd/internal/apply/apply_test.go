@@ -22,9 +22,9 @@ func TestApplyReplacesAndRollbackReturns(t *testing.T) {
 		_, err = b.Apply(t.Context(), large, Options{})
 		b.must(err)
 		b.want(&large, withLarge)
-		b.must(b.Rollback(t.Context()))
+		b.rollback()
 		b.want(&small, withSmall)
-		b.must(b.Rollback(t.Context()))
+		b.rollback()
 		b.want(&large, withLarge)
 	})
 }
@@ -131,7 +131,7 @@ func TestChangingTheBackendLeavesOneOfThem(t *testing.T) {
 	_, err = b.Apply(t.Context(), second, Options{Confirm: time.Minute})
 	b.must(err)
 	b.want(nil, withSmall) // none of iptables
-	b.must(b.Expire(t.Context(), b.guarded[0]))
+	b.expire(b.guarded[0])
 	b.want(&first, withSmall)
 	other, err := kernel.New(kernel.NFT, b.Exec)
 	b.must(err)

@@ -3,7 +3,10 @@ package apply
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os/exec"
 	"slices"
+	"time"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 )
@@ -11,12 +14,42 @@ import (
 // Errors of the ways forward and back.
 var (
 	ErrNothingPending  = errors.New("no change waits to be confirmed")
-	ErrTooLate         = errors.New("the time to confirm is over")
+	ErrHalfDone        = errors.New("the change was interrupted before it was complete, and cannot be confirmed")
+	ErrNotWhole        = errors.New("the kernel lacks some of the rules that wait to be confirmed")
 	ErrNothingToReturn = errors.New("nothing was ever applied on this machine")
 )
 
-// Confirm makes the pending change final.
-func (m *Machine) Confirm() error {
+// TakenBackError means that the time to confirm was over and the change is
+// taken back.
+type TakenBackError struct{ At, now time.Time }
+
+func (e *TakenBackError) Error() string {
+	return fmt.Sprintf("the change was taken back at %s, since nobody had confirmed it in time", When(e.At, e.now))
+}
+
+// NotBackError means that what stood there before could not be put back whole,
+// since chains of others that it needs are gone. Changes lead from the kernel
+// to it.
+type NotBackError struct{ Changes []kernel.Change }
+
+func (e *NotBackError) Error() string {
+	return fmt.Sprintf("%d lines of what stood there before could not be put back, the first: %s", len(e.Changes), e.Changes[0])
+}
+
+// Back is what stands under our names after a way back.
+type Back struct {
+	Applied *Applied // nil: nothing that apply has put there
+	Others  bool     // without Applied: rules that somebody else has put there
+}
+
+// stands says what State.Current and what was saved with it amount to.
+func stands(a *Applied, was *Standing) Back {
+	return Back{a, a == nil && was != nil && slices.ContainsFunc(was.Snapshots, func(s kernel.Snapshot) bool { return !s.Empty() })}
+}
+
+// Confirm makes the pending change final. A change whose time is over is taken
+// back instead, if nobody has done so.
+func (m *Machine) Confirm(ctx context.Context) error {
 	s, err := open(m.Folder, true)
 	if err != nil {
 		return err
@@ -27,124 +60,263 @@ func (m *Machine) Confirm() error {
 		return err
 	}
 	switch {
-	case st.Pending == nil || !st.Pending.Loaded:
+	case st.Pending == nil && !st.TakenBack.IsZero():
+		return &TakenBackError{st.TakenBack, m.Now()}
+	case st.Pending == nil:
 		return ErrNothingPending
-	case !m.Now().Before(st.Pending.Deadline):
-		return ErrTooLate
+	case !st.Pending.Loaded || st.Pending.Deadline.IsZero():
+		return ErrHalfDone
+	case !m.waits(st.Pending):
+		if st, err = m.expire(ctx, s, st); err != nil {
+			return err
+		}
+		return &TakenBackError{st.TakenBack, m.Now()}
+	}
+	if whole, err := m.whole(ctx, st.Pending.Next.Rules); err != nil || !whole {
+		return errors.Join(ErrNotWhole, err)
 	}
 	return m.commit(s, st)
 }
 
 // Expire takes the pending change with this id back, if it is still there. The
-// guard calls it at the deadline.
-func (m *Machine) Expire(ctx context.Context, id string) error {
+// guard calls it at the deadline. It returns nil if there was nothing to do.
+func (m *Machine) Expire(ctx context.Context, id string) (*Back, error) {
 	s, err := open(m.Folder, true)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer s.close()
 	st, err := s.read()
 	if err != nil || st.Pending == nil || st.Pending.ID != id {
-		return err
+		return nil, err
 	}
-	_, err = m.takeBack(ctx, s, st)
-	return err
+	was := st.Pending.Was
+	st, err = m.expire(ctx, s, st)
+	back := stands(st.Current, was)
+	return &back, err
 }
 
-// Rollback takes a pending change back, or else returns to what was applied
+func (m *Machine) expire(ctx context.Context, s *store, st State) (State, error) {
+	st.TakenBack = m.Now()
+	return m.takeBack(ctx, s, st)
+}
+
+// Rollback takes a pending change back, or else returns to what stood there
 // before the rules in force; a second Rollback undoes the first.
-func (m *Machine) Rollback(ctx context.Context) error {
+func (m *Machine) Rollback(ctx context.Context) (Back, error) {
 	s, err := open(m.Folder, false)
 	if err != nil {
-		return err
+		return Back{}, err
 	}
 	defer s.close()
 	st, err := s.read()
-	if err != nil {
-		return err
-	}
 	switch {
+	case err != nil:
+		return Back{}, err
 	case st.Pending != nil:
-		_, err = m.takeBack(ctx, s, st)
-		return err
-	case st.Current == nil && st.Previous == nil:
-		return ErrNothingToReturn
-	case st.Previous != nil:
-		return m.change(ctx, s, st, &Pending{ID: "rollback", Next: *st.Previous})
+		was := st.Pending.Was
+		st, err = m.takeBack(ctx, s, st)
+		return stands(st.Current, was), err
+	case st.Current == nil && st.Previous == nil && st.Before == nil:
+		return Back{}, ErrNothingToReturn
 	}
-	before := st
-	before.Previous, before.Current = st.Current.drained(), nil
-	if err := m.restore(ctx, before, *st.Current); err != nil {
-		return err
+	p := &Pending{ID: "rollback"}
+	if st.Previous != nil {
+		p.Next = *st.Previous
 	}
-	return s.write(before)
+	previous, before := st.Previous, st.Before
+	err = m.change(ctx, s, st, p, func(ctx context.Context) error {
+		return m.stand(ctx, previous, before, st.Current)
+	})
+	return stands(previous, before), err
 }
 
-// takeBack returns from the pending change to the rules in force before it.
-// It may be repeated: where it is interrupted, the change is still pending.
+// takeBack returns from the pending change to what stood there before it. It
+// may be repeated: where it is interrupted, the change is still pending.
 func (m *Machine) takeBack(ctx context.Context, s *store, st State) (State, error) {
-	if err := m.restore(ctx, st, st.Pending.Next); err != nil {
+	m.step("restore")
+	gone := st.Pending.Next
+	var part *NotBackError
+	err := m.stand(ctx, st.Current, st.Pending.Was, &gone)
+	if err != nil && !errors.As(err, &part) {
+		return st, err
+	}
+	m.step("reserve")
+	if err := reserve(m.reservedFile(), added(st.Current), gone.Added); err != nil {
 		return st, err
 	}
 	m.step("forget")
 	st.Pending = nil
-	return st, s.write(st)
+	return st, errors.Join(err, s.write(st))
 }
 
-// restore puts st.Current into force in place of gone.
-func (m *Machine) restore(ctx context.Context, st State, gone Applied) error {
-	m.step("restore")
-	var back Applied
-	if st.Current != nil {
-		back = *st.Current
-		b, err := kernel.New(back.Rules.Backend, m.Exec)
+// save keeps what stands under our names in every backend that a change
+// concerns: that of the rules before and after it, and of what was saved.
+func (m *Machine) save(ctx context.Context, before, after *Applied, saved *Standing) (*Standing, error) {
+	concerned := map[string]bool{}
+	for _, a := range []*Applied{before, after} {
+		if a != nil && a.Rules.Backend != "" {
+			concerned[a.Rules.Backend] = true
+		}
+	}
+	if saved != nil {
+		for _, s := range saved.Snapshots {
+			concerned[s.Backend] = true
+		}
+	}
+	was := &Standing{At: m.Now()}
+	for _, name := range []string{kernel.NFT, kernel.IPTables} {
+		if !concerned[name] {
+			continue
+		}
+		b, err := kernel.New(name, m.Exec)
+		if err != nil {
+			return nil, err
+		}
+		snapshot, err := b.Save(ctx)
+		if err != nil {
+			return nil, err
+		}
+		was.Snapshots = append(was.Snapshots, snapshot)
+	}
+	return was, nil
+}
+
+// stand puts into force what was saved, or else a's rules, in place of gone.
+func (m *Machine) stand(ctx context.Context, a *Applied, was *Standing, gone *Applied) error {
+	if was != nil {
+		return m.putBack(ctx, was)
+	}
+	kept := ""
+	if a != nil {
+		kept = a.Rules.Backend
+		b, err := kernel.New(kept, m.Exec)
 		if err != nil {
 			return err
 		}
-		if err := b.Load(ctx, back.Rules); err != nil {
+		if err := b.Load(ctx, a.Rules); err != nil {
 			return err
 		}
 	}
-	if st.Current == nil || gone.Rules.Backend != back.Rules.Backend {
-		m.step("remove")
-		if err := m.remove(ctx, gone.Rules.Backend); err != nil {
-			return err
-		}
+	if gone == nil || gone.Rules.Backend == "" || gone.Rules.Backend == kept {
+		return nil
 	}
-	m.step("reserve")
-	return reserve(m.reservedFile(), back.Added, gone.Added)
+	m.step("remove")
+	return m.remove(ctx, gone.Rules.Backend)
 }
 
-// Restore loads the rules that are in force by the state: after a boot.
-func (m *Machine) Restore(ctx context.Context) (Applied, error) {
+func (m *Machine) putBack(ctx context.Context, was *Standing) error {
+	var lacks []kernel.Change
+	for _, s := range was.Snapshots {
+		b, err := kernel.New(s.Backend, m.Exec)
+		if err != nil {
+			return err
+		}
+		if err := b.PutBack(ctx, s, m.Now().Sub(was.At)); err != nil {
+			return err
+		}
+		live, err := b.Live(ctx)
+		if err != nil && !errors.Is(err, exec.ErrNotFound) {
+			return err
+		}
+		once, err := s.Listing()
+		if err != nil {
+			return err
+		}
+		lacks = append(lacks, kernel.Diff(live, once)...)
+	}
+	if len(lacks) > 0 {
+		return &NotBackError{lacks}
+	}
+	return nil
+}
+
+// Restored is what Restore found and did.
+type Restored struct {
+	Applied *Applied
+	Waiting time.Time // these rules wait to be confirmed until then
+	Loaded  bool      // they were not whole in the kernel, and are now
+}
+
+// Restore puts the rules that are in force by the state into the kernel: after
+// a boot, or after somebody else has taken them out. A change that waits to be
+// confirmed is taken back if its time is over or the machine has been booted
+// since, and else is what is in force.
+//
+// With gently it acts only if lines are missing in the kernel. A ForeignError
+// says that there are lines of somebody else's instead. A change that waits is
+// left alone.
+func (m *Machine) Restore(ctx context.Context, gently bool) (r Restored, err error) {
 	s, err := open(m.Folder, true)
 	if err != nil {
-		return Applied{}, err
+		return r, err
 	}
 	defer s.close()
 	st, err := s.read()
 	if err != nil {
-		return Applied{}, err
+		return r, err
 	}
-	if st.Pending != nil { // a boot in the time to confirm: not confirmed
+	boot := m.bootID()
+	switch p := st.Pending; {
+	case p == nil:
+	case m.waits(p) && p.Boot != "":
+		r.Applied, r.Waiting = &p.Next, p.Deadline
+		if gently || !p.Loaded {
+			return r, nil
+		}
+		r.Loaded = true
+		return r, m.stand(ctx, r.Applied, nil, nil)
+	case st.Current != nil && p.Boot != "" && p.Boot != boot:
+		st.Pending, gently = nil, false // the kernel has forgotten both
+	default:
 		if st, err = m.takeBack(ctx, s, st); err != nil {
-			return Applied{}, err
+			return r, err
 		}
 	}
 	if st.Current == nil {
-		return Applied{}, ErrNothingToReturn
+		return r, ErrNothingToReturn
 	}
-	if gone := *st.Current; gone.Drain != nil { // no session outlives a boot
+	if gently {
+		whole, err := m.whole(ctx, st.Current.Rules)
+		if whole || err != nil {
+			r.Applied = st.Current
+			return r, err
+		}
+	}
+	gone := *st.Current
+	if st.Boot != boot || boot == "" { // no session outlives a boot
 		st.Current = gone.drained()
 		if st.Current.Added, err = missing(m.reservedFile(), st.Current.Reserve, gone.Added); err != nil {
-			return Applied{}, err
+			return r, err
 		}
-		if err := m.restore(ctx, st, gone); err != nil {
-			return Applied{}, err
-		}
-		return *st.Current, s.write(st)
+		st.Boot = boot
 	}
-	return *st.Current, m.restore(ctx, st, Applied{Rules: st.Current.Rules})
+	r.Applied, r.Loaded = st.Current, true
+	m.step("restore")
+	if err := m.stand(ctx, st.Current, nil, &gone); err != nil {
+		return r, err
+	}
+	m.step("reserve")
+	if err := reserve(m.reservedFile(), added(st.Current), gone.Added); err != nil {
+		return r, err
+	}
+	return r, s.write(st)
+}
+
+// whole reports whether the kernel lacks nothing of the rules.
+func (m *Machine) whole(ctx context.Context, r kernel.Rules) (bool, error) {
+	changes, err := m.Compare(ctx, r)
+	if err != nil {
+		return false, err
+	}
+	foreign := inKernel(changes)
+	if len(foreign) == len(changes) {
+		return true, nil
+	}
+	if len(foreign) > 0 {
+		return false, &ForeignError{foreign}
+	}
+	return false, nil
 }
 
 // Remove takes all objects of ours out of the kernel, on every backend, and

@@ -10,19 +10,19 @@ import (
 
 func TestRollbackOfTheFirstApplyLeavesNothing(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
-		if err := b.Rollback(t.Context()); !errors.Is(err, ErrNothingToReturn) {
+		if _, err := b.Rollback(t.Context()); !errors.Is(err, ErrNothingToReturn) {
 			t.Errorf("a rollback before anything was applied: %v", err)
 		}
 		before := b.snapshot()
 		small := b.small()
 		_, err := b.Apply(t.Context(), small, Options{})
 		b.must(err)
-		b.must(b.Rollback(t.Context()))
+		b.rollback()
 		b.want(nil, untouched)
 		if after := b.snapshot(); after != before {
 			t.Errorf("before\n%s\nafter\n%s", before, after)
 		}
-		b.must(b.Rollback(t.Context()))
+		b.rollback()
 		b.want(&small, withSmall)
 	})
 }
@@ -43,25 +43,31 @@ func TestConfirm(t *testing.T) {
 		if _, err := b.Apply(t.Context(), small, Options{}); !errors.As(err, &pending) {
 			t.Errorf("an apply over a pending one: %v", err)
 		}
-		b.must(b.Expire(t.Context(), b.guarded[0]))
+		b.expire(b.guarded[0])
 		b.want(&small, withSmall)
-		if err := b.Confirm(); !errors.Is(err, ErrNothingPending) {
+		var taken *TakenBackError
+		if err := b.Confirm(t.Context()); !errors.As(err, &taken) || !taken.At.Equal(b.now) {
 			t.Errorf("confirming what was taken back: %v", err)
 		}
 
 		_, err = b.Apply(t.Context(), large, Options{Confirm: 30 * time.Second})
 		b.must(err)
-		b.must(b.Confirm())
-		b.must(b.Expire(t.Context(), b.guarded[1])) // the guard wakes up all the same
+		b.must(b.Confirm(t.Context()))
+		b.expire(b.guarded[1]) // the guard wakes up all the same
 		b.want(&large, withLarge)
 
 		_, err = b.Apply(t.Context(), small, Options{Confirm: 30 * time.Second})
 		b.must(err)
 		b.now = b.now.Add(30 * time.Second)
-		if err := b.Confirm(); !errors.Is(err, ErrTooLate) {
+		// The guard was killed: confirm takes the change back itself, or the next
+		// apply does.
+		if err := b.Confirm(t.Context()); !errors.As(err, &taken) {
 			t.Errorf("confirming at the deadline: %v", err)
 		}
-		// The guard was killed: the next apply finds out.
+		b.want(&large, withLarge)
+		_, err = b.Apply(t.Context(), small, Options{Confirm: 30 * time.Second})
+		b.must(err)
+		b.now = b.now.Add(30 * time.Second)
 		out, err = b.Apply(t.Context(), large, Options{})
 		b.must(err)
 		if !out.Recovered {
@@ -78,10 +84,8 @@ func TestRestoreAfterABoot(t *testing.T) {
 		b.must(err)
 		_, err = b.Apply(t.Context(), large, Options{Confirm: time.Minute})
 		b.must(err)
-		// A boot: the kernel forgets, the state does not.
-		b.must(b.backend.Remove(t.Context()))
-		b.must(os.WriteFile(b.reserved, []byte("8080,61005\n"), 0o600))
-		_, err = b.Restore(t.Context())
+		b.boots()
+		_, err = b.Restore(t.Context(), false)
 		b.must(err)
 		b.want(&small, withSmall)
 	})
@@ -113,7 +117,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 		_, err := b.Apply(t.Context(), small, Options{})
 		b.must(err)
 		steps := b.steps(apply)
-		b.must(b.Rollback(t.Context()))
+		b.rollback()
 		if len(steps) < 5 {
 			t.Fatalf("only the steps %q", steps)
 		}
@@ -128,9 +132,9 @@ func TestKilledAtEveryStep(t *testing.T) {
 			for _, id := range b.guarded {
 				// The guard may be killed too, wherever it is, and run again.
 				for _, at := range []string{"restore", "reserve", "forget"} {
-					b.killed(at, func() { b.must(b.Expire(t.Context(), id)) })
+					b.killed(at, func() { b.expire(id) })
 				}
-				b.must(b.Expire(t.Context(), id))
+				b.expire(id)
 			}
 			if len(b.guarded) == 0 { // before the guard: the next command finds it
 				if _, err := b.Apply(t.Context(), small, Options{}); err != nil {
@@ -138,7 +142,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 					if !errors.As(err, &waits) {
 						t.Fatal(err)
 					}
-					b.must(b.Rollback(t.Context()))
+					b.rollback()
 				}
 			}
 			b.want(&small, withSmall)

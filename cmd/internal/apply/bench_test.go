@@ -1,11 +1,13 @@
 package apply
 
 import (
+	"crypto/rand"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
@@ -39,7 +41,7 @@ func newBench(t *testing.T, name, backend string, spec func(string) string) *ben
 		t.Fatal(err)
 	}
 	b.Machine = &Machine{
-		Folder: filepath.Join(folder, "state"), Exec: exec, reserved: reserved,
+		Folder: filepath.Join(folder, "state"), Exec: exec, reserved: reserved, root: fstest.MapFS{bootFile: {Data: []byte("first")}},
 		Now:   func() time.Time { return b.now },
 		Guard: func(id string, _ time.Time) error { b.guarded = append(b.guarded, id); return nil },
 	}
@@ -54,6 +56,27 @@ func (b *bench) small() Applied {
 func (b *bench) large() Applied {
 	return Applied{Host: "edge1", Spec: "large", Rules: kerneltest.Rules(b.t, b.name, b.spec(kerneltest.SecondSite)),
 		Reserve: []Ports{{61000, 61092}, {61093, 61103}}}
+}
+
+func (b *bench) rollback() Back {
+	b.t.Helper()
+	back, err := b.Rollback(b.t.Context())
+	b.must(err)
+	return back
+}
+
+func (b *bench) expire(id string) {
+	b.t.Helper()
+	_, err := b.Expire(b.t.Context(), id)
+	b.must(err)
+}
+
+// boots makes the kernel forget everything that is ours.
+func (b *bench) boots() {
+	b.t.Helper()
+	b.must(b.backend.Remove(b.t.Context()))
+	b.must(os.WriteFile(b.reserved, []byte(untouched+"\n"), 0o600))
+	b.root = fstest.MapFS{bootFile: {Data: []byte(rand.Text())}}
 }
 
 func (b *bench) must(err error) {
@@ -81,6 +104,11 @@ func (b *bench) want(a *Applied, reserved string) {
 	if !b.holds(a) {
 		b.t.Error("the kernel holds other rules")
 	}
+	b.wantReserved(reserved)
+}
+
+func (b *bench) wantReserved(reserved string) {
+	b.t.Helper()
 	text, err := os.ReadFile(b.reserved)
 	b.must(err)
 	if got := strings.TrimSpace(string(text)); got != reserved {

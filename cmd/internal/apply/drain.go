@@ -77,5 +77,8 @@ func (m *Machine) Drained(ctx context.Context, id string, busy func([]Ports) (bo
 			return false, err
 		}
 	}
-	return true, m.change(ctx, s, st, &Pending{ID: id, Next: *st.Current.drained(), Drained: true})
+	after, gone := st.Current.drained(), st.Current
+	return true, m.change(ctx, s, st, &Pending{ID: id, Next: *after, Drained: true}, func(ctx context.Context) error {
+		return m.stand(ctx, after, nil, gone)
+	})
 }

@@ -66,7 +66,7 @@ func TestOlderPortsCloseAtTheEndOfTheirTime(t *testing.T) {
 		}
 		b.want(&passage, withLarge)
 		b.now = b.now.Add(30 * time.Second)
-		b.must(b.Confirm())
+		b.must(b.Confirm(t.Context()))
 		b.now = b.now.Add(time.Hour - time.Second)
 		if b.look(true) {
 			t.Error("closed before the time is over, which begins with the confirmation")
@@ -117,15 +117,15 @@ func TestNoOlderPortsAfterARollbackOrABoot(t *testing.T) {
 		b.Drain = func(string) error { return nil }
 		_, err := b.Apply(t.Context(), passage, Options{})
 		b.must(err)
-		b.must(b.Rollback(t.Context())) // to nothing
+		b.rollback() // to nothing
 		b.want(nil, untouched)
-		b.must(b.Rollback(t.Context())) // and to the rules again, whose sessions are gone
+		b.rollback() // and to the rules again, whose sessions are gone
 		b.want(&small, withSmall)
 
 		_, err = b.Apply(t.Context(), passage, Options{})
 		b.must(err)
-		b.must(b.backend.Remove(t.Context()))
-		_, err = b.Restore(t.Context())
+		b.boots()
+		_, err = b.Restore(t.Context(), false)
 		b.must(err)
 		b.want(&small, withSmall)
 	})

@@ -8,12 +8,22 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 )
 
 // Ports is an inclusive range of ports.
 type Ports struct {
 	First int `json:"first"`
 	Last  int `json:"last"`
+}
+
+// String is "8080" or "61000-61092".
+func (r Ports) String() string {
+	if r.First == r.Last {
+		return strconv.Itoa(r.First)
+	}
+	return fmt.Sprintf("%d-%d", r.First, r.Last)
 }
 
 // reservedFile is per network namespace. A write replaces the whole list.
@@ -43,6 +53,25 @@ func missing(file string, want, going []Ports) ([]Ports, error) {
 	more.set(want, true)
 	more.set(live.ranges(), false)
 	return more.ranges(), nil
+}
+
+// reservedChanges are what reserve changes, as kernel.Diff tells of rules.
+func reservedChanges(add, drop []Ports) (changes []kernel.Change) {
+	var from, to portSet
+	from.set(drop, true)
+	to.set(add, true)
+	for p := range from {
+		from[p], to[p] = from[p] && !to[p], to[p] && !from[p]
+	}
+	for _, side := range []struct {
+		sign kernel.Sign
+		set  *portSet
+	}{{kernel.InKernel, &from}, {kernel.InRules, &to}} {
+		for _, r := range side.set.ranges() {
+			changes = append(changes, kernel.Change{Object: "sysctl net.ipv4.ip_local_reserved_ports", Sign: side.sign, Line: r.String()})
+		}
+	}
+	return changes
 }
 
 // reserve takes ranges out of the live list and adds others. Nobody else's
@@ -116,11 +145,7 @@ func (s *portSet) ranges() (all []Ports) {
 func (s *portSet) String() string {
 	var parts []string
 	for _, r := range s.ranges() {
-		if r.First == r.Last {
-			parts = append(parts, strconv.Itoa(r.First))
-		} else {
-			parts = append(parts, fmt.Sprintf("%d-%d", r.First, r.Last))
-		}
+		parts = append(parts, r.String())
 	}
 	return strings.Join(parts, ",")
 }

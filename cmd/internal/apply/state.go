@@ -66,9 +66,20 @@ type Pending struct {
 	// zero where no confirmation was asked for.
 	Deadline time.Time `json:"deadline,omitzero"`
 	Loaded   bool      `json:"loaded"` // the kernel has the whole of it
+	// Was is what stood under our names before, whoever had put it there.
+	Was *Standing `json:"was,omitempty"`
+	// Boot is that in which the change began.
+	Boot string `json:"boot,omitempty"`
 	// Drained: Next is Current without its older ports, and no change of its
 	// own to be rolled back to.
 	Drained bool `json:"drained,omitempty"`
+}
+
+// Standing is what stood under our names at a time, in the backends that a
+// change concerned.
+type Standing struct {
+	At        time.Time         `json:"at"`
+	Snapshots []kernel.Snapshot `json:"snapshots"`
 }
 
 // State is what is known of this machine's rules.
@@ -76,7 +87,14 @@ type State struct {
 	Version  int      `json:"version"`
 	Current  *Applied `json:"current,omitempty"`
 	Previous *Applied `json:"previous,omitempty"`
-	Pending  *Pending `json:"pending,omitempty"`
+	// Before is what stood there before Current, with Previous if somebody had
+	// applied that; nil if the state was written by a pasvctl that kept none.
+	Before  *Standing `json:"before,omitempty"`
+	Pending *Pending  `json:"pending,omitempty"`
+	// Boot is that in which Current was put into force.
+	Boot string `json:"boot,omitempty"`
+	// TakenBack is when the last change was taken back for want of a confirmation.
+	TakenBack time.Time `json:"taken_back,omitzero"`
 }
 
 const (
@@ -162,6 +180,9 @@ func (s *store) read() (State, error) {
 
 func (s *store) write(st State) error {
 	text, err := json.MarshalIndent(st, "", " ")
+	if err == nil && len(text) > maxState {
+		err = fmt.Errorf("the state of these rules is larger than %d bytes", maxState)
+	}
 	if err != nil {
 		return err
 	}

@@ -198,7 +198,7 @@ func TestFindings(t *testing.T) {
 		}, "", "", nil},
 		{"gone", known(apply.Known{Applied: &apply.Applied{}, Gone: true}), Error, "rules", []string{"gone", "apply --restore"}},
 		{"nothing applied yet", known(apply.Known{Gone: true}), "", "", nil},
-		{"changed", known(apply.Known{Applied: &apply.Applied{}, Changes: []kernel.Change{{Object: "chain inet pasvctl input", Was: "accept"}, {Object: "set a", Now: "b"}}}), Error, "rules",
+		{"changed", known(apply.Known{Applied: &apply.Applied{}, Changes: []kernel.Change{{Object: "chain inet pasvctl input", Sign: kernel.InKernel, Line: "accept"}, {Object: "set a", Sign: kernel.InRules, Line: "b"}}}), Error, "rules",
 			[]string{"chain inet pasvctl input: - accept, set a: + b", "see pasvctl diff", "apply --adopt"}},
 		{"another spec", known(apply.Known{Applied: &apply.Applied{Host: "edge9", Path: "/srv/other"}}), Error, "owner", []string{`host "edge9" from /srv/other`, "--replace"}},
 		{"a deadline that has passed", known(apply.Known{Applied: &apply.Applied{}, Pending: &apply.Pending{ID: "x", Deadline: now.Add(-time.Minute)}}), Error, "pending",

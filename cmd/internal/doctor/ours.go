@@ -49,11 +49,7 @@ func (e *exam) ours() (intact bool) {
 func (e *exam) changed(known apply.Known) {
 	var lines []string
 	for _, c := range known.Changes {
-		sign, line := "-", c.Was // as pasvctl diff writes them
-		if c.Now != "" {
-			sign, line = "+", c.Now
-		}
-		lines = append(lines, fmt.Sprintf("%s: %s %s", c.Object, sign, line))
+		lines = append(lines, c.String())
 	}
 	by := "that were applied"
 	if known.Applied == nil {

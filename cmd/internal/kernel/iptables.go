@@ -24,8 +24,10 @@ var hooks = []struct{ table, chain string }{{"filter", "INPUT"}, {"nat", "PREROU
 const jumpArguments = " -m comment --comment pasvctl -j PASVCTL"
 
 func (b *iptables) Plan(ctx context.Context, r Rules, expected Listing) (*Transaction, error) {
-	t := &Transaction{Expected: expected}
+	t := &Transaction{Backend: IPTables, Expected: expected}
 	files := map[string]string{}
+	var l Listing
+	var jumps []Jump
 	for _, f := range families {
 		live, err := b.save(ctx, f.command)
 		if err != nil {
@@ -35,14 +37,13 @@ func (b *iptables) Plan(ctx context.Context, r Rules, expected Listing) (*Transa
 		if files[f.command], err = live.transaction(f.command, r.Files[f.file]); err != nil {
 			return nil, err
 		}
-		t.Live = append(t.Live, live.list(f.command)...)
+		l, jumps = append(l, live.list(f.command)...), append(jumps, live.jumps(f.command)...)
 	}
-	sets, err := b.listSets(ctx)
+	sets, err := b.saveSets(ctx)
 	if err != nil {
 		return nil, err
 	}
-	t.Live = append(t.Live, sets...)
-	t.Live.sort()
+	t.Live = listed(append(l, listSets(sets)...), jumps)
 	t.load = func(ctx context.Context) error { return b.carryOut(ctx, r.Files["ipset"], files) }
 	return t, nil
 }
@@ -207,28 +208,28 @@ func (live family) users(command string, stays func(chain string) bool) (rules [
 }
 
 func (b *iptables) Live(ctx context.Context) (Listing, error) {
-	var l Listing
-	for _, f := range families {
-		all, err := b.save(ctx, f.command)
-		if err != nil {
-			return nil, err
-		}
-		l = append(l, all.list(f.command)...)
-	}
-	sets, err := b.listSets(ctx)
+	s, err := b.Save(ctx)
 	if err != nil {
 		return nil, err
 	}
-	l = append(l, sets...)
-	l.sort()
-	return l, nil
+	return s.Listing()
+}
+
+// jumps are our rules in the chains of others.
+func (live family) jumps(command string) (all []Jump) {
+	for _, h := range hooks {
+		for _, j := range live[h.table].jumps {
+			j.Chain = command + " " + h.table + " " + j.Chain
+			all = append(all, j)
+		}
+	}
+	return all
 }
 
 func (live family) list(command string) (l Listing) {
 	for _, h := range hooks {
-		where := command + " " + h.table + " "
 		for _, c := range live[h.table].chains {
-			o := Object{Name: "chain " + where + c, Ordered: true}
+			o := Object{Name: "chain " + command + " " + h.table + " " + c, Ordered: true}
 			for _, r := range live[h.table].rules {
 				if strings.HasPrefix(r, "-A "+c+" ") {
 					o.Lines = append(o.Lines, r)
@@ -236,21 +237,6 @@ func (live family) list(command string) (l Listing) {
 			}
 			l.add(o)
 		}
-		l = append(l, listJumps(where, live[h.table].jumps)...)
-	}
-	return l
-}
-
-// listJumps has an object for each chain that has jumps to ours.
-func listJumps(where string, jumps []Jump) (l Listing) {
-	for _, j := range jumps {
-		name := "jump in chain " + where + j.Chain
-		i := slices.IndexFunc(l, func(o Object) bool { return o.Name == name })
-		if i < 0 {
-			i = len(l)
-			l.add(Object{Name: name, Ordered: true})
-		}
-		l[i].Lines = append(l[i].Lines, j.Rule)
 	}
 	return l
 }
@@ -273,16 +259,15 @@ func (b *iptables) Expected(ctx context.Context, r Rules) (l Listing, err error)
 
 // destroySets removes our sets but those that stay.
 func (b *iptables) destroySets(ctx context.Context, stays func(name string) bool) error {
-	sets, err := b.listSets(ctx)
+	sets, err := b.saveSets(ctx)
 	if err != nil {
 		return err
 	}
-	for _, s := range sets {
-		name := strings.TrimPrefix(s.Name, "set ")
-		if stays(name) {
+	for _, s := range parseSets(sets) {
+		if stays(s.name) {
 			continue
 		}
-		if _, err := b.exec(ctx, "", "ipset", "destroy", name); err != nil {
+		if _, err := b.exec(ctx, "", "ipset", "destroy", s.name); err != nil {
 			return err
 		}
 	}

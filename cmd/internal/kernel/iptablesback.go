@@ -17,12 +17,9 @@ func (b *iptables) Save(ctx context.Context) (Snapshot, error) {
 		if err != nil {
 			return s, err
 		}
+		s.Jumps = append(s.Jumps, live.jumps(f.command)...)
 		for _, h := range hooks {
 			t := live[h.table]
-			for _, j := range t.jumps {
-				j.Chain = f.command + " " + h.table + " " + j.Chain
-				s.Jumps = append(s.Jumps, j)
-			}
 			if len(t.chains) > 0 {
 				lines := []string{"*" + h.table}
 				for _, c := range t.chains {
@@ -160,12 +157,7 @@ func setType(words []string) string {
 }
 
 // listSets lists our sets, without the members of those that learn.
-func (b *iptables) listSets(ctx context.Context) (Listing, error) {
-	text, err := b.saveSets(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var l Listing
+func listSets(text string) (l Listing) {
 	for _, s := range parseSets(text) {
 		o := Object{Name: "set " + s.name, Lines: []string{"is " + s.is}}
 		if !s.learns() {
@@ -173,7 +165,7 @@ func (b *iptables) listSets(ctx context.Context) (Listing, error) {
 		}
 		l.add(o)
 	}
-	return l, nil
+	return l
 }
 
 // spare is a set in which another's old members are put together.

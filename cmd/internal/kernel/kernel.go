@@ -93,6 +93,7 @@ type Backend interface {
 // has learnt, adds our jump where it is missing, and removes what an older
 // version left behind.
 type Transaction struct {
+	Backend        string
 	Live, Expected Listing
 	Users          []string // commands that delete rules of others that go to chains of ours
 
@@ -115,20 +116,6 @@ func load(ctx context.Context, b Backend, r Rules) error {
 		return err
 	}
 	return t.Load(ctx)
-}
-
-// Snapshot is what stood under our names in one backend.
-type Snapshot struct {
-	Backend string            `json:"backend"`
-	Text    map[string]string `json:"text,omitempty"` // by the program that reads it back
-	Jumps   []Jump            `json:"jumps,omitempty"`
-}
-
-// Jump is a rule of ours in a chain of others.
-type Jump struct {
-	Chain string `json:"chain"` // "inet filter input", "iptables filter INPUT"
-	After int    `json:"after"` // so many rules of others
-	Rule  string `json:"rule"`
 }
 
 // New returns a backend by name.

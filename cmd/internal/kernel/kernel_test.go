@@ -185,7 +185,7 @@ func TestDiffFindsWhatOthersChanged(t *testing.T) {
 			kerneltest.Run(t, m.exec, "", tt.change[0], tt.change[1:]...)
 			after := m.live()
 			found := slices.ContainsFunc(kernel.Diff(before, after), func(c kernel.Change) bool {
-				return c.Object == tt.object && strings.Contains(c.Was+c.Now, tt.line)
+				return c.Object == tt.object && strings.Contains(c.Line, tt.line)
 			})
 			if !found {
 				t.Errorf("got %+v, want %s with %q", kernel.Diff(before, after), tt.object, tt.line)

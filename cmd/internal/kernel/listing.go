@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -20,12 +21,29 @@ type Object struct {
 	declared []string // of Lines, those that say what the object is
 }
 
-// Change is one difference between two listings.
+// Change is one line that either the kernel or the rules have alone.
 type Change struct {
 	Object string `json:"object"`
-	Was    string `json:"was,omitempty"` // a line that only the first has
-	Now    string `json:"now,omitempty"` // a line that only the second has
+	Sign   Sign   `json:"sign"`
+	Line   string `json:"line"`
 }
+
+// Sign says who has a line, the same wherever changes are shown.
+type Sign string
+
+// The signs.
+const (
+	InKernel Sign = "-" // only the kernel has it
+	InRules  Sign = "+" // only the rules have it
+)
+
+// Overlaps reports whether both are about the same line, which may be one of a
+// whole object.
+func (c Change) Overlaps(o Change) bool {
+	return c.Object == o.Object && (c.Line == o.Line || c.Line == whole(c.Object) || o.Line == whole(o.Object))
+}
+
+func (c Change) String() string { return fmt.Sprintf("%s: %s %s", c.Object, c.Sign, c.Line) }
 
 func (l *Listing) add(o Object) { *l = append(*l, o) }
 
@@ -48,51 +66,53 @@ func (l Listing) find(name string) (Object, bool) {
 	return l[i], true
 }
 
-// Diff tells how now differs from was, object by object.
-func Diff(was, now Listing) (changes []Change) {
-	for _, o := range was {
-		n, there := now.find(o.Name)
+// Diff compares what is live with what rules leave in an empty kernel, object
+// by object.
+func Diff(live, rules Listing) (changes []Change) {
+	for _, o := range live {
+		n, there := rules.find(o.Name)
 		if !there {
-			changes = append(changes, Change{Object: o.Name, Was: "the whole " + kind(o.Name)})
+			changes = append(changes, Change{o.Name, InKernel, whole(o.Name)})
 			continue
 		}
 		changes = append(changes, diffLines(o, n)...)
 	}
-	for _, n := range now {
-		if _, there := was.find(n.Name); !there {
-			changes = append(changes, Change{Object: n.Name, Now: "the whole " + kind(n.Name)})
+	for _, n := range rules {
+		if _, there := live.find(n.Name); !there {
+			changes = append(changes, Change{n.Name, InRules, whole(n.Name)})
 		}
 	}
 	slices.SortStableFunc(changes, func(a, b Change) int { return cmp.Compare(a.Object, b.Object) })
 	return changes
 }
 
-func kind(name string) string {
-	k, _, _ := strings.Cut(name, " ")
-	return k
+// whole is the line of a Change that is about all of an object.
+func whole(name string) string {
+	kind, _, _ := strings.Cut(name, " ")
+	return "the whole " + kind
 }
 
 // diffLines compares the lines of an object. Of ordered lines, those of the
 // longest common subsequence stand; what is left on either side has changed.
-func diffLines(was, now Object) (changes []Change) {
-	a, b := was.Lines, now.Lines
+func diffLines(live, rules Object) (changes []Change) {
+	a, b := live.Lines, rules.Lines
 	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
 		a, b = a[1:], b[1:]
 	}
 	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
 		a, b = a[:len(a)-1], b[:len(b)-1]
 	}
-	if !was.Ordered {
-		return diffSorted(was.Name, a, b)
+	if !live.Ordered {
+		return diffSorted(live.Name, a, b)
 	}
 	common := longestCommon(a, b)
 	for len(a) > 0 || len(b) > 0 {
 		switch {
 		case len(a) > 0 && (len(common) == 0 || a[0] != common[0]):
-			changes = append(changes, Change{Object: was.Name, Was: a[0]})
+			changes = append(changes, Change{live.Name, InKernel, a[0]})
 			a = a[1:]
 		case len(b) > 0 && (len(common) == 0 || b[0] != common[0]):
-			changes = append(changes, Change{Object: was.Name, Now: b[0]})
+			changes = append(changes, Change{live.Name, InRules, b[0]})
 			b = b[1:]
 		default:
 			a, b, common = a[1:], b[1:], common[1:]
@@ -106,10 +126,10 @@ func diffSorted(name string, a, b []string) (changes []Change) {
 	for len(a) > 0 || len(b) > 0 {
 		switch {
 		case len(b) == 0 || len(a) > 0 && a[0] < b[0]:
-			changes = append(changes, Change{Object: name, Was: a[0]})
+			changes = append(changes, Change{name, InKernel, a[0]})
 			a = a[1:]
 		case len(a) == 0 || b[0] < a[0]:
-			changes = append(changes, Change{Object: name, Now: b[0]})
+			changes = append(changes, Change{name, InRules, b[0]})
 			b = b[1:]
 		default:
 			a, b = a[1:], b[1:]

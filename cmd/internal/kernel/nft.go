@@ -40,7 +40,7 @@ func (n *nft) Plan(ctx context.Context, r Rules, expected Listing) (*Transaction
 	if _, err := n.exec(ctx, text, "nft", "-c", "-f", "-"); err != nil {
 		return nil, err
 	}
-	return &Transaction{Live: live.list(), Expected: expected, Users: live.users(live), load: func(ctx context.Context) error {
+	return &Transaction{Backend: NFT, Live: live.listing(), Expected: expected, Users: live.users(live), load: func(ctx context.Context) error {
 		_, err := n.exec(ctx, text, "nft", "-f", "-")
 		return err
 	}}, nil
@@ -50,7 +50,7 @@ func (n *nft) Plan(ctx context.Context, r Rules, expected Listing) (*Transaction
 func (r ruleset) users(ours ruleset) (rules []string) {
 	chains := ours.index()
 	for _, o := range r {
-		if o.kind != "chain" || o.ours {
+		if o.ours {
 			continue
 		}
 		for _, rule := range o.rules() {
@@ -96,7 +96,7 @@ func transaction(live ruleset, r Rules, expected Listing) (string, error) {
 	}
 	there, stale := false, ""
 	for _, o := range live {
-		if o.ours || o.kind != "chain" {
+		if o.ours {
 			continue
 		}
 		for _, rule := range o.rules() {
@@ -154,7 +154,7 @@ func joined(lines []string) string {
 
 func (n *nft) Live(ctx context.Context) (Listing, error) {
 	live, err := n.read(ctx)
-	return live.list(), err
+	return live.listing(), err
 }
 
 func (n *nft) Expected(ctx context.Context, r Rules) (l Listing, err error) {

@@ -27,7 +27,7 @@ func (n *nft) Save(ctx context.Context) (Snapshot, error) {
 // jumps are our rules in the chains of others.
 func (r ruleset) jumps() (all []Jump) {
 	for _, o := range r {
-		if o.kind != "chain" || o.ours {
+		if o.ours {
 			continue
 		}
 		theirs := 0
@@ -41,6 +41,9 @@ func (r ruleset) jumps() (all []Jump) {
 	}
 	return all
 }
+
+// listing is the live Listing.
+func (r ruleset) listing() Listing { return listed(r.list(), r.jumps()) }
 
 // text writes objects as a file that nft loads, those of bare without their
 // elements.
@@ -184,7 +187,7 @@ func (o *object) grow(age time.Duration) {
 func (r ruleset) withoutJumps() string {
 	var lines []string
 	for _, o := range r {
-		if o.kind != "chain" || o.ours {
+		if o.ours {
 			continue
 		}
 		for _, rule := range o.rules() {

@@ -118,6 +118,9 @@ func isHeader(line string) bool {
 
 // rules are the rules of a chain, in order.
 func (o *object) rules() (all []rule) {
+	if o.kind != "chain" {
+		return nil
+	}
 	for _, line := range o.lines {
 		if isHeader(line) {
 			continue
@@ -142,7 +145,7 @@ func (o *object) definition() []string {
 			break
 		}
 		if o.kind != "chain" || isHeader(line) {
-			lines = append(lines, stateful.ReplaceAllString(line, "$2$3"))
+			lines = append(lines, stateless(line))
 		}
 	}
 	return lines
@@ -185,45 +188,27 @@ func (o *object) elements() []string {
 	return all
 }
 
-// list turns our objects into a Listing.
+// list turns our objects into a Listing, without our jumps.
 func (r ruleset) list() Listing {
 	var l Listing
-	for _, o := range r {
-		switch {
-		case o.kind == "chain":
-			l = append(l, o.listChain()...)
-		case o.ours:
-			lines := o.definition()
-			if !o.learns() {
-				for _, e := range o.elements() {
-					lines = append(lines, stateful.ReplaceAllString(e, "$2$3"))
-				}
-			}
-			l.add(Object{Name: o.id, Lines: lines, declared: o.definition()})
+	for _, o := range r.ours() {
+		declared := o.definition()
+		lines := slices.Clone(declared)
+		for _, rule := range o.rules() {
+			lines = append(lines, stateless(rule.text))
 		}
+		if !o.learns() {
+			for _, e := range o.elements() {
+				lines = append(lines, stateless(e))
+			}
+		}
+		l.add(Object{Name: o.id, Ordered: o.kind == "chain", Lines: lines, declared: declared})
 	}
-	l.sort()
 	return l
 }
 
-func (o *object) listChain() (l Listing) {
-	c := Object{Name: o.id, Ordered: true, Lines: o.definition(), declared: o.definition()}
-	jumps := Object{Name: "jump in " + o.id, Ordered: true}
-	for _, r := range o.rules() {
-		line := stateful.ReplaceAllString(r.text, "$2$3")
-		c.Lines = append(c.Lines, line)
-		if r.jump {
-			jumps.Lines = append(jumps.Lines, line)
-		}
-	}
-	switch {
-	case o.ours:
-		l.add(c)
-	case len(jumps.Lines) > 0:
-		l.add(jumps)
-	}
-	return l
-}
+// stateless is a line without what changes while rules work.
+func stateless(line string) string { return stateful.ReplaceAllString(line, "$2$3") }
 
 // expires is the time that an element has left, in nft's units.
 var expires = regexp.MustCompile(` expires (\S+)`)
