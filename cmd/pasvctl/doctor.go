@@ -31,10 +31,14 @@ func newDoctor(s streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor FILE|FOLDER",
 		Short: "look at this machine for what stands in its sites' way",
-		Long: `doctor looks for programs on ports of the ranges, settings of the kernel, certificates
-and other people's firewall rules that would make transfers fail on this machine. Each
-finding has its evidence and the command that mends it. Findings that need mending end
-with exit code 2.
+		Long: `doctor looks for what makes transfers fail on this machine: programs on ports of the
+ranges, settings of the kernel, certificates, pasvctl's own rules if somebody has changed
+them, and other people's rules. These it copies into a throwaway network with pasvctl's
+beside them, and opens a connection for each combination of client, address and port that
+they can tell apart, for at most 10 s. Each finding has its evidence and the command that
+mends it. Findings that need mending end with exit code 2.
+
+Without --backend, pasvctl's rules are those of the backend that was applied last.
 
 With --watch it goes on looking for squatters and prints each one that comes or goes,
 until it is interrupted.`,

@@ -158,22 +158,34 @@ func siteOf(cause []shadow.Blocked) string {
 	return name
 }
 
-// portsOf names the ports of a cause, by site where there are several: "port
-// 21, 61011-61092".
+// portsOf names the ports of a cause, and the sites if there are several:
+// "port 21, 61011-61092 of sites "a", "b"".
 func portsOf(cause []shadow.Blocked) string {
 	bySite := map[string][]spec.PortRange{}
-	var order []string
+	var sites []string
 	for _, b := range cause {
 		if bySite[b.Site.Name] == nil {
-			order = append(order, b.Site.Name)
+			sites = append(sites, b.Site.Name)
 		}
 		bySite[b.Site.Name] = append(bySite[b.Site.Name], b.Ports...)
 	}
-	var all []string
-	for _, site := range order {
+	same := map[string][]string{} // sites by their ports
+	var order []string
+	for _, site := range sites {
 		text := "port " + rangesText(bySite[site])
-		if len(order) > 1 {
-			text += fmt.Sprintf(" of site %q", site)
+		if same[text] == nil {
+			order = append(order, text)
+		}
+		same[text] = append(same[text], fmt.Sprintf("%q", site))
+	}
+	var all []string
+	for _, text := range order {
+		switch on := same[text]; {
+		case len(sites) == 1: // the finding names it
+		case len(on) == 1:
+			text += " of site " + on[0]
+		default:
+			text += " of sites " + some(on, 5)
 		}
 		all = append(all, text)
 	}

@@ -37,17 +37,22 @@ func (m manager) in(live shadow.Rules) string {
 	return ""
 }
 
-func docker(rule string) bool { return strings.Contains(rule, " nat DOCKER:") }
+// docker reports whether a rule stands in a chain or table of Docker's.
+func docker(rule string) bool {
+	chain, _, _ := strings.Cut(rule, ":")
+	return strings.Contains(strings.ToLower(chain), "docker")
+}
 
 // Misplaced reports a place for our rules that its owner wipes, or that breaks
 // its owner's tools.
 func (s Beside) Misplaced() []Finding {
 	h, live := s.Host, s.Live
-	f := Finding{Severity: Error, Check: "into", Evidence: "measured with the programs themselves"}
+	f := Finding{Severity: Error, Check: "into"}
 	if s.Backend == kernel.IPTables {
 		if !strings.Contains(live.Text(), "INPUT_ZONES") {
 			return nil
 		}
+		f.Evidence = "iptables-save lists the chain INPUT_ZONES"
 		f.What = "firewalld writes its rules with iptables here, and each reload of it deletes all chains, pasvctl's too"
 		f.Remedy = "pasvctl apply " + s.Spec + " --backend nft, and let the ports in: " + firewalldPolicy(h)
 		return []Finding{f}
@@ -57,6 +62,7 @@ func (s Beside) Misplaced() []Finding {
 	}
 	c := chainName(h.Firewall)
 	table := h.Firewall.Family + " " + h.Firewall.Table
+	f.Evidence = fmt.Sprintf("firewall { into = %q } in the spec", c)
 	switch {
 	case strings.HasPrefix(table, "inet firewalld"):
 		f.What = fmt.Sprintf("the host's rules go into %q, a chain of firewalld: each reload of firewalld deletes them, and its chains accept established packets before the gate can learn from them", c)

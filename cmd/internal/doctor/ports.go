@@ -32,15 +32,18 @@ func Squatters(m Machine, h *plan.Host) []Finding {
 // the site's addresses, or on all, takes the port away; so does a connection
 // of this host that leaves from it.
 func (e *exam) ports() {
+	holds := func(s *plan.Site, local netip.AddrPort) bool {
+		return s.DataPorts.Contains(local.Port()) && concerns(s, local.Addr().Unmap())
+	}
+	all, err := e.Sockets(func(local netip.AddrPort) bool {
+		return slices.ContainsFunc(e.host.Sites, func(s *plan.Site) bool { return holds(s, local) })
+	})
+	if err != nil {
+		e.unknown("squatter", "who holds ports of the ranges", err)
+		return
+	}
 	for _, s := range e.host.Sites {
-		owners, err := e.Sockets(func(local netip.AddrPort) bool {
-			return s.DataPorts.Contains(local.Port()) && concerns(s, local.Addr().Unmap())
-		})
-		if err != nil {
-			e.unknown("squatter", "who holds ports of the range "+s.DataPorts.String(), err)
-			return
-		}
-		e.owners(s, owners)
+		e.owners(s, slices.DeleteFunc(slices.Clone(all), func(o portowner.Owner) bool { return !holds(s, o.Local) }))
 	}
 }
 

@@ -18,7 +18,7 @@ type bed struct {
 	*packets.Bed
 	device string
 	hooks  map[string]string // of the live base chains
-	until  time.Time
+	left   *time.Duration    // for the connections of the host
 	report *Report
 	trace  *trace
 	held   []packets.Connection // control connections from before the rules
@@ -122,7 +122,7 @@ func (b *bed) blocked(all []attempt) (found []Blocked, err error) {
 		return nil, err
 	}
 	traced := silent[:min(len(silent), maxTraced)]
-	b.untried(silent[len(traced):])
+	b.untried(silent[len(traced):], "why nobody reaches ")
 	err = b.traced(traced, func(some []attempt) error {
 		deadline := time.Now().Add(traceTime)
 		open, err := b.try(some)
@@ -191,28 +191,34 @@ func (b *bed) traced(all []attempt, f func([]attempt) error) (err error) {
 // and notes what is left.
 func (b *bed) inTurns(all []attempt, atOnce int, f func([]attempt) error) error {
 	for len(all) > 0 {
-		if time.Now().After(b.until) {
-			b.untried(all)
+		if *b.left <= 0 {
+			b.untried(all, "")
 			return nil
 		}
-		n := min(len(all), atOnce)
+		n, start := min(len(all), atOnce), time.Now()
 		if err := f(all[:n]); err != nil {
 			return err
 		}
+		*b.left -= time.Since(start)
 		all = all[n:]
 	}
 	return nil
 }
 
-// untried notes attempts that there was no time for, a line a site.
-func (b *bed) untried(all []attempt) {
+// untried notes what there was no time for, a line a site.
+func (b *bed) untried(all []attempt, what string) {
+	known := map[string]bool{}
+	for _, line := range b.report.Untried {
+		known[line] = true
+	}
 	for _, a := range all {
-		what := "the data ports"
+		port := "the data ports"
 		if a.control {
-			what = "the control port"
+			port = "the control port"
 		}
-		line := fmt.Sprintf("site %q: %s", a.Site.Name, what)
-		if !slices.Contains(b.report.Untried, line) {
+		line := fmt.Sprintf("site %q: %s%s", a.Site.Name, what, port)
+		if !known[line] {
+			known[line] = true
 			b.report.Untried = append(b.report.Untried, line)
 		}
 	}

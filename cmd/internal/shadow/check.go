@@ -1,6 +1,7 @@
 package shadow
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -61,10 +62,12 @@ type Trial struct {
 	// Applied: ours are among the live rules, so that Open can be tried. It is
 	// the base chain that they are jumped to from: "inet filter input".
 	Applied string
+	// Time bounds the connections that are tried for the host; 0 is 10 s.
+	Time time.Duration
 }
 
 const (
-	// hostTime bounds the connections that are tried for a host.
+	// hostTime is for the connections that are tried for a host.
 	hostTime = 10 * time.Second
 	// maxPairs bounds the clients of sites that have a control connection.
 	maxPairs = 2000
@@ -83,13 +86,14 @@ const (
 func (t Trial) Check() (r Report, err error) {
 	all, untried := t.attempts()
 	r.Untried = untried
+	left := cmp.Or(t.Time, hostTime)
 	byDevice := map[string][]attempt{}
 	for _, a := range all {
 		d := t.Device(a.To.Addr())
 		byDevice[d] = append(byDevice[d], a)
 	}
 	for _, device := range slices.Sorted(maps.Keys(byDevice)) {
-		if err := t.on(device, byDevice[device], &r); err != nil {
+		if err := t.on(device, byDevice[device], &left, &r); err != nil {
 			return Report{}, err
 		}
 	}
@@ -257,7 +261,7 @@ func text(spans []span[netip.Addr]) string {
 }
 
 // on makes the attempts that come in on one device.
-func (t Trial) on(device string, all []attempt, r *Report) (err error) {
+func (t Trial) on(device string, all []attempt, left *time.Duration, r *Report) (err error) {
 	others := slices.DeleteFunc(t.Live.devices(t.Devices), func(d string) bool { return d == device || d == "lo" })
 	layout := packets.Layout{Server: t.Host.Addresses, Interface: device, Devices: others}
 	var sessions []session
@@ -271,7 +275,7 @@ func (t Trial) on(device string, all []attempt, r *Report) (err error) {
 			sessions = append(sessions, session{a.From, a.To.Addr(), a.Site})
 		}
 	}
-	b := &bed{device: device, hooks: t.Live.Hooks(), until: time.Now().Add(hostTime), report: r}
+	b := &bed{device: device, hooks: t.Live.Hooks(), report: r, left: left}
 	if b.Bed, err = packets.New(layout); err != nil {
 		return err
 	}
@@ -292,7 +296,6 @@ func (t Trial) on(device string, all []attempt, r *Report) (err error) {
 	if err := t.Load(b.Server); err != nil {
 		return fmt.Errorf("loading our rules beside the live ones: %w", err)
 	}
-	b.until = time.Now().Add(hostTime)
 	b.teach()
 	return b.tryAll(all)
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
 	"github.com/pasvctl/pasvctl/cmd/needs"
@@ -187,6 +188,22 @@ func TestCheckNamesTheRuleThatDrops(t *testing.T) {
 				t.Errorf("blocked\n%s\nwant\n%s\nuntried %q", strings.Join(got, "\n"), strings.Join(tt.want, "\n"), r.Untried)
 			}
 		})
+	}
+}
+
+func TestCheckSaysWhatThereWasNoTimeFor(t *testing.T) {
+	_, run := machine(t)
+	live, err := Live(t.Context(), run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Trial{Live: live, Load: load, Host: host(), Device: func(netip.Addr) string { return "wan0" }, Time: time.Nanosecond}.Check()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{`site "downloads": the data ports`}
+	if !slices.Equal(r.Untried, want) || len(r.Blocked) != 0 {
+		t.Errorf("untried %q, want %q; blocked %v", r.Untried, want, r.Blocked)
 	}
 }
 
