@@ -104,7 +104,7 @@ func TestLockBesideTheSpec(t *testing.T) {
 	if a, b := grown.Plan.Sites[0].DataPorts, grown.Plan.Sites[1].DataPorts; a.String() != "61010-61019" || b.String() != "61000-61009" || len(grown.Moves) > 0 {
 		t.Errorf("a has %s, b %s, moves %v", a, b, grown.Moves)
 	}
-	resized, diags := loadText("x.pasv.hcl", edgeHost+siteText("b", 21, 7, ""), plan.LockFile, string(first.Lock.Bytes()))
+	resized, diags := loadText("x.pasv.hcl", edgeHost+siteText("b", 21, 12, ""), plan.LockFile, string(first.Lock.Bytes()))
 	if diags.HasErrors() || len(resized.Moves) != 1 || resized.Moves[0].Site != "b" {
 		t.Errorf("%v %v", diags, resized.Moves)
 	}

@@ -22,6 +22,7 @@ var boundWords = map[string]string{
 	sizing.BoundListenRace: "the listen race",
 	sizing.BoundPerAddress: "sessions of one client address",
 	sizing.BoundFourTuples: "source ports of one client address",
+	sizing.BoundBurst:      "sessions that start together",
 	sizing.BoundServer:     "the server's own limit",
 }
 
@@ -35,6 +36,8 @@ func rangeReason(s *plan.Site) string {
 	switch {
 	case s.Pinned:
 		text += ": pinned"
+	case s.Spare() > 0 && s.Sizing.Ports > 0:
+		text += ": kept by the lock"
 	case s.Sizing.Binding != "":
 		text += ": " + boundWords[s.Sizing.Binding]
 	}

@@ -143,6 +143,9 @@ func (g *generator) tellRanges(sites []*plan.Site) {
 			return
 		}
 		fmt.Fprintf(g.err, "%s: passive ports %s (%s): %s\n", s.Name, s.DataPorts, sizing.Count(s.DataPorts.Count()), reason(s))
+		if !s.Pinned && s.Spare() > 0 {
+			fmt.Fprintf(g.err, "%s: %s\n", s.Name, kept(s))
+		}
 		if !generators.Configures(s.Server) && !s.Profile.HoldsRange {
 			fmt.Fprintf(g.err, "%s: no target writes a config for %s: set its passive ports to %s\n", s.Name, s.Profile.Title, s.DataPorts)
 		}

@@ -77,8 +77,11 @@ func writePlan(w io.Writer, p *plan.Plan) error {
 	rows := [][]string{{"SITE", "HOST", "SERVER", "CONTROL", "RANGE", "PORTS", "BOUND", "REFUSED", "ONE PORT"}}
 	for _, s := range p.Sites {
 		bound := s.Sizing.Binding
-		if s.Pinned {
+		switch {
+		case s.Pinned:
 			bound += " (pinned)"
+		case s.Spare() > 0:
+			bound += " (kept)"
 		}
 		rows = append(rows, []string{
 			s.Name, s.Host.Name, s.Server, fmt.Sprint(s.Port), s.DataPorts.String(), sizing.Count(s.DataPorts.Count()),
@@ -108,12 +111,21 @@ func writePlan(w io.Writer, p *plan.Plan) error {
 // mistakes, and what is serious has been a warning.
 func notes(s *plan.Site) []string {
 	var all []string
+	if !s.Pinned && s.Spare() > 0 {
+		all = append(all, kept(s))
+	}
 	for _, r := range s.Remarks {
 		if !r.Serious && (r.Name == plan.RemarkTogether || r.Name == sizing.BoundListenRace) {
 			all = append(all, r.Summary)
 		}
 	}
 	return all
+}
+
+// kept says that the lock keeps more ports than the site needs.
+func kept(s *plan.Site) string {
+	return fmt.Sprintf("%s kept, %s would do: delete the site's entry in %s to shrink",
+		sizing.Plural(s.DataPorts.Count(), "port"), sizing.Count(s.Sizing.Ports), plan.LockFile)
 }
 
 // tellStarts says in one line how many sites plan has a note on for sessions

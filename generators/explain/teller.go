@@ -52,6 +52,8 @@ func (t *teller) answer() []string {
 			sizing.Count(need), be(s.DataPorts.Count()-need))
 	case s.Pinned:
 		lead += " The spec pins it, and that is just enough."
+	case s.DataPorts.Count() > need:
+		lead += fmt.Sprintf(" The lock keeps it; %s would do: delete the site's entry in %s to shrink it.", sizing.Count(need), plan.LockFile)
 	default:
 		lead += " That is the smallest number that is safe here."
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
@@ -33,12 +34,35 @@ func Build(s *spec.Spec, lock *Lock) (*Plan, *Placement, hcl.Diagnostics) {
 	for _, t := range all {
 		t.Policy = policy(t.Site)
 	}
+	refuseLess(sites)
 	remarkStarts(sites)
 	p := &Plan{SpecName: s.Name, Sites: sites, Hosts: hosts(sites), Gateways: gateways(s.Gateways, sites)}
 	if diags.HasErrors() {
 		return p, nil, diags
 	}
 	return p, &Placement{Lock: lockOf(sites), Moves: moves(all)}, diags
+}
+
+// refuseLess corrects the refused share of sites whose lock keeps more ports
+// than they need. Equal sites are asked about once.
+func refuseLess(sites []*Site) {
+	type kept struct {
+		question
+		ports int
+	}
+	shares := map[kept]float64{}
+	for _, s := range sites {
+		if s.Pinned || s.Spare() <= 0 {
+			continue
+		}
+		k := kept{questionOf(s.Site), s.DataPorts.Count()}
+		share, known := shares[k]
+		if !known {
+			share = sizing.Refused(s.Profile, Workload(s.Site), k.ports)
+			shares[k] = share
+		}
+		s.Refused = share
+	}
 }
 
 // hosts groups sites, which are sorted by name, by their host.

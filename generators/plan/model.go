@@ -30,14 +30,18 @@ type Site struct {
 	Sizing    sizing.Result
 	DataPorts spec.PortRange // exactly these are opened, reserved and configured
 	Pinned    bool           // the spec's own data_ports
-	// Refused is the refused share with DataPorts, which a pin may make
-	// larger than the minimum.
+	// Refused is the refused share with DataPorts, which a pin or the lock may
+	// make more than the minimum.
 	Refused float64
 	// Remarks are what the owner of the site should know besides; the serious
 	// ones are warnings of Build, too.
 	Remarks []sizing.Remark
 	Policy  Policy
 }
+
+// Spare is how many of the data ports the site does without: those of a pin,
+// or of a range that the lock keeps from a time when it needed more.
+func (s *Site) Spare() int { return s.DataPorts.Count() - s.Sizing.Ports }
 
 // Policy is a site's part of the firewall policy, in no backend's terms: the
 // rules, in this order, for packets to one of the site's addresses.
@@ -97,5 +101,8 @@ type Move struct {
 	Why      string // one sentence
 }
 
-// InPlace tells whether the range only grew or shrank and starts where it did.
-func (m Move) InPlace() bool { return m.From.First == m.To.First }
+// InPlace reports whether the range only grew or only shrank where it was.
+func (m Move) InPlace() bool {
+	within := func(a, b spec.PortRange) bool { return b.First <= a.First && a.Last <= b.Last }
+	return within(m.From, m.To) || within(m.To, m.From)
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -128,9 +129,9 @@ func place(all []*seat, largestFirst bool) (roomless []*seat) {
 	return roomless
 }
 
-// keep leaves sites where the lock has them: first all at the size they had, or
-// need now if that is less, so that no site grows into another's ports; then
-// those that need more grow into the gap behind them.
+// keep leaves sites where the lock has them: first all with the ports they had,
+// even if fewer would do now, because whoever relies on them has them open; then
+// those that need more grow, upwards first.
 func keep(all []*seat) {
 	var short []*seat
 	for _, sameHost := range []bool{true, false} { // who was here stays before who comes
@@ -139,10 +140,14 @@ func keep(all []*seat) {
 				continue
 			}
 			r := t.locked.DataPorts
-			if r.Count() > t.Sizing.Ports {
-				r.Last = r.First + uint16(t.Sizing.Ports-1)
-			}
 			t.why = obstacle(t, r, all)
+			if t.why != "" && r.Count() > t.Sizing.Ports { // what it needs may still be free
+				less := spec.PortRange{First: r.First, Last: r.First + uint16(t.Sizing.Ports-1)}
+				if free(less, t.taken) {
+					t.claim(less)
+				}
+				continue
+			}
 			if t.why != "" {
 				continue
 			}
@@ -152,25 +157,48 @@ func keep(all []*seat) {
 			}
 		}
 	}
+	var blocked []*seat
 	for _, t := range short {
+		if !t.growTo(int(t.DataPorts.First)) {
+			blocked = append(blocked, t)
+		}
+	}
+	for _, t := range blocked {
 		t.grow(all)
 	}
 }
 
-// grow extends a kept range to what the site needs now. Where that fails, the
-// site is without a range, and its old one stays empty in this plan: clients
+// growTo extends a kept range to what the site needs now, from first on, if the
+// ports that come to it are free.
+func (t *seat) growTo(first int) bool {
+	had, last := t.DataPorts, first+t.Sizing.Ports-1
+	if first < lowestPort || last > highestPort {
+		return false
+	}
+	below := spec.PortRange{First: uint16(first), Last: had.First - 1}
+	above := spec.PortRange{First: had.Last + 1, Last: uint16(last)}
+	if first < int(had.First) && !free(below, t.taken) || last > int(had.Last) && !free(above, t.taken) {
+		return false
+	}
+	t.claim(spec.PortRange{First: uint16(first), Last: uint16(last)})
+	return true
+}
+
+// grow extends a kept range downwards, as little as possible. Where that fails,
+// the site is without a range, and its old one stays empty in this plan: clients
 // may still be using it, and must not meet another site there.
 func (t *seat) grow(all []*seat) {
 	had, last := t.DataPorts, int(t.DataPorts.First)+t.Sizing.Ports-1
+	for down := 1; down <= t.Sizing.Ports-had.Count(); down++ {
+		if t.growTo(int(had.First) - down) {
+			return
+		}
+	}
 	var why string
 	if last > highestPort {
 		why = fmt.Sprintf("there are only %s ports from %d on.", sizing.Count(highestPort-int(had.First)+1), had.First)
 	} else {
 		why = obstacle(t, spec.PortRange{First: had.Last + 1, Last: uint16(last)}, all)
-	}
-	if why == "" {
-		t.claim(spec.PortRange{First: had.First, Last: uint16(last)})
-		return
 	}
 	t.why = fmt.Sprintf("It needs %s ports instead of %s and cannot grow where it is: %s", sizing.Count(t.Sizing.Ports), sizing.Count(had.Count()), why)
 	t.DataPorts = spec.PortRange{}
@@ -240,7 +268,7 @@ func moves(all []*seat) []Move {
 		}
 		m := Move{Site: t.Name, From: t.locked.DataPorts, To: t.DataPorts, Why: t.why}
 		if m.Why == "" {
-			m.Why = fmt.Sprintf("It needs %s ports now.", sizing.Count(t.Sizing.Ports))
+			m.Why = fmt.Sprintf("It needs %s ports now, by its %s bound.", sizing.Count(t.Sizing.Ports), strings.ReplaceAll(t.Sizing.Binding, "_", " "))
 		}
 		list = append(list, m)
 	}

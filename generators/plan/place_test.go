@@ -66,16 +66,27 @@ func TestLockIsKept(t *testing.T) {
 			"b 61010-61019, c 61000-61009", "",
 		},
 		"less is needed": {
-			[]*spec.Site{newSite(h, "a", 21, 4)},
+			[]*spec.Site{newSite(h, "a", 21, 4), newSite(h, "b", 22, 4)},
 			[]string{"a edge1 61000-61009"},
+			"a 61000-61009, b 61010-61014", "",
+		},
+		"less is needed, and the rest is to be avoided": {
+			[]*spec.Site{newSite(avoiding, "a", 21, 4)},
+			[]string{"a edge4 61000-61009"},
 			"a 61000-61004",
-			"a 61000-61009 to 61000-61004 in place true: It needs 5 ports now.",
+			`a 61000-61009 to 61000-61004 in place true: 61000-61009 overlaps avoid_ports 61005-61006 of host "edge4".`,
+		},
+		"more is needed, with a gap before": {
+			[]*spec.Site{newSite(h, "a", 21, 14), newSite(h, "b", 22, 4)},
+			[]string{"a edge1 61020-61029", "b edge1 61032-61036"},
+			"a 61017-61031, b 61032-61036",
+			"a 61020-61029 to 61017-61031 in place true: It needs 15 ports now, by its contention bound.",
 		},
 		"more is needed, with a gap behind": {
 			[]*spec.Site{newSite(h, "a", 21, 14), newSite(h, "b", 22, 4)},
 			[]string{"a edge1 61000-61009", "b edge1 61020-61024"},
 			"a 61000-61014, b 61020-61024",
-			"a 61000-61009 to 61000-61014 in place true: It needs 15 ports now.",
+			"a 61000-61009 to 61000-61014 in place true: It needs 15 ports now, by its contention bound.",
 		},
 		"more is needed, without a gap": {
 			[]*spec.Site{newSite(h, "a", 21, 14), newSite(h, "b", 22, 4)},
@@ -86,15 +97,15 @@ func TestLockIsKept(t *testing.T) {
 		"more is needed at the end of all ports": {
 			[]*spec.Site{newSite(h, "a", 21, 14)},
 			[]string{"a edge1 65526-65535"},
-			"a 61000-61014",
-			"a 65526-65535 to 61000-61014 in place false: It needs 15 ports instead of 10 and cannot grow where it is: there are only 10 ports from 65526 on.",
+			"a 65521-65535",
+			"a 65526-65535 to 65521-65535 in place true: It needs 15 ports now, by its contention bound.",
 		},
 		"two grow into one gap": {
 			[]*spec.Site{newSite(h, "a", 21, 14), newSite(h, "b", 22, 29)},
 			[]string{"a edge1 61000-61009", "b edge1 61015-61024"},
 			"a 61000-61014, b 61015-61044",
-			"a 61000-61009 to 61000-61014 in place true: It needs 15 ports now.\n" +
-				"b 61015-61024 to 61015-61044 in place true: It needs 30 ports now.",
+			"a 61000-61009 to 61000-61014 in place true: It needs 15 ports now, by its contention bound.\n" +
+				"b 61015-61024 to 61015-61044 in place true: It needs 30 ports now, by its contention bound.",
 		},
 		"a new pin": {
 			[]*spec.Site{newSite(h, "a", 21, 9), pinned},
@@ -111,8 +122,7 @@ func TestLockIsKept(t *testing.T) {
 		"a pin taken away": {
 			[]*spec.Site{newSite(h, "a", 21, 9)},
 			[]string{"a edge1 21000-21099"},
-			"a 21000-21009",
-			"a 21000-21099 to 21000-21009 in place true: It needs 10 ports now.",
+			"a 21000-21099", "",
 		},
 		"among the ephemeral ports": {
 			[]*spec.Site{newSite(h, "a", 21, 9)},
@@ -284,7 +294,7 @@ func randomSpec(random *rand.Rand) *spec.Spec {
 }
 
 // check compares a plan with what placement promises, port by port.
-func check(t *testing.T, s *spec.Spec, p *Plan) {
+func check(t *testing.T, s *spec.Spec, p *Plan, lock *Lock) {
 	t.Helper()
 	type place struct {
 		where string
@@ -301,7 +311,8 @@ func check(t *testing.T, s *spec.Spec, p *Plan) {
 	}
 	for _, site := range p.Sites {
 		r := site.DataPorts
-		if r.Count() != site.Sizing.Ports || r.First < lowestPort {
+		kept := lock.find(site.Name)
+		if site.Spare() < 0 || site.Spare() > 0 && (kept == nil || kept.DataPorts != r) || r.First < lowestPort {
 			t.Fatalf("%s has %s and needs %d", site.Name, r, site.Sizing.Ports)
 		}
 		for _, a := range site.Addresses {
@@ -342,7 +353,7 @@ func TestPlacementProperties(t *testing.T) {
 	for range 150 {
 		s := randomSpec(random)
 		p, placement := build(t, nil, s.Gateways, s.Sites...)
-		check(t, s, p)
+		check(t, s, p, nil)
 
 		shuffled := slices.Clone(s.Sites)
 		random.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
@@ -362,7 +373,7 @@ func TestPlacementProperties(t *testing.T) {
 		if len(second.Moves) > 0 {
 			t.Fatalf("adding sites moved others: %s", movesText(second.Moves))
 		}
-		check(t, &spec.Spec{Sites: next}, later)
+		check(t, &spec.Spec{Sites: next}, later, placement.Lock)
 
 		// Sites that change size: moves tell of all that changed, and only that.
 		for _, site := range next {
@@ -372,7 +383,7 @@ func TestPlacementProperties(t *testing.T) {
 			}
 		}
 		resized, third := build(t, second.Lock, s.Gateways, next...)
-		check(t, &spec.Spec{Sites: next}, resized)
+		check(t, &spec.Spec{Sites: next}, resized, second.Lock)
 		told := map[string]Move{}
 		for _, m := range third.Moves {
 			told[m.Site] = m
@@ -383,5 +394,20 @@ func TestPlacementProperties(t *testing.T) {
 				t.Fatalf("%s went from %s to %s, told as %+v", site.Name, was, site.DataPorts, m)
 			}
 		}
+	}
+}
+
+// A range that the lock keeps is larger than is needed: what it refuses is told
+// of all its ports, and the lock says how many would do.
+func TestKeptRangeRefusesLess(t *testing.T) {
+	site := newSite(newHost("edge1"), "a", 21, 100)
+	site.Server = "vsftpd"
+	p, placement := build(t, lockOfText(t, "a edge1 61000-62999"), nil, site)
+	got := p.Sites[0]
+	if need := got.Sizing.Ports; got.Spare() != 2000-need || got.Refused >= got.Sizing.Refused || placement.Lock.Sites[0].Ports != need {
+		t.Errorf("%d spare, %g refused instead of %g, lock %+v", got.Spare(), got.Refused, got.Sizing.Refused, placement.Lock.Sites[0])
+	}
+	if len(placement.Moves) > 0 {
+		t.Errorf("moves %v", placement.Moves)
 	}
 }
