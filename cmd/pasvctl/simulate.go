@@ -41,9 +41,10 @@ exit code 2. Each burst of the spec is played, too, beside the traffic; its mode
 the last one to ask is refused, and above what all are. Where sessions queue for a port, where a client asks with several at once,
 or where a server looks at neighbouring ports only, the model errs on the safe side and
 may lie above the interval. The shape of the holds makes no difference to refusals of
-single requests. It does to waits, for which the model takes the connect time as
-constant, and to several requests at once, for which it takes the worse of exponential
-holds and of constant ones, which all end together.`,
+single requests. It does to waits, for which the model takes connect times as lognormal,
+one in a thousand with a lost SYN, and so they are played where sessions queue; and to
+several requests at once, for which it takes the worse of exponential holds and of
+constant ones, which all end together.`,
 		Example: "  pasvctl simulate examples/fleet\n  pasvctl simulate examples/quickstart downloads --ports 1000 --shape lognormal",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 2 {
@@ -55,7 +56,7 @@ holds and of constant ones, which all end together.`,
 	}
 	d.register(c)
 	c.Flags().Uint64Var(&d.seed, "seed", 1, "start the random numbers from `N`")
-	c.Flags().StringVar(&d.shape, "shape", "", "draw holds from a `SHAPE`: constant, exponential or lognormal (exponential, and constant where sessions queue)")
+	c.Flags().StringVar(&d.shape, "shape", "", "draw holds from a `SHAPE`: constant, exponential or lognormal (exponential, and lognormal where sessions queue)")
 	c.Flags().IntVar(&d.ports, "ports", 0, "simulate a range of `N` ports instead of the site's own")
 	c.Flags().IntVar(&d.replications, "replications", 20, "average over `N` independent runs, 5 or more")
 	c.Flags().IntVar(&d.requests, "requests", 0, "let each run see `N` requests (20,000, or fewer where rare refusals take many events)")
@@ -166,8 +167,11 @@ func (d *simulator) site(ctx context.Context, s *plan.Site, burst *sizing.Burst,
 	if d.ports > 0 {
 		c.Ports = d.ports
 	}
-	if d.shape == "" && queues(c.Profile, c.Workload) {
-		c.Shape = simulate.Constant
+	if queues(c.Profile, c.Workload) {
+		c.LostSYNs = sizing.LostSYN
+		if d.shape == "" {
+			c.Shape = simulate.Lognormal
+		}
 	}
 	if d.open && burst == nil {
 		c.Arrivals = simulate.Open

@@ -198,6 +198,9 @@ func (t *teller) asked() []string {
 			text = append(text, fmt.Sprintf("Beside that, %s start within %s, with %s each, one after another.",
 				sizing.Plural(b.Sessions, "session"), duration(b.Within), sizing.Plural(max(1, b.Connections), "data connection")))
 		}
+		if !t.worst() && t.s.Profile.WhenFull == sizing.FullWaits && t.w.ScopeOn(t.s.Profile) == sizing.ScopeAddress {
+			text = append(text, t.spread(w))
+		}
 	}
 	switch {
 	case t.w.Traffic == nil:
@@ -212,6 +215,16 @@ func (t *teller) asked() []string {
 		goal += fmt.Sprintf(", even while other programs sit on %s of the range", sizing.Plural(o.Squatted, "port"))
 	}
 	return append(text, goal+".")
+}
+
+// spread says how connect times are taken to spread, which matters to waits.
+func (t *teller) spread(w *sizing.Traffic) string {
+	p99, known := w.ConnectP99, "the spec says"
+	if p99 == 0 {
+		p99, known = w.ConnectP99OrDefault().Round(time.Millisecond), "lognormal times do"
+	}
+	return fmt.Sprintf("How long a session waits for a port depends on how far connect times spread: one in a hundred takes %s or more, as %s, "+
+		"and one in a thousand loses its SYN and takes %s longer.", duration(p99), known, duration(seconds(sizing.SYNTimeout)))
 }
 
 func (t *teller) bounds() []string {

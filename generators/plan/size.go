@@ -42,6 +42,7 @@ func questionOf(s *spec.Site) question {
 			Rate:           t.TransfersPerSecond,
 			RatePerAddress: t.TransfersPerSecondPerAddress,
 			Connect:        t.ConnectTime,
+			ConnectP99:     t.ConnectTimeP99,
 			Transfer:       t.TransferTime,
 			Abandoned:      t.Abandoned,
 			ClientPorts:    t.ClientPorts,

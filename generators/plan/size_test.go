@@ -111,11 +111,11 @@ func TestWorkload(t *testing.T) {
 	site.Concurrency.SessionsPerAddress = 50
 	site.Objective = spec.Objective{Refused: 1e-4, MaxWait: 3 * time.Second, Squatted: 2, WorstCase: true}
 	site.Traffic = &spec.Traffic{
-		TransfersPerSecond: 40, TransfersPerSecondPerAddress: 7, ConnectTime: 120 * time.Millisecond, TransferTime: 2 * time.Second,
+		TransfersPerSecond: 40, TransfersPerSecondPerAddress: 7, ConnectTime: 120 * time.Millisecond, ConnectTimeP99: 400 * time.Millisecond, TransferTime: 2 * time.Second,
 		Abandoned: 0.05, ClientPorts: 1000, PeakFactor: 1.5, Parallel: 4,
 	}
 	got := Workload(site)
-	want := sizing.Traffic{Rate: 40, RatePerAddress: 7, Connect: 120 * time.Millisecond, Transfer: 2 * time.Second, Abandoned: 0.05, ClientPorts: 1000, PeakFactor: 1.5, Parallel: 4}
+	want := sizing.Traffic{Rate: 40, RatePerAddress: 7, Connect: 120 * time.Millisecond, ConnectP99: 400 * time.Millisecond, Transfer: 2 * time.Second, Abandoned: 0.05, ClientPorts: 1000, PeakFactor: 1.5, Parallel: 4}
 	if got.Traffic == nil || *got.Traffic != want {
 		t.Errorf("traffic %+v, want %+v", got.Traffic, want)
 	}

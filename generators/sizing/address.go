@@ -1,79 +1,140 @@
 package sizing
 
-import "math"
+import (
+	"math"
+	"sort"
+)
 
-// late is bound 2 where the server lets a PASV wait instead of refusing it:
-// the share of the busy address's requests that find no port within max_wait
-// and are then refused, or an upper bound of it.
+// late is bound 2 where the server lets a PASV wait instead of refusing it: an
+// upper bound of the share of the busiest address's requests that find no port
+// within max_wait and are then refused. It is the least of three:
 //
-// The ports are servers of a queue, first come, first served. A request holds
-// its port for the connect time, or, with probability a, for the whole
-// abandoned hold; here the shape of the hold matters, for an abandoned PASV
-// blocks a port hundreds of times as long as an ordinary one.
-//
-// Those two time scales are taken apart. Of the other S−1 sessions, each
-// holds an abandoned port a share p of its time, so that x ports are out of
-// service with probability Bin(S−1, p), and the ordinary requests queue for
-// what is left, c = N − k − x, as M/D/c: see waits. Taking x as frozen while
-// they do is on the safe side: the slower the environment of a queue moves at
-// a given mean, the longer the waits (T. Rolski, Adv. Appl. Probab. 18 (1986)
-// 225-235, on S. M. Ross's conjecture). So is leaving the impatient ones in
-// the queue, or the service exponential, whichever gives less, and taking the
-// arrivals as Poisson although the sources are finite; they only help where
-// there are as many ports as sessions.
+//   - what a server refuses that lets nobody wait, by the chain, insensitive
+//     to the shape of the hold: a place to wait only keeps ports busier;
+//   - where the ports carry the rate, the waits of a queue (queue.go);
+//   - the waits where they hardly do or do not: see crowded.
 func (s *site) late(ports int) float64 {
-	l, wait := s.load, s.w.Objective.MaxWait.Seconds()
 	usable := ports - s.idle()
-	if usable >= l.perAddress {
-		return 0
-	}
 	if usable < 1 {
 		return 1
 	}
-	rate := l.addressRate * (1 - l.abandoned)
-	others := l.perAddress - 1
-	share := min(1, l.addressRate*l.abandoned*l.abandonedHold/float64(l.perAddress))
-	late, seen := 0.0, 0.0
-	eachBinomial(others, share, func(x int, probability float64) {
-		seen += probability
-		most := waits(rate, l.connect, usable-x, wait, l.parallel)
-		if l.parallel == 1 {
-			most = min(most, leaves(rate, l.connect, usable-x, wait))
+	late := batches{s.chain(ports, s.load.perAddress), s.load.parallel}.refused()
+	offered := int(s.load.addressRate * s.load.listening())
+	if usable > offered {
+		if s.waiting == nil {
+			s.waiting = newQueue(s.load, s.w.Objective.MaxWait.Seconds())
+			s.crowd = s.crowded(offered, true)
 		}
-		late += probability * most
-	})
+		return min(late, s.waiting.late(usable), s.crowd)
+	}
+	return min(late, s.crowded(usable, false))
+}
+
+// crowded is the refused share where the ports are busy nearly all the time, so
+// that waits go by the mean of the hold and its variance: of a Poisson stream of
+// requests, or, where carried, of the address's sessions, which ask less often
+// while they wait. Those need ports for the wanted rate all the same.
+//
+// Of the others, each holds an abandoned port a share of its time, so that x
+// ports are out of service; taking x as frozen while the others queue is on the
+// safe side: the slower the environment of a queue moves at a given mean, the
+// longer the waits (T. Rolski, Adv. Appl. Probab. 18 (1986) 225-235, on S. M.
+// Ross's conjecture).
+//
+// An exponential hold stands for any other, with a patience that is shorter by
+// the factor by which waits in heavy traffic are longer, (1 + c²)/2 (J. F. C.
+// Kingman, Proc. Camb. Phil. Soc. 57 (1961) 902-904). Requests that come at
+// once have no figure here.
+func (s *site) crowded(ports int, carried bool) float64 {
+	l := s.load
+	others, rate := l.perAddress-1, l.addressRate*(1-l.abandoned)
+	if ports < 1 || l.parallel > 1 {
+		return 1
+	}
+	hold := l.connect + LostSYN*SYNTimeout
+	squares := l.connect*l.connect*math.Exp(l.spread*l.spread) + LostSYN*SYNTimeout*(SYNTimeout+2*l.connect)
+	patience := s.w.Objective.MaxWait.Seconds() * 2 * hold * hold / squares
+	away := float64(l.perAddress)/l.addressRate - l.listening()
+	abandoned := min(1, l.addressRate*l.abandoned*l.abandonedHold/float64(l.perAddress))
+	// Half a standard deviation at a time, each at its upper end, is enough.
+	step := max(1, int(math.Sqrt(float64(others)*abandoned*(1-abandoned))/2))
+	shares := make([]float64, others/step+2)
+	eachBinomial(others, abandoned, func(x int, probability float64) { shares[(x+step-1)/step] += probability })
+	late, seen := 0.0, 0.0
+	for i, share := range shares {
+		x := min(i*step, others)
+		if share == 0 {
+			continue
+		}
+		lost := leaves(rate, hold, ports-x, patience)
+		if carried && !l.open {
+			lost = min(lost, closed(others-x, ports-x, hold, away, patience))
+		}
+		seen += share
+		late += share * lost
+	}
 	return min(1, late/seen)
 }
 
-// waits is an upper bound of P(W > wait) in the queue M/D/c: Poisson arrivals
-// at that rate, a constant service time D, that many servers.
+// closed is P(W > patience) for one more session that asks where so many others
+// are each away for a mean time and then hold one of the ports, or wait for it:
+// the machine-repair queue M/M/c//S. With n of them at c ports,
 //
-// With constant service the servers take turns, and a customer is the c-th
-// after the one before it at its server: a queue E_c/D/1, whose stationary
-// wait by Lindley's recursion is the largest of n·D − T(nc) over n ≥ 0, where
-// T(m) is the time since the m-th last arrival (C. D. Crommelin, P.O.
-// Electr. Eng. J. 25 (1932) 41-50, takes the same road). So W exceeds wait
-// where for some n at least n·c arrivals fell into the last n·D − wait, and
+//	π(n+1)/π(n) = (S − n)·hold/away / min(n+1, c),
 //
-//	P(W > wait) ≤ Σ P(Poisson(λ(nD − wait)) ≥ nc)  over n with nD > wait.
-//
-// Where requests come in batches of P, the last one of a batch has the other
-// P−1 before it, and it takes (nc − P + 1)/P batches in that time.
-//
-// Near saturation that sum counts the same event many times over; then
-// J. F. C. Kingman's bound (J. Austral. Math. Soc. 8 (1968)) is the smaller.
-func waits(rate, service float64, servers int, wait float64, batch int) float64 {
-	if rate == 0 || service == 0 {
-		return 0
-	}
-	if servers < 1 || rate*service >= float64(servers) {
+// and the wait of the one that then comes is that for n−c+1 of the departures,
+// of which a Poisson number with the mean c·patience/hold happens in time.
+func closed(sessions, ports int, hold, away, patience float64) float64 {
+	if ports < 1 {
 		return 1
 	}
-	late := unionOfOverruns(rate, service, servers, wait, float64(batch))
-	if batch == 1 {
-		late = min(late, kingman(rate, service, servers, wait))
+	step := func(n int) float64 {
+		return float64(sessions-n) * hold / away / float64(min(n+1, ports))
 	}
-	return late
+	summit := sort.Search(sessions, func(n int) bool { return step(n) < 1 })
+	low, weight := summit, 1.0 // the lowest n that matters, and its weight
+	for ; low > 0 && weight > negligible; low-- {
+		weight /= step(low - 1)
+	}
+	late, all := 0.0, 0.0
+	inTime := newPoissonSum(float64(ports) * patience / hold)
+	for n := low; weight > negligible || n <= summit; n++ {
+		all += weight
+		if n >= ports {
+			late += weight * inTime.upTo(n-ports)
+		}
+		if n == sessions {
+			break
+		}
+		weight *= step(n)
+	}
+	return late / all
+}
+
+// poissonSum is P(X ≤ k) for a Poisson variable X of that mean, to be asked for
+// with growing k.
+type poissonSum struct {
+	mean      float64
+	next      int
+	term, sum float64 // P(X = next), P(X < next)
+}
+
+// newPoissonSum leaves out what is so far below the mean that it is negligible.
+func newPoissonSum(mean float64) *poissonSum {
+	p := &poissonSum{mean: mean, next: max(0, int(mean-13*math.Sqrt(mean)))}
+	p.term = math.Exp(-mean)
+	if p.next > 0 {
+		p.term = math.Exp(float64(p.next)*math.Log(mean) - mean - logFactorial(p.next))
+	}
+	return p
+}
+
+func (p *poissonSum) upTo(k int) float64 {
+	for ; p.next <= k && p.term > 0; p.next++ {
+		p.sum += p.term
+		p.term *= p.mean / float64(p.next+1)
+	}
+	return min(1, p.sum)
 }
 
 // leaves is the share of the customers of the queue M/M/c + D that leave
@@ -109,80 +170,6 @@ func leaves(rate, service float64, servers int, wait float64) float64 {
 		waiting = (grown - one) / (a - c)
 	}
 	return a / c * grown / (below*one + a*(waiting+grown/c))
-}
-
-// kingman is e^(−θ·wait), where θ > 0 solves E exp(θ(D − T(c))) = 1, that is
-// θD = c·ln(1 + θ/λ).
-func kingman(rate, service float64, servers int, wait float64) float64 {
-	c := float64(servers)
-	excess := func(theta float64) float64 { return theta*service - c*math.Log1p(theta/rate) }
-	high := rate
-	for excess(high) < 0 {
-		high *= 2
-	}
-	low := 0.0 // a lower bound of θ keeps the bound safe
-	for range 60 {
-		if mid := (low + high) / 2; excess(mid) < 0 {
-			low = mid
-		} else {
-			high = mid
-		}
-	}
-	return math.Exp(-low * wait)
-}
-
-// unionOfOverruns is the sum in the comment of waits, or 1 where it has too
-// many terms to be of use.
-func unionOfOverruns(rate, service float64, servers int, wait, batch float64) float64 {
-	const mostTerms = 64
-	sum, last := 0.0, 0.0
-	first := math.Floor(wait/service) + 1
-	for n := first; n < first+mostTerms; n++ {
-		mean := rate * (n*service - wait) / batch
-		before := math.Ceil((n*float64(servers) - batch + 1) / batch)
-		term := poissonTail(mean, before)
-		if sum += term; sum >= 1 {
-			return 1
-		}
-		// The terms rise to one summit and then fall ever faster.
-		if term < last && term < 1e-6*sum {
-			return sum + term*term/(last-term)
-		}
-		if term == 0 && chernoffFalls(mean/before, rate*service/float64(servers)) {
-			return sum
-		}
-		last = term
-	}
-	return 1
-}
-
-// chernoffFalls tells whether Chernoff's bound of the terms has passed its
-// summit, where y is a term's mean over its count and rho the load of a server.
-func chernoffFalls(y, rho float64) bool { return math.Log(y)+rho*(1/y-1) < 0 }
-
-// poissonTail is P(X ≥ m) for a Poisson variable of that mean; 1 where m is
-// not above the mean, which is an upper bound.
-func poissonTail(mean, m float64) float64 {
-	if m <= mean {
-		return 1
-	}
-	if chernoff(mean, m) < negligible {
-		return 0
-	}
-	l, _ := math.Lgamma(m + 1)
-	term := math.Exp(m*math.Log(mean) - mean - l)
-	sum := 0.0
-	for m++; term > sum*1e-12; m++ {
-		sum += term
-		term *= mean / m
-	}
-	return min(1, sum)
-}
-
-// chernoff bounds P(X ≥ m), m > mean, for a Poisson variable:
-// e^(m − mean) (mean/m)^m.
-func chernoff(mean, m float64) float64 {
-	return math.Exp(m - mean + m*math.Log(mean/m))
 }
 
 // eachPoisson calls do with the values of a Poisson variable that matter, from

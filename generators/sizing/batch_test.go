@@ -99,13 +99,15 @@ func TestParallelSessionsNeedMorePorts(t *testing.T) {
 	}
 }
 
-// A batch on an address of its own waits for its own requests.
+// A batch on an address of its own waits for its own requests: of ten at once on
+// two ports of 1 s each two start at once, and two more every second.
 func TestBatchWaitsForItself(t *testing.T) {
-	// Ten at once on two ports of 1 s each: the last waits for 4 s.
-	if got := waits(0.001, 1, 2, 3.5, 10); got != 1 {
-		t.Errorf("P(W > 3.5 s) = %g, want 1", got)
+	q := queue{rate: 0.001, sessions: 1e9, batch: 10, wait: 2.5, hold: 1, holds: []hold{{1, 1}}}
+	if got := q.late(2); got < 0.4 {
+		t.Errorf("P(W > 2.5 s) = %g, want 4 of 10 at least", got)
 	}
-	if got := waits(0.001, 1, 2, 4.5, 10); got > 0.05 {
-		t.Errorf("P(W > 4.5 s) = %g, want next to none", got)
+	q = queue{rate: 0.001, sessions: 1e9, batch: 10, wait: 5, hold: 1, holds: []hold{{1, 1}}}
+	if got := q.late(2); got > 0.05 {
+		t.Errorf("P(W > 5 s) = %g, want next to none", got)
 	}
 }

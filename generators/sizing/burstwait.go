@@ -12,17 +12,19 @@ import "math"
 func (s *site) lateInBurst(c crowd) func(ports int) float64 {
 	l := s.load
 	stream := *s
+	stream.waiting = nil
 	rate, outside := float64(c.connections)/c.within, c.rate/float64(c.sessions)
 	stream.load = &load{}
 	*stream.load = *l
 	stream.load.addressRate = float64(c.n)*max(rate, outside) + float64(c.sessions-c.n)*outside
+	stream.load.open = stream.load.addressRate > 1.001*l.addressRate // else it is the traffic
 
 	// Ports that an abandoned PASV holds are out of service.
 	abandons, abandoned := c.busy(l.abandoned * l.abandonedHold)
 	abandons = min(abandons, max(abandoned, 1-math.Pow(1-l.abandoned, float64(c.connections))))
 	out := binomialCounts(c.n-1, abandons).plus(binomialCounts(c.sessions-c.n, abandoned))
 	var behind []backlog
-	for _, shape := range connectShapes(l.connect) {
+	for _, shape := range connectShapes(l.connect, l.spread) {
 		behind = append(behind, newBacklog(c, shape, l.connect, s.w.Objective.MaxWait.Seconds()))
 	}
 	return func(ports int) float64 {
@@ -41,17 +43,9 @@ func (s *site) lateInBurst(c crowd) func(ports int) float64 {
 	}
 }
 
-// One connection in a thousand loses its SYN and comes a second later (RFC
-// 6298 section 2.1); the mean connect time does not count that.
-const (
-	synLost  = 0.001
-	synAgain = 1.0 // seconds
-)
-
 // connectShapes are distributions of connect times of that mean, of which
-// none is the worst everywhere: constant, exponential, and lognormal with
-// σ = 1.
-func connectShapes(mean float64) []func(x float64) float64 {
+// none is the worst everywhere: constant, exponential, and lognormal with σ.
+func connectShapes(mean, sigma float64) []func(x float64) float64 {
 	return []func(x float64) float64{
 		func(x float64) float64 {
 			if x < mean*(1-1e-12) {
@@ -60,7 +54,9 @@ func connectShapes(mean float64) []func(x float64) float64 {
 			return 1
 		},
 		func(x float64) float64 { return -math.Expm1(-x / mean) },
-		func(x float64) float64 { return math.Erfc(-(math.Log(x/mean)+0.5)/math.Sqrt2) / 2 },
+		func(x float64) float64 {
+			return math.Erfc(-(math.Log(x/mean)/max(sigma, 1e-9)+sigma/2)/math.Sqrt2) / 2
+		},
 	}
 }
 
@@ -102,14 +98,14 @@ func newBacklog(c crowd, shape func(x float64) float64, connect, patience float6
 	step := (patience + c.within) / gridSteps
 	first := int(patience/step + 1e-9)
 	stride := (gridSteps-first)/mostWindows + 1
-	p, p0 := c.busy(connect + synLost*synAgain + patience)
+	p, p0 := c.busy(connect + LostSYN*SYNTimeout + patience)
 	var b backlog
 	for i := first; i < gridSteps; i += stride {
 		b.window, b.services = append(b.window, nil), append(b.services, nil)
 	}
 	pmf := onGrid(shape, step)
 	for _, theta := range tilts {
-		count := renewals(pmf, (connect+synLost*synAgain)/step+1, theta)
+		count := renewals(pmf, (connect+LostSYN*SYNTimeout)/step+1, theta)
 		grown := math.Expm1(theta)
 		b.there = append(b.there, float64(c.n-1)*math.Log1p(p*grown)+float64(c.sessions-c.n)*math.Log1p(p0*grown))
 		b.patience = append(b.patience, count[first]-theta)
@@ -150,9 +146,9 @@ func onGrid(shape func(x float64) float64, step float64) []float64 {
 	pmf, before := make([]float64, gridSteps+1), 0.0
 	for k := 1; k <= gridSteps; k++ {
 		x := float64(k) * step
-		within := (1 - synLost) * shape(x)
-		if x > synAgain {
-			within += synLost * shape(x-synAgain)
+		within := (1 - LostSYN) * shape(x)
+		if x > SYNTimeout {
+			within += LostSYN * shape(x-SYNTimeout)
 		}
 		pmf[k], before = within-before, within
 	}

@@ -3,6 +3,7 @@ package sizing
 import (
 	"fmt"
 	"math"
+	"time"
 )
 
 // WorkloadError says that a number of a workload lies where no workload can.
@@ -60,6 +61,9 @@ func (t *Traffic) check() error {
 		if !(share.value >= 0) || math.IsInf(share.value, 0) {
 			return &WorkloadError{share.attribute, fmt.Sprintf("is %v, not 0 or more", share.value)}
 		}
+	}
+	if t.ConnectP99 != 0 && (t.ConnectP99 < t.Connect || t.ConnectP99 > time.Duration(MaxConnectSpread*float64(t.Connect))) {
+		return &WorkloadError{"traffic.connect_time_p99", fmt.Sprintf("is %s, not 1 to %v times the connect time of %s", t.ConnectP99, MaxConnectSpread, t.Connect)}
 	}
 	if !(t.Abandoned >= 0 && t.Abandoned < 1) {
 		return &WorkloadError{"traffic.abandoned", fmt.Sprintf("is %v, not a share from 0 to below 1", t.Abandoned)}

@@ -191,12 +191,12 @@ func TestFamiliesNeedNoMorePortsThanOne(t *testing.T) {
 // A NAT with a block of 512 ports, as carriers assign them (RFC 7422).
 func TestFourTuples(t *testing.T) {
 	w := edi()
-	w.Traffic.RatePerAddress, w.Traffic.ClientPorts = 20, 512
+	w.Traffic.RatePerAddress, w.Traffic.ClientPorts = 20, 400
 	p := mustLookup(t, "embedded")
 	w.Objective.Squatted = 0
 	r := size(t, p, w)
-	// 20/s × (0.12 + 2 + 120) s = 2442.4 tuples over 512.
-	if r.Ports != 5 || r.Binding != BoundFourTuples {
+	// 20/s × (0.12 + 2 + 120) s = 2442.4 tuples over 400.
+	if r.Ports != 7 || r.Binding != BoundFourTuples {
 		t.Errorf("%d by %s: %+v", r.Ports, r.Binding, r.Bounds)
 	}
 	if m := Remarks(p, w, r); len(m) == 0 || m[0].Name != "nat" || !strings.Contains(m[0].Detail, "RFC 4787") {

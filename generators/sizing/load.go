@@ -1,5 +1,10 @@
 package sizing
 
+import (
+	"math"
+	"time"
+)
+
 // Defaults of a workload whose fields are zero.
 const (
 	// DefaultClientPorts is the size of Linux's default range of local ports,
@@ -14,9 +19,11 @@ type load struct {
 	rate, addressRate    float64 // data connections asked for, at peak
 	abandoned            float64
 	connect, transfer    float64
+	spread               float64 // σ of the lognormal connect time
 	abandonedHold        float64
 	clientPorts          int
-	parallel             int // requests in the same instant, at least 1
+	parallel             int  // requests in the same instant, at least 1
+	open                 bool // requests come however many sessions wait or hold
 }
 
 // loadOf returns nil where a workload has no traffic.
@@ -32,7 +39,7 @@ func loadOf(p Profile, w Workload) *load {
 		sessions: w.Sessions, perAddress: w.perAddress(),
 		rate: t.Rate * peak, addressRate: t.RatePerAddress * peak,
 		abandoned: t.Abandoned,
-		connect:   t.Connect.Seconds(), transfer: t.Transfer.Seconds(),
+		connect:   t.Connect.Seconds(), transfer: t.Transfer.Seconds(), spread: t.ConnectSpread(),
 		abandonedHold: p.AbandonedHold.Seconds(),
 		clientPorts:   t.ClientPorts,
 		parallel:      min(max(1, t.Parallel), w.perAddress()),
@@ -44,6 +51,29 @@ func loadOf(p Profile, w Workload) *load {
 		l.clientPorts = DefaultClientPorts
 	}
 	return l
+}
+
+// MaxConnectSpread is how many times the mean the 99th percentile of lognormal
+// times can be: e^(z²/2), z = 2.326, less some.
+const MaxConnectSpread = 14.9
+
+// z99 is the 99th percentile of the standard normal distribution.
+const z99 = 2.3263478740408408
+
+// ConnectSpread is σ of the connect times, taken as lognormal: the smaller root
+// of e^(zσ − σ²/2) = p99/mean, where z is the normal distribution's 99th
+// percentile; 1 where ConnectP99 is not given.
+func (t *Traffic) ConnectSpread() float64 {
+	if t.ConnectP99 <= 0 || t.Connect <= 0 {
+		return 1
+	}
+	return z99 - math.Sqrt(max(0, z99*z99-2*math.Log(float64(t.ConnectP99)/float64(t.Connect))))
+}
+
+// ConnectP99OrDefault is ConnectP99, or what it is taken as.
+func (t *Traffic) ConnectP99OrDefault() time.Duration {
+	sigma := t.ConnectSpread()
+	return time.Duration(float64(t.Connect) * math.Exp(z99*sigma-sigma*sigma/2))
 }
 
 // ScopeOn is what a port is exclusive to on a server, for this workload.

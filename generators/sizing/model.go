@@ -127,13 +127,17 @@ type Workload struct {
 // Traffic is the load at its peak. Rates are per second and include the peak
 // factor only through PeakFactor.
 type Traffic struct {
-	Rate           float64 // data connections asked for a second
-	RatePerAddress float64 // from the busiest address; 0: Rate in proportion to its sessions
-	Connect        time.Duration
-	Transfer       time.Duration
-	Abandoned      float64 // share, 0 to below 1
-	ClientPorts    int
-	PeakFactor     float64
+	Rate           float64       // data connections asked for a second
+	RatePerAddress float64       // from the busiest address; 0: Rate in proportion to its sessions
+	Connect        time.Duration // mean, connections whose SYN was lost apart
+	// ConnectP99 is the connect time that one connection in a hundred exceeds:
+	// from Connect to MaxConnectSpread times that. 0: as lognormal times with
+	// σ = 1 have it, 6.2 times the mean.
+	ConnectP99  time.Duration
+	Transfer    time.Duration
+	Abandoned   float64 // share, 0 to below 1
+	ClientPorts int
+	PeakFactor  float64
 	// Parallel is the number of sessions with which one client asks in the
 	// same instant (mirror --parallel=4); 0 and 1: each asks by itself.
 	Parallel int

@@ -93,6 +93,9 @@ type site struct {
 	objective float64
 	// bursts have what inBurst gave for the bursts of the workload.
 	bursts []func(ports int) float64
+	// waiting and crowd are what late asks more than once.
+	waiting *queue
+	crowd   float64
 }
 
 func newSite(p Profile, w Workload) (*site, error) {
@@ -223,6 +226,10 @@ func (s *site) chain(ports, sessions int) chain {
 	c := chain{pool: s.p.pool(ports, s.w.Objective.Squatted), squatted: s.w.Objective.Squatted}
 	if rest := s.p.PortRest.Seconds(); rest > 0 {
 		c.offered = rate * (h + (1-s.load.abandoned)*rest)
+		return c
+	}
+	if s.load.open {
+		c.offered = rate * h
 		return c
 	}
 	c.sources, c.offered = sessions, offeredBy(sessions, rate, h)

@@ -179,9 +179,10 @@ type Concurrency struct {
 
 // Traffic is what a site carries at its peak.
 type Traffic struct {
-	TransfersPerSecond           float64 // data connections asked for, LIST included
-	TransfersPerSecondPerAddress float64 // from the busiest address; 0: in proportion to its sessions
-	ConnectTime                  time.Duration
+	TransfersPerSecond           float64       // data connections asked for, LIST included
+	TransfersPerSecondPerAddress float64       // from the busiest address; 0: in proportion to its sessions
+	ConnectTime                  time.Duration // mean, from the PASV reply to the client's connection
+	ConnectTimeP99               time.Duration // exceeded by one connection in a hundred; 0: not known
 	TransferTime                 time.Duration
 	Abandoned                    float64       // share of PASVs never followed by a connection, 0 to below 1
 	ClientPorts                  int           // source ports that one client address can use

@@ -56,6 +56,7 @@ type rawTraffic struct {
 	TransfersPerSecond           *hcl.Attribute `hcl:"transfers_per_second,optional"`
 	TransfersPerSecondPerAddress *hcl.Attribute `hcl:"transfers_per_second_per_address,optional"`
 	ConnectTime                  *hcl.Attribute `hcl:"connect_time,optional"`
+	ConnectTimeP99               *hcl.Attribute `hcl:"connect_time_p99,optional"`
 	TransferTime                 *hcl.Attribute `hcl:"transfer_time,optional"`
 	Abandoned                    *hcl.Attribute `hcl:"abandoned,optional"`
 	ClientPorts                  *hcl.Attribute `hcl:"client_ports,optional"`
@@ -78,6 +79,7 @@ func decodeTraffic(site *block, r *rawTraffic, sessions, perAddress int) *Traffi
 		PeakFactor:   b.share("peak_factor", r.PeakFactor, 1, maxPeakFactor, false, 1),
 		Parallel:     b.integer("parallel", r.Parallel, 1, maxParallel, 1),
 	}
+	t.ConnectTimeP99 = b.connectTimeP99(r.ConnectTimeP99, t.ConnectTime)
 	var ok bool
 	t.TransfersPerSecond, ok = b.rate("transfers_per_second", r.TransfersPerSecond)
 	b.missing("transfers_per_second", "Write how many data connections clients ask for a second at peak, LIST included, or remove the traffic block: then the worst case is computed.")
@@ -126,6 +128,26 @@ func decodeBursts(traffic *block, raw []rawBurst, sessions int) (all sizing.Burs
 		all[i] = each
 	}
 	return all
+}
+
+// connectTimeP99 reads the connect time that one connection in a hundred
+// exceeds; 0 where it is not given.
+func (b *block) connectTimeP99(attr *hcl.Attribute, mean time.Duration) time.Duration {
+	const name = "connect_time_p99"
+	p99 := b.duration(name, attr, 0)
+	most := time.Duration(sizing.MaxConnectSpread * float64(mean)).Round(time.Millisecond)
+	switch {
+	case p99 == 0:
+	case p99 < mean:
+		b.err(name, "Invalid "+name, "%s is %s, but connect_time, the mean, is %s. Write the time that one connection in a hundred exceeds, %s or more, or lower connect_time.",
+			b.key(name), shortest(p99), shortest(mean), shortest(mean))
+	case p99 > most:
+		b.err(name, "Invalid "+name, "%s is %s, but lognormal times with a mean (connect_time) of %s have a 99th percentile of at most %s. Lower it, or raise connect_time.",
+			b.key(name), shortest(p99), shortest(mean), shortest(most))
+	default:
+		return p99
+	}
+	return 0
 }
 
 type rawObjective struct {

@@ -13,7 +13,8 @@ import (
 // An abandoned hold is a timeout, and constant.
 type Shape string
 
-// The shapes. The lognormal one has a coefficient of variation of 1.31 (σ = 1).
+// The shapes. Lognormal transfer times have a coefficient of variation of 1.31
+// (σ = 1), connect times that of the workload's ConnectP99.
 const (
 	Constant    Shape = "constant"
 	Exponential Shape = "exponential"
@@ -39,6 +40,9 @@ type Config struct {
 	Seed     uint64
 	Shape    Shape    // "" is Exponential
 	Arrivals Arrivals // "" is Finite
+	// LostSYNs is the share of the connections, 0 to 1, whose first SYN is lost
+	// and which take 1 s longer than the connect time (RFC 6298).
+	LostSYNs float64
 	// Replications are independent runs, over which the confidence intervals
 	// are taken; at least 5, or 2 with a burst, and 20 where it is 0.
 	Replications int
@@ -96,6 +100,8 @@ type setup struct {
 	think      float64 // mean time between two requests of a session
 	parallel   int
 	connect    float64
+	spread     float64 // σ of lognormal connect times
+	lostSYNs   float64
 	transfer   float64
 	abandoned  float64
 	timeout    float64 // of an abandoned PASV
@@ -122,7 +128,7 @@ func newSetup(c Config) (*setup, error) {
 	}
 	s := &setup{
 		profile: p, ports: max(0, c.Ports-p.NeverDrawn), squatted: min(w.Objective.Squatted, max(0, c.Ports-p.NeverDrawn)),
-		tries: p.TriesOn(c.Ports), shape: c.Shape, arrivals: c.Arrivals, requests: c.Requests, most: mostEvents,
+		tries: p.TriesOn(c.Ports), shape: c.Shape, lostSYNs: c.LostSYNs, arrivals: c.Arrivals, requests: c.Requests, most: mostEvents,
 		sessions: w.Sessions, parallel: 1, patience: -1,
 		timeout: p.AbandonedHold.Seconds(), rest: p.PortRest.Seconds(), raceWindow: p.RaceWindow.Seconds(),
 	}
@@ -170,7 +176,7 @@ func (s *setup) addTraffic(w sizing.Workload, perAddress int) error {
 	if s.rate <= 0 {
 		return &sizing.WorkloadError{Attribute: "traffic.transfers_per_second", Problem: "is 0: there is nothing to simulate"}
 	}
-	s.connect, s.transfer, s.abandoned = t.Connect.Seconds(), t.Transfer.Seconds(), t.Abandoned
+	s.connect, s.spread, s.transfer, s.abandoned = t.Connect.Seconds(), t.ConnectSpread(), t.Transfer.Seconds(), t.Abandoned
 	s.parallel = min(max(1, t.Parallel), perAddress)
 	busy := (1-s.abandoned)*(s.connect+s.transfer) + s.abandoned*s.timeout
 	s.think = float64(s.sessions)/s.rate - busy
@@ -202,6 +208,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("a burst takes traffic, finite arrivals, sessions and a time, and no splitting: %+v", *c.Burst)
 	case c.Retry < 0:
 		return fmt.Errorf("retry is %s, below 0", c.Retry)
+	case !(c.LostSYNs >= 0 && c.LostSYNs <= 1):
+		return fmt.Errorf("lost SYNs are %g, not a share from 0 to 1", c.LostSYNs)
 	case c.Ports < 1 || c.Ports > sizing.MaxPorts:
 		return fmt.Errorf("ports are %d, not 1 to %d", c.Ports, sizing.MaxPorts)
 	case c.Replications < 5 && (c.Burst == nil || c.Replications < 2) || c.Replications > MaxReplications:

@@ -112,7 +112,7 @@ func TestWaitsOfABusyAddressStayUnderTheBound(t *testing.T) {
 		// Half the ports are not enough, however careful the bound is: but for
 		// a timeout so short that one may well wait for it.
 		if half := planned.Ports / 2; planned.Ports >= 4 && c.timeout >= 5*c.wait {
-			r := run(t, Config{Profile: p, Workload: w, Ports: half, Seed: 9, Shape: Constant, Requests: 5000, Split: SplitNever})
+			r := run(t, Config{Profile: p, Workload: w, Ports: half, Seed: 9, Shape: Lognormal, Requests: 5000, Split: SplitNever})
 			if r.Refused.High <= c.refused {
 				t.Errorf("%+v: half of the %d ports would do: %+v", c, planned.Ports, r.Refused)
 			}

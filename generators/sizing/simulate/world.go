@@ -330,8 +330,11 @@ func (w *world) serve(session, port int32) {
 		w.events.push(event{w.now + w.timeout, sessionIdle, none, session})
 		return
 	}
-	connected := w.now + w.sample(w.connect)
-	done := connected + w.sample(w.transfer)
+	connected := w.now + w.sample(w.connect, w.spread)
+	if w.lostSYNs > 0 && w.rng.Float64() < w.lostSYNs {
+		connected += synTimeout
+	}
+	done := connected + w.sample(w.transfer, 1)
 	w.events.push(event{done, sessionIdle, none, session})
 	switch w.profile.Hold {
 	case sizing.HoldListen:
@@ -343,12 +346,17 @@ func (w *world) serve(session, port int32) {
 	}
 }
 
-func (w *world) sample(mean float64) float64 {
+// synTimeout is how long a client waits before it sends a SYN again, in seconds
+// (RFC 6298 section 2).
+const synTimeout = 1.0
+
+// sample is a time of the shape with this mean; sigma is a lognormal one's.
+func (w *world) sample(mean, sigma float64) float64 {
 	switch w.shape {
 	case Constant:
 		return mean
 	case Lognormal:
-		return mean * math.Exp(w.rng.NormFloat64()-0.5)
+		return mean * math.Exp(sigma*w.rng.NormFloat64()-sigma*sigma/2)
 	default:
 		return mean * w.rng.ExpFloat64()
 	}
