@@ -99,6 +99,65 @@ func TestAWSTerraformIsReadByTheTool(t *testing.T) {
 	}
 }
 
+// A present group whose name or description differs, as 0.1.0 wrote them, is
+// replaced once. The network interface has a group with all its rules at every
+// moment, and a second run changes nothing.
+func TestAWSTerraformReplacesAGroupWithoutAGap(t *testing.T) {
+	terraform, provider := needs.Tool(t, "terraform"), buildProvider(t)
+	dir := t.TempDir()
+	done := filepath.Join(dir, "done")
+	t.Setenv("TF_AWS_LOG", done)
+	apply := func(module string) []string {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Join(dir, "pasvctl"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for name, text := range map[string]string{"pasvctl/pasvctl.tf": module, "done": "", "main.tf": `module "ftp" {
+  source = "./pasvctl"
+}
+resource "aws_network_interface" "edge1" {
+  subnet_id       = "subnet-1"
+  security_groups = [module.ftp.security_group_ids["edge1"]]
+}
+`} {
+			if err := os.WriteFile(filepath.Join(dir, filepath.FromSlash(name)), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, args := range [][]string{{"get"}, {"apply", "-auto-approve", "-no-color"}} {
+			if out, err := runTerraform(terraform, provider, dir, args...); err != nil {
+				t.Fatalf("terraform %s: %v: %s", args[0], err, out)
+			}
+		}
+		text, err := os.ReadFile(done)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var steps []string
+		for line := range strings.Lines(string(text)) {
+			steps = append(steps, strings.Join(strings.Fields(line)[:2], " "))
+		}
+		return steps
+	}
+	host := handHost("edge1", "203.0.113.10", "2001:db8::10")
+	site := handSite(host, "a", "vsftpd", 21, spec.PortRange{First: 61000, Last: 61009}, nil)
+	module := mustFiles(t, handTarget(t, "aws", `vpc_id = "vpc-0abc"`), handPlan(site))["aws/pasvctl.tf"]
+	before := strings.NewReplacer(`name_prefix = "pasvctl-${each.key}-"`, `name = "pasvctl-${each.key}"`, awsDescription, "another",
+		"create_before_destroy = true", "", "depends_on = [\n    aws_vpc_security_group_ingress_rule.ipv4,\n    aws_vpc_security_group_ingress_rule.ipv6,\n  ]", "").Replace(module)
+	apply(before)
+	const group, rule = "aws_security_group", "aws_vpc_security_group_ingress_rule"
+	want := []string{
+		"create " + group, "create " + rule, "create " + rule, "create " + rule, "create " + rule, "update aws_network_interface",
+		"destroy " + rule, "destroy " + rule, "destroy " + rule, "destroy " + rule, "destroy " + group,
+	}
+	if got := apply(module); !slices.Equal(got, want) {
+		t.Errorf("the replacement is\n%s", strings.Join(got, "\n"))
+	}
+	if got := apply(module); len(got) > 0 {
+		t.Errorf("a second run is\n%s", strings.Join(got, "\n"))
+	}
+}
+
 func runTerraform(terraform, provider, dir string, args ...string) ([]byte, error) {
 	cmd := exec.Command(terraform, args...)
 	cmd.Dir = dir
