@@ -13,7 +13,7 @@ import (
 //
 //	.Header    "Made by pasvctl …", without a comment mark
 //	.Version   of pasvctl
-//	.Spec      the spec's name
+//	.Spec      the name that the spec gives itself
 //	.Hosts     by name: Name, Interface, Addresses, EphemeralPorts, AvoidPorts,
 //	           ReservedPorts, Sites
 //	.Sites     by name: Name, Host, Server, Addresses, ControlPort, DataPorts,
