@@ -113,7 +113,8 @@ var says = map[string][]string{
 	"embedded-traffic": {
 		"At the peak 20 data connections a second, each 100ms until the client connects and 1s for the transfer; 0.1 % of the PASVs",
 		"a client asks with up to 4 sessions in the same instant.", "50 sessions of one client address queue for it",
-		"of each client address; the busiest asks for 2.5.", // 20 · 50/400
+		"of each client address; the busiest asks for 20.", "all of the site's traffic; its 50 sessions would carry 39.8.", // 0.9·50/(0.999·1.1 + 0.001·32)
+		"one in a hundred takes 621ms or more, as lognormal times do, and one in a thousand loses its SYN and takes 1s longer.",
 		"only the other sessions of its own address would feel it",
 		"- require TLS with session reuse: 1 port, ",
 	},

@@ -79,10 +79,25 @@ func perSecond(x float64) string {
 func (t *teller) rate() float64 { return t.w.Traffic.Rate * max(1, t.w.Traffic.PeakFactor) }
 
 func (t *teller) addressRate() float64 {
-	if own := t.w.Traffic.RatePerAddress; own > 0 {
-		return own * max(1, t.w.Traffic.PeakFactor)
+	rate, _ := sizing.AddressRate(t.s.Profile, t.w)
+	return rate
+}
+
+// busiest says how much the busiest client address is taken to ask for, and
+// why.
+func (t *teller) busiest() string {
+	taken, carried := sizing.AddressRate(t.s.Profile, t.w)
+	sessions := sizing.Plural(t.s.Concurrency.SessionsPerAddress, "session")
+	switch {
+	case t.w.Traffic.RatePerAddress > 0:
+		return fmt.Sprintf("The busiest client address asks for %s, as the spec says; its %s carry %s.", perSecond(taken), sessions, rate(carried))
+	case taken == carried:
+		return fmt.Sprintf("The busiest client address is taken to ask for %s, which is what its %s carry when they are busy nine tenths of their time; all of the site's traffic would be %s. "+
+			"transfers_per_second_per_address says less where less is known.", perSecond(taken), sessions, rate(t.rate()))
+	default:
+		return fmt.Sprintf("The busiest client address is taken to ask for %s, all of the site's traffic; its %s would carry %s. "+
+			"transfers_per_second_per_address says less where less is known.", perSecond(taken), sessions, rate(carried))
 	}
-	return t.rate() * float64(t.s.Concurrency.SessionsPerAddress) / float64(t.s.Concurrency.Sessions)
 }
 
 // sitters are those who could keep the port from everybody else.

@@ -194,6 +194,9 @@ func (t *teller) asked() []string {
 			load += fmt.Sprintf("; a client asks with up to %s in the same instant", sizing.Plural(w.Parallel, "session"))
 		}
 		text = append(text, load+".")
+		if !t.worst() {
+			text = append(text, t.busiest())
+		}
 		for _, b := range w.Bursts.All() {
 			text = append(text, fmt.Sprintf("Beside that, %s start within %s, with %s each, one after another.",
 				sizing.Plural(b.Sessions, "session"), duration(b.Within), sizing.Plural(max(1, b.Connections), "data connection")))

@@ -251,3 +251,63 @@ func TestSpreadTakesPorts(t *testing.T) {
 		t.Errorf("%d ports; narrow %d, wide %d, patient %d", usual, narrow, wide, patient)
 	}
 }
+
+// A generous cap on the site's sessions does not shrink the range: the busiest
+// address may ask for all that its sessions carry, with more of them or fewer.
+func TestBusiestAddressMayAskForAll(t *testing.T) {
+	p, ports, rates := mustLookup(t, "embedded"), map[int]bool{}, map[float64]bool{}
+	for _, sessions := range []int{50, 100, 200, 400, 1000, 5000} {
+		w := Workload{Sessions: sessions, SessionsPerAddress: 50,
+			Traffic:   &Traffic{Rate: 10, Connect: 200 * time.Millisecond, Transfer: time.Second},
+			Objective: Objective{Refused: 1e-6, MaxWait: time.Second}}
+		rate, carried := AddressRate(p, w)
+		near(t, "carried", carried, 0.9*50/1.2, 1e-12)
+		rates[rate], ports[size(t, p, w).Ports] = true, true
+	}
+	if len(ports) != 1 || len(rates) != 1 || !rates[10] {
+		t.Errorf("ports %v at rates %v", ports, rates)
+	}
+	w := Workload{Sessions: 400, SessionsPerAddress: 5, Traffic: &Traffic{Rate: 40, Connect: 120 * time.Millisecond, Transfer: 2 * time.Second, Abandoned: 0.001}}
+	rate, carried := AddressRate(p, w)
+	near(t, "rate of 5 sessions", rate, 0.9*5/(0.999*2.12+0.001*32), 1e-12)
+	near(t, "carried", carried, rate, 0)
+	w.Traffic.RatePerAddress = 41
+	var wrong *WorkloadError
+	if _, err := Size(p, w); !errors.As(err, &wrong) || wrong.Attribute != "traffic.transfers_per_second_per_address" {
+		t.Errorf("one address asks for more than all: %v", err)
+	}
+	w.Traffic.RatePerAddress = 3
+	var overload *OverloadError
+	if _, err := Size(p, w); !errors.As(err, &overload) || !overload.PerAddress {
+		t.Errorf("5 sessions that carry 2.3/s ask for 3: %v", err)
+	}
+}
+
+// More sessions, of the site or of an address, more rate, more squatted ports
+// and a stricter objective never take fewer ports.
+func TestPortsAreMonotone(t *testing.T) {
+	random := rand.New(rand.NewPCG(23, 24))
+	for range 60 {
+		p, w := randomCase(random)
+		before, err := Size(p, w)
+		if err != nil {
+			continue
+		}
+		for name, change := range map[string]func(*Workload, *Traffic){
+			"sessions":             func(w *Workload, _ *Traffic) { w.Sessions += 1 + w.Sessions/10 },
+			"sessions per address": func(w *Workload, _ *Traffic) { w.SessionsPerAddress = min(w.Sessions, w.SessionsPerAddress+1+w.Sessions/10) },
+			"refused":              func(w *Workload, _ *Traffic) { w.Objective.Refused /= 3 },
+			"squatted":             func(w *Workload, _ *Traffic) { w.Objective.Squatted++ },
+			"rate":                 func(_ *Workload, t *Traffic) { t.Rate *= 1.05 },
+		} {
+			more, traffic := w, w.trafficCopy()
+			if w.Traffic != nil {
+				more.Traffic = traffic
+			}
+			change(&more, traffic)
+			if after, err := Size(p, more); err == nil && after.Ports < before.Ports {
+				t.Errorf("%s: more %s take %d ports, not %d: %+v %+v", p.Name, name, after.Ports, before.Ports, w, w.Traffic)
+			}
+		}
+	}
+}

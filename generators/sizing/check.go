@@ -62,6 +62,9 @@ func (t *Traffic) check() error {
 			return &WorkloadError{share.attribute, fmt.Sprintf("is %v, not 0 or more", share.value)}
 		}
 	}
+	if t.RatePerAddress > t.Rate {
+		return &WorkloadError{"traffic.transfers_per_second_per_address", fmt.Sprintf("is %s, above transfers_per_second, %s", number(t.RatePerAddress), number(t.Rate))}
+	}
 	if t.ConnectP99 != 0 && (t.ConnectP99 < t.Connect || t.ConnectP99 > time.Duration(MaxConnectSpread*float64(t.Connect))) {
 		return &WorkloadError{"traffic.connect_time_p99", fmt.Sprintf("is %s, not 1 to %v times the connect time of %s", t.ConnectP99, MaxConnectSpread, t.Connect)}
 	}

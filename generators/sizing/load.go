@@ -45,7 +45,7 @@ func loadOf(p Profile, w Workload) *load {
 		parallel:      min(max(1, t.Parallel), w.perAddress()),
 	}
 	if l.addressRate <= 0 {
-		l.addressRate = l.rate * float64(l.perAddress) / float64(l.sessions)
+		l.addressRate = min(l.rate, l.carriedByAddress())
 	}
 	if l.clientPorts <= 0 {
 		l.clientPorts = DefaultClientPorts
@@ -101,6 +101,32 @@ func (l *load) listening() float64 {
 // busy is the mean time that a session spends on one data connection.
 func (l *load) busy() float64 {
 	return l.listening() + (1-l.abandoned)*l.transfer
+}
+
+// mostBusy is the share of its time that the busiest address's sessions are
+// taken to be busy at most, where the spec does not say what they ask for.
+const mostBusy = 0.9
+
+// carriedByAddress is the rate that the sessions of one address carry.
+func (l *load) carriedByAddress() float64 {
+	if l.busy() == 0 {
+		return math.Inf(1)
+	}
+	return mostBusy * float64(l.perAddress) / l.busy()
+}
+
+// AddressRate is the rate at which the busiest client address is taken to ask
+// for data connections, a second: what the workload says, or else all of the
+// site's, but no more than the address's sessions carry when they are busy
+// nine tenths of their time. An even share of the site's rate would be no
+// bound, and fall as the site admits more sessions. Carried is that second
+// figure. Both are 0 without traffic.
+func AddressRate(p Profile, w Workload) (rate, carried float64) {
+	l := loadOf(p, w)
+	if l == nil {
+		return 0, 0
+	}
+	return l.addressRate, l.carriedByAddress()
 }
 
 // held is the mean time that a port is held for one data connection.

@@ -128,7 +128,7 @@ type Workload struct {
 // factor only through PeakFactor.
 type Traffic struct {
 	Rate           float64       // data connections asked for a second
-	RatePerAddress float64       // from the busiest address; 0: Rate in proportion to its sessions
+	RatePerAddress float64       // from the busiest address, at most Rate; 0: see AddressRate
 	Connect        time.Duration // mean, connections whose SYN was lost apart
 	// ConnectP99 is the connect time that one connection in a hundred exceeds:
 	// from Connect to MaxConnectSpread times that. 0: as lognormal times with

@@ -180,7 +180,7 @@ type Concurrency struct {
 // Traffic is what a site carries at its peak.
 type Traffic struct {
 	TransfersPerSecond           float64       // data connections asked for, LIST included
-	TransfersPerSecondPerAddress float64       // from the busiest address; 0: in proportion to its sessions
+	TransfersPerSecondPerAddress float64       // from the busiest address; 0: not known
 	ConnectTime                  time.Duration // mean, from the PASV reply to the client's connection
 	ConnectTimeP99               time.Duration // exceeded by one connection in a hundred; 0: not known
 	TransferTime                 time.Duration

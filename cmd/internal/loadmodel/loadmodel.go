@@ -97,6 +97,9 @@ func (s Server) Expect(l Load) Expected {
 	case p.Scope == sizing.ScopePort && p.Hold != sizing.HoldSession:
 		w.Sessions, w.SessionsPerAddress = crowd, crowd
 	}
+	if l.Addresses > 1 && w.Sessions == l.Sessions { // each of them asks alike
+		w.Traffic.RatePerAddress = w.Traffic.Rate / float64(l.Addresses)
+	}
 	e.Refused = sizing.Refused(p, w, s.Ports)
 	return e
 }

@@ -168,10 +168,7 @@ func (s *setup) addTraffic(w sizing.Workload, perAddress int) error {
 	}
 	s.rate = t.Rate * peak
 	if w.ScopeOn(s.profile) == sizing.ScopeAddress {
-		s.rate *= float64(perAddress) / float64(w.Sessions)
-		if t.RatePerAddress > 0 {
-			s.rate = t.RatePerAddress * peak
-		}
+		s.rate, _ = sizing.AddressRate(s.profile, w)
 	}
 	if s.rate <= 0 {
 		return &sizing.WorkloadError{Attribute: "traffic.transfers_per_second", Problem: "is 0: there is nothing to simulate"}
