@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -135,6 +136,9 @@ func SameOwner(a, b Applied) bool {
 
 // Shared lists the ports that both hold on this machine.
 func Shared(a, b Applied) (all []string) {
+	if len(a.Match.Addresses) > 0 && !slices.ContainsFunc(a.Match.Addresses, func(at netip.Addr) bool { return slices.Contains(b.Match.Addresses, at) }) {
+		return nil
+	}
 	for _, site := range slices.Sorted(maps.Keys(b.Ranges)) {
 		mine := b.Ranges[site]
 		for _, other := range slices.Sorted(maps.Keys(a.Ranges)) {

@@ -59,7 +59,7 @@ func (e *exam) drops(beside Beside, intact bool) {
 		b := cause[0]
 		e.find(Finding{
 			Severity: Error, Check: "bypass", Site: siteOf(cause),
-			What:     fmt.Sprintf("clients without a control connection reach %s: our rules are asked after %s", portsOf(cause), or(b.Rule, "another rule that accepts")),
+			What:     fmt.Sprintf("clients without a control connection reach %s: pasvctl's rules come after %s", portsOf(cause), or(b.Rule, "another rule that accepts")),
 			Evidence: fmt.Sprintf("a packet from %s to %s, sent through a copy of the live ruleset", b.From, b.To),
 			Remedy:   beside.jumpFirst(b.Base),
 		})
@@ -131,7 +131,7 @@ func (s Beside) Drops(r shadow.Report) (found []Finding) {
 		rule := or(b.Rule, "a rule that no trace shows")
 		switch {
 		case b.Untaught:
-			f.What = fmt.Sprintf("the gate never learns of control connections, so that it refuses %s: their packets are accepted or lose their state before our rules are asked", what)
+			f.What = fmt.Sprintf("the gate never learns of control connections and refuses %s: their packets are accepted, or not tracked, before they reach pasvctl's rules", what)
 		case b.Rewrote && docker(b.Rule):
 			f.What = fmt.Sprintf("Docker publishes %s: %s. Such packets are forwarded to a container and pass by the rules for this host, pasvctl's too", what, rule)
 		case b.Rewrote:

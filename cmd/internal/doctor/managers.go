@@ -68,8 +68,8 @@ func (s Beside) Misplaced() []Finding {
 		f.What = fmt.Sprintf("the host's rules go into %q, a chain of firewalld: each reload of firewalld deletes them, and its chains accept established packets before the gate can learn from them", c)
 		f.Remedy = "delete firewall { into } from the host, and let the ports in: " + firewalldPolicy(h)
 	case live.Managed(table) || slices.Contains(builtin, h.Firewall.Chain) && iptablesTable(h.Firewall):
-		f.What = fmt.Sprintf("the host's rules go into %q, a chain of iptables: with nftables rules in its table iptables-save prints nothing and ends with 0, so that the owner's saved rules are empty", c)
-		f.Remedy = "delete firewall { into } from the host, then run pasvctl apply " + s.Spec + " --backend iptables"
+		f.What = fmt.Sprintf("the host's rules go into %q, a chain of iptables: with nftables rules in its table iptables-save prints nothing and ends with 0, and the owner's saved rules are empty", c)
+		f.Remedy = "delete firewall { into } from the host, then run pasvctl apply --remove && pasvctl apply " + s.Spec + " --backend iptables"
 	default:
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
@@ -44,8 +45,8 @@ func (b *bed) close() error {
 // tracking makes the kernel follow connections while there are no rules yet.
 const tracking = `table inet pasvctl_tracking { chain input { type filter hook input priority 500; ct state invalid counter; }; }`
 
-// control opens the control connections before there are any rules, so that
-// the gate can learn of them even if a rule drops new ones: what keeps clients
+// control opens the control connections before there are any rules. The gate
+// can then learn of them even if a rule drops new ones, and what keeps clients
 // from the data ports is found all the same.
 func (b *bed) control(sessions []session) error {
 	if _, err := b.Server.Run(tracking, "nft", "-f", "-"); err != nil {
@@ -107,84 +108,55 @@ func (b *bed) teach() {
 }
 
 // blocked makes the attempts and returns those that nobody answered, twice.
-func (b *bed) blocked(all []attempt) (found []Blocked, err error) {
-	var silent []attempt
-	err = b.inTurns(all, atOnce, func(some []attempt) error {
-		open, err := b.try(some)
-		for i, a := range some {
-			if !open[i] {
-				silent = append(silent, a)
-			}
-		}
-		return err
-	})
-	if err != nil || len(silent) == 0 {
-		return nil, err
-	}
-	traced := silent[:min(len(silent), maxTraced)]
-	b.untried(silent[len(traced):], "why nobody reaches ")
-	err = b.traced(traced, func(some []attempt) error {
-		deadline := time.Now().Add(traceTime)
-		open, err := b.try(some)
-		for i, a := range some {
-			if open[i] || err != nil {
-				continue
-			}
-			f := b.trace.of(a.From, a.To, "", deadline)
-			a.Rule, a.Base, a.Rewrote, a.Hook = f.rule, f.base, f.rewrote, b.hooks[f.base]
-			found = append(found, a.Blocked)
-		}
-		return err
-	})
-	return found, err
-}
+func (b *bed) blocked(all []attempt) ([]Blocked, error) { return b.found(all, false, "") }
 
 // passing makes attempts that the rules in force must drop and returns those
 // that were answered, with the rule of the base chain that accepts them.
-func (b *bed) passing(all []attempt, base string) (found []Blocked, err error) {
-	var passed []attempt
-	err = b.inTurns(all, atOnce, func(some []attempt) error {
-		open, err := b.try(some)
-		for i, a := range some {
-			if open[i] {
-				passed = append(passed, a)
-			}
-		}
-		return err
-	})
-	if err != nil || len(passed) == 0 {
+func (b *bed) passing(all []attempt, base string) ([]Blocked, error) { return b.found(all, true, base) }
+
+// found makes the attempts and returns those that end open, or not, and do so
+// again when their packets are followed.
+func (b *bed) found(all []attempt, open bool, accepts string) (found []Blocked, err error) {
+	var some []attempt
+	note := func(a attempt) { some = append(some, a) }
+	if err := b.inTurns(all, atOnce, func(turn []attempt) error { return b.each(turn, open, note) }); err != nil || len(some) == 0 {
 		return nil, err
 	}
-	err = b.traced(passed[:min(len(passed), maxTraced)], func(some []attempt) error {
-		deadline := time.Now().Add(traceTime)
-		open, err := b.try(some)
-		for i, a := range some {
-			if !open[i] || err != nil {
-				continue
-			}
-			at := base
-			if a.From.Is6() && strings.HasPrefix(base, "ip ") { // the other half of iptables
-				at = "ip6" + strings.TrimPrefix(base, "ip")
-			}
-			f := b.trace.of(a.From, a.To, at, deadline)
-			a.Rule, a.Base, a.Hook = f.rule, f.base, b.hooks[f.base]
-			found = append(found, a.Blocked)
+	traced := some[:min(len(some), maxTraced)]
+	b.untried(some[len(traced):], "why nobody reaches ")
+	if b.trace == nil {
+		if b.trace, err = startTrace(b.Server, b.device); err != nil {
+			return nil, err
 		}
-		return err
+	}
+	err = b.inTurns(traced, tracedAtOnce, func(turn []attempt) error {
+		b.trace.forget()
+		deadline := time.Now().Add(traceTime)
+		return b.each(turn, open, func(a attempt) {
+			base := accepts
+			if a.From.Is6() && strings.HasPrefix(base, "ip ") { // the other half of iptables
+				base = "ip6" + strings.TrimPrefix(base, "ip")
+			}
+			f := b.trace.of(a.From, a.To, base, deadline)
+			a.Rule, a.Base, a.Rewrote, a.Hook = f.rule, f.base, f.rewrote, b.hooks[f.base]
+			found = append(found, a.Blocked)
+		})
 	})
 	return found, err
 }
 
-func (b *bed) traced(all []attempt, f func([]attempt) error) (err error) {
-	if b.trace == nil {
-		if b.trace, err = startTrace(b.Server, b.device); err != nil {
-			return err
+// each makes the attempts at once and calls f with those that end open, or not.
+func (b *bed) each(turn []attempt, open bool, f func(attempt)) error {
+	accepted, err := b.try(turn)
+	if err != nil {
+		return err
+	}
+	for i, a := range turn {
+		if accepted[i] == open {
+			f(a)
 		}
 	}
-	return b.inTurns(all, tracedAtOnce, func(some []attempt) error {
-		b.trace.forget()
-		return f(some)
-	})
+	return nil
 }
 
 // inTurns calls f with some attempts at a time until the host's time is over,
@@ -237,6 +209,12 @@ func (b *bed) try(some []attempt) (open []bool, err error) {
 		probes = append(probes, packets.Probe{From: a.From, To: a.To, Want: packets.Dropped})
 	}
 	echo, err := packets.NewEcho(b.Server, at...)
+	// A program that is being started may hold a copy of the last listener of
+	// the port for a moment.
+	for deadline := time.Now().Add(packets.Patience); errors.Is(err, syscall.EADDRINUSE) && time.Now().Before(deadline); {
+		time.Sleep(5 * time.Millisecond)
+		echo, err = packets.NewEcho(b.Server, at...)
+	}
 	if err != nil {
 		return open, err
 	}

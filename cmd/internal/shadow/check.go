@@ -59,8 +59,8 @@ type Trial struct {
 	Device func(netip.Addr) string
 	// Devices are the names of this machine's devices.
 	Devices []string
-	// Applied: ours are among the live rules, so that Open can be tried. It is
-	// the base chain that they are jumped to from: "inet filter input".
+	// Applied: if not empty, ours are among the live rules and Open is tried.
+	// It is the base chain that they are jumped to from: "inet filter input".
 	Applied string
 	// Time bounds the connections that are tried for the host; 0 is 10 s.
 	Time time.Duration
@@ -69,6 +69,10 @@ type Trial struct {
 const (
 	// hostTime is for the connections that are tried for a host.
 	hostTime = 10 * time.Second
+	// maxClients bounds the classes of clients that are tried for a site and
+	// family, and maxAimed those of them that a rule treats as its owner wants.
+	maxClients = 256
+	maxAimed   = 8
 	// maxPairs bounds the clients of sites that have a control connection.
 	maxPairs = 2000
 	// atOnce bounds the connections that are tried at a time, and so the
@@ -127,7 +131,10 @@ func (t Trial) attempts() (all []attempt, untried []string) {
 			addresses []netip.Addr
 			clients   []netip.Prefix
 		}{{s.Policy.Addresses4, s.Policy.Clients4}, {s.Policy.Addresses6, s.Policy.Clients6}} {
-			clients := t.clients(family.clients, n)
+			clients, more := t.clients(family.clients, n)
+			if more > 0 {
+				untried = append(untried, fmt.Sprintf("site %q: %d more networks that the live rules name", s.Name, more))
+			}
 			for _, to := range t.apart(family.addresses, n) {
 				pairs += len(clients)
 				for _, c := range clients {
@@ -171,14 +178,25 @@ func (t Trial) apart(addresses []netip.Addr, n named) (picked []netip.Addr) {
 // clients picks one client for each class that the live rules tell apart.
 // Where everyone is a client, who is special to a rule is so on purpose; of
 // those, special-purpose networks (RFC 6890) are nobody's address.
-func (t Trial) clients(prefixes []netip.Prefix, n named) (picked []Blocked) {
+func (t Trial) clients(prefixes []netip.Prefix, n named) (picked []Blocked, more int) {
 	everyone := slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Bits() == 0 })
 	all := addressClasses(prefixes, n)
 	plain := slices.ContainsFunc(all, func(c class[netip.Addr]) bool { return !c.named && t.member(c, false).IsValid() })
+	special := 0
 	for _, c := range all {
 		aimed := everyone && plain && c.named
+		if aimed && special == maxAimed {
+			continue // enough for a note
+		}
+		if len(picked) == maxClients {
+			more++
+			continue
+		}
 		if from := t.member(c, aimed); from.IsValid() {
 			name := text(c.spans)
+			if aimed {
+				special++
+			}
 			if everyone && !aimed && from.Is4() {
 				name = "0.0.0.0/0"
 			} else if everyone && !aimed {
@@ -187,7 +205,7 @@ func (t Trial) clients(prefixes []netip.Prefix, n named) (picked []Blocked) {
 			picked = append(picked, Blocked{From: from, Clients: name, Aimed: aimed})
 		}
 	}
-	return picked
+	return picked, more
 }
 
 // member is an address of the class that a client can have; the zero Addr if
@@ -289,9 +307,11 @@ func (t Trial) on(device string, all []attempt, left *time.Duration, r *Report) 
 	data := slices.DeleteFunc(slices.Clone(all), func(a attempt) bool { return a.control })
 	if t.Applied != "" {
 		gated := slices.DeleteFunc(slices.Clone(data), func(a attempt) bool { return !a.Site.Policy.Gate })
-		if r.Open, err = b.passing(gated, t.Applied); err != nil {
+		open, err := b.passing(gated, t.Applied)
+		if err != nil {
 			return err
 		}
+		r.Open = append(r.Open, open...)
 	}
 	if err := t.Load(b.Server); err != nil {
 		return fmt.Errorf("loading our rules beside the live ones: %w", err)

@@ -166,6 +166,9 @@ func (r Rules) devices(names []string) (mentioned []string) {
 // trial opens more connections in a second than a client does in an hour.
 func (r Rules) Load(n *packets.Namespace) error {
 	if _, err := n.Run(unlimited(r.NFT), "nft", "-f", "-"); err != nil {
+		if xtables.MatchString(r.NFT) {
+			err = fmt.Errorf("a table of iptables holds nftables rules, and iptables-save no longer prints it; if they are pasvctl's, run pasvctl apply --remove: %w", err)
+		}
 		return fmt.Errorf("copying the nftables rules: %w", err)
 	}
 	for _, s := range r.Save {
@@ -175,6 +178,9 @@ func (r Rules) Load(n *packets.Namespace) error {
 	}
 	return nil
 }
+
+// xtables is what nft prints for matches and targets of iptables.
+var xtables = regexp.MustCompile(`(?m)^\t\t.*\bxt (match|target) `)
 
 // limits are the ways to write a limit on rates or connections, and the
 // largest value of each.

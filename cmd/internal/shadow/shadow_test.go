@@ -2,6 +2,7 @@ package shadow
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"os/exec"
 	"slices"
@@ -188,6 +189,66 @@ func TestCheckNamesTheRuleThatDrops(t *testing.T) {
 				t.Errorf("blocked\n%s\nwant\n%s\nuntried %q", strings.Join(got, "\n"), strings.Join(tt.want, "\n"), r.Untried)
 			}
 		})
+	}
+}
+
+// Each address is tried on the device that has it.
+func TestCheckKnowsTheDeviceOfAnAddress(t *testing.T) {
+	n, run := machine(t)
+	const rules = `table inet filter { chain input { type filter hook input priority 0; policy drop; ct state established accept;
+		iif "wan0" ip6 daddr 2001:db8::10 accept; iif "lan0" ip daddr 203.0.113.10 accept; }; }`
+	for _, d := range []string{"wan0", "lan0"} {
+		if _, err := n.Run("", "ip", "link", "add", d, "type", "veth", "peer", "name", "x"+d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := n.Run(rules, "nft", "-f", "-"); err != nil {
+		t.Fatal(err)
+	}
+	live, err := Live(t.Context(), run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trial := Trial{Live: live, Load: load, Host: host(), Devices: []string{"wan0", "lan0"}, Device: func(a netip.Addr) string {
+		if a.Is4() {
+			return "lan0"
+		}
+		return "wan0"
+	}}
+	if r, err := trial.Check(); err != nil || len(r.Blocked) != 0 {
+		t.Errorf("blocked %+v, %v", r.Blocked, err)
+	}
+}
+
+// Thousands of banned addresses, a rule each, hide nothing and cost no time.
+func TestCheckBesideABanList(t *testing.T) {
+	n, run := machine(t)
+	bans := "*filter\n"
+	for i := range 5000 {
+		bans += fmt.Sprintf("-A INPUT -s 5.5.%d.%d -j DROP\n", i/250, i%250+1)
+	}
+	if _, err := n.Run(bans+"-A INPUT -p tcp --dport 61092 -j DROP\nCOMMIT\n", "iptables-nft-restore"); err != nil {
+		t.Fatal(err)
+	}
+	live, err := Live(t.Context(), run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Trial{Live: live, Load: load, Host: host(), Device: func(netip.Addr) string { return "wan0" }}.Check()
+	if err != nil || len(r.Untried) != 0 {
+		t.Fatalf("untried %q, %v", r.Untried, err)
+	}
+	found := 0
+	for _, b := range r.Blocked {
+		if !b.Aimed {
+			found++
+			if b.Rule != "ip filter INPUT: tcp dport 61092 drop" {
+				t.Errorf("dropped by %q", b.Rule)
+			}
+		}
+	}
+	if found != 1 {
+		t.Errorf("found %+v", r.Blocked)
 	}
 }
 
