@@ -59,7 +59,7 @@ func (e *exam) drops(beside Beside, intact bool) {
 		b := cause[0]
 		e.find(Finding{
 			Severity: Error, Check: "bypass", Site: siteOf(cause),
-			What:     fmt.Sprintf("clients without a control connection reach %s: pasvctl's rules come after %s", portsOf(cause), or(b.Rule, "another rule that accepts")),
+			What:     fmt.Sprintf("somebody whom the policy refuses reaches %s: pasvctl's rules come after %s", portsOf(cause), or(b.Rule, "another rule that accepts")),
 			Evidence: fmt.Sprintf("a packet from %s to %s, sent through a copy of the live ruleset", b.From, b.To),
 			Remedy:   beside.jumpFirst(b.Base),
 		})

@@ -123,7 +123,9 @@ func (b *bed) found(all []attempt, open bool, accepts string) (found []Blocked, 
 		return nil, err
 	}
 	traced := some[:min(len(some), maxTraced)]
-	b.untried(some[len(traced):], "why nobody reaches ")
+	if !open {
+		b.untried(some[len(traced):], "why nobody reaches ")
+	}
 	if b.trace == nil {
 		if b.trace, err = startTrace(b.Server, b.device); err != nil {
 			return nil, err

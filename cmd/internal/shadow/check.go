@@ -43,8 +43,9 @@ type Blocked struct {
 // Report is what a trial has found.
 type Report struct {
 	Blocked []Blocked
-	// Open are data connections of clients without a control connection that
-	// the live rules let through, although ours are in force.
+	// Open are connections that the live rules let through although ours,
+	// which are in force, refuse them: data connections of clients without a
+	// control connection, and control connections of others than clients.
 	Open []Blocked
 	// Untried says in words what there was no time for.
 	Untried []string
@@ -107,7 +108,8 @@ func (t Trial) Check() (r Report, err error) {
 // attempt is a connection to be tried.
 type attempt struct {
 	Blocked
-	control bool
+	control  bool
+	outsider bool // not one of the site's clients: for Report.Open alone
 }
 
 // session is a client's control connection with one address of a site.
@@ -137,15 +139,21 @@ func (t Trial) attempts() (all []attempt, untried []string) {
 			}
 			for _, to := range t.apart(family.addresses, n) {
 				pairs += len(clients)
+				for _, from := range strangers {
+					if t.Applied != "" && from.Is4() == to.Is4() && !slices.ContainsFunc(family.clients, func(p netip.Prefix) bool { return p.Contains(from) }) {
+						all = append(all, attempt{Blocked{Site: s, From: from, To: netip.AddrPortFrom(to, s.Port), Ports: []spec.PortRange{{First: s.Port, Last: s.Port}}}, true, true})
+						break
+					}
+				}
 				for _, c := range clients {
 					c.Site, c.To, c.Ports = s, netip.AddrPortFrom(to, s.Port), []spec.PortRange{{First: s.Port, Last: s.Port}}
-					all = append(all, attempt{c, true})
+					all = append(all, attempt{Blocked: c, control: true})
 					for _, d := range data {
 						c.To, c.Ports = netip.AddrPortFrom(to, d.spans[0].first), nil
 						for _, p := range d.spans {
 							c.Ports = append(c.Ports, spec.PortRange{First: p.first, Last: p.last})
 						}
-						all = append(all, attempt{c, false})
+						all = append(all, attempt{Blocked: c})
 					}
 				}
 			}
@@ -289,7 +297,7 @@ func (t Trial) on(device string, all []attempt, left *time.Duration, r *Report) 
 			known[a.From] = true
 			layout.Clients = append(layout.Clients, a.From)
 		}
-		if a.control {
+		if a.control && !a.outsider {
 			sessions = append(sessions, session{a.From, a.To.Addr(), a.Site})
 		}
 	}
@@ -304,10 +312,9 @@ func (t Trial) on(device string, all []attempt, left *time.Duration, r *Report) 
 	if err := t.Live.Load(b.Server); err != nil {
 		return err
 	}
-	data := slices.DeleteFunc(slices.Clone(all), func(a attempt) bool { return a.control })
 	if t.Applied != "" {
-		gated := slices.DeleteFunc(slices.Clone(data), func(a attempt) bool { return !a.Site.Policy.Gate })
-		open, err := b.passing(gated, t.Applied)
+		refused := slices.DeleteFunc(slices.Clone(all), func(a attempt) bool { return !a.outsider && (a.control || !a.Site.Policy.Gate) })
+		open, err := b.passing(refused, t.Applied)
 		if err != nil {
 			return err
 		}
@@ -317,7 +324,7 @@ func (t Trial) on(device string, all []attempt, left *time.Duration, r *Report) 
 		return fmt.Errorf("loading our rules beside the live ones: %w", err)
 	}
 	b.teach()
-	return b.tryAll(all)
+	return b.tryAll(slices.DeleteFunc(all, func(a attempt) bool { return a.outsider }))
 }
 
 // tryAll tries the control ports, then the data ports.
