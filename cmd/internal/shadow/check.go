@@ -140,7 +140,7 @@ func (t Trial) attempts() (all []attempt, untried []string) {
 			for _, to := range t.apart(family.addresses, n) {
 				pairs += len(clients)
 				for _, from := range strangers {
-					if t.Applied != "" && from.Is4() == to.Is4() && !slices.ContainsFunc(family.clients, func(p netip.Prefix) bool { return p.Contains(from) }) {
+					if t.Applied != "" && from.Is4() == to.Is4() && !slices.Contains(t.Host.Addresses, from) && !slices.ContainsFunc(family.clients, func(p netip.Prefix) bool { return p.Contains(from) }) {
 						all = append(all, attempt{Blocked{Site: s, From: from, To: netip.AddrPortFrom(to, s.Port), Ports: []spec.PortRange{{First: s.Port, Last: s.Port}}}, true, true})
 						break
 					}
