@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -166,8 +167,15 @@ func (g *generator) tellMoves(moves []plan.Move) {
 	}
 }
 
-// outputs are the files as they should be in the output folder, with the list
-// of them as the last, and those of earlier runs that are stale.
+// outputs is what the output folder should hold, and what it holds besides.
+type outputs struct {
+	files    []outdir.File   // the list of them is the last
+	stale    []outdir.Change // of earlier runs
+	unlisted bool            // there was no list
+	entered  bool            // the list lacked one of the files
+}
+
+// outputs reads the list of what earlier runs wrote.
 func (g *generator) outputs(p *project, made []generators.File) (o outputs, err error) {
 	at := filepath.Join(g.dir, generators.ListFile)
 	text, err := source.Read(at)
@@ -182,10 +190,11 @@ func (g *generator) outputs(p *project, made []generators.File) (o outputs, err 
 	name := p.Plan.SpecName
 	o.entered = list.Enter(name, made)
 	for _, path := range list.Past(name, made, g.targets) {
-		if info, err := os.Lstat(filepath.Join(g.dir, filepath.FromSlash(path))); err == nil && info.Mode().IsRegular() {
-			o.stale = append(o.stale, outdir.Change{Path: path, State: outdir.Stale})
+		info, err := os.Lstat(filepath.Join(g.dir, filepath.FromSlash(path)))
+		if err == nil && !info.Mode().IsRegular() || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+			delete(list, path) // somebody has deleted it
 		} else {
-			delete(list, path)
+			o.stale = append(o.stale, outdir.Change{Path: path, State: outdir.Stale})
 		}
 	}
 	for _, f := range made {
@@ -193,13 +202,6 @@ func (g *generator) outputs(p *project, made []generators.File) (o outputs, err 
 	}
 	o.files = append(o.files, outdir.File{Path: generators.ListFile, Content: list.Bytes()})
 	return o, nil
-}
-
-type outputs struct {
-	files    []outdir.File
-	stale    []outdir.Change
-	unlisted bool // there was no list
-	entered  bool // the list lacked one of the files
 }
 
 // lockName is where the lock lies, for the list of paths.

@@ -204,6 +204,14 @@ func TestOneWriterAtATime(t *testing.T) {
 	if err := p.Commit(); err != nil {
 		t.Fatal(err)
 	}
+	// What the files are made from cannot change under whoever makes them.
+	_, err = Stage(dir, func() ([]File, error) {
+		_, err := stage(dir, files("a", "2"))
+		return nil, err
+	})
+	if err == nil || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("a writer while the files are made: %v", err)
+	}
 	update(t, dir, files("a", "2"))
 }
 
