@@ -48,6 +48,7 @@ func (p *Project) selected(only []string) ([]target, hcl.Diagnostics) {
 // files sorted by path. What a target's platform cannot hold, and two targets
 // that write the same path, are diagnostics; with an error there are no files.
 func (p *Project) Files(only ...string) ([]File, hcl.Diagnostics) {
+	defer p.watch.begin("rendering the files")()
 	targets, diags := p.selected(only)
 	var files []File
 	owner := map[string]target{}

@@ -27,6 +27,7 @@ type Project struct {
 	Unkept []string
 
 	targets []target
+	watch   Watch
 }
 
 // Options are the values that a spec's variables get.
@@ -40,6 +41,20 @@ type Options struct {
 	// Partial: the names are not all spec files of their folder, so that the
 	// lock may know sites of another spec, and keeps them.
 	Partial bool
+	// Watch, if it is not nil, is called before the text of a spec or of a
+	// user's template is evaluated, which may take for ever, and what it returns
+	// is called after that.
+	Watch Watch
+}
+
+// Watch is told what is evaluated, and when it is done; nil: nobody is.
+type Watch func(what string) (done func())
+
+func (w Watch) begin(what string) (done func()) {
+	if w == nil {
+		return func() {}
+	}
+	return w(what)
 }
 
 // Load reads the named files of fsys as one spec, with the lock that lies
@@ -50,6 +65,7 @@ type Options struct {
 // The Project is never nil, and Spec.Files has every source that a diagnostic
 // points into. With an error nothing else of it is of use.
 func Load(fsys fs.FS, names []string, o Options) (*Project, hcl.Diagnostics) {
+	evaluated := o.Watch.begin("evaluating the spec")
 	s, diags := spec.Load(fsys, names, spec.Options{
 		Version:  Version,
 		Servers:  servers(),
@@ -58,9 +74,10 @@ func Load(fsys fs.FS, names []string, o Options) (*Project, hcl.Diagnostics) {
 		VarFiles: o.VarFiles,
 		Env:      o.Env,
 	})
+	evaluated()
 	lock, more := readLock(fsys, names, s)
 	diags = append(diags, more...)
-	p := &Project{Spec: s}
+	p := &Project{Spec: s, watch: o.Watch}
 	var placement *plan.Placement
 	p.Plan, placement, more = plan.Build(s, lock)
 	diags = append(diags, more...)

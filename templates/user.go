@@ -2,13 +2,12 @@ package templates
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-	"maps"
 	"regexp"
 	"strconv"
 	"strings"
 	"text/template"
-	"text/template/parse"
 )
 
 // UserError is a mistake in a user's own template.
@@ -21,84 +20,53 @@ type UserError struct {
 
 func (e *UserError) Error() string { return e.Reason }
 
-// RenderUser executes a template that is not ours, with Functions and within
-// bounds: 1 MiB of source, 16 MiB of output, 8 MiB in one value, and some seconds
-// of work, counted and not timed. data is made of maps, slices, strings, numbers and booleans, so that there is no
-// method to call on it.
+// The bounds of a user's own template, in bytes. What it computes is bounded
+// by whoever calls RenderUser.
+const (
+	maxSource = 1 << 20
+	maxOutput = 16 << 20
+)
+
+var errOutput = fmt.Errorf("its output is longer than %d MiB", maxOutput>>20)
+
+// RenderUser executes a template that is not ours, of at most 1 MiB and with an
+// output of at most 16 MiB, with Functions. data is made of maps, slices,
+// strings, numbers and booleans, so there is no method to call on it.
 func RenderUser(source []byte, data map[string]any) ([]byte, *UserError) {
 	if len(source) > maxSource {
 		return nil, &UserError{Reason: fmt.Sprintf("the template is longer than %d MiB", maxSource>>20)}
 	}
-	b := &budget{left: maxWork}
 	functions := Functions()
-	// text/template's own versions of these would run unmetered.
-	maps.Copy(functions, template.FuncMap{
-		"html": template.HTMLEscaper, "js": template.JSEscaper, "urlquery": template.URLQueryEscaper,
-		"print": fmt.Sprint, "printf": fmt.Sprintf, "println": fmt.Sprintln,
-	})
-	functions = b.meter(functions)
-	functions[tickName], functions[printName] = b.tick, b.print
+	functions["printf"] = printf
 	root, err := template.New(userName).Option("missingkey=error").Funcs(functions).Parse(string(source))
 	if err != nil {
 		return nil, newUserError(err)
-	}
-	for _, t := range root.Templates() {
-		if t.Tree != nil {
-			instrument(t.Root)
-			t.Root.Nodes = append([]parse.Node{call(tickName, t.Root.Pos)}, t.Root.Nodes...)
-		}
 	}
 	out := &boundedBuffer{}
 	if err := root.Execute(out, data); err != nil {
 		return nil, newUserError(err)
 	}
+	if at := bytes.Index(out.Bytes(), []byte(noValue)); at >= 0 {
+		line := bytes.Count(out.Bytes()[:at], []byte{'\n'}) + 1
+		return nil, &UserError{Reason: fmt.Sprintf("line %d of the output prints a value that is not there", line)}
+	}
 	return out.Bytes(), nil
 }
 
-// The names that the instrumented template calls. A template that calls them
-// itself only spends its own budget.
-const (
-	userName  = "template"
-	tickName  = "_tick"
-	printName = "_print"
-)
+// noValue is what text/template prints for nil.
+const noValue = "<no value>"
 
-// instrument makes every turn of a loop and every printed value spend the
-// budget.
-func instrument(list *parse.ListNode) {
-	if list == nil {
-		return
+// userName starts text/template's errors.
+const userName = "template"
+
+var addressVerb = regexp.MustCompile(`%[^a-zA-Z%]*p`)
+
+// printf is fmt.Sprintf without %p: an address is never the same twice.
+func printf(format string, args ...any) (string, error) {
+	if addressVerb.MatchString(strings.ReplaceAll(format, "%%", "")) {
+		return "", errors.New("%p prints an address, which is never the same twice")
 	}
-	for _, node := range list.Nodes {
-		switch node := node.(type) {
-		case *parse.ActionNode:
-			if len(node.Pipe.Decl) == 0 {
-				node.Pipe.Cmds = append(node.Pipe.Cmds, command(printName, node.Pos))
-			}
-		case *parse.IfNode:
-			instrument(node.List)
-			instrument(node.ElseList)
-		case *parse.WithNode:
-			instrument(node.List)
-			instrument(node.ElseList)
-		case *parse.RangeNode:
-			instrument(node.List)
-			instrument(node.ElseList)
-			node.List.Nodes = append([]parse.Node{call(tickName, node.Pos)}, node.List.Nodes...)
-		}
-	}
-}
-
-// call is an action that calls a function without arguments.
-func call(name string, pos parse.Pos) parse.Node {
-	return &parse.ActionNode{NodeType: parse.NodeAction, Pos: pos, Pipe: &parse.PipeNode{
-		NodeType: parse.NodePipe, Pos: pos, Cmds: []*parse.CommandNode{command(name, pos)},
-	}}
-}
-
-func command(name string, pos parse.Pos) *parse.CommandNode {
-	return &parse.CommandNode{NodeType: parse.NodeCommand, Pos: pos,
-		Args: []parse.Node{parse.NewIdentifier(name).SetTree(nil).SetPos(pos)}}
+	return fmt.Sprintf(format, args...), nil
 }
 
 // boundedBuffer refuses to grow beyond maxOutput.
@@ -138,7 +106,5 @@ func newUserError(err error) *UserError {
 	if field := missing.FindStringSubmatch(e.Reason); field != nil {
 		e.Field = field[1] + field[2]
 	}
-	e.Reason = strings.ReplaceAll(e.Reason, "error calling "+printName+": ", "")
-	e.Reason = strings.ReplaceAll(e.Reason, "error calling "+tickName+": ", "")
 	return e
 }

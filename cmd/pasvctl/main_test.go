@@ -32,6 +32,9 @@ func TestMain(m *testing.M) {
 			}
 		}
 	}
+	if limit, err := time.ParseDuration(os.Getenv("PASVCTL_TEST_EVALUATION")); err == nil {
+		maxEvaluation = limit
+	}
 	testscript.Main(m, map[string]func(){"pasvctl": main})
 }
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
@@ -25,6 +26,18 @@ const (
 	// maxShown is how many diagnostics a person is shown.
 	maxShown = 50
 )
+
+// maxEvaluation bounds the time that a spec's expressions and a user's template
+// take: a loop within loops may never end. A test shortens it.
+var maxEvaluation = 30 * time.Second
+
+// watch ends the program if what it does takes longer. Nothing is written by then.
+func watch(what string) (done func()) {
+	timer := time.AfterFunc(maxEvaluation, func() {
+		os.Exit(report(os.Stderr, failure(fmt.Errorf("%s takes longer than %v", what, maxEvaluation), "shorten its loops, or split the spec"), true))
+	})
+	return func() { timer.Stop() }
+}
 
 // variables are the flags that set a spec's variables.
 type variables struct {
@@ -75,7 +88,7 @@ func specHint(err error) string {
 
 // options gathers the variables of the command line and the environment.
 func (v *variables) options() (generators.Options, error) {
-	o := generators.Options{Vars: map[string]string{}, Env: map[string]string{}}
+	o := generators.Options{Vars: map[string]string{}, Env: map[string]string{}, Watch: watch}
 	for _, entry := range os.Environ() {
 		if name, value, ok := strings.Cut(entry, "="); ok && strings.HasPrefix(name, variablePrefix) {
 			o.Env[strings.TrimPrefix(name, variablePrefix)] = value

@@ -70,6 +70,21 @@ dynamic "site" {
 `, max(1, n/100), min(n, 100))
 }
 
+// files puts a spec into files that are not too long.
+func files(text string) (fsys fstest.MapFS, names []string) {
+	fsys = fstest.MapFS{}
+	for len(text) > 0 {
+		part := text
+		if len(part) > maxFile {
+			part = part[:strings.LastIndex(part[:maxFile], "\n}\n")+3]
+		}
+		name := fmt.Sprintf("%03d.pasv.hcl", len(names))
+		fsys[name] = &fstest.MapFile{Data: []byte(part)}
+		names, text = append(names, name), text[len(part):]
+	}
+	return fsys, names
+}
+
 func BenchmarkLoad(b *testing.B) {
 	for _, form := range []struct {
 		name  string
@@ -77,12 +92,11 @@ func BenchmarkLoad(b *testing.B) {
 	}{{"written", fleet}, {"dynamic", dynamicFleet}} {
 		for _, n := range []int{10, 1000, 10_000} {
 			b.Run(fmt.Sprintf("%s/%d", form.name, n), func(b *testing.B) {
-				src := []byte(form.write(n))
-				fsys := fstest.MapFS{"x.pasv.hcl": {Data: src}}
+				fsys, names := files(form.write(n))
 				o := known()
 				b.ReportAllocs()
 				for b.Loop() {
-					s, diags := Load(fsys, []string{"x.pasv.hcl"}, o)
+					s, diags := Load(fsys, names, o)
 					if len(diags) > 0 || len(s.Sites) != n {
 						b.Fatalf("%d sites, %v", len(s.Sites), diags)
 					}

@@ -142,11 +142,6 @@ func (b *block) value(name string, attr *hcl.Attribute, want cty.Type, example s
 		return cty.NilVal, false
 	}
 	val, _ = val.UnmarkDeep()
-	if problem := b.l.meter.measure(val, false); problem != "" {
-		b.l.meter.exceeded(attr.Expr.Range(), problem)
-		*b.failed = true
-		return cty.NilVal, false
-	}
 	if !val.IsWhollyKnown() {
 		// Only what failed elsewhere is unknown, and was reported there.
 		*b.failed = true

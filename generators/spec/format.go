@@ -10,10 +10,10 @@ import (
 // change, so its meaning does not. A source that does not parse is not touched:
 // the diagnostics, under the given name, say why.
 func Format(name string, src []byte) ([]byte, hcl.Diagnostics) {
-	if len(src) > maxBytes {
+	if len(src) > maxFile {
 		return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Cannot format", Detail: name + ": " + errTooLong.Error() + "."}}
 	}
-	if diags := checkLimits(name, src, new(int)); diags.HasErrors() {
+	if diags := checkLimits(name, src); diags.HasErrors() {
 		return nil, diags
 	}
 	if _, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos); diags.HasErrors() {

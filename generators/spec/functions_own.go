@@ -239,3 +239,26 @@ var lengthFunc = function.New(&function.Spec{
 		return cty.UnknownVal(cty.Number), nil
 	},
 })
+
+// jsonDecodeFunc is jsondecode, whose decoder nests as deep as its text does.
+var jsonDecodeFunc = function.New(&function.Spec{
+	Description: stdlib.JSONDecodeFunc.Description(),
+	Params:      stdlib.JSONDecodeFunc.Params(),
+	Type: func(args []cty.Value) (cty.Type, error) {
+		if args[0].IsKnown() {
+			depth := 0
+			for _, c := range []byte(args[0].AsString()) {
+				switch c {
+				case '[', '{':
+					if depth++; depth > maxNesting {
+						return cty.NilType, function.NewArgErrorf(0, "brackets nest deeper than %d levels", maxNesting)
+					}
+				case ']', '}':
+					depth--
+				}
+			}
+		}
+		return stdlib.JSONDecodeFunc.ReturnTypeForValues(args)
+	},
+	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) { return stdlib.JSONDecodeFunc.Call(args) },
+})

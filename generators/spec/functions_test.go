@@ -167,7 +167,6 @@ func TestFunctionErrors(t *testing.T) {
 		`cidrsubnet("10.0.0.0/24", 1, 2)`:     `does not accommodate`,
 		`cidrsubnets("10.0.0.0/31", 1, 1, 1)`: `no room for a subnet of 1 more bits`,
 		`cidrsubnets("10.0.0.0/31", 2)`:       `no room`,
-		`indent(-1, "a")`:                     `fewer than no spaces`,
 		`format("%s")`:                        `not enough arguments`,
 		`tonumber("x")`:                       `cannot convert`,
 		`regex("(", "x")`:                     `missing closing`,

@@ -11,30 +11,20 @@ import (
 
 // Limits of a source. hclsyntax parses and evaluates recursively, and a Go
 // stack that overflows cannot be recovered from, so what nests is bounded
-// before it is parsed. A token and what is made of it take some 500 bytes, so
-// that a source at the limit takes a gigabyte; 10,000 sites take 1.4 million.
+// before it is parsed. What expressions compute is
+// not bounded here: whoever calls Load bounds its time, and nothing its memory.
 const (
-	maxBytes     = 8 << 20
-	maxTokens    = 2_000_000
-	maxNesting   = 64   // brackets, blocks, templates and conditions in each other
-	maxOperators = 1000 // in one expression: each nests the tree by one
-	maxNumber    = 100  // characters of a number
-	maxExponent  = 300  // of a number, decimal
+	maxFile      = 1 << 20 // bytes
+	maxNesting   = 64      // brackets, blocks, templates and conditions in each other
+	maxOperators = 1000    // in one expression: each nests the tree by one
+	maxNumber    = 100     // characters of a number
+	maxExponent  = 300     // of a number, decimal
 )
 
-// checkLimits tells whether src may be given to the parser. It adds what src
-// may have to the tokens that other sources of the spec have.
-func checkLimits(name string, src []byte, tokensBefore *int) hcl.Diagnostics {
+// checkLimits reports why src may not be given to the parser.
+func checkLimits(name string, src []byte) hcl.Diagnostics {
 	if diag := checkText(name, src); diag != nil {
 		return hcl.Diagnostics{diag}
-	}
-	if *tokensBefore += tokensAtMost(src); *tokensBefore > maxTokens {
-		return hcl.Diagnostics{{
-			Severity: hcl.DiagError,
-			Summary:  "Spec too large",
-			Detail:   fmt.Sprintf("With this file the spec has more than the %s words and signs that are read. Split it into several specs.", thousands(maxTokens)),
-			Subject:  &hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos},
-		}}
 	}
 	tokens, _ := hclsyntax.LexConfig(src, name, hcl.InitialPos)
 	return checkNesting(tokens)
@@ -74,19 +64,4 @@ func firstInvalid(src []byte) int {
 		i += size
 	}
 	return -1
-}
-
-// tokensAtMost is an upper bound on the number of tokens of src, found
-// without making them: a token takes forty times its text.
-func tokensAtMost(src []byte) int {
-	n, inWord := 0, false
-	for _, c := range src {
-		word := c == '_' || c >= 0x80 || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
-		blank := c == ' ' || c == '\t' || c == '\r'
-		if !blank && !(word && inWord) {
-			n++
-		}
-		inWord = word
-	}
-	return n
 }

@@ -3,6 +3,7 @@ package spec
 import (
 	"io/fs"
 	"sort"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 )
@@ -77,7 +78,6 @@ type loader struct {
 	o      Options
 	spec   *Spec
 	diags  hcl.Diagnostics
-	meter  *meter
 	ctx    *hcl.EvalContext
 	bodies []*source
 
@@ -96,12 +96,11 @@ type loader struct {
 
 	broken map[hcl.Range]bool // blocks with a syntax error, by their headers
 
-	tokens      int // of all sources so far, at most
 	suggestions int // made so far
 }
 
 func newLoader(fsys fs.FS, o Options) *loader {
-	l := &loader{
+	return &loader{
 		fsys: fsys, o: o,
 		spec:         &Spec{Files: map[string]*hcl.File{}},
 		ctx:          &hcl.EvalContext{Functions: functions()},
@@ -110,12 +109,12 @@ func newLoader(fsys fs.FS, o Options) *loader {
 		hosts: map[string]*Host{}, sites: map[string]*Site{}, profiles: map[string]*ownServer{},
 		declared: map[string]hcl.Range{}, broken: map[hcl.Range]bool{},
 	}
-	l.meter = &meter{report: l.err}
-	return l
 }
 
 func (l *loader) add(diags ...*hcl.Diagnostic) {
 	for _, diag := range diags {
+		// cty makes an error of a function's panic, with the stack behind it.
+		diag.Detail, _, _ = strings.Cut(diag.Detail, "\ngoroutine ")
 		if diag != consequence {
 			l.diags = append(l.diags, diag)
 		}

@@ -18,17 +18,12 @@ type source struct {
 // parse reads and parses the files. A file that breaks a limit is left out
 // and never reaches the parser.
 func (l *loader) parse(names []string) {
-	total := 0
 	for _, name := range names {
-		src, err := readBounded(l.fsys, name, maxBytes-total)
+		src, err := readBounded(l.fsys, name, maxFile)
 		if err != nil {
 			l.err(nil, "Cannot read the spec", fmt.Sprintf("%s: %s.", name, err))
-			if err == errTooLong {
-				return
-			}
 			continue
 		}
-		total += len(src)
 		if body := l.parseFile(name, src); body != nil {
 			l.bodies = append(l.bodies, &source{name, body})
 		}
@@ -38,7 +33,7 @@ func (l *loader) parse(names []string) {
 // parseFile returns nil where the source breaks a limit.
 func (l *loader) parseFile(name string, src []byte) *hclsyntax.Body {
 	l.spec.Files[name] = &hcl.File{Bytes: src}
-	if diags := checkLimits(name, src, &l.tokens); diags.HasErrors() {
+	if diags := checkLimits(name, src); diags.HasErrors() {
 		l.add(diags...)
 		return nil
 	}
@@ -47,7 +42,6 @@ func (l *loader) parseFile(name string, src []byte) *hclsyntax.Body {
 	l.spec.Files[name] = file
 	body := file.Body.(*hclsyntax.Body)
 	l.markBroken(body, diags)
-	l.meter.install(body)
 	return body
 }
 
@@ -67,7 +61,7 @@ func (l *loader) markBroken(body *hclsyntax.Body, diags hcl.Diagnostics) {
 	}
 }
 
-var errTooLong = fmt.Errorf("the spec is longer than %d MiB in all; split it into several specs", maxBytes>>20)
+var errTooLong = fmt.Errorf("the file is longer than %d MiB; split it into several files of one folder", maxFile>>20)
 
 // readBounded reads a regular file of at most max bytes.
 func readBounded(fsys fs.FS, name string, max int) ([]byte, error) {

@@ -78,11 +78,6 @@ func (l *loader) declareVariable(raw *hcl.Block) {
 
 // set converts a value to the variable's type and gives it to the variable.
 func (l *loader) set(v *variable, val cty.Value, from *hcl.Range, source string) {
-	if problem := l.meter.measure(val, true); problem != "" {
-		v.failed = true
-		l.meter.exceeded(*from, problem)
-		return
-	}
 	if v.defaults != nil && val.IsKnown() && !val.IsNull() {
 		val = v.defaults.Apply(val)
 	}
@@ -144,9 +139,9 @@ func (l *loader) setRaw(v *variable, text, source string) {
 		at.End.Byte, at.End.Column = len(text), 1+utf8.RuneCountInString(text)
 	}
 	l.spec.Files[name] = &hcl.File{Bytes: []byte(text)}
-	if diag := checkText(name, []byte(text)); diag != nil || len(text) > maxString {
+	if diag := checkText(name, []byte(text)); diag != nil || len(text) > maxFile {
 		v.failed = true
-		l.err(at, "Invalid value of variable", fmt.Sprintf("%s must be text in UTF-8 without NULs, at most %d bytes long.", source, maxString))
+		l.err(at, "Invalid value of variable", fmt.Sprintf("%s must be text in UTF-8 without NULs, at most %d MiB long.", source, maxFile>>20))
 		return
 	}
 	if !v.typed || v.ty.IsPrimitiveType() {
@@ -156,7 +151,7 @@ func (l *loader) setRaw(v *variable, text, source string) {
 		l.set(v, cty.StringVal(text), at, source)
 		return
 	}
-	if diags := checkLimits(name, []byte(text), &l.tokens); diags.HasErrors() {
+	if diags := checkLimits(name, []byte(text)); diags.HasErrors() {
 		v.failed = true
 		l.add(diags...)
 		return
@@ -174,8 +169,8 @@ func (l *loader) setRaw(v *variable, text, source string) {
 }
 
 func (l *loader) setFromFile(file VarFile) {
-	if len(file.Src) > maxBytes {
-		l.err(nil, "Variable file too long", fmt.Sprintf("%s is longer than %d MiB.", file.Name, maxBytes>>20))
+	if len(file.Src) > maxFile {
+		l.err(nil, "Variable file too long", fmt.Sprintf("%s is longer than %d MiB.", file.Name, maxFile>>20))
 		return
 	}
 	body := l.parseFile(file.Name, file.Src)
