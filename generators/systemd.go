@@ -33,9 +33,10 @@ type systemd struct {
 // quotes and specifiers.
 var unitProgram = regexp.MustCompile(`^(/[A-Za-z0-9_.+-]+)+$`)
 
-// Files renders DIR/HOST/pasvctl-rules.service and pasvctl-sets.service, which
-// does the same before saved iptables rules are loaded, and for a served site
-// DIR/HOST/pasvctl-SITE.service and pasvctl-SITE.socket.
+// Files renders DIR/HOST/pasvctl-rules.service; pasvctl-rules-watch.timer and
+// its service, which put the rules back that somebody has flushed;
+// pasvctl-sets.service, which runs before saved iptables rules are loaded; and
+// for a served site DIR/HOST/pasvctl-SITE.service and pasvctl-SITE.socket.
 func (s *systemd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	if !unitProgram.MatchString(s.Program) {
 		return nil, hcl.Diagnostics{{
@@ -50,14 +51,12 @@ func (s *systemd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	}
 	var files []File
 	for _, h := range p.Hosts {
-		for _, unit := range []string{"pasvctl-rules.service", "pasvctl-sets.service"} {
-			files = append(files, render(h.Name+"/"+unit, "systemd/pasvctl-rules.service.tmpl", map[string]any{
-				"Header":  header(p, "#"),
-				"Host":    h.Name,
-				"Program": s.Program,
-				"Sets":    unit == "pasvctl-sets.service",
-			}))
+		data := map[string]any{"Header": header(p, "#"), "Host": h.Name, "Program": s.Program, "Sets": false}
+		for _, unit := range []string{"pasvctl-rules.service", "pasvctl-rules-watch.service", "pasvctl-rules-watch.timer"} {
+			files = append(files, render(h.Name+"/"+unit, "systemd/"+unit+".tmpl", data))
 		}
+		data["Sets"] = true
+		files = append(files, render(h.Name+"/pasvctl-sets.service", "systemd/pasvctl-rules.service.tmpl", data))
 		for _, site := range h.Sites {
 			if site.Server == "embedded" {
 				files = append(files, s.served(p, site)...)

@@ -2,6 +2,7 @@ package generators
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path"
@@ -35,20 +36,49 @@ func analyzed(t *testing.T, units map[string]string) string {
 }
 
 func TestSystemdTakesTheUnits(t *testing.T) {
-	rules, sets := renderUnits(t, "/bin/true")
-	both := map[string]string{"pasvctl-rules.service": rules, "pasvctl-sets.service": sets}
-	if out := analyzed(t, both); strings.Contains(out, "pasvctl-") {
+	units := renderUnits(t, "/bin/true")
+	if out := analyzed(t, units); strings.Contains(out, "pasvctl-") {
 		t.Error(out)
 	}
-	for name, unit := range both {
-		broken := map[string]string{name: strings.Replace(unit, "Type=oneshot", "Type=once", 1)}
+	for name, unit := range units {
+		broken := map[string]string{name: strings.NewReplacer("Type=oneshot", "Type=once", "AccuracySec=5s", "AccuracySec=soon").Replace(unit)}
 		if out := analyzed(t, broken); !strings.Contains(out, name) {
 			t.Errorf("a broken %s passed:\n%s", name, out)
 		}
 	}
-	// The sets come before saved rules are loaded, and the rules after.
-	if !strings.Contains(sets, "\nBefore=netfilter-persistent.service ") || !strings.Contains(rules, "\nAfter=systemd-sysctl.service nftables.service netfilter-persistent.service\n") {
-		t.Errorf("the order at boot is lost:\n%s\n%s", sets, rules)
+	// The sets come before saved rules are loaded.
+	if sets := units["pasvctl-sets.service"]; !strings.Contains(sets, "\nBefore=netfilter-persistent.service ") {
+		t.Errorf("the order at boot is lost:\n%s", sets)
+	}
+	// The rules come after those of others, and follow them.
+	for _, key := range []string{"After=systemd-sysctl.service ", "PartOf=", "ReloadPropagatedFrom="} {
+		if line := "\n" + key + "nftables.service netfilter-persistent.service firewalld.service ufw.service\n"; !strings.Contains(units["pasvctl-rules.service"], line) {
+			t.Errorf("%q is missing:\n%s", line, units["pasvctl-rules.service"])
+		}
+	}
+}
+
+// A boot with the units that the rules come after has an order: no unit waits
+// for itself.
+func TestTheUnitsHaveAnOrderAtBoot(t *testing.T) {
+	others := map[string]string{ // as Debian 12 has them
+		"nftables.service":             "[Unit]\nWants=network-pre.target\nBefore=network-pre.target shutdown.target\nConflicts=shutdown.target\nDefaultDependencies=no\n[Service]\nType=oneshot\nExecStart=/bin/true\n",
+		"netfilter-persistent.service": "[Unit]\nDefaultDependencies=no\nWants=network-pre.target systemd-modules-load.service local-fs.target\nBefore=network-pre.target shutdown.target\nAfter=systemd-modules-load.service local-fs.target\nConflicts=shutdown.target\n[Service]\nType=oneshot\nExecStart=/bin/true\n",
+		"firewalld.service":            "[Unit]\nBefore=network-pre.target\nWants=network-pre.target\nAfter=dbus.service\n[Service]\nExecStart=/bin/true\n",
+		"ufw.service":                  "[Unit]\nDefaultDependencies=no\nBefore=network-pre.target\nWants=network-pre.target local-fs.target\nAfter=local-fs.target\n[Service]\nType=oneshot\nExecStart=/bin/true\n",
+		"boot.target":                  "[Unit]\nWants=sysinit.target basic.target network-pre.target nftables.service netfilter-persistent.service firewalld.service ufw.service pasvctl-rules.service pasvctl-sets.service\n",
+	}
+	all := renderUnits(t, "/bin/true")
+	maps.Copy(all, others)
+	const cycle = "ordering cycle"
+	if out := analyzed(t, all); strings.Contains(out, cycle) {
+		t.Error(out)
+	}
+	all["pasvctl-rules.service"] = strings.Replace(all["pasvctl-rules.service"], "After=", "After=network.target ", 1)
+	all["network.target"] = "[Unit]\nAfter=network-pre.target\n"
+	all["boot.target"] += "Wants=network.target\n"
+	if out := analyzed(t, all); !strings.Contains(out, cycle) {
+		t.Errorf("a cycle passed:\n%s", out)
 	}
 }
 

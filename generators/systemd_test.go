@@ -1,6 +1,7 @@
 package generators
 
 import (
+	"path"
 	"testing"
 
 	"github.com/pasvctl/pasvctl/generators/plan"
@@ -8,14 +9,19 @@ import (
 )
 
 // renderUnits renders the units of a host whose site is not the daemon's.
-func renderUnits(t *testing.T, program string) (rules, sets string) {
+// renderUnits renders the units of a host by name.
+func renderUnits(t *testing.T, program string) map[string]string {
 	t.Helper()
 	p := &plan.Plan{SpecName: "boot", Hosts: []*plan.Host{{Host: &spec.Host{Name: "edge1"}}}}
 	files, diags := (&systemd{Program: program, Spec: "/etc/pasvctl", User: "ftp"}).Files(p)
-	if diags.HasErrors() || len(files) != 2 {
+	if diags.HasErrors() || len(files) != 4 {
 		t.Fatal(files, diags)
 	}
-	return string(files[0].Content), string(files[1].Content)
+	units := map[string]string{}
+	for _, f := range files {
+		units[path.Base(f.Path)] = string(f.Content)
+	}
+	return units
 }
 
 func TestSystemdRefusesPathsThatAUnitReadsOtherwise(t *testing.T) {

@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/netip"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -213,39 +211,11 @@ func (a *applier) tell(next apply.Applied, out apply.Outcome) error {
 
 // safe refuses a change that would shut somebody out.
 func (a *applier) safe(ctx context.Context, spec string, host *plan.Host, r kernel.Rules) error {
-	if err := cutsOff(os.Getenv("SSH_CONNECTION"), host); err != nil {
+	if err := cutsOff(sshConnection("/proc", os.Getpid()), host); err != nil {
 		return err
 	}
 	if kernel.Liberal() && slices.ContainsFunc(host.Sites, func(s *plan.Site) bool { return s.Gate }) {
 		fmt.Fprintf(a.err, "warning: %s; run: sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=0\n", kernel.LiberalMeans)
 	}
 	return a.beside(ctx, spec, host, r)
-}
-
-// cutsOff refuses to apply over an SSH connection to a port that the rules
-// give to a site: the next login would be judged as an FTP client. connection
-// is what sshd puts into SSH_CONNECTION: client, its port, server, its port.
-func cutsOff(connection string, host *plan.Host) error {
-	f := strings.Fields(connection)
-	if len(f) != 4 {
-		return nil
-	}
-	at, err := netip.ParseAddrPort(netipJoin(f[2], f[3]))
-	if err != nil {
-		return nil
-	}
-	for _, s := range host.Sites {
-		if s.Port == at.Port() || s.DataPorts.Contains(at.Port()) {
-			return failure(fmt.Errorf("this SSH connection comes in on port %d, which the rules give to site %q: the next login could be dropped", at.Port(), s.Name),
-				"let sshd listen on another port, or keep this one out of the range with avoid_ports")
-		}
-	}
-	return nil
-}
-
-func netipJoin(addr, port string) string {
-	if strings.Contains(addr, ":") {
-		addr = "[" + addr + "]"
-	}
-	return addr + ":" + port
 }

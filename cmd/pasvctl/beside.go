@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -200,7 +201,12 @@ func (a *applier) untried(err error) error {
 		fmt.Fprintf(a.err, "warning: whether other rules drop the sites' connections could not be tried: %v\n", err)
 		return nil
 	}
-	return failure(fmt.Errorf("whether other rules drop the sites' connections could not be tried: %w", err), "--ignore-drops applies without the trial")
+	hint := "--ignore-drops applies without the trial"
+	if program, ok := errors.AsType[*exec.Error](err); ok {
+		err = fmt.Errorf("this machine has no program %s", program.Name)
+		hint = "install the package nftables for the trial; " + hint
+	}
+	return failure(fmt.Errorf("whether other rules drop the sites' connections could not be tried: %w", err), hint)
 }
 
 func site(f doctor.Finding) string {
