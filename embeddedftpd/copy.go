@@ -203,7 +203,7 @@ func (d dataConn) Read(p []byte) (int, error) {
 	n, err := d.conn.Read(p[:min(int64(len(p)), d.t.chunk())])
 	d.t.bytes.Add(int64(n))
 	switch {
-	case err == io.EOF && !d.t.truncated && passive.Truncated(d.conn):
+	case err == io.EOF && !d.t.takesCut && passive.Truncated(d.conn):
 		return n, errTruncated
 	case err == io.EOF:
 		return n, io.EOF

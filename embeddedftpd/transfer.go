@@ -30,7 +30,7 @@ type transfer struct {
 	stall      time.Duration
 	rate       int64     // bytes a second; 0: as fast as it goes
 	total      *bucket   // of all transfers; nil: as fast as it goes
-	truncated  bool      // take an upload under TLS that ends without close_notify
+	takesCut   bool      // take an upload under TLS that ends without close_notify
 	paid       int64     // bytes that total knows of
 	moving     time.Time // when the data connection came
 	bytes      atomic.Int64
@@ -91,7 +91,7 @@ func (s *session) startTransfer(t *transfer, body func(net.Conn) error) {
 	t.source = s.data.next
 	s.data.next = nil
 	t.stall, t.rate, t.total = s.srv.cfg.StallTimeout, s.rate(), s.srv.total
-	t.truncated = s.srv.cfg.TLS == nil || s.srv.cfg.TLS.AcceptTruncated
+	t.takesCut = s.srv.cfg.TLS == nil || s.srv.cfg.TLS.AcceptTruncated
 	if t.opening == "" {
 		t.opening = "Opening data connection for " + t.verb + "."
 	}

@@ -140,12 +140,15 @@ func TestOneUploadAtATime(t *testing.T) {
 	second.put("after", "STOR g")
 }
 
+// An upload that waits in vain gets 450, also where the other one is another
+// server's, as during a hand-over.
 func TestUploadOfABusyFile(t *testing.T) {
 	patient := uploadWait
 	t.Cleanup(func() { uploadWait = patient })
 	uploadWait = 50 * time.Millisecond
 	ts := start(t, nil)
-	first, second := ts.login(t), ts.login(t)
+	other := start(t, func(c *Config) { c.Users = oneUser{User{Name: "user", Root: ts.root}} })
+	first, second := ts.login(t), other.login(t)
 	data := first.passive()
 	first.do(150, "STOR f")
 	second.passive()
