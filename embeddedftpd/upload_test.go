@@ -78,6 +78,7 @@ func (c *client) appends(record string) bool {
 // An upload waits for another one of the same file, under whatever name. Other
 // files, and STOU, are not held up.
 func TestOneUploadAtATime(t *testing.T) {
+	waitForUploads(t, patience)
 	ts := start(t, nil)
 	ts.file(t, "f", "older and longer than what follows")
 	if err := os.Link(filepath.Join(ts.root, "f"), filepath.Join(ts.root, "g")); err != nil {
@@ -140,12 +141,18 @@ func TestOneUploadAtATime(t *testing.T) {
 	second.put("after", "STOR g")
 }
 
+// waitForUploads sets how long one upload waits for another; it comes before the
+// servers of its test.
+func waitForUploads(t *testing.T, d time.Duration) {
+	usual := uploadWait
+	t.Cleanup(func() { uploadWait = usual })
+	uploadWait = d
+}
+
 // An upload that waits in vain gets 450, also where the other one is another
 // server's, as during a hand-over.
 func TestUploadOfABusyFile(t *testing.T) {
-	patient := uploadWait
-	t.Cleanup(func() { uploadWait = patient })
-	uploadWait = 50 * time.Millisecond
+	waitForUploads(t, 50*time.Millisecond)
 	ts := start(t, nil)
 	other := start(t, func(c *Config) { c.Users = oneUser{User{Name: "user", Root: ts.root}} })
 	first, second := ts.login(t), other.login(t)
@@ -161,12 +168,12 @@ func TestUploadOfABusyFile(t *testing.T) {
 	if got := ts.content(t, "f"); got != "the first one's" {
 		t.Errorf("stored %q", got)
 	}
-	second.put("the second one's", "STOR f")
+	second.put("the second one's", "STOR g")
 }
 
 // REST's offset is for the next transfer command, whatever becomes of it.
 func TestOffsetIsForOneCommand(t *testing.T) {
-	ts := start(t, func(c *Config) { c.ConnectTimeout = 50 * time.Millisecond })
+	ts := start(t, nil)
 	ts.file(t, "a", "aaaaaa")
 	ts.file(t, "b", "0123456789")
 	c := ts.login(t)
@@ -187,7 +194,8 @@ func TestOffsetIsForOneCommand(t *testing.T) {
 	c.epsv()
 	c.do(350, "REST 2")
 	c.do(150, "RETR b")
-	c.expect(425)
+	c.do(426, "ABOR")
+	c.expect(226)
 	if got := c.get("RETR b"); got != "new" {
 		t.Errorf("after a transfer without its connection: %q", got)
 	}
