@@ -187,7 +187,8 @@ func (d *simulator) site(ctx context.Context, s *plan.Site, burst *sizing.Burst,
 	if err != nil {
 		return simulated{}, err
 	}
-	model, bound := sizing.Refused(c.Profile, c.Workload, c.Ports), upperBound(c.Profile, c.Workload)
+	model := sizing.Refused(c.Profile, c.Workload, c.Ports)
+	bound := upperBound(c.Profile, c.Workload) || s.Sizing.Binding == sizing.BoundFourTuples // of which nothing is played
 	if burst != nil {
 		refused, raced := sizing.RefusedInBurst(c.Profile, c.Workload, c.Ports, *burst)
 		model, bound = refused+raced, true

@@ -294,11 +294,13 @@ func TestPortsAreMonotone(t *testing.T) {
 			continue
 		}
 		for name, change := range map[string]func(*Workload, *Traffic){
-			"sessions":             func(w *Workload, _ *Traffic) { w.Sessions += 1 + w.Sessions/10 },
-			"sessions per address": func(w *Workload, _ *Traffic) { w.SessionsPerAddress = min(w.Sessions, w.SessionsPerAddress+1+w.Sessions/10) },
-			"refused":              func(w *Workload, _ *Traffic) { w.Objective.Refused /= 3 },
-			"squatted":             func(w *Workload, _ *Traffic) { w.Objective.Squatted++ },
-			"rate":                 func(_ *Workload, t *Traffic) { t.Rate *= 1.05 },
+			"sessions": func(w *Workload, _ *Traffic) { w.Sessions += 1 + w.Sessions/10 },
+			"sessions per address": func(w *Workload, _ *Traffic) {
+				w.SessionsPerAddress = min(w.Sessions, w.SessionsPerAddress+1+w.Sessions/10)
+			},
+			"refused":  func(w *Workload, _ *Traffic) { w.Objective.Refused /= 3 },
+			"squatted": func(w *Workload, _ *Traffic) { w.Objective.Squatted++ },
+			"rate":     func(_ *Workload, t *Traffic) { t.Rate *= 1.05 },
 		} {
 			more, traffic := w, w.trafficCopy()
 			if w.Traffic != nil {

@@ -195,11 +195,33 @@ func TestFourTuples(t *testing.T) {
 	p := mustLookup(t, "embedded")
 	w.Objective.Squatted = 0
 	r := size(t, p, w)
-	// 20/s × (0.12 + 2 + 120) s = 2442.4 tuples over 400.
-	if r.Ports != 7 || r.Binding != BoundFourTuples {
-		t.Errorf("%d by %s: %+v", r.Ports, r.Binding, r.Bounds)
+	// 20/s × (0.12 + 2 + 120) s = 2442.4 tuples on N times 400: Erlang B.
+	want := 1
+	for erlangB(400, 2442.4/float64(want)) > w.Objective.Refused {
+		want++
+	}
+	if r.Ports != want || want < 7 || r.Binding != BoundFourTuples {
+		t.Errorf("%d by %s, want %d: %+v", r.Ports, r.Binding, want, r.Bounds)
+	}
+	if least := erlangB(400, 2442.4/float64(want)); r.Refused < least*(1-1e-9) {
+		t.Errorf("%g are refused, and %g find no tuple", r.Refused, least)
 	}
 	if m := Remarks(p, w, r); len(m) == 0 || m[0].Name != "nat" || !strings.Contains(m[0].Detail, "RFC 4787") {
 		t.Errorf("no word about the NAT: %+v", m)
+	}
+}
+
+// 977 of 1,000 tuples in use on average: one in eighty finds them all in use.
+func TestFourTuplesAreAShare(t *testing.T) {
+	w := Workload{Sessions: 100, MarkedSessions: true,
+		Traffic:   &Traffic{Rate: 8, Connect: 125 * time.Millisecond, Transfer: 2 * time.Second, ClientPorts: 1000},
+		Objective: Objective{Refused: 1e-6}}
+	p := mustLookup(t, "embedded")
+	near(t, "one port", Refused(p, w, 1), erlangB(1000, 977), 1e-9)
+	if got := Refused(p, w, 1); math.Abs(got-0.0124) > 0.00005 {
+		t.Errorf("977 of 1,000 tuples: %g, want 1.24 %%", got)
+	}
+	if r := size(t, p, w); r.Ports != 2 || r.Binding != BoundFourTuples || r.OnePort.Works || r.OnePort.Refused != Refused(p, w, 1) {
+		t.Errorf("%+v", r)
 	}
 }

@@ -278,9 +278,9 @@ func (s *site) refused(ports int) float64 {
 		if ports <= s.idle() {
 			return 1
 		}
-		return 0
+		return s.withoutTuple(ports)
 	}
-	return max(s.mostInBurst(ports), s.refusedSteadily(ports))
+	return max(s.mostInBurst(ports), s.refusedSteadily(ports), s.withoutTuple(ports))
 }
 
 // refusedSteadily is refused without the bursts.

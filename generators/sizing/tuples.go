@@ -13,19 +13,40 @@ import (
 const TupleRest = 120.0
 
 // fourTuples is bound 3: one client address reaches one server port from at
-// most E source ports, and each tuple rests after its use. By Little's law
-// λ_addr·(1−a)·(connect + transfer + rest) tuples are in use or resting, and
-// evenly used server ports carry E of them each.
+// most E source ports, and each tuple rests after its use.
 func (s *site) fourTuples() (Bound, bool) {
 	l := s.load
 	if l == nil {
 		return Bound{}, false
 	}
-	inUse := l.addressRate * (1 - l.abandoned) * (l.connect + l.transfer + TupleRest)
 	b := Bound{Name: BoundFourTuples}
-	b.Ports = max(1, int(math.Ceil(inUse/float64(l.clientPorts)))) + s.idle()
+	n, found := smallest(1+s.idle(), func(ports int) bool { return s.meets(s.withoutTuple(ports)) })
+	if b.Ports = n; !found {
+		b.Ports = unreachable
+	}
+	share := s.withoutTuple(min(b.Ports, MaxPorts))
 	b.Why = fmt.Sprintf("the busiest address opens %s, so that %s of its source ports are in use or rest for %s; "+
-		"it has %s for each port of the server%s", perSecond(l.addressRate*(1-l.abandoned)), number(math.Ceil(inUse)),
-		duration(TupleRest), Count(l.clientPorts), s.aside())
+		"it has %s for each port of the server, and with %s %s%s", perSecond(l.addressRate*(1-l.abandoned)), number(math.Ceil(s.tuplesInUse())),
+		duration(TupleRest), Count(l.clientPorts), Plural(min(b.Ports, MaxPorts), "port"), portion(share, "is refused", "are refused"), s.aside())
 	return b, true
+}
+
+// tuplesInUse is by Little's law the mean number of the busiest address's
+// tuples that are in use or rest, where there are enough.
+func (s *site) tuplesInUse() float64 {
+	return s.load.addressRate * (1 - s.load.abandoned) * (s.load.connect + s.load.transfer + TupleRest)
+}
+
+// withoutTuple is the share of the busiest address's data connections that
+// find every tuple of their server port in use: by Erlang's loss formula, for
+// the E tuples of each of the ports, which are used evenly.
+func (s *site) withoutTuple(ports int) float64 {
+	if s.load == nil {
+		return 0
+	}
+	usable := ports - s.idle()
+	if usable < 1 {
+		return 1
+	}
+	return chain{pool: pool{pick: PickScan, size: s.load.clientPorts}, offered: s.tuplesInUse() / float64(usable)}.refused()
 }
