@@ -75,7 +75,13 @@ type Config struct {
 	// Rate is the number of data connections asked for a second, as a Poisson
 	// stream over all sessions; 0 is a closed loop, where each session asks
 	// again when it is done.
-	Rate         float64
+	Rate float64
+	// Together, if it is above 0, lets all sessions start at random instants of
+	// that time, and again once all are through: each then makes Connections
+	// data connections, one after another, and one whose session ends makes no
+	// more. Rate must be 0.
+	Together     time.Duration
+	Connections  int
 	ConnectDelay Delay
 	Abandoned    float64 // share of PASVs that no connection follows, 0 to 1
 	// AbandonFor is how long a session is silent after a port that it abandons:
@@ -103,6 +109,8 @@ func (c *Config) Check() error {
 		return fmt.Errorf("sessions must be 1 to %d, not %d", MaxSessions, c.Sessions)
 	case math.IsNaN(c.Rate) || c.Rate < 0 || c.Rate > MaxRate:
 		return fmt.Errorf("rate must be 0 to %g a second, not %g", float64(MaxRate), c.Rate)
+	case c.Together < 0 || c.Together > 0 && (c.Rate > 0 || c.Connections < 1):
+		return fmt.Errorf("sessions that start together, within %s, have no rate and make at least one connection: %g/s, %d", c.Together, c.Rate, c.Connections)
 	case math.IsNaN(c.Abandoned) || c.Abandoned < 0 || c.Abandoned > 1:
 		return fmt.Errorf("abandoned must be a share from 0 to 1, not %g", c.Abandoned)
 	case c.AbandonFor < 0:

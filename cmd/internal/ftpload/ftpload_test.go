@@ -226,3 +226,29 @@ func TestIntervals(t *testing.T) {
 		t.Errorf("clustered refusals give [.., %g], scattered [.., %g]", wide, narrow)
 	}
 }
+
+// Sessions that start together make all their connections, as often as there is
+// time for a whole burst; one that the server drops makes no more.
+func TestSessionsStartTogether(t *testing.T) {
+	t.Parallel()
+	f := startFake(t, &fake{body: func(path string, _ int) string { return "body of " + path }})
+	c := config(f)
+	c.Duration, c.Together, c.Connections = 2500*time.Millisecond, 50*time.Millisecond, 3
+	if r := run(t, c); r.Asked == 0 || r.Asked%(c.Sessions*c.Connections) != 0 || r.Kinds[Done] != r.Asked {
+		t.Errorf("two sessions with three connections each gave %+v", r)
+	}
+	drops := startFake(t, &fake{passive: func(n int) string {
+		if n > 2 { // the first two fetch the reference
+			return "500 OOPS: vsf_sysutil_bind!"
+		}
+		return ""
+	}})
+	c.Addr = drops.ln.Addr().String()
+	if r := run(t, c); r.Asked == 0 || r.Refused != r.Asked || r.Reconnects != r.Asked {
+		t.Errorf("a server that drops gave %+v", r)
+	}
+	c.Rate = 5
+	if c.Check() == nil {
+		t.Error("a burst with a rate passed")
+	}
+}

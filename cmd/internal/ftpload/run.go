@@ -137,9 +137,12 @@ func (l *load) measure(ctx context.Context) {
 	defer cancel()
 	watch := make(chan struct{})
 	go l.watch(ctx, start, watch)
-	if l.cfg.Rate > 0 {
+	switch {
+	case l.cfg.Together > 0:
+		l.bursts(ctx)
+	case l.cfg.Rate > 0:
 		l.open(ctx)
-	} else {
+	default:
 		l.closed(ctx)
 	}
 	// What was still under way when the time was up asked for nothing more.
@@ -207,6 +210,42 @@ func (l *load) open(ctx context.Context) {
 		}
 	}
 	wg.Wait()
+}
+
+// pause is between bursts: what the server does late is over by then.
+const pause = 200 * time.Millisecond
+
+// bursts lets all sessions start together, again and again. One that would not
+// end in time is not begun.
+func (l *load) bursts(ctx context.Context) {
+	random := rand.New(rand.NewPCG(l.cfg.Seed, 0))
+	end, _ := ctx.Deadline()
+	for time.Until(end) > l.cfg.Together+time.Second && sleep(ctx, pause) {
+		var wg sync.WaitGroup
+		begin := time.Now()
+		for _, s := range l.sessions {
+			due := begin.Add(time.Duration(random.Float64() * float64(l.cfg.Together)))
+			if s.conn == nil { // its login failed, and has been counted
+				continue
+			}
+			wg.Go(func() {
+				if !sleep(ctx, time.Until(due)) {
+					return
+				}
+				l.tally.dispatched(time.Since(due))
+				for range l.cfg.Connections {
+					l.tally.add(s.request(context.WithoutCancel(ctx)))
+					if s.conn == nil {
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		for _, s := range l.sessions {
+			l.connected(ctx, s)
+		}
+	}
 }
 
 // once makes one request, on a fresh control connection if the last one has

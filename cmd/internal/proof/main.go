@@ -197,8 +197,8 @@ func (o options) takeOver(all []Row, results []Measured) error {
 			return fmt.Errorf("%w: %s", err, line)
 		}
 		for i, r := range all {
-			if m.server == r.Server && m.Rate == r.Rate && m.ports == r.ports() {
-				m.Row, m.server, m.ports = r, "", ""
+			if m.server == r.Server && m.asks == r.asked() && m.ports == r.ports() {
+				m.Row, m.server, m.asks, m.ports = r, "", "", ""
 				results[i] = m
 			}
 		}

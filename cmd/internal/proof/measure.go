@@ -93,7 +93,7 @@ func (j job) load() ftpload.Config {
 	c := ftpload.Config{
 		Addr: control, User: realserver.User, Password: realserver.Password,
 		Sessions: j.Row.sessions(), Op: ftpload.Retrieve, Path: "f%d",
-		Rate:         j.Row.Rate,
+		Rate: j.Row.Rate, Together: j.Row.Burst.Within, Connections: j.Row.Burst.Connections,
 		ConnectDelay: ftpload.Delay{Shape: ftpload.Exponential, Mean: connect},
 		Relogin:      j.Row.oneEach(),
 		Duration:     time.Duration(j.Seconds * float64(time.Second)),
@@ -102,10 +102,12 @@ func (j job) load() ftpload.Config {
 		Seed: j.Seed,
 	}
 	if j.Row.Server == "embedded" {
-		// Where requests wait the shape of the holds counts, and the model has
-		// constant ones.
-		c.ConnectDelay.Shape = ftpload.Constant
 		c.User = "anonymous"
+		if j.Row.Burst.Sessions == 0 {
+			// Where requests wait the shape of the holds counts, and the model has
+			// constant ones.
+			c.ConnectDelay.Shape = ftpload.Constant
+		}
 	}
 	return c
 }

@@ -32,8 +32,8 @@ func readKept(t *testing.T) []Measured {
 		t.Fatalf("the table has %d rows, and there are %d: measure anew with make proof", len(all), len(wanted))
 	}
 	for i, m := range all {
-		if m.server != wanted[i].Server || m.Rate != wanted[i].Rate || m.ports != wanted[i].ports() {
-			t.Fatalf("row %d is %s %g/s on %s ports, and should be %s: measure anew with make proof", i+1, m.server, m.Rate, m.ports, wanted[i])
+		if m.server != wanted[i].Server || m.asks != wanted[i].asked() || m.ports != wanted[i].ports() {
+			t.Fatalf("row %d is %s, %s on %s ports, and should be %s: measure anew with make proof", i+1, m.server, m.asks, m.ports, wanted[i])
 		}
 		all[i].Row = wanted[i]
 	}
@@ -117,7 +117,7 @@ func TestTableRoundTrip(t *testing.T) {
 	if got.server != "proftpd" || got.ports != "1 of 2" {
 		t.Errorf("%+v", got)
 	}
-	got.Row, got.server, got.ports = m.Row, "", ""
+	got.Row, got.server, got.asks, got.ports = m.Row, "", "", ""
 	if got != m {
 		t.Errorf("wrote %+v, read %+v", m, got)
 	}

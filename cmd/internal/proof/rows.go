@@ -30,6 +30,8 @@ type Row struct {
 	Ports   int     // of the range
 	Free    int     // of them, those that no squatter holds
 	Planned bool    // the range is the one that the plan computes
+	// Burst is played in the place of the rate, if it has sessions.
+	Burst sizing.Burst
 }
 
 var (
@@ -53,9 +55,31 @@ func rows() ([]Row, error) {
 			n := p.Plan.Sites[0].DataPorts.Count()
 			all = append(all, Row{Server: server, Rate: rate, Ports: n, Free: n, Planned: true})
 		}
+		for _, burst := range bursts {
+			r := Row{Server: server, Planned: true, Burst: burst}
+			p, err := r.plan()
+			if err != nil {
+				return nil, err
+			}
+			r.Ports = p.Plan.Sites[0].DataPorts.Count()
+			r.Free = r.Ports
+			all = append(all, r)
+		}
 	}
 	return all, nil
 }
+
+// bursts start slowly enough for the listen race to be rare: what a start in
+// one instant loses to it depends on the machine.
+var bursts = []sizing.Burst{
+	{Sessions: burstSessions, Within: 300 * time.Millisecond, Connections: 1},
+	{Sessions: burstSessions, Within: time.Second, Connections: 4},
+}
+
+const (
+	burstSessions = 40
+	background    = 1 // data connections a second that the plan allows for beside a burst
+)
 
 // smallestRange is the range on which a server can be brought to use n ports;
 // squatters hold the others. ProFTPD takes no range of one port, and Pure-FTPd
@@ -77,6 +101,9 @@ func capOn(server string) int {
 // ever finds none of them idle, and fewer than the server admits, for it counts
 // one that has ended until it has seen its end.
 func (r Row) sessions() int {
+	if r.Burst.Sessions > 0 {
+		return r.Burst.Sessions
+	}
 	if r.Server == "pureftpd" {
 		return 44
 	}
@@ -85,6 +112,11 @@ func (r Row) sessions() int {
 
 // specText is the row's site as a user would describe it.
 func (r Row) specText() string {
+	rate, burst := r.Rate, ""
+	if b := r.Burst; b.Sessions > 0 {
+		rate = background
+		burst = fmt.Sprintf("    burst {\n      sessions    = %d\n      within      = %q\n      connections = %d\n    }\n", b.Sessions, b.Within, b.Connections)
+	}
 	return fmt.Sprintf(`host "here" {
   addresses = ["127.0.0.1"]
 }
@@ -101,13 +133,13 @@ site "shop" {
     transfers_per_second = %g
     connect_time         = %q
     transfer_time        = "5ms"
-  }
+%s  }
   objective {
     refused  = %g
     max_wait = %q
   }
 }
-`, r.Server, capOn(r.Server), r.Rate, told, objective, maxWait)
+`, r.Server, capOn(r.Server), rate, told, burst, objective, maxWait)
 }
 
 // plan is the row's spec, planned as for a user. Where the row has a range of
@@ -179,6 +211,9 @@ func (r Row) squatted(first int) []int {
 // model is what the model says of a load on the row's server.
 func (r Row) model(rate, listen, hold float64) loadmodel.Expected {
 	p, _ := sizing.Lookup(r.Server)
+	if r.Burst.Sessions > 0 {
+		return r.modelOfBurst(p, listen, hold)
+	}
 	server := loadmodel.Server{Profile: p, Ports: r.Ports, Squatted: r.Ports - r.Free, MaxWait: maxWait}
 	return server.Expect(loadmodel.Load{
 		Sessions: r.sessions(), Addresses: 1, Open: true, OneEach: r.oneEach(),
@@ -186,16 +221,36 @@ func (r Row) model(rate, listen, hold float64) loadmodel.Expected {
 	})
 }
 
+// modelOfBurst is what the last one of the burst to ask is refused, and what it
+// loses to the listen race: a bound.
+func (r Row) modelOfBurst(p sizing.Profile, listen, hold float64) loadmodel.Expected {
+	seconds := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+	w := sizing.Workload{
+		Sessions:  r.Burst.Sessions,
+		Traffic:   &sizing.Traffic{Connect: seconds(listen), Transfer: seconds(hold - listen)},
+		Objective: sizing.Objective{MaxWait: maxWait},
+	}
+	refused, raced := sizing.RefusedInBurst(p, w, r.Ports, r.Burst)
+	return loadmodel.Expected{Refused: refused + raced, Hold: hold, AtMost: true}
+}
+
 // oneEach: each session serves one transfer, on a server that keeps a
 // session's port until it ends.
 func (r Row) oneEach() bool {
 	p, _ := sizing.Lookup(r.Server)
-	return p.Hold == sizing.HoldSession
+	return p.Hold == sizing.HoldSession && r.Burst.Sessions == 0
 }
 
 func (r Row) String() string {
-	words := []string{r.Server, fmt.Sprintf("%g/s", r.Rate), r.ports()}
-	return strings.Join(words, " ")
+	return strings.Join([]string{r.Server, r.asked(), r.ports()}, " ")
+}
+
+// asked is what the row asks for, as the table writes it.
+func (r Row) asked() string {
+	if b := r.Burst; b.Sessions > 0 {
+		return fmt.Sprintf("%d x %d in %s", b.Sessions, b.Connections, b.Within)
+	}
+	return fmt.Sprintf("%g", r.Rate)
 }
 
 // ports is the row's range as the table writes it.

@@ -67,6 +67,12 @@ How it was measured:
   many free ports are those of the listen race.
 - The bundled daemon, with all sessions behind one address, lets a request wait {wait}
   before it refuses it; its model is a bound.
+- "40 x 4 in 1s": a burst in the place of the stream, on the range that the plan computes
+  for it beside one data connection a second: 40 sessions start at random instants
+  of 1 s, each makes 4 data connections one after another, and once all are through
+  they start again. A session of vsftpd that is refused makes no more. The model is what the
+  last one to ask is refused, and what it loses to the listen race, a bound; the
+  connects are exponential on all servers. Held on Pure-FTPd is to the transfer's end.
 - A row was measured again, up to {attempts} times, where requests came more than {late} late on
   average or one of them more than {stall}, or where more than {missed} of them found
   no session. That says how the machine was, and looks at no refusal.
