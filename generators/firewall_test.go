@@ -32,54 +32,43 @@ func crowd(sites, perHost int) *plan.Plan {
 	return handPlan(all...)
 }
 
-var elements = regexp.MustCompile(`(?s)\n*add element [^{]*\{.*?\n\}\n`)
+var block = regexp.MustCompile(`(?s)chain (\S+) \{.*?\n\t\}`)
 
-// The sites of a host stand in its sets and maps. Its chains and rules are the
-// same for 10 sites as for 1,000.
+// A packet goes by one verdict map to the chain of its site. The base chain is
+// the same for 10 sites as for 1,000, and so are a site's own chains.
 func TestRulesDoNotGrowWithSites(t *testing.T) {
-	policy := func(sites int) string {
+	chains := func(sites int) map[string]string {
 		file := mustFiles(t, &nftables{}, crowd(sites, sites))["host0000/nftables.nft"]
-		var rest []string
-		for line := range strings.Lines(elements.ReplaceAllString(file, "\n")) {
-			if !strings.HasPrefix(line, "#") {
-				rest = append(rest, line)
-			}
+		found := map[string]string{}
+		for _, m := range block.FindAllStringSubmatch(file, -1) {
+			found[m[1]] = m[0]
 		}
-		return strings.Join(rest, "")
+		if len(found) != 1+2*sites {
+			t.Fatalf("%d sites have %d chains", sites, len(found))
+		}
+		return found
 	}
-	ten, thousand := policy(10), policy(1000)
-	if ten != thousand {
-		t.Errorf("the policy of 1,000 sites has %d lines, of 10 sites %d", strings.Count(thousand, "\n"), strings.Count(ten, "\n"))
+	ten, thousand := chains(10), chains(1000)
+	for _, name := range []string{"input", "site00001_control", "site00001_data"} {
+		if ten[name] != thousand[name] || ten[name] == "" {
+			t.Errorf("among 10 sites\n%s\namong 1,000\n%s", ten[name], thousand[name])
+		}
 	}
-	if n := strings.Count(ten, "\n"); n < 50 {
-		t.Errorf("only %d lines were compared", n)
+	if n := strings.Count(ten["input"], "\n"); n > 5 {
+		t.Errorf("the base chain has %d lines:\n%s", n, ten["input"])
 	}
 }
 
-// A site's id must stay when others come and go, or their learnt clients
-// would become its own.
-func TestSiteIDsAreTheirOwn(t *testing.T) {
-	host := handHost("edge1", "203.0.113.10")
-	site := func(name string, perAddress int) *plan.Site {
-		return handSite(host, name, "vsftpd", 21, spec.PortRange{First: 61000, Last: 61001}, func(s *plan.Site) {
-			s.Concurrency.SessionsPerAddress = perAddress
-		})
-	}
-	b := site("b", 5)
-	alone := siteIDs([]*plan.Site{b})[b]
-	if among := siteIDs([]*plan.Site{site("a", 5), b, site("c", 5)})[b]; among != alone {
-		t.Errorf("site b has the id %s alone and %s among others", alone, among)
-	}
-	if other := site("b", 6); siteIDs([]*plan.Site{other})[other] == alone {
-		t.Error("another cap must come with another id")
-	}
-	sites := crowd(2000, 2000).Sites
-	seen := map[string]bool{"0:0": true, "ffff:ffff": true}
-	for _, id := range siteIDs(sites) {
-		if seen[id] {
-			t.Fatalf("the id %s is taken", id)
+// An auditor reads the file: one site of both families is 80 lines at most.
+func TestOneSiteIsShort(t *testing.T) {
+	for name, into := range map[string]*spec.Chain{"own table": nil, "into": {Family: "inet", Table: "filter", Chain: "input"}} {
+		host := handHost("edge1", "203.0.113.10", "2001:db8::10")
+		host.Firewall = into
+		site := handSite(host, "downloads", "vsftpd", 21, spec.PortRange{First: 61000, Last: 62856}, nil)
+		file := mustFiles(t, &nftables{}, handPlan(site))["edge1/nftables.nft"]
+		if n := strings.Count(file, "\n"); n > 80 && into == nil || n > 95 {
+			t.Errorf("%s: %d lines\n%s", name, n, file)
 		}
-		seen[id] = true
 	}
 }
 

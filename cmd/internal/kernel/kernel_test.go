@@ -168,8 +168,10 @@ func TestDiffFindsWhatOthersChanged(t *testing.T) {
 	}{
 		{"a rule more", kernel.NFT, []string{"nft", "add", "rule", "inet", "pasvctl", "input", "tcp", "dport", "9", "drop"}, "chain inet pasvctl input", "tcp dport 9 drop"},
 		{"a chain more", kernel.NFT, []string{"nft", "add", "chain", "inet", "pasvctl", "more"}, "chain inet pasvctl more", "the whole chain"},
-		{"rules less", kernel.NFT, []string{"nft", "flush", "chain", "inet", "pasvctl", "refuse"}, "chain inet pasvctl refuse", "counter drop"},
-		{"a client more", kernel.NFT, []string{"nft", "flush", "set", "inet", "pasvctl", "clients4"}, "set inet pasvctl clients4", "192.0.2.0/24"},
+		{"rules less", kernel.NFT, []string{"nft", "flush", "chain", "inet", "pasvctl", "downloads_data"}, "chain inet pasvctl downloads_data", "ip saddr != 192.0.2.0/24"},
+		{"a way less", kernel.NFT, []string{"nft", "flush", "map", "inet", "pasvctl", "ports6"}, "map inet pasvctl ports6", "21 . 2001:db8::10 : goto downloads_control"},
+		{"a client more", kernel.NFT, []string{"nft", "add", "element", "inet", "pasvctl", "edi_clients4", "{ 192.0.2.66 }"}, "set inet pasvctl edi_clients4", "192.0.2.66"},
+		{"a counter more", kernel.NFT, []string{"nft", "add", "counter", "inet", "pasvctl", "more"}, "counter inet pasvctl more", "the whole counter"},
 		{"another policy", kernel.NFT, []string{"nft", "chain", "inet", "pasvctl", "input", "{ policy drop; }"}, "chain inet pasvctl input", "policy drop"},
 		{"everything gone", kernel.NFT, []string{"nft", "delete", "table", "inet", "pasvctl"}, "table inet pasvctl", "the whole table"},
 		{"no jump", kernel.IPTables, []string{"iptables", "-F", "INPUT"}, "jump in chain iptables filter INPUT", "the whole jump"},
@@ -180,7 +182,7 @@ func TestDiffFindsWhatOthersChanged(t *testing.T) {
 		t.Run(tt.backend+" "+tt.name, func(t *testing.T) {
 			t.Parallel()
 			m := newMachine(t, tt.backend)
-			m.load(kerneltest.Rules(t, tt.backend, kerneltest.PlainHost("")))
+			m.load(kerneltest.Rules(t, tt.backend, kerneltest.PlainHost(kerneltest.SecondSite)))
 			before := m.live()
 			kerneltest.Run(t, m.exec, "", tt.change[0], tt.change[1:]...)
 			after := m.live()

@@ -39,6 +39,7 @@ site "edi" {
   host   = "edge1"
   server = "proftpd"
   port   = 2121
+  clients = ["192.0.2.0/26", "198.51.100.0/24", "2001:db8:1::/48", "2001:db8:3::/48"]
   concurrency {
     sessions             = 10
     sessions_per_address = 3

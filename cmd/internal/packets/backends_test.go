@@ -80,7 +80,7 @@ func nft() backend {
 				switch fields := strings.Fields(line); {
 				case len(fields) > 2 && fields[0] == "table":
 					table = fields[1] + " " + fields[2]
-				case len(fields) > 2 && fields[0] == "set" && strings.Contains(fields[1], "seen"):
+				case len(fields) > 2 && fields[0] == "set" && strings.Contains(fields[1], "_learnt"):
 					run(t, n, "", "nft", "flush set "+table+" "+fields[1])
 					flushed = true
 				}
@@ -90,13 +90,13 @@ func nft() backend {
 			}
 		},
 		full: func(t *testing.T, n *packets.Namespace) int {
-			return sum(t, nftFull, run(t, n, "", "nft", "list", "ruleset"))
+			return sum(t, nftFull, run(t, n, "", "nft", "list", "counters"))
 		},
 	}
 }
 
 var (
-	nftFull = regexp.MustCompile(`counter packets (\d+) bytes \d+ comment "the set is full"`)
+	nftFull = regexp.MustCompile(`counter \S+_full \{\s+packets (\d+)`)
 	iptFull = regexp.MustCompile(`\[(\d+):\d+\] -A .*--comment "the set is full"`)
 )
 

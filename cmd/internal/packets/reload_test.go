@@ -1,6 +1,7 @@
 package packets_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -90,10 +91,15 @@ func TestLearntClientsOutliveReload(t *testing.T) {
 	forEach(t, func(t *testing.T, b backend, family string) {
 		s := newScenario(t, b, family, nil)
 		s.load()
+		s.expect(want{s.client, downloadsData.First, packets.Dropped, "data port before a control connection"})
 		control := s.connect(s.client, downloads)
 		control.Close()
+		counted := s.refusals()
 		for range reloads {
 			s.load()
+		}
+		if b.name == "nft" && (counted == 0 || s.refusals() < counted) {
+			t.Errorf("%d refusals were counted before the re-loads, %d after", counted, s.refusals())
 		}
 		s.expect(
 			want{s.client, downloadsData.First, packets.Admitted, "data port of a client that was learnt before the re-loads"},
@@ -101,6 +107,17 @@ func TestLearntClientsOutliveReload(t *testing.T) {
 		)
 	})
 }
+
+// refusals is what the named counters of nftables have counted.
+func (s *scenario) refusals() int {
+	s.t.Helper()
+	if s.backend.name != "nft" {
+		return 0
+	}
+	return sum(s.t, nftRefused, run(s.t, s.bed.Server, "", "nft", "list", "counters"))
+}
+
+var nftRefused = regexp.MustCompile(`counter \S+_refused \{\s+packets (\d+)`)
 
 // A file that has other sites replaces the policy of the one before, and what
 // was learnt for a site never counts for another.

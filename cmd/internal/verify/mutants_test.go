@@ -25,13 +25,11 @@ var (
 	word   = regexp.MustCompile(`[\w.:/@-]+`)
 	number = regexp.MustCompile(`^(\d+)(s?)$`)
 	ports  = regexp.MustCompile(`^(\d+)([-:])(\d+)$`)
-	class  = regexp.MustCompile(`^[0-9a-f]{1,4}:[0-9a-f]{1,4}$`)
 )
 
 // turned are parts of rules and what is to stand in their place.
 var turned = [][2]string{
-	{"goto allow", "goto refuse"}, {"goto pasvctl_allow", "goto pasvctl_refuse"},
-	{"goto refuse", "goto allow"}, {"goto pasvctl_refuse", "goto pasvctl_allow"},
+	{"goto pasvctl_pass", "drop"}, {"_control,", "_data,"}, {"_data,", "_control,"},
 	{" accept", " drop"}, {" drop", " accept"},
 	{"-j ACCEPT", "-j DROP"}, {"-j DROP", "-j ACCEPT"},
 	{"ct status assured ", ""}, {"-m conntrack --ctstatus ASSURED ", ""},
@@ -57,8 +55,8 @@ func mutants(file, content string) (all []mutant) {
 		case bare == "" || bare[0] == '#' || bare == "}" || bare == "COMMIT" || bare[0] == '*':
 			continue
 		case strings.HasSuffix(bare, "{"):
-			if end := i + 1; strings.HasPrefix(bare, "add element") {
-				for !strings.HasPrefix(lines[end], "}") {
+			if end := i + 1; strings.HasPrefix(bare, "add element") || strings.HasPrefix(bare, "elements") {
+				for strings.TrimSpace(lines[end]) != "}" {
 					end++
 				}
 				replace(i, end+1, "", "all elements dropped")
@@ -127,9 +125,6 @@ func neighbours(w string) (all []string) {
 			all = append(all, m[1]+m[2]+n)
 		}
 		return all
-	}
-	if class.MatchString(w) {
-		return []string{"1" + w}
 	}
 	if p, err := netip.ParsePrefix(w); err == nil {
 		return prefixes(p)

@@ -31,9 +31,8 @@ func small(host string) string {
 var equivalents = []struct{ rules, mutant, why string }{
 	{"", `^\S+nft: dropped: (flush|delete table) `, "it clears what an older file left, and the kernel is empty"},
 	{"", `^edge1/nftables.nft: moved to .* size \d+;`, "how many clients a set holds is a bound on memory"},
-	{"", `^edge1/nftables.nft: (dropped|moved to meta priority set 1): meta priority set 0$`, "it gives a packet its priority back, which nothing reads on the way to a local socket"},
-	{"", `: (dropped|\S.* turned into .*|moved to .*): .*"the set is full"$`, "it only counts"},
-	{"nft", `^edge1/nftables.nft: dropped: (goto allow|accept)$`, "what falls out of a chain of ours comes to the end of our own base chain, which accepts"},
+	{"", `: (dropped|\S.* turned into .*|moved to .*): .*("the set is full"|_full)$`, "it only counts"},
+	{"nft", `^edge1/nftables.nft: dropped: accept$`, "what falls out of a chain of ours comes to the end of our own base chain, which accepts"},
 	{"iptables", `^edge1/ipset: moved to create \S+ hash:\w+ family \w+ (netmask 64 )?(timeout 0 )?maxelem \d+[357]: `, "how many clients a set holds is a bound on memory"},
 	{"iptables", `^edge1/ipset: moved to create .* timeout 1 `, "it is for members that come without a time of their own, and none does"},
 	{"iptables", `^edge1/ipset: dropped: (flush|destroy) `, "it clears what an older file left, and the kernel is empty"},
