@@ -75,7 +75,7 @@ type notation struct {
 }
 
 var notations = map[string]notation{
-	"nftables.nft":     {regexp.MustCompile(`(?m)^\t+[0-9a-f.:]+ \. (\d+)(?:-(\d+))? (?:comment|:)`), true},
+	"nftables.nft":     {regexp.MustCompile(`(?m)^\t+(?:[0-9a-f.:]+ \. )?(\d+)(?:-(\d+))? (?:\. [0-9a-f.:]+ :|comment)`), true},
 	"iptables.v4":      {regexp.MustCompile(`--dport (\d+)(?::(\d+))?`), true},
 	"iptables.v6":      {regexp.MustCompile(`--dport (\d+)(?::(\d+))?`), true},
 	"60-pasvctl.conf":  {regexp.MustCompile(`(?:ports = |,)(\d+)(?:-(\d+))?`), false},
