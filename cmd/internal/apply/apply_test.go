@@ -85,7 +85,7 @@ func TestForeignChangesAreRefused(t *testing.T) {
 	small, large := b.small(), b.large()
 	_, err := b.Apply(t.Context(), small, Options{})
 	b.must(err)
-	kerneltest.Run(t, b.Exec, "", "nft", "add", "rule", "inet", "pasvctl", "refuse", "tcp", "dport", "9", "accept")
+	kerneltest.Run(t, b.Exec, "", "nft", "add", "rule", "inet", "pasvctl", "downloads_data", "tcp", "dport", "9", "accept")
 	var foreign *ForeignError
 	if _, err := b.Apply(t.Context(), large, Options{}); !errors.As(err, &foreign) || len(foreign.Changes) != 1 {
 		t.Fatalf("rules that somebody changed: %v", err)

@@ -9,6 +9,10 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
 )
 
+// maxStrangers bounds the neighbours of a site's clients that have a control
+// connection from before the rules.
+const maxStrangers = 3
+
 // onHost proves the policy of a host's sites, step by step and all sites at
 // once.
 func (t *trial) onHost() error {
@@ -23,10 +27,19 @@ func (t *trial) onHost() error {
 	if err != nil {
 		return err
 	}
-	strangers, err := t.connect("", func(l *lane) (netip.Addr, netip.AddrPort) { return firstOf(l.outside), l.controlPort() })
-	defer closeAll(strangers)
-	if err != nil {
-		return err
+	var strangers []running
+	defer func() { closeAll(strangers) }()
+	for i := range maxStrangers {
+		some, err := t.connect("", func(l *lane) (from netip.Addr, to netip.AddrPort) {
+			if i < len(l.outside) {
+				from = l.outside[i]
+			}
+			return from, l.controlPort()
+		})
+		strangers = append(strangers, some...)
+		if err != nil {
+			return err
+		}
 	}
 	theirs, err := t.connect("", func(l *lane) (netip.Addr, netip.AddrPort) { return firstOf(l.outside), l.transferPort() })
 	defer closeAll(theirs)
