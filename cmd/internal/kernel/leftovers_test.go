@@ -67,12 +67,12 @@ func (m *machine) onlyUnreachable(r kernel.Rules) (left []string) {
 	for _, o := range expected {
 		rules += strings.Join(o.Lines, "\n") + "\n"
 	}
-	for _, c := range kernel.Diff(expected, m.live()) {
+	for _, c := range kernel.Diff(m.live(), expected) {
 		name := c.Object[strings.LastIndex(c.Object, " ")+1:]
 		switch {
 		case strings.HasPrefix(c.Object, "jump in "):
 			continue // the first version's way in is there still, or by hand not yet
-		case c.Was != "" || !strings.HasPrefix(c.Now, "the whole "):
+		case c.Sign != kernel.InKernel || !strings.HasPrefix(c.Line, "the whole "):
 			m.t.Errorf("after a load by hand: %+v", c)
 		case strings.Contains(rules, " "+name+"\n") || strings.Contains(rules, "@"+name+" "):
 			m.t.Errorf("%s is led to", c.Object)
