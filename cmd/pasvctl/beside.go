@@ -174,7 +174,8 @@ func (a *applier) beside(ctx context.Context, spec string, host *plan.Host, r ke
 		return a.untried(err)
 	}
 	if len(report.Untried) > 0 {
-		fmt.Fprintf(a.err, "warning: there was no time to try %s\n", strings.Join(report.Untried, ", "))
+		few := report.Untried[:min(len(report.Untried), 5)]
+		fmt.Fprintf(a.err, "warning: there was no time to try everything: %s are missing, as %s\n", counted(len(report.Untried), "part"), strings.Join(few, ", "))
 	}
 	found := slices.DeleteFunc(beside.Drops(report), func(f doctor.Finding) bool { return f.Severity == doctor.Note })
 	switch {
@@ -192,7 +193,7 @@ func (a *applier) beside(ctx context.Context, spec string, host *plan.Host, r ke
 		more = fmt.Sprintf(", and %s", counted(len(found)-1, "more cause"))
 	}
 	return failure(fmt.Errorf("connections would not get through: %s%s%s", site(found[0]), found[0].What, more),
-		found[0].Remedy+"; pasvctl doctor shows everything; --ignore-drops loads the rules all the same")
+		found[0].Remedy+"\nhint: pasvctl doctor shows everything; --ignore-drops loads the rules all the same")
 }
 
 // untried is for a trial that failed.

@@ -227,6 +227,9 @@ func TestFindings(t *testing.T) {
 				t.Fatalf("found %+v, want one %s of check %q", found, tt.severity, tt.check)
 			}
 			f := found[0]
+			if m.Privileged && strings.Contains(f.Remedy, "as root") {
+				t.Errorf("root is told to be root: %s", f.Remedy)
+			}
 			for _, s := range tt.says {
 				if text := f.What + "\n" + f.Evidence + "\n" + f.Remedy; !strings.Contains(text, s) {
 					t.Errorf("%q is missing in\n%s", s, text)

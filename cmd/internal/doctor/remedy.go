@@ -16,6 +16,7 @@ import (
 func (s Beside) remedy(cause []shadow.Blocked) string {
 	b, h, live, backend := cause[0], s.Host, s.Live, s.Backend
 	table, chain := split(or(b.Base, strings.SplitN(b.Rule, ":", 2)[0]))
+	zones := strings.Contains(live.Text(), "INPUT_ZONES") // firewalld writes with iptables
 	switch {
 	case b.Rule == "" && live.Legacy():
 		return "iptables-legacy-save | grep -n -e DROP -e REJECT  # no trace shows the rules of iptables-legacy"
@@ -27,9 +28,9 @@ func (s Beside) remedy(cause []shadow.Blocked) string {
 		return "run the FTP server in the host's network (docker run --network host), or stop publishing the ports"
 	case b.Rewrote:
 		return "leave the sites' ports out of that rule: nft -a list chain " + strings.SplitN(b.Rule, ":", 2)[0]
-	case strings.HasPrefix(table, "inet firewalld_policy_drop"):
+	case strings.HasPrefix(table, "inet firewalld_policy_drop"), zones && strings.HasSuffix(b.Rule, " raw PREROUTING: policy drop"):
 		return "firewall-cmd --panic-off"
-	case strings.HasPrefix(table, "inet firewalld"), strings.Contains(live.Text(), "INPUT_ZONES") && live.Managed(table):
+	case strings.HasPrefix(table, "inet firewalld"), zones && live.Managed(table):
 		return firewalldPolicy(h)
 	case live.Managed(table) && b.Hook == "input" && strings.HasSuffix(table, " filter") && backend != kernel.IPTables:
 		if strings.Contains(live.Text(), "ufw-before-input") {
