@@ -27,7 +27,9 @@ func newPlan(s streams) *cobra.Command {
 		Short: "show the computed range of each site, and the reason for it",
 		Long: `plan shows for each site the range, the bound that makes it that large, the share of
 data connections that is refused with it, what a range of one port would do, and how
-many ports it would take were a figure of the spec 30 % smaller or larger.
+many ports it would take were a figure of the spec 30 % smaller or larger. A note says
+about what share would be refused if all sessions of a site started within 1 s and
+within 10 s, unless the spec has a burst block or sizes for the worst case.
 
 With --compare it shows what each known server would need for the same site.`,
 		Example: "  pasvctl plan examples/quickstart\n  pasvctl plan --compare examples/quickstart",

@@ -87,10 +87,12 @@ func together(s *Site) sizing.Remark {
 // startShare is about the share that a site refuses of such a burst, by
 // simulation. What the last one is refused is never less than that.
 func startShare(s *Site, w sizing.Workload, b sizing.Burst) float64 {
-	if most, _ := sizing.RefusedInBurst(s.Profile, w, s.DataPorts.Count(), b); most <= s.Sizing.Objective {
-		return 0
+	if s.Profile.WhenFull != sizing.FullWaits { // whose bound takes longer than to play it
+		if most, _ := sizing.RefusedInBurst(s.Profile, w, s.DataPorts.Count(), b); most <= s.Sizing.Objective {
+			return 0
+		}
 	}
-	const requests = 5000 // in all, or two bursts
+	const requests = 4000 // in all, or two bursts
 	replications := max(2, min(5, requests/w.Sessions))
 	r, err := simulate.Run(context.Background(), simulate.Config{
 		Profile: s.Profile, Workload: w, Ports: s.DataPorts.Count(), Burst: &b,

@@ -211,7 +211,7 @@ func TestRaceInABurst(t *testing.T) {
 func TestSensitivityToBursts(t *testing.T) {
 	w := Workload{
 		Sessions: 300,
-		Traffic: &Traffic{Rate: 4, Connect: 150 * time.Millisecond, Transfer: 2 * time.Second,
+		Traffic: &Traffic{Rate: 4, PeakFactor: 2, Connect: 150 * time.Millisecond, Transfer: 2 * time.Second,
 			Bursts: Bursts{{Sessions: 200, Within: 30 * time.Second, Connections: 4}}},
 		Objective: Objective{Squatted: 1},
 	}
@@ -223,6 +223,9 @@ func TestSensitivityToBursts(t *testing.T) {
 		if i := seen["traffic.burst."+name]; i.Less == 0 || i.Less >= i.More {
 			t.Errorf("%s: %+v", name, i)
 		}
+	}
+	if i, known := seen["traffic.peak_factor"]; !known || i.Less > i.More {
+		t.Errorf("peak_factor: %+v", i)
 	}
 	if i := seen["traffic.burst.within"]; i.More == 0 || i.More >= i.Less {
 		t.Errorf("within: %+v", i)

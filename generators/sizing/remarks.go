@@ -49,8 +49,9 @@ func (r Result) bound(name string) int {
 	return 0
 }
 
-// aboutRace says what the listen race costs, which is serious if it takes half
-// as many ports again as everything else.
+// aboutRace says what the listen race costs, which is serious if it keeps the
+// server from its default objective, or takes half as many ports again as
+// everything else for a written one.
 func (s *site) aboutRace(r Result) (Remark, bool) {
 	if !s.races() {
 		return Remark{}, false
@@ -76,7 +77,7 @@ func (s *site) aboutRace(r Result) (Remark, bool) {
 		return Remark{}, false
 	}
 	floor := s.refused(without)
-	m.Serious = lowered || 2*raced > 3*without
+	m.Serious = lowered || s.w.Objective.Refused > 0 && 2*raced > 3*without
 	m.Summary = fmt.Sprintf("the listen race of %s takes %s", s.p.Title, Plural(max(0, raced-without), "more port"))
 	m.Detail = fmt.Sprintf(meet+"Without the race %s would do; they refuse %s, and more ports lower it only in proportion to the free ones.",
 		s.p.Title, Plural(without, "port"), Share(floor))

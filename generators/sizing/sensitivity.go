@@ -99,6 +99,9 @@ var inputs = []input{
 	{"traffic.transfers_per_second_per_address", true, func(_ *Workload, t *Traffic, f float64) bool {
 		return scaleRate(&t.RatePerAddress, f)
 	}},
+	{"traffic.peak_factor", true, func(_ *Workload, t *Traffic, f float64) bool {
+		return scaleRate(&t.PeakFactor, f) && t.PeakFactor != 1 // 1 is the default
+	}},
 	{"traffic.connect_time", true, func(_ *Workload, t *Traffic, f float64) bool { return scaleTime(&t.Connect, f) }},
 	{"traffic.transfer_time", true, func(_ *Workload, t *Traffic, f float64) bool { return scaleTime(&t.Transfer, f) }},
 	{"traffic.abandoned", true, func(_ *Workload, t *Traffic, f float64) bool { return scaleRate(&t.Abandoned, f) }},

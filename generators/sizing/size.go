@@ -67,6 +67,12 @@ func Size(p Profile, w Workload) (Result, error) {
 	return r, nil
 }
 
+// Check returns the errors of Size that no number of ports could mend.
+func Check(p Profile, w Workload) error {
+	_, err := newSite(p, w)
+	return err
+}
+
 // Refused is the refused share that a range of this many ports gives, 0 to 1:
 // of the data connections where the workload has traffic, and else of those
 // asked for while all other sessions hold their ports, and what the listen race

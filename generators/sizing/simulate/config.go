@@ -122,8 +122,7 @@ func newSetup(c Config) (*setup, error) {
 	w, p := c.Workload, c.Profile
 	// Everything that makes a workload impossible, overload too, package
 	// sizing says; that no range is enough is no reason not to look.
-	var unreachable *sizing.UnreachableError
-	if _, err := sizing.Size(p, w); err != nil && !errors.As(err, &unreachable) {
+	if err := sizing.Check(p, w); err != nil {
 		return nil, err
 	}
 	s := &setup{

@@ -42,7 +42,7 @@ func Run(ctx context.Context, c Config) (Result, error) {
 		return Result{}, err
 	}
 	s.split = c.Split == SplitAlways ||
-		c.Split == SplitAuto && sizing.Refused(c.Profile, c.Workload, c.Ports) < 1e-4
+		c.Split == SplitAuto && c.Burst == nil && sizing.Refused(c.Profile, c.Workload, c.Ports) < 1e-4
 	r := Result{Replications: c.Replications, Method: "direct"}
 	switch {
 	case s.ports <= s.squatted:
@@ -53,7 +53,7 @@ func Run(ctx context.Context, c Config) (Result, error) {
 		r.Method = "none needed: TLS tells all sessions apart on any port"
 		return r, ctx.Err()
 	case s.burst != nil:
-		s.split, r.Method = false, "bursts"
+		r.Method = "bursts"
 	case s.allHolds:
 		r.Method = "every other session holds a port"
 	case s.split:
