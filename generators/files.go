@@ -44,6 +44,13 @@ func (p *Project) selected(only []string) ([]target, hcl.Diagnostics) {
 	return picked, diags
 }
 
+// With is the project with another plan of the same spec.
+func (p *Project) With(other *plan.Plan) *Project {
+	with := *p
+	with.Plan = other
+	return &with
+}
+
 // Files renders the targets, or only those of the kinds named, and returns the
 // files sorted by path. What a target's platform cannot hold, and two targets
 // that write the same path, are diagnostics; with an error there are no files.

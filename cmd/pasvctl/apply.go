@@ -135,7 +135,9 @@ func (a *applier) run(ctx context.Context, args []string) error {
 	}
 	out, err := thisMachine().Apply(ctx, next, apply.Options{
 		Confirm: a.confirm, Adopt: a.adopt, DryRun: a.dryRun,
-		Check: func(ctx context.Context, _ *kernel.Transaction) error { return a.safe(ctx, args[0], host, next.Rules) },
+		Check: func(ctx context.Context, t *kernel.Transaction) error {
+			return a.safe(ctx, args[0], host, next.Rules, t.Expected)
+		},
 	})
 	if a.dryRun {
 		if err := a.show(out); err != nil {
@@ -210,12 +212,12 @@ func (a *applier) tell(next apply.Applied, out apply.Outcome) error {
 }
 
 // safe refuses a change that would shut somebody out.
-func (a *applier) safe(ctx context.Context, spec string, host *plan.Host, r kernel.Rules) error {
+func (a *applier) safe(ctx context.Context, spec string, host *plan.Host, r kernel.Rules, expected kernel.Listing) error {
 	if err := cutsOff(sshConnection("/proc", os.Getpid()), host); err != nil {
 		return err
 	}
 	if kernel.Liberal() && slices.ContainsFunc(host.Sites, func(s *plan.Site) bool { return s.Gate }) {
 		fmt.Fprintf(a.err, "warning: %s; run: sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=0\n", kernel.LiberalMeans)
 	}
-	return a.beside(ctx, spec, host, r)
+	return a.beside(ctx, spec, host, r, expected)
 }

@@ -30,8 +30,8 @@ func liveRules(ctx context.Context) (shadow.Rules, error) {
 }
 
 // trial asks with packets which connections to the host's sites the live
-// rules drop with r beside them.
-func trial(ctx context.Context, live shadow.Rules, host *plan.Host, r kernel.Rules, applied string) (shadow.Report, error) {
+// rules drop with those of the backend that put loads beside them.
+func trial(ctx context.Context, live shadow.Rules, host *plan.Host, name, applied string, put func(kernel.Backend) error) (shadow.Report, error) {
 	load := func(n *packets.Namespace) error {
 		inside := func(_ context.Context, stdin, program string, args ...string) (string, error) {
 			return n.Run(stdin, program, args...)
@@ -41,8 +41,8 @@ func trial(ctx context.Context, live shadow.Rules, host *plan.Host, r kernel.Rul
 			if err != nil {
 				return err
 			}
-			if backend == r.Backend {
-				err = b.Load(ctx, r)
+			if backend == name {
+				err = put(b)
 			} else {
 				err = b.Remove(ctx) // as apply does with what another backend had
 			}
@@ -160,7 +160,7 @@ func (a *applier) removed(ctx context.Context, args []string) error {
 
 // beside refuses rules that others on this machine would wipe or drop. With
 // --ignore-drops it says what they drop, and that the rules are loaded only.
-func (a *applier) beside(ctx context.Context, spec string, host *plan.Host, r kernel.Rules) error {
+func (a *applier) beside(ctx context.Context, spec string, host *plan.Host, r kernel.Rules, expected kernel.Listing) error {
 	live, err := liveRules(ctx)
 	if err != nil {
 		return a.untried(err)
@@ -169,7 +169,13 @@ func (a *applier) beside(ctx context.Context, spec string, host *plan.Host, r ke
 	if bad := beside.Misplaced(); len(bad) > 0 {
 		return failure(errors.New(bad[0].What), bad[0].Remedy)
 	}
-	report, err := trial(ctx, live, host, r, "")
+	report, err := trial(ctx, live, host, r.Backend, "", func(b kernel.Backend) error {
+		t, err := b.Plan(ctx, r, expected)
+		if err != nil {
+			return err
+		}
+		return t.Load(ctx)
+	})
 	if err != nil {
 		return a.untried(err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pasvctl/pasvctl/cmd/internal/apply"
 	"github.com/pasvctl/pasvctl/cmd/internal/doctor"
+	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/cmd/internal/portowner"
 	"github.com/pasvctl/pasvctl/cmd/internal/presence"
 	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
@@ -76,7 +77,7 @@ func (d *physician) run(ctx context.Context, path string) error {
 		Presence:   presence.Faults,
 		Rules:      func() (shadow.Rules, error) { return d.live(ctx) },
 		Trial: func(live shadow.Rules, applied string) (shadow.Report, error) {
-			return trial(ctx, live, host, next.Rules, applied)
+			return trial(ctx, live, host, next.Rules.Backend, applied, func(b kernel.Backend) error { return b.Load(ctx, next.Rules) })
 		},
 		Ours: func() (apply.Known, error) { return thisMachine().Known(ctx, next) },
 		Spec: d.named(path),

@@ -13,7 +13,6 @@ import (
 
 	"github.com/pasvctl/pasvctl/cmd/internal/apply"
 	"github.com/pasvctl/pasvctl/cmd/internal/portowner"
-	"github.com/pasvctl/pasvctl/generators"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
@@ -32,9 +31,7 @@ func (a *applier) keepOlder(p *project, host *plan.Host, next *apply.Applied) er
 		}
 	}
 	drained := *p
-	drained.Project = &generators.Project{}
-	*drained.Project = *p.Project
-	drained.Plan = p.Plan.Drain(was)
+	drained.Project = p.With(p.Plan.Drain(was))
 	drain := &apply.Drain{ID: rand.Text(), Old: map[string][]apply.Ports{}, For: a.drain, Rules: next.Rules, Reserve: next.Reserve}
 	i := slices.IndexFunc(drained.Plan.Hosts, func(h *plan.Host) bool { return h.Name == host.Name })
 	for _, s := range drained.Plan.Hosts[i].Sites {

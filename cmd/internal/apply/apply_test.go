@@ -1,7 +1,9 @@
 package apply
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -147,5 +149,29 @@ func TestSecondApplyIsLockedOut(t *testing.T) {
 	defer s.close()
 	if _, err := b.Apply(t.Context(), b.small(), Options{}); !errors.Is(err, ErrLocked) {
 		t.Errorf("an apply beside another: %v", err)
+	}
+}
+
+// An apply reads the kernel when it prepares and when it keeps what stands
+// there, and checks and loads one and the same file.
+func TestAnApplyPreparesOnce(t *testing.T) {
+	b := newBench(t, "nft", kernel.NFT, kerneltest.PlainHost)
+	small := b.small()
+	_, err := b.Apply(t.Context(), small, Options{})
+	b.must(err)
+	var ran, files []string
+	run := b.Exec
+	b.Exec = func(ctx context.Context, stdin, program string, args ...string) (string, error) {
+		ran = append(ran, strings.Join(append([]string{program}, args...), " "))
+		if stdin != "" {
+			files = append(files, stdin)
+		}
+		return run(ctx, stdin, program, args...)
+	}
+	_, err = b.Apply(t.Context(), b.large(), Options{})
+	b.must(err)
+	want := []string{"nft -a list ruleset", "nft -c -f -", "nft -a list ruleset", "nft -f -"}
+	if !slices.Equal(ran, want) || files[0] != files[1] {
+		t.Errorf("it ran %q, want %q", ran, want)
 	}
 }
