@@ -78,13 +78,19 @@ func names(ruleset string) (n named) {
 				group++
 				sets[f[1]] = group
 			}
-			n.words(f[2:3], func() int { return sets[f[1]] })
+			own := sets[f[1]]
+			if strings.Contains(f[2], ",") { // an address with a port
+				group++
+				own = group
+			}
+			n.words(f[2:3], func() int { return own })
 			continue
 		case !block:
 			group++
 		}
-		// The elements of a map lead to different ends.
-		apart := strings.Contains(line, " : ")
+		// The elements of a map lead to different ends, and those of a
+		// concatenation tell addresses apart by ports.
+		apart := strings.Contains(line, " : ") || strings.Contains(line, " . ")
 		n.words(strings.FieldsFunc(line, separates), func() int {
 			if apart {
 				group++

@@ -103,6 +103,10 @@ func TestCheckNamesTheRuleThatDrops(t *testing.T) {
 			one6 + " 21 inet filter input: policy drop", one6 + " 61000-61092 inet filter input: policy drop"}},
 		{"some clients", "192.0.2.0/24", [][]string{in("meta nfproto ipv6 accept; ip saddr 192.0.2.0/25 accept;")}, []string{
 			"192.0.2.128/25 21 inet filter input: policy drop", "192.0.2.128/25 61000-61092 inet filter input: policy drop"}},
+		{"pairs of clients and ports", "10.0.0.0/23", [][]string{{"nft", `table inet filter {
+			set pairs { type ipv4_addr . inet_service; flags interval; elements = { 10.0.0.0/24 . 21, 10.0.1.0/24 . 21, 10.0.0.0/24 . 61000-61010, 10.0.1.0/24 . 61011-61092 }; }
+			chain input { type filter hook input priority 10; policy drop; ct state established accept; meta nfproto ipv6 accept; ip saddr . tcp dport @pairs accept; }; }`}}, []string{
+			"10.0.0.0/24 61011-61092 inet filter input: policy drop", "10.0.1.0/24 61000-61010 inet filter input: policy drop"}},
 		{"a rule that drops one port", "", [][]string{{"nft", "table inet filter { chain input { type filter hook input priority 10; tcp dport 61050 drop; }; }"}}, []string{
 			any4 + " 61050 inet filter input: tcp dport 61050 drop", one6 + " 61050 inet filter input: tcp dport 61050 drop"}},
 		{"a rule that refuses", "", [][]string{{"nft", "table inet filter { chain input { type filter hook input priority 10; tcp dport 21 reject with tcp reset; }; }"}}, []string{
