@@ -3,6 +3,7 @@ package generators
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -68,6 +69,21 @@ func TestOneSiteIsShort(t *testing.T) {
 		file := mustFiles(t, &nftables{}, handPlan(site))["edge1/nftables.nft"]
 		if n := strings.Count(file, "\n"); n > 80 && into == nil || n > 95 {
 			t.Errorf("%s: %d lines\n%s", name, n, file)
+		}
+	}
+}
+
+// The kernel takes a set's size, in 16 bits, for the number of buckets to
+// start with: 2 MB for 65,535, and the fewest for multiples of 65,536 (measured).
+func TestSizesOfSetsCostNothing(t *testing.T) {
+	file := mustFiles(t, &nftables{}, crowd(2, 2))["host0000/nftables.nft"]
+	sizes := regexp.MustCompile(`size (\d+)`).FindAllStringSubmatch(file, -1)
+	if len(sizes) != 8 {
+		t.Errorf("%d sets have a size, want 8", len(sizes))
+	}
+	for _, size := range sizes {
+		if n, err := strconv.Atoi(size[1]); err != nil || n%65536 != 0 {
+			t.Errorf("a set of size %s", size[1])
 		}
 	}
 }

@@ -37,8 +37,8 @@ func newVerify(s streams) *cobra.Command {
 real packets as clients inside and outside "clients" do, over IPv4 and IPv6, and
 compares what becomes of them with the firewall policy of the plan. It tries control
 ports and data ports with and without a control connection, the ports beside each range,
-other sites' ranges, the cap on control connections, transfers that outlive the gate, and
-gateways; then the spec's own expect blocks.
+other sites' ranges, the cap on control connections, packets of somebody who sees no answer,
+transfers that outlive the gate, and gateways; then the spec's own expect blocks.
 
 This machine's rules are neither used nor touched. Without root, verify makes a user
 namespace for itself.

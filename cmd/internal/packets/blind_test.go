@@ -135,8 +135,7 @@ func TestBlindPacketsTeachNothing(t *testing.T) {
 }
 
 // A flood of blind packets from more addresses than a set has room for takes
-// no client's place; complete handshakes from as many addresses do, and a
-// counter shows it.
+// no client's place. Complete handshakes do: see TestFullSets.
 func TestFillAttack(t *testing.T) {
 	forEach(t, func(t *testing.T, b backend, family string) {
 		s := newScenario(t, b, family, nil)
