@@ -34,7 +34,7 @@ func (b *iptables) Save(ctx context.Context) (Snapshot, error) {
 		return s, err
 	}
 	if text != "" {
-		s.Text["ipset"] = text
+		s.Text["ipset"] = withoutBeyond(text, maxLearnt)
 	}
 	return s, nil
 }
@@ -125,6 +125,23 @@ func (b *iptables) saveSets(ctx context.Context) (string, error) {
 		}
 	}
 	return ours.String(), nil
+}
+
+// withoutBeyond leaves out the learnt members that do not fit into so many bytes.
+func withoutBeyond(text string, bytes int) string {
+	if len(text) <= bytes {
+		return text
+	}
+	var kept strings.Builder
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "add ") && strings.Contains(line, " timeout ") {
+			if bytes -= len(line); bytes < 0 {
+				continue
+			}
+		}
+		kept.WriteString(line)
+	}
+	return kept.String()
 }
 
 func parseSets(text string) (all []ipset) {

@@ -18,7 +18,7 @@ func (n *nft) Save(ctx context.Context) (Snapshot, error) {
 		return s, err
 	}
 	if ours := live.ours(); len(ours) > 0 {
-		s.Text = map[string]string{"nft": ours.text(nil)}
+		s.Text = map[string]string{"nft": ours.text(ours.beyond(maxLearnt))}
 	}
 	s.Jumps = live.jumps()
 	return s, nil
@@ -40,6 +40,26 @@ func (r ruleset) jumps() (all []Jump) {
 		}
 	}
 	return all
+}
+
+// maxLearnt bounds what is kept of learnt members, in bytes: clients by the
+// million may have filled the gates, and each is learnt again at its next packet.
+const maxLearnt = 32 << 20
+
+// beyond are the sets whose members do not fit into so many bytes.
+func (r ruleset) beyond(bytes int) (sets ruleset) {
+	for _, o := range r {
+		if !o.learns() {
+			continue
+		}
+		for _, line := range o.lines {
+			bytes -= len(line)
+		}
+		if bytes < 0 {
+			sets = append(sets, o)
+		}
+	}
+	return sets
 }
 
 // listing is the live Listing.
