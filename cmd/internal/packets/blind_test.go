@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
+	"github.com/pasvctl/pasvctl/cmd/needs"
 )
 
 // blind are the packets of somebody who sees no answer: he sends the first,
@@ -98,6 +99,7 @@ func TestBlindPacketsTeachNothing(t *testing.T) {
 	for _, setting := range []struct{ loose, liberal string }{{"0", "0"}, {"1", "0"}, {"0", "1"}, {"1", "1"}} {
 		t.Run("loose "+setting.loose+" liberal "+setting.liberal, func(t *testing.T) {
 			forEach(t, func(t *testing.T, b backend, family string) {
+				needs.Tool(t, "conntrack")
 				s := newScenario(t, b, family, nil)
 				s.load()
 				for name, value := range map[string]string{"loose": setting.loose, "be_liberal": setting.liberal} {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
+	"github.com/pasvctl/pasvctl/cmd/needs"
 )
 
 // reloads is how often a test loads the same files again.
@@ -125,6 +126,22 @@ func TestFirstLoadUnderARunningTransfer(t *testing.T) {
 		s.exchange(control)
 		s.exchange(control)
 		s.expect(want{s.client, downloadsData.First, packets.Admitted, "a new data connection after words on the old control connection"})
+	})
+}
+
+// Running connections go on where conntrack forgets them, on a host that drops
+// what nobody accepts: conntrack picks them up (loose = 1, the default).
+func TestColdConntrackOnADroppingHost(t *testing.T) {
+	forEach(t, func(t *testing.T, b backend, family string) {
+		needs.Tool(t, "conntrack")
+		s := newScenario(t, b, family, b.into)
+		b.dropping(t, s.bed.Server)
+		s.load()
+		control, transfer := s.connect(s.client, downloads), s.connect(s.client, downloadsData.First)
+		run(t, s.bed.Server, "", "conntrack", "-F")
+		s.exchange(transfer)
+		s.exchange(control)
+		s.expect(want{s.client, downloadsData.Last, packets.Admitted, "a new data connection beside them"})
 	})
 }
 
