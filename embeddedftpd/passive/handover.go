@@ -50,7 +50,9 @@ func (p *Pool) Start() {
 		return
 	}
 	p.started.Store(true)
-	p.running.Go(func() { p.watch.run(p) })
+	for _, l := range p.listeners {
+		p.running.Go(func() { p.serve(l) })
+	}
 }
 
 // incoming sees to a connection that the pool has accepted itself.

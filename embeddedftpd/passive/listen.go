@@ -8,14 +8,6 @@ import (
 	"net/netip"
 	"slices"
 	"syscall"
-	"time"
-)
-
-// Accept errors (no descriptor left, no memory) pause the loop between these
-// bounds, doubling.
-const (
-	minPause = 5 * time.Millisecond
-	maxPause = time.Second
 )
 
 // Open binds every port of the range on every address and begins to accept.
@@ -51,9 +43,6 @@ func (p *Pool) hold(bound []*net.TCPListener) (err error) {
 			return errors.Join(err, p.Close())
 		}
 		p.listeners = append(p.listeners, own)
-	}
-	if p.watch, err = newWatch(p.listeners); err != nil {
-		return errors.Join(err, p.Close())
 	}
 	return nil
 }
@@ -146,16 +135,4 @@ func addrPort(a net.Addr) netip.AddrPort {
 		return netip.AddrPort{}
 	}
 	return t.AddrPort()
-}
-
-// stall notes that a listener does not accept for a while. A late connection
-// may wait in its backlog meanwhile, so no rest ends before the backlog has
-// been read.
-func (p *Pool) stall(pause time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.stats.AcceptErrors++
-	if end := time.Now().Add(pause); end.After(p.stalled) {
-		p.stalled = end
-	}
 }

@@ -17,9 +17,8 @@ import (
 type Pool struct {
 	config    Config
 	listeners []*listener // by port, then by address
-	watch     *watch
 	started   atomic.Bool
-	running   sync.WaitGroup // the watch and handshakes
+	running   sync.WaitGroup // what accepts and handshakes
 	done      chan struct{}  // closed by Close
 	elsewhere atomic.Pointer[func(*net.TCPConn) bool]
 
@@ -233,15 +232,9 @@ func (p *Pool) Close() error {
 	for _, c := range unclaimed {
 		refuse(c)
 	}
-	if p.watch != nil {
-		p.watch.close()
-	}
 	for _, l := range p.listeners {
-		l.close()
+		l.Close()
 	}
 	p.running.Wait()
-	if p.watch != nil {
-		p.watch.end()
-	}
 	return nil
 }

@@ -49,7 +49,7 @@ func (r *Reservation) Port() uint16 { return r.port }
 // ErrExpired, ErrReleased, ErrClosed or ctx's; after ctx's the reservation
 // still stands.
 func (r *Reservation) Accept(ctx context.Context) (net.Conn, error) {
-	a, err := r.accept(ctx)
+	a, err := r.accept(ctx, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -60,58 +60,33 @@ func (r *Reservation) Accept(ctx context.Context) (net.Conn, error) {
 	return c, err
 }
 
-// AcceptSocket is Accept, but for the connection in clear text, which on Linux
+// AcceptSocket is Accept, except for the connection in clear text, which on Linux
 // is a *Socket, and for the bound on the wait; 0: only ctx's.
 func (r *Reservation) AcceptSocket(ctx context.Context, patience time.Duration) (net.Conn, error) {
-	a, wait, err := r.look()
-	if wait != nil {
-		if patience > 0 {
-			var cancel func()
-			ctx, cancel = context.WithTimeout(ctx, patience)
-			defer cancel()
-		}
-		a, err = r.await(ctx, wait)
-	}
+	a, err := r.accept(ctx, patience)
 	if err != nil {
 		return nil, err
 	}
 	return a.(net.Conn), nil
 }
 
-func (r *Reservation) accept(ctx context.Context) (arrival, error) {
-	a, wait, err := r.look()
-	if wait != nil {
-		a, err = r.await(ctx, wait)
-	}
-	return a, err
-}
-
-// look is take, after accepting what waits at the port.
-func (r *Reservation) look() (arrival, <-chan struct{}, error) {
+func (r *Reservation) accept(ctx context.Context, patience time.Duration) (arrival, error) {
 	a, wait, err := r.take()
-	if wait != nil {
-		r.pool.fetch(r)
-		a, wait, err = r.take()
+	if wait == nil {
+		return a, err
 	}
-	return a, wait, err
-}
-
-func (r *Reservation) await(ctx context.Context, wait <-chan struct{}) (arrival, error) {
-	defer r.pool.await()()
+	if patience > 0 {
+		var cancel func()
+		ctx, cancel = context.WithTimeout(ctx, patience)
+		defer cancel()
+	}
 	select {
 	case <-wait:
-		a, _, err := r.take()
+		a, _, err = r.take()
 		return a, err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-}
-
-// stands tells whether r still expects its connection.
-func (r *Reservation) stands() bool {
-	r.pool.mu.Lock()
-	defer r.pool.mu.Unlock()
-	return r.state == pending
 }
 
 // Err says why r has ended without its connection; nil: it stands, or its
@@ -167,8 +142,11 @@ func (r *Reservation) take() (arrival, <-chan struct{}, error) {
 // and touches no other reservation, not even a later one of the same port.
 func (r *Reservation) Release() {
 	p := r.pool
-	if r.stands() {
-		p.fetch(r) // its connection may be there: then the port needs no rest
+	p.mu.Lock()
+	expected := r.state == pending
+	p.mu.Unlock()
+	if expected {
+		p.clear(r.port) // if it is there, the port needs no rest
 	}
 	p.mu.Lock()
 	var c arrival
