@@ -29,6 +29,7 @@ type serverForecast struct {
 	// Objective is the share that may be refused there.
 	Objective float64 `json:"objective"`
 	OnePort   bool    `json:"one_port_works"`
+	Verdict   string  `json:"one_port,omitempty"` // what one port is or does
 	// Error says why no range serves this site on this server.
 	Error string `json:"error,omitempty"`
 }
@@ -51,7 +52,7 @@ func comparisons(p *plan.Plan) comparison {
 func forecast(s *plan.Site, c sizing.Comparison) serverForecast {
 	f := serverForecast{
 		Server: c.Profile.Name, Chosen: c.Profile.Name == s.Server, Ports: c.Result.Ports, Binding: c.Result.Binding,
-		Refused: c.Result.Refused, Objective: c.Result.Objective, OnePort: c.Result.OnePort.Works,
+		Refused: c.Result.Refused, Objective: c.Result.Objective, OnePort: c.Result.OnePort.Works, Verdict: c.Result.OnePort.Verdict,
 	}
 	if c.Err != nil {
 		f.Error = c.Err.Error()
@@ -89,11 +90,7 @@ func (f serverForecast) row() []string {
 		name = "* " + f.Server
 	}
 	if f.Error != "" {
-		return []string{name, "-", "no range, see below", "-", "-", "no"}
+		return []string{name, "-", "no range, see below", "-", "-", "-"}
 	}
-	one := "no"
-	if f.OnePort {
-		one = "is enough"
-	}
-	return []string{name, sizing.Count(f.Ports), f.Binding, sizing.Share(f.Objective), sizing.Share(f.Refused), one}
+	return []string{name, sizing.Count(f.Ports), f.Binding, sizing.Share(f.Objective), sizing.Share(f.Refused), f.Verdict}
 }

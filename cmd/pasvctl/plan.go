@@ -87,7 +87,7 @@ func writePlan(w io.Writer, p *plan.Plan) error {
 		}
 		rows = append(rows, []string{
 			s.Name, s.Host.Name, s.Server, fmt.Sprint(s.Port), s.DataPorts.String(), sizing.Count(s.DataPorts.Count()),
-			bound, sizing.Share(s.Refused), onePort(s),
+			bound, sizing.Share(s.Refused), s.Sizing.OnePort.Verdict,
 		})
 	}
 	if err := table(w, rows); err != nil {
@@ -152,21 +152,4 @@ func reason(s *plan.Site) string {
 		}
 	}
 	return ""
-}
-
-// onePort says in a word what one port would do.
-func onePort(s *plan.Site) string {
-	o := s.Sizing.OnePort
-	switch {
-	case o.Works:
-		return "is enough"
-	case s.Profile.WhenFull == sizing.FullWaits:
-		return "is too few"
-	case o.Refused == 1:
-		return "refuses all"
-	case o.Refused == 0:
-		return "is too few"
-	default:
-		return "refuses " + sizing.Share(o.Refused)
-	}
 }

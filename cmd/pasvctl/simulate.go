@@ -223,7 +223,11 @@ func writeSimulated(w io.Writer, results []simulated) error {
 		case r.Bound && r.Model > r.High:
 			agree = "below"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%d\t%.3g\t%.3g\t%.3g to %.3g\t%s\t%s\n", r.Site, r.Server, r.Ports, r.Model, r.Refused, r.Low, r.High, agree, r.Method)
+		interval := fmt.Sprintf("%.3g to %.3g", r.Low, r.High)
+		if r.Low == r.High {
+			interval = "-"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%d\t%.3g\t%.3g\t%s\t%s\t%s\n", r.Site, r.Server, r.Ports, r.Model, r.Refused, interval, agree, r.Method)
 	}
 	return t.Flush()
 }

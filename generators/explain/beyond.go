@@ -88,7 +88,7 @@ func portsOr(n int, err error) string {
 
 func portsOrNone(n int, err error) string {
 	if err != nil {
-		return "none"
+		return "no range"
 	}
 	return sizing.Count(n)
 }
@@ -130,7 +130,7 @@ func (t *teller) others() []string {
 			text = append(text, fmt.Sprintf("- %s: no range; %s", c.Profile.Title, t.whyNot(c)))
 		default:
 			text = append(text, fmt.Sprintf("- %s: %s, by its %s bound (objective %s)",
-				c.Profile.Title, sizing.Plural(c.Result.Ports, "port"), label(c.Result.Binding), sizing.Share(c.Result.Objective)))
+				c.Profile.Title, sizing.Plural(c.Result.Ports, "port"), c.Result.Binding, sizing.Share(c.Result.Objective)))
 		}
 	}
 	return text

@@ -56,6 +56,7 @@ type OnePort struct {
 	Works   bool    `json:"works"`
 	Refused float64 `json:"refused"`
 	Why     string  `json:"why"`
+	Verdict string  `json:"verdict"` // completes "one port"
 }
 
 // Section is a heading and its paragraphs. A paragraph that starts with "- "

@@ -84,7 +84,7 @@ var says = map[string][]string{
 		"server address, server port, client address, client port",
 		"vsftpd goes by the server port alone", "to the end of the transfer", "gives up after 9 draws", "the session dies",
 		"400 sessions at once, at most 50 of them behind one client address.", "every session wants a port at the same time",
-		"One port is not enough here: 400 sessions compete for it, which serves one at a time, and another program may take it before any of them.",
+		"One port refuses all here: 400 sessions compete for it, which serves one at a time, and another program may take it before any of them.",
 		"it would refuse all of the data connections that are asked for while another session holds it.",
 		"At the very best it would carry 235 data connections a second of one client address", // 28,232 in 120 s
 		"Verdict: one port does not work here; this site takes 1,857 ports.",
@@ -93,7 +93,7 @@ var says = map[string][]string{
 		"30 % more or less of concurrency.sessions_per_address makes no difference.",
 		"with probability 21.5 %, when all sessions wait at once.", // 400 of 1,857
 		"- run pasvctl serve: 50 ports, 1,807 fewer (server)", "The range is the largest of these: 1,857 ports.",
-		"- pasvctl serve: 50 ports, by its per address bound", "- docker-pure-ftpd (two ports a client): 800 ports, 1,057 too few, would refuse 0.195 %", // (400/800)^9
+		"- pasvctl serve: 50 ports, by its per_address bound", "- docker-pure-ftpd (two ports a client): 800 ports, 1,057 too few, would refuse 0.195 %", // (400/800)^9
 
 		"- Plesk (49152-65535): 16,384 ports, 14,527 open for nothing",
 		"It lies outside 32768-60999", "only to clients that have a control connection",

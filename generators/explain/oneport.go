@@ -10,11 +10,7 @@ import (
 // port?
 func (t *teller) onePort() []string {
 	one := t.s.Sizing.OnePort
-	verdict := "One port is not enough here: "
-	if one.Works {
-		verdict = "One port is enough here: "
-	}
-	text := []string{verdict + one.Why + "."}
+	text := []string{fmt.Sprintf("One port %s here: %s.", one.Verdict, one.Why)}
 	if !t.choosable() {
 		return append(text, t.verdict())
 	}

@@ -88,7 +88,7 @@ func (t *teller) refusedNow() string {
 		return text + fmt.Sprintf(" %s would refuse %s.", sizing.Plural(t.s.Sizing.Ports-1, "port"), sizing.Share(*fewer))
 	default:
 		return text + fmt.Sprintf(" %s would refuse %s, but the bound %q below rules that out.",
-			sizing.Plural(t.s.Sizing.Ports-1, "port"), sizing.Share(*fewer), label(t.s.Sizing.Binding))
+			sizing.Plural(t.s.Sizing.Ports-1, "port"), sizing.Share(*fewer), t.s.Sizing.Binding)
 	}
 }
 
@@ -237,13 +237,10 @@ func (t *teller) bounds() []string {
 		if b.Name == t.s.Sizing.Binding {
 			binds = ", and it binds"
 		}
-		text = append(text, fmt.Sprintf("- %s: %s%s: %s", label(b.Name), sizing.Plural(b.Ports, "port"), binds, b.Why))
+		text = append(text, fmt.Sprintf("- %s: %s%s: %s", b.Name, sizing.Plural(b.Ports, "port"), binds, b.Why))
 	}
 	return append(text, fmt.Sprintf("The range is the largest of these: %s.", sizing.Plural(t.s.Sizing.Ports, "port")))
 }
-
-// label writes a bound's name as words.
-func label(bound string) string { return strings.ReplaceAll(bound, "_", " ") }
 
 func (t *teller) placement() []string {
 	s := t.s

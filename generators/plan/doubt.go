@@ -1,11 +1,15 @@
 package plan
 
 import (
+	"fmt"
+	"net/netip"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pasvctl/pasvctl/generators/sizing"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // Sensitivities says, for each of p.Sites in turn, what its range would be were
@@ -30,8 +34,53 @@ func (p *Plan) Sensitivities() [][]sizing.Influence {
 		})
 	}
 	asking.Wait() // none fails
+	gaps := map[*spec.Host]int{}
+	for _, h := range p.Hosts {
+		gaps[h.Host] = gapBeside(h.Host, h.Sites, nil)
+	}
 	for i, s := range p.Sites {
 		all[i] = *influences[questionOf(s.Site)]
+		most := 0
+		for _, d := range all[i] {
+			most = max(most, d.Less, d.More)
+		}
+		if most > gaps[s.Host] { // then its own range may help
+			all[i] = placeable(all[i], s, gapBeside(s.Host, p.Sites, s))
+		}
 	}
 	return all
+}
+
+// gapBeside is the size of the largest range that a host has room for beside
+// the sites, but for the data ports of one of them, of which only those count
+// that share an address with it.
+func gapBeside(h *spec.Host, sites []*Site, but *Site) int {
+	taken := banned(h)
+	for _, o := range sites {
+		if but != nil && !slices.ContainsFunc(o.Addresses, func(a netip.Addr) bool { return slices.Contains(but.Addresses, a) }) {
+			continue
+		}
+		taken.add(one(o.Port))
+		if o != but && o.DataPorts.Count() > 0 {
+			taken.add(o.DataPorts)
+		}
+	}
+	return largestGap([]*portSet{taken}).Count()
+}
+
+// placeable turns ranges into errors for which there is no room.
+func placeable(doubts []sizing.Influence, s *Site, room int) []sizing.Influence {
+	fits := func(ports *int, err *error) {
+		if *ports > room {
+			*err = fmt.Errorf("%s, for which host %q has no room", sizing.Plural(*ports, "port"), s.Host.Name)
+			*ports = 0
+		}
+	}
+	doubts = slices.Clone(doubts)
+	for i := range doubts {
+		fits(&doubts[i].Less, &doubts[i].LessErr)
+		fits(&doubts[i].More, &doubts[i].MoreErr)
+	}
+	slices.SortStableFunc(doubts, func(a, b sizing.Influence) int { return b.Spread() - a.Spread() })
+	return doubts
 }

@@ -69,6 +69,7 @@ type onePortJSON struct {
 	Works   bool    `json:"works"`
 	Refused float64 `json:"refused"`
 	Why     string  `json:"why"`
+	Verdict string  `json:"verdict"`
 }
 
 // JSON is the plan for other programs, indented, with a newline at the end:

@@ -25,7 +25,7 @@ func TestJSON(t *testing.T) {
 			Ports:   1857,
 			Bounds:  []sizing.Bound{{Name: "contention", Ports: 1857, Why: "400 < 401 & so on"}, {Name: "per_address", Ports: 1, Why: "none"}},
 			Binding: "contention", Objective: 1e-6,
-			OnePort: sizing.OnePort{Refused: 1, Why: "the first takes it"},
+			OnePort: sizing.OnePort{Refused: 1, Why: "the first takes it", Verdict: "refuses all"},
 		},
 	}}}
 	// Nine draws from N ports with 279 or 519 other sessions: ⌈279·10^(6/9)⌉ and
@@ -62,7 +62,8 @@ func TestJSON(t *testing.T) {
       "one_port": {
         "works": false,
         "refused": 1,
-        "why": "the first takes it"
+        "why": "the first takes it",
+        "verdict": "refuses all"
       },
       "sensitivity": [
         {

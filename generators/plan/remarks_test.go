@@ -168,3 +168,20 @@ func TestSensitivities(t *testing.T) {
 		}
 	}
 }
+
+// A range that one figure more would take, and for which the host has no room,
+// is said to have none.
+func TestSensitivityThatHasNoRoom(t *testing.T) {
+	h := newHost("edge1")
+	h.AvoidPorts = []spec.PortRange{ports(1024, 61999), ports(62110, 65535)}
+	site := newSite(h, "a", 21, 100)
+	p, _ := build(t, nil, nil, site)
+	for _, in := range p.Sensitivities()[0] {
+		if in.Attribute != "concurrency.sessions" {
+			continue
+		}
+		if in.Less == 0 || in.LessErr != nil || in.More != 0 || in.MoreErr == nil || !strings.Contains(in.MoreErr.Error(), `131 ports, for which host "edge1" has no room`) {
+			t.Errorf("%+v", in)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"sort"
+	"strings"
 	"testing"
 	"time"
 )
@@ -222,5 +223,81 @@ func TestRemarks(t *testing.T) {
 	w.Objective.WorstCase = true
 	if got := names("vsftpd", w); len(got) != 0 {
 		t.Errorf("vsftpd in the worst case: %v", got)
+	}
+}
+
+// Of bounds that are as large the one that gives the refused share is named, so
+// that plan's figure and its reason belong together.
+func TestBindingGivesTheShare(t *testing.T) {
+	// A burst of one session takes one port, as a port that TLS shares does.
+	w := Workload{Sessions: 4, SessionsPerAddress: 4, Traffic: &Traffic{Rate: 0.05, Connect: 10 * time.Millisecond, Transfer: 10 * time.Millisecond},
+		Objective: Objective{Refused: 1e-2, MaxWait: time.Second}}
+	r := size(t, mustLookup(t, "embedded"), w)
+	if r.Ports != 1 || r.Binding != BoundPerAddress || r.Refused == 0 {
+		t.Errorf("%d ports by %s refuse %g: %+v", r.Ports, r.Binding, r.Refused, r.Bounds)
+	}
+}
+
+// One port's verdict is the same word wherever it is shown, and completes a sentence.
+func TestVerdictOnOnePort(t *testing.T) {
+	w := edi()
+	for server, want := range map[string]string{"vsftpd": "refuses all", "embedded": "is too few", "proftpd": "refuses all"} {
+		if got := size(t, mustLookup(t, server), w).OnePort.Verdict; got != want {
+			t.Errorf("%s: one port %s, want %s", server, got, want)
+		}
+	}
+	w.MarkedSessions, w.Objective.Squatted = true, 0
+	if got := size(t, mustLookup(t, "embedded"), w).OnePort.Verdict; got != "is enough" {
+		t.Errorf("marked sessions: one port %s", got)
+	}
+	w.MarkedSessions = false
+	w.Sessions, w.Traffic.Rate = 4, 0.2
+	if o := size(t, mustLookup(t, "pyftpdlib"), w).OnePort; o.Verdict != "refuses "+Share(o.Refused) || o.Refused == 1 {
+		t.Errorf("pyftpdlib: %+v", o)
+	}
+}
+
+// Where nothing is known of the traffic, a traffic block is a remedy; and one
+// session is one.
+func TestWordsOfOneSessionAndOfNoTraffic(t *testing.T) {
+	var far *UnreachableError
+	_, err := Size(mustLookup(t, "vsftpd"), Workload{Sessions: 20000, SessionsPerAddress: 5, Objective: Objective{Refused: 1e-6}})
+	if !errors.As(err, &far) || !strings.Contains(far.Remedy(), "fewer sessions, or say in a traffic block what the site carries") {
+		t.Errorf("20,000 sessions on vsftpd: %v", err)
+	}
+	known := Workload{Sessions: 20000, Traffic: &Traffic{Rate: 20, Connect: time.Second, Transfer: time.Second}}
+	if s, err := newSite(mustLookup(t, "vsftpd"), known); err != nil || strings.Contains((&UnreachableError{Profile: s.p, workload: s.w}).Remedy(), "traffic block") {
+		t.Errorf("what is said is asked for: %v", err)
+	}
+	r := size(t, mustLookup(t, "pureftpd"), Workload{Sessions: 1, Objective: Objective{Refused: 1e-6}})
+	if why := r.Bounds[0].Why; !strings.Contains(why, "there is 1 session") {
+		t.Error(why)
+	}
+}
+
+// peak_factor is among the sensitivities, and connect_time_p99, and a rate per
+// address that varies stays a part of the rate.
+func TestSensitivityToEveryFigure(t *testing.T) {
+	w := edi()
+	w.Traffic.PeakFactor, w.Traffic.ConnectP99, w.Traffic.RatePerAddress = 1.5, 150*time.Millisecond, 8
+	w.Traffic.Rate = 10
+	seen := map[string]Influence{}
+	for _, in := range Sensitivity(mustLookup(t, "embedded"), w) {
+		seen[in.Attribute] = in
+		if in.LessErr != nil || in.MoreErr != nil {
+			t.Errorf("%+v", in)
+		}
+	}
+	if in, known := seen["traffic.peak_factor"]; !known || in.Less >= in.More {
+		t.Errorf("peak_factor: %+v", in)
+	}
+	if in, known := seen["traffic.connect_time_p99"]; !known || in.Less > in.More {
+		t.Errorf("connect_time_p99: %+v", in)
+	}
+	w.Traffic.PeakFactor = 1
+	for _, in := range Sensitivity(mustLookup(t, "vsftpd"), w) {
+		if in.Attribute == "traffic.peak_factor" {
+			t.Error("no peak is given, and yet it varies")
+		}
 	}
 }

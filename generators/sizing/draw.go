@@ -7,7 +7,7 @@ type pool struct {
 	pick     Pick
 	tries    int
 	size     int // ports that can be drawn
-	distinct int // different ports after which random draws end; 0: no such limit
+	distinct int // different ports after which random draws end, fewer than all; 0: no such limit
 }
 
 // TriesOn is how often a server that draws at random does so on a range of
@@ -27,7 +27,7 @@ func (p Profile) pool(ports, squatted int) pool {
 	if p.Pick == PickScanPartial && squatted > 1 {
 		tries = max(0, tries-squatted+1)
 	}
-	return pool{pick: p.Pick, tries: tries, size: size, distinct: p.DistinctTries}
+	return pool{pick: p.Pick, tries: tries, size: size, distinct: min(p.DistinctTries, max(0, size-1))}
 }
 
 // refuses is 1 − α: the probability that a draw fails while taken ports of
@@ -36,7 +36,7 @@ func (p Profile) pool(ports, squatted int) pool {
 //
 //   - a scan fails only when all are taken;
 //   - t draws with replacement: (x/N)^t, and where the draws also end after d
-//     different ports at most C(x,d)/C(N,d) more;
+//     different ports at most C(x,d)/C(N,d) more; see lastOne where d = x = N−1;
 //   - t distinct draws: C(x,t)/C(N,t), the hypergeometric probability that all
 //     t are among the x;
 //   - t neighbours from a random start: see windowRefuses.
@@ -50,7 +50,11 @@ func (p pool) refuses(taken int) float64 {
 	switch p.pick {
 	case PickRandom:
 		all := math.Exp(float64(p.tries) * math.Log(float64(taken)/float64(p.size)))
-		if p.distinct > 0 {
+		switch {
+		case p.distinct == 0:
+		case p.distinct == p.size-1 && taken == p.distinct:
+			all = lastOne(p.size, all)
+		default:
 			all = math.Min(1, all+distinctRefuses(p.size, taken, p.distinct))
 		}
 		return all
@@ -64,6 +68,22 @@ func (p pool) refuses(taken int) float64 {
 	default:
 		return 0
 	}
+}
+
+// lastOne is the probability that draws with replacement miss the one free port
+// of N: none of t draws is it, which has probability (1 − 1/N)^t, or all others
+// have come before it, which has 1/N. Of the first event the second has a part,
+// but for the r ports that t draws leave out: then the free one is before the
+// last of them with probability r/(r+1). That is concave and at most r/2, and r
+// is (N−1)(1 − 1/(N−1))^t on average.
+func lastOne(size int, none float64) float64 {
+	n := float64(size)
+	if size <= 2 {
+		return math.Max(1/n, none)
+	}
+	tries := math.Log(none) / math.Log1p(-1/n)
+	left := (n - 1) * math.Exp(tries*math.Log1p(-1/(n-1)))
+	return math.Min(1, 1/n+none*math.Min(left/2, left/(left+1)))
 }
 
 // distinctRefuses is C(x,t)/C(N,t): none of t different ports is free.

@@ -98,6 +98,9 @@ func (e *UnreachableError) Remedy() string {
 	if e.Bound == BoundPerAddress {
 		s += " of one client address"
 	}
+	if e.workload.Traffic == nil && e.Profile.Hold != HoldSession {
+		s += ", or say in a traffic block what the site carries"
+	}
 	if e.Refused < 0.5 {
 		s = fmt.Sprintf("Allow a refused share of %s or more", number(e.Refused*1.01)) + ", or a" + s[1:]
 	}

@@ -70,7 +70,7 @@ type Profile struct {
 	// many for each of its ports but one, at least MinTries, at most Tries.
 	TriesPerPort, MinTries int
 	// DistinctTries ends PickRandom's draws when that many different ports
-	// have been drawn, too; 0 where only the draws are counted.
+	// have been drawn, or all but one, too; 0 where only the draws are counted.
 	DistinctTries int
 	Scope         Scope
 	WhenFull      WhenFull
@@ -186,7 +186,7 @@ type Bound struct {
 type Result struct {
 	Ports   int     // the largest of Bounds
 	Bounds  []Bound // all that apply, in a fixed order
-	Binding string  // name of the bound that binds; the first where several do
+	Binding string  // name of the bound that binds; where several do, the one that gives the share
 	Refused float64 // refused share with Ports ports
 	// Objective is the share that may be refused, a default filled in.
 	Objective float64
@@ -198,4 +198,7 @@ type OnePort struct {
 	Works   bool
 	Refused float64
 	Why     string
+	// Verdict is what one port is or does, in words that complete "one port":
+	// is enough, is too few, refuses 3 %, refuses all.
+	Verdict string
 }

@@ -5,6 +5,21 @@ import "fmt"
 // onePort says what a range of one port would do, where r is the workload's
 // sizing.
 func (s *site) onePort(r Result) OnePort {
+	o := s.withOnePort(r)
+	switch {
+	case o.Works:
+		o.Verdict = "is enough"
+	case s.p.WhenFull == FullWaits || o.Refused == 0:
+		o.Verdict = "is too few"
+	case o.Refused == 1:
+		o.Verdict = "refuses all"
+	default:
+		o.Verdict = "refuses " + Share(o.Refused)
+	}
+	return o
+}
+
+func (s *site) withOnePort(r Result) OnePort {
 	if s.p.FixedPorts > 1 {
 		return OnePort{Refused: 1, Why: fmt.Sprintf("the range of %s is fixed at %s", s.p.Title, Plural(s.p.FixedPorts, "port"))}
 	}

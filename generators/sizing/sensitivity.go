@@ -95,14 +95,32 @@ var inputs = []input{
 		w.SessionsPerAddress = min(w.SessionsPerAddress, w.Sessions)
 		return given
 	}},
-	{"traffic.transfers_per_second", true, func(_ *Workload, t *Traffic, f float64) bool { return scaleRate(&t.Rate, f) }},
+	{"traffic.transfers_per_second", true, func(_ *Workload, t *Traffic, f float64) bool {
+		given := scaleRate(&t.Rate, f)
+		t.RatePerAddress = min(t.RatePerAddress, t.Rate)
+		return given
+	}},
 	{"traffic.transfers_per_second_per_address", true, func(_ *Workload, t *Traffic, f float64) bool {
-		return scaleRate(&t.RatePerAddress, f)
+		given := scaleRate(&t.RatePerAddress, f)
+		t.RatePerAddress = min(t.RatePerAddress, t.Rate)
+		return given
 	}},
 	{"traffic.peak_factor", true, func(_ *Workload, t *Traffic, f float64) bool {
-		return scaleRate(&t.PeakFactor, f) && t.PeakFactor != 1 // 1 is the default
+		given := t.PeakFactor > 1
+		t.PeakFactor *= f
+		return given
 	}},
-	{"traffic.connect_time", true, func(_ *Workload, t *Traffic, f float64) bool { return scaleTime(&t.Connect, f) }},
+	{"traffic.connect_time", true, func(_ *Workload, t *Traffic, f float64) bool {
+		scaleTime(&t.ConnectP99, f)
+		return scaleTime(&t.Connect, f)
+	}},
+	{"traffic.connect_time_p99", true, func(_ *Workload, t *Traffic, f float64) bool {
+		given := scaleTime(&t.ConnectP99, f)
+		if given {
+			t.ConnectP99 = min(max(t.ConnectP99, t.Connect), time.Duration(MaxConnectSpread*float64(t.Connect)))
+		}
+		return given
+	}},
 	{"traffic.transfer_time", true, func(_ *Workload, t *Traffic, f float64) bool { return scaleTime(&t.Transfer, f) }},
 	{"traffic.abandoned", true, func(_ *Workload, t *Traffic, f float64) bool { return scaleRate(&t.Abandoned, f) }},
 	{"traffic.burst.sessions", true, eachBurst(func(b *Burst, f float64) { scaleCount(&b.Sessions, f) })},

@@ -60,6 +60,9 @@ func Size(p Profile, w Workload) (Result, error) {
 		}
 	}
 	r.Objective, r.Refused = s.objective, s.refused(r.Ports)
+	if short == nil {
+		r.Binding = s.binding(r)
+	}
 	r.OnePort = s.onePort(r)
 	if short != nil {
 		return r, short
@@ -84,6 +87,34 @@ func Refused(p Profile, w Workload, ports int) float64 {
 		return 1
 	}
 	return s.refused(ports)
+}
+
+// binding is the name of the largest bound, and where several are as large that
+// of the one that gives the refused share.
+func (s *site) binding(r Result) string {
+	best, most := r.Binding, -1.0
+	for _, b := range r.Bounds {
+		if b.Ports != r.bound(r.Binding) {
+			continue
+		}
+		share := 0.0
+		switch {
+		case b.Name == BoundContention && s.scope == ScopePort:
+			share = s.lost(r.Ports, s.w.Sessions)
+		case b.Name == BoundListenRace:
+			share = s.lost(r.Ports, s.w.Sessions) + s.race(r.Ports)
+		case b.Name == BoundPerAddress && s.scope == ScopeAddress:
+			share = s.lost(r.Ports, s.w.perAddress())
+		case b.Name == BoundFourTuples:
+			share = s.withoutTuple(r.Ports)
+		case b.Name == BoundBurst:
+			share = s.mostInBurst(r.Ports)
+		}
+		if share > most {
+			best, most = b.Name, share
+		}
+	}
+	return best
 }
 
 // unreachable stands for a number of ports where none is enough.

@@ -17,7 +17,11 @@ func (s *site) whyContention(ports, sessions int, who string) string {
 		all = fmt.Sprintf("the one session%s may hold a port", who)
 	}
 	if s.p.Hold == HoldSession {
-		all = fmt.Sprintf("%s keeps a port until the session ends, and there are %s", s.p.Title, asks)
+		are := "are"
+		if sessions == 1 {
+			are = "is"
+		}
+		all = fmt.Sprintf("%s keeps a port until the session ends, and there %s %s", s.p.Title, are, asks)
 	}
 	taken := sessions - 1 + s.w.Objective.Squatted
 	if refused := s.p.pool(ports, s.w.Objective.Squatted).refuses(taken); refused > 0 {

@@ -65,8 +65,8 @@ func (s *setup) draw(r *portRange, rng *rand.Rand, offered func(port int32) bool
 }
 
 func (s *setup) drawRandom(rng *rand.Rand, offered func(int32) bool) (int32, bool) {
-	limit, seen := s.profile.DistinctTries, map[int32]bool(nil)
-	if limit > 0 && limit < s.ports { // with fewer ports the limit is never reached
+	limit, seen := min(s.profile.DistinctTries, s.ports-1), map[int32]bool(nil)
+	if limit > 0 {
 		seen = map[int32]bool{}
 	}
 	for range s.tries {
@@ -105,7 +105,7 @@ func (s *setup) refuses(r *portRange) (probability float64, known bool) {
 	switch {
 	case len(r.free) == 0:
 		return 1, true
-	case s.profile.Pick == sizing.PickRandom && (s.profile.DistinctTries == 0 || s.profile.DistinctTries >= s.ports):
+	case s.profile.Pick == sizing.PickRandom && (s.profile.DistinctTries == 0 || s.profile.DistinctTries >= s.ports-1 && len(r.free) > 1):
 		p := 1.0
 		for range s.tries {
 			if p *= busy; p < 1e-300 {

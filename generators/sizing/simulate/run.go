@@ -12,6 +12,9 @@ import (
 	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
+// Exact is the Method where every replication gives the same figure: a formula's.
+const Exact = "exact, nothing sampled"
+
 // Result is what the replications saw.
 type Result struct {
 	// Refused is the share of the requests that got no port. Where none was
@@ -74,6 +77,9 @@ func Run(ctx context.Context, c Config) (Result, error) {
 		r.Method = fmt.Sprintf("importance splitting on %s", sizing.Plural(len(s.levels), "level"))
 	}
 	r.add(tallies, s)
+	if s.allHolds && r.Refused.Low == r.Refused.High {
+		r.Method = Exact
+	}
 	return r, nil
 }
 
