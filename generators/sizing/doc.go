@@ -21,13 +21,14 @@
 //     (batch.go); without traffic, all of them (size.go);
 //   - listen_race: two sessions that choose the same port at once (race.go);
 //   - per_address: where a port is exclusive to a client address, the sessions
-//     behind the busiest one; they compete, or queue (address.go);
+//     behind the busiest one; they compete, or queue (address.go, queue.go);
 //   - four_tuples: the source ports of that address (tuples.go);
 //   - burst: sessions that start together (burst.go), and wait (burstwait.go);
 //   - server: what the server itself demands.
 //
 // How a server draws and holds ports is its Profile (profiles.go), with the
-// source of every field; what draws it makes is draw.go.
+// source of every field; SERVERS.md says what was measured of each, and how.
+// What draws it makes is draw.go.
 //
 // # Proof
 //

@@ -3,6 +3,7 @@ package sizing
 import (
 	"errors"
 	"math"
+	"os"
 	"sort"
 	"strings"
 	"testing"
@@ -26,6 +27,20 @@ func size(t *testing.T, p Profile, w Workload) Result {
 		t.Fatal(p.Name, err)
 	}
 	return r
+}
+
+// SERVERS.md has a row for every profile.
+func TestServersAreWrittenDown(t *testing.T) {
+	page, err := os.ReadFile("SERVERS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range Profiles() {
+		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSuffix(p.Title, " FTP"), "Microsoft "), " server")
+		if !strings.Contains(string(page), "\n| "+name) {
+			t.Errorf("%s has no row in SERVERS.md", p.Title)
+		}
+	}
 }
 
 // Every profile is one that can be, names its sources, and can be found.
