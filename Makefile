@@ -11,7 +11,7 @@ prepare:
 	.ci/prepare
 
 test: prepare
-	go test -timeout 10m ./...
+	go test -timeout 15m ./...
 
 # What reads hostile input, for FUZZTIME (60s) each.
 fuzz:
