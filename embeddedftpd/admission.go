@@ -14,9 +14,13 @@ import (
 // address or an IPv6 prefix.
 type admission struct {
 	max, maxPerAddress, prefix6 int
+	// exclusive: a port is one session's, whatever its address, so that ports at
+	// rest count towards max, too.
+	exclusive bool
 
 	mu       sync.Mutex
 	sessions int
+	resting  int // all addresses'
 	by       map[netip.Addr]*address
 	// newcomers are the *place of all that have not logged in, oldest first.
 	newcomers list.List
@@ -102,7 +106,7 @@ func (a *admission) enter(client netip.Addr, now time.Time) (*place, string) {
 	a.makeRoom(key, now)
 	at := a.by[key]
 	switch {
-	case a.sessions >= a.max:
+	case a.sessions >= a.max, a.exclusive && a.sessions+a.resting >= a.max:
 		return nil, "Too many sessions; try again later."
 	case at == nil:
 		at = &address{}
@@ -222,6 +226,7 @@ func (a *admission) leave(p *place) {
 	defer a.mu.Unlock()
 	if !p.gone {
 		a.remove(p)
+		a.resting++
 		p.at.resting++
 	}
 }
@@ -231,6 +236,7 @@ func (a *admission) rested(p *place) {
 	defer a.mu.Unlock()
 	if !p.gone {
 		p.gone = true
+		a.resting--
 		p.at.resting--
 		a.tidy(p)
 	}

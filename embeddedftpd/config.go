@@ -56,7 +56,7 @@ type Config struct {
 	// MaxWait is how long a PASV waits for a free passive port before it is
 	// refused with 425 (1 s); up to passive.DefaultRest longer for a port that
 	// another session has left. With MaxSessionsPerAddress passive ports none is
-	// ever refused.
+	// ever refused, with ForeignData of MaxSessions.
 	MaxWait time.Duration
 
 	// Users authenticates logins; nil: nobody but anonymous can log in.
@@ -87,6 +87,13 @@ type Config struct {
 	// stops (10 s).
 	StopTimeout time.Duration
 
+	// ForeignData admits data connections from other addresses than their control
+	// connection's, if Clients have them (a NAT's pool, proxies). In clear text each
+	// session then needs a passive port of its own, and whoever connects there first
+	// is served; under TLS, without ReusePreferred, the resumed session says whose a
+	// connection is. PORT and EPRT stay refused to other addresses. Such a server
+	// does not hand over.
+	ForeignData bool
 	// ActiveMode lets PORT and EPRT through, to the client's own address only.
 	ActiveMode bool
 	// Rate bounds the bytes a second of each transfer whose user has no bound of

@@ -58,7 +58,8 @@ const (
 // and HandOver return nil. Nobody is refused because of it: a client that comes
 // while its last sessions are being ended waits for a few seconds.
 //
-// An error means that the successor did not start, or is gone: this server
+// An error means that the successor did not start, or is gone, or that this
+// server has Config.ForeignData, by which a client is not known: this server
 // serves everybody, as before. Config.MaxSessions bounds the sessions of each
 // of the two; the bound on those of one client is exact.
 func (s *Server) HandOver(to Successor) error {
@@ -68,6 +69,10 @@ func (s *Server) HandOver(to Successor) error {
 	}
 	if to.Patience == 0 {
 		to.Patience = 5 * time.Minute
+	}
+	if s.cfg.ForeignData {
+		to.Kill()
+		return errors.New("with foreign_data the address of a data connection does not say which of two servers it is for: restart the server instead")
 	}
 	h := &handover{Successor: to, gone: make(chan struct{})}
 	if !s.looping.Load() || !s.handover.CompareAndSwap(nil, h) {

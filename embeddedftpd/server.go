@@ -77,7 +77,7 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 	s := &Server{
 		cfg:       cfg,
 		log:       cfg.Log,
-		admission: admission{max: cfg.MaxSessions, maxPerAddress: cfg.MaxSessionsPerAddress, prefix6: cfg.IPv6ClientPrefix},
+		admission: admission{max: cfg.MaxSessions, maxPerAddress: cfg.MaxSessionsPerAddress, prefix6: cfg.IPv6ClientPrefix, exclusive: cfg.ForeignData && !cfg.TLS.marked()},
 		stopping:  make(chan struct{}),
 		ended:     make(chan struct{}),
 		handed:    make(chan struct{}),
@@ -142,9 +142,12 @@ func (s *Server) openPool(ctx context.Context) (err error) {
 			return err
 		}
 		c.TLS, c.Reuse = baseTLS(cfg.TLS, s.certificate), cfg.TLS.reuse()
-		if cfg.TLS.Required && !cfg.TLS.ReusePreferred {
+		if cfg.TLS.marked() {
 			c.Rest = -1 // a late connection is told by its mark
 		}
+	}
+	if cfg.ForeignData {
+		c.Foreign = s.allowed
 	}
 	s.pool, err = passive.Open(ctx, c)
 	return err

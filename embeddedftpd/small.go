@@ -68,7 +68,7 @@ func (s *session) complete(t *transfer, f regularFile, socket *passive.Socket, e
 	} else {
 		defer socket.Close()
 	}
-	s.report(t, err)
+	s.report(t, socket, err)
 }
 
 // sendAtOnce does the whole of a small RETR, and tells whether it did. What it

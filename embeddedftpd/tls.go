@@ -76,6 +76,9 @@ func (c *TLS) suites() (ids []uint16) {
 	return ids
 }
 
+// marked reports whether every data connection shows whose it is.
+func (c *TLS) marked() bool { return c != nil && c.Required && !c.ReusePreferred }
+
 func (c *TLS) reuse() passive.Reuse {
 	if c.ReusePreferred {
 		return passive.ReusePreferred

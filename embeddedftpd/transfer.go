@@ -163,7 +163,7 @@ func (s *session) runTransfer(t *transfer, body func(net.Conn) error) {
 	} else {
 		t.breakOff(conn)
 	}
-	s.report(t, err)
+	s.report(t, conn, err)
 }
 
 // connect waits for the data connection.
@@ -229,9 +229,15 @@ func (s *session) noConnection(verb, path string, source dataSource, err error) 
 	}
 }
 
-// report logs and replies how the transfer went.
-func (s *session) report(t *transfer, err error) {
+// report logs and replies how the transfer over conn went.
+func (s *session) report(t *transfer, conn net.Conn, err error) {
 	n := t.bytes.Load()
+	log := s.log
+	if s.srv.cfg.ForeignData {
+		if from, ok := addrOf(conn.RemoteAddr()); ok && from != s.client.WithZone("") {
+			log = log.With("foreign", from)
+		}
+	}
 	s.logTransfer(t, err)
 	if t.sends {
 		s.srv.totals.sent.Add(uint64(n))
@@ -240,12 +246,12 @@ func (s *session) report(t *transfer, err error) {
 	}
 	if err == nil {
 		s.srv.totals.transfers.Add(1)
-		s.log.Info("transfer", "command", t.verb, "path", t.path, "bytes", n, seconds(time.Since(t.started)))
+		log.Info("transfer", "command", t.verb, "path", t.path, "bytes", n, seconds(time.Since(t.started)))
 		s.reply(226, "Transfer complete.")
 		return
 	}
 	s.srv.totals.failedTransfers.Add(1)
-	s.log.Warn("transfer failed", "command", t.verb, "path", t.path, "bytes", n, seconds(time.Since(t.started)), "error", err)
+	log.Warn("transfer failed", "command", t.verb, "path", t.path, "bytes", n, seconds(time.Since(t.started)), "error", err)
 	var local localError
 	switch {
 	case t.aborted.Load():

@@ -7,11 +7,11 @@ import (
 )
 
 // arrive matches an accepted connection to the reservation of its client
-// address, own address and port. A connection that nobody waits for is closed
+// address, unless foreign ones are admitted, own address and port. A connection that nobody waits for is closed
 // at once and costs no reservation anything.
 func (p *Pool) arrive(c arrival, from, to netip.AddrPort) {
 	p.mu.Lock()
-	unwanted, why := p.match(c, p.key(from.Addr(), to.Addr()), to.Port())
+	unwanted, why := p.match(c, from.Addr().Unmap().WithZone(""), p.key(from.Addr(), to.Addr()), to.Port())
 	p.mu.Unlock()
 	if unwanted != nil {
 		p.turnAway(unwanted, why)
@@ -27,12 +27,12 @@ func (p *Pool) turnAway(unwanted arrival, why string) {
 // match gives c to its reservation, or to a handshake where the TLS session
 // has to show whose it is. It says which connection is unwanted, and why: c, or
 // an older one that makes room.
-func (p *Pool) match(c arrival, k sourceKey, port uint16) (unwanted arrival, why string) {
-	s := p.sources[k]
-	if p.closed || s == nil || s.slots[port] == nil {
+func (p *Pool) match(c arrival, from netip.Addr, k sourceKey, port uint16) (unwanted arrival, why string) {
+	s := p.sources[p.competitors(k)]
+	if p.closed || s == nil || s.slots[port] == nil || p.config.Foreign != nil && !p.config.Foreign(from) {
 		p.stats.Strangers++
 		// One a port at most, so its size is bounded.
-		p.foreign[netip.AddrPortFrom(k.local, port)] = foreign{unmapped(addrPort(c.RemoteAddr())).Addr(), p.announced}
+		p.foreign[netip.AddrPortFrom(k.local, port)] = foreign{from, p.announced}
 		return c, "no reservation"
 	}
 	sl := s.slots[port]
@@ -44,7 +44,7 @@ func (p *Pool) match(c arrival, k sourceKey, port uint16) (unwanted arrival, why
 		p.stats.Late++
 		return c, "its reservation has ended"
 	case sl.sole == nil || sl.sole.mark != nil:
-		return p.begin(c, sl), "too many handshakes"
+		return p.begin(c, sl, k), "too many handshakes"
 	}
 	p.deliver(sl.sole, c)
 	p.vacate(sl)

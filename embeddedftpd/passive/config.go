@@ -62,7 +62,15 @@ type Config struct {
 	// to 128.
 	IPv6Prefix int
 
-	// MaxQueue is how many reservations of one client may wait at once.
+	// Foreign, if it is not nil, admits data connections from other addresses than
+	// their control connection's: those for which it returns true, of which the
+	// control connections' own must be. In clear text a port is then one
+	// reservation's, whoever has it, and whoever connects there first is served; a
+	// mark still says whose a connection is. It must not call the pool.
+	Foreign func(from netip.Addr) bool
+
+	// MaxQueue is how many reservations of one client may wait at once, and of all
+	// clients together if Foreign is set.
 	MaxQueue int
 
 	// TLS is the configuration of the control connections, needed for Reserve

@@ -36,16 +36,19 @@ var (
 
 // BusyError says why Reserve gave up.
 type BusyError struct {
-	Client netip.Addr    // as ClientKey has it
+	Client netip.Addr    // as ClientKey has it; zero: all clients compete (Config.Foreign)
 	Ports  int           // how many the pool has; all are reserved by the client's sessions, or at rest after them
 	Queue  int           // how many others of the client wait
 	Waited time.Duration // 0 where the queue was full or waiting is off
 }
 
 func (e *BusyError) Error() string {
-	busy := fmt.Sprintf("all %d passive ports are in use by sessions from %v", e.Ports, e.Client)
+	busy := fmt.Sprintf("all %d passive ports are in use", e.Ports)
 	if e.Ports == 1 {
-		busy = fmt.Sprintf("the 1 passive port is in use by sessions from %v", e.Client)
+		busy = "the 1 passive port is in use"
+	}
+	if e.Client.IsValid() {
+		busy += fmt.Sprintf(" by sessions from %v", e.Client)
 	}
 	switch {
 	case e.Waited > 0:

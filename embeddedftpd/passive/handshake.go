@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"time"
 )
@@ -29,7 +30,8 @@ const maxUnproven = 16 << 20
 type handshake struct {
 	pool   *Pool
 	conn   arrival
-	source *source
+	source *source // of the client that conn comes from
+	slots  *source // whose reservations conn may be for; source, unless foreign connections are admitted
 	port   uint16
 	newest uint64 // the number of the last reservation announced before conn arrived
 	mark   markID // of the ticket that the client showed last
@@ -38,16 +40,17 @@ type handshake struct {
 	left             chan struct{} // closed when it is in neither any more
 }
 
-// begin starts the handshake of a connection to sl. It gives the connection
-// that has to make room, if one has to.
-func (p *Pool) begin(c arrival, sl *slot) (evicted arrival) {
-	s := sl.source
-	if s.handshakes.Len() >= spareHandshakes+2*s.marked {
+// begin starts the handshake of a connection to sl, from the client of k. It gives
+// the connection that has to make room, if one has to.
+func (p *Pool) begin(c arrival, sl *slot, k sourceKey) (evicted arrival) {
+	s := p.source(k)
+	if s.handshakes.Len() >= spareHandshakes+2*sl.source.marked {
 		evicted = s.handshakes.Front().Value.(*handshake).leave()
 	} else if p.handshakes.Len() >= p.config.MaxHandshakes {
 		evicted = p.handshakes.Front().Value.(*handshake).leave()
 	}
-	h := &handshake{pool: p, conn: c, source: s, port: sl.port, newest: p.announced, left: make(chan struct{})}
+	s = p.source(k) // the eviction may have ended it
+	h := &handshake{pool: p, conn: c, source: s, slots: sl.source, port: sl.port, newest: p.announced, left: make(chan struct{})}
 	h.inPool, h.inSource = p.handshakes.PushBack(h), s.handshakes.PushBack(h)
 	p.running.Go(h.run)
 	return evicted
@@ -181,14 +184,18 @@ func (h *handshake) unresumed(c *tls.Conn) {
 	defer p.mu.Unlock()
 	evicted := h.inPool == nil
 	h.leave()
-	sl := h.source.slots[h.port]
+	sl := h.slots.slots[h.port]
 	if sl == nil || evicted || p.closed {
 		return
 	}
 	for _, r := range sl.shared {
-		if r.number != 0 && r.number <= h.newest {
+		switch {
+		case r.number == 0 || r.number > h.newest:
+		case r.client == h.source.key.client:
 			p.end(r, ErrNotResumed)
 			p.rest(r)
+		default: // it may be anybody's
+			p.foreign[netip.AddrPortFrom(r.slot.source.key.local, h.port)] = foreign{h.source.key.client, h.newest}
 		}
 	}
 }
@@ -204,7 +211,7 @@ func (h *handshake) awaited() bool {
 // is none. It was announced before the connection came: a later one of the same
 // session or address expects another.
 func (h *handshake) reservation(resumed bool) *Reservation {
-	sl := h.source.slots[h.port]
+	sl := h.slots.slots[h.port]
 	if sl == nil {
 		return nil
 	}

@@ -99,7 +99,7 @@ func (p *Pool) reserve(ctx context.Context, session *Session, mark *Mark) (*Rese
 		p.mu.Unlock()
 		return nil, ErrNoTLS
 	}
-	s := p.source(session.key)
+	s := p.source(p.competitors(session.key))
 	port, ok := session.own(mark)
 	if !ok && s.queue.Len() == 0 {
 		port, ok = p.choose(s, mark)

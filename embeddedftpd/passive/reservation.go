@@ -16,6 +16,8 @@ type Reservation struct {
 	port uint16
 	mark *Mark
 
+	client netip.Addr // of the control connection, as ClientKey has it
+
 	// The rest is guarded by pool.mu.
 
 	// number is higher than that of every reservation announced earlier; 0: the
@@ -98,7 +100,8 @@ func (r *Reservation) Err() error {
 }
 
 // Foreign is the last client that connected to r's port since r was announced
-// without having a reservation there; zero: none did.
+// and has no reservation there, or may have one only with its mark and did not
+// resume; zero: none did.
 func (r *Reservation) Foreign() netip.Addr {
 	r.pool.mu.Lock()
 	defer r.pool.mu.Unlock()

@@ -13,7 +13,9 @@ import (
 type sourceKey struct{ client, local netip.Addr }
 
 // source is one client's state on one local address. It exists while it has a
-// slot, a waiter or a handshake.
+// slot, a waiter or a handshake. With Config.Foreign the slots and waiters of all
+// clients are in one source, of the zero client, and a client's own has only the
+// handshakes that come from it.
 type source struct {
 	key        sourceKey
 	slots      map[uint16]*slot
@@ -75,6 +77,14 @@ func ClientKey(client netip.Addr, prefix int) netip.Addr {
 
 func (p *Pool) key(client, local netip.Addr) sourceKey {
 	return sourceKey{client: ClientKey(client, p.config.IPv6Prefix), local: local.Unmap().WithZone("")}
+}
+
+// competitors is the key of the source whose reservations those of k exclude.
+func (p *Pool) competitors(k sourceKey) sourceKey {
+	if p.config.Foreign != nil {
+		k.client = netip.Addr{}
+	}
+	return k
 }
 
 // source gives the source of k, a new one if there is none.
@@ -150,7 +160,7 @@ func (p *Pool) place(s *source, port uint16, session *Session, m *Mark) *Reserva
 		p.endRest(sl)
 	}
 	p.stats.Reserved++
-	r := &Reservation{pool: p, slot: sl, port: port, mark: m, deadline: time.Now().Add(p.config.Expiry)}
+	r := &Reservation{pool: p, slot: sl, port: port, client: session.key.client, mark: m, deadline: time.Now().Add(p.config.Expiry)}
 	r.expiring = p.expiring.PushBack(r)
 	switch {
 	case !p.shares(m):
