@@ -33,6 +33,7 @@ type Shape string
 const (
 	Constant    Shape = "constant"
 	Exponential Shape = "exponential"
+	Lognormal   Shape = "lognormal" // σ = 1: one in a hundred is 6.2 times the mean or more
 )
 
 // Delay is a random time: the pause between a PASV reply and the connection.
@@ -42,10 +43,14 @@ type Delay struct {
 }
 
 func (d Delay) draw(r *rand.Rand) time.Duration {
-	if d.Shape == Exponential {
+	switch d.Shape {
+	case Exponential:
 		return time.Duration(r.ExpFloat64() * float64(d.Mean))
+	case Lognormal:
+		return time.Duration(math.Exp(r.NormFloat64()-0.5) * float64(d.Mean))
+	default:
+		return d.Mean
 	}
-	return d.Mean
 }
 
 // Limits of a Config.
@@ -123,8 +128,8 @@ func (c *Config) Check() error {
 		return fmt.Errorf("timeout must be above 0, not %s", c.Timeout)
 	case c.ConnectDelay.Mean < 0 || c.ConnectDelay.Mean > c.Timeout:
 		return fmt.Errorf("connect delay must be 0 to the timeout of %s, not %s", c.Timeout, c.ConnectDelay.Mean)
-	case c.ConnectDelay.Shape != Constant && c.ConnectDelay.Shape != Exponential:
-		return fmt.Errorf("connect delay is constant or exponential, not %q", c.ConnectDelay.Shape)
+	case c.ConnectDelay.Shape != Constant && c.ConnectDelay.Shape != Exponential && c.ConnectDelay.Shape != Lognormal:
+		return fmt.Errorf("connect delay is constant, exponential or lognormal, not %q", c.ConnectDelay.Shape)
 	case c.Op != Retrieve && c.Op != Store && c.Op != List:
 		return fmt.Errorf("operation is retr, stor or list, not %q", c.Op)
 	case c.Op != List && c.Path == "":

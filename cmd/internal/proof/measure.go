@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -103,10 +104,8 @@ func (j job) load() ftpload.Config {
 	}
 	if j.Row.Server == "embedded" {
 		c.User = "anonymous"
-		if j.Row.Burst.Sessions == 0 {
-			// Where requests wait the shape of the holds counts, and the model has
-			// constant ones.
-			c.ConnectDelay.Shape = ftpload.Constant
+		if j.Row.Burst.Sessions == 0 { // where requests wait the shape of the holds counts
+			c.ConnectDelay.Shape = cmp.Or(j.Row.Shape, ftpload.Constant)
 		}
 	}
 	return c

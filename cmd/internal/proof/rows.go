@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pasvctl/pasvctl/cmd/internal/ftpload"
 	"github.com/pasvctl/pasvctl/cmd/internal/loadmodel"
 	"github.com/pasvctl/pasvctl/generators"
 	"github.com/pasvctl/pasvctl/generators/sizing"
@@ -32,6 +33,8 @@ type Row struct {
 	Planned bool    // the range is the one that the plan computes
 	// Burst is played in the place of the rate, if it has sessions.
 	Burst sizing.Burst
+	// Shape is that of the connect times on the bundled daemon; "": constant.
+	Shape ftpload.Shape
 }
 
 var (
@@ -54,6 +57,11 @@ func rows() ([]Row, error) {
 			}
 			n := p.Plan.Sites[0].DataPorts.Count()
 			all = append(all, Row{Server: server, Rate: rate, Ports: n, Free: n, Planned: true})
+			if server == "embedded" {
+				for _, shape := range []ftpload.Shape{ftpload.Exponential, ftpload.Lognormal} {
+					all = append(all, Row{Server: server, Rate: rate, Ports: n, Free: n, Planned: true, Shape: shape})
+				}
+			}
 		}
 		for _, burst := range bursts {
 			r := Row{Server: server, Planned: true, Burst: burst}
@@ -249,6 +257,9 @@ func (r Row) String() string {
 func (r Row) asked() string {
 	if b := r.Burst; b.Sessions > 0 {
 		return fmt.Sprintf("%d x %d in %s", b.Sessions, b.Connections, b.Within)
+	}
+	if r.Shape != "" {
+		return fmt.Sprintf("%g %s", r.Rate, r.Shape)
 	}
 	return fmt.Sprintf("%g", r.Rate)
 }

@@ -42,7 +42,7 @@ How it was measured:
   namespaces of its own; vsftpd with isolate_network=NO beside it, since a network
   namespace for each session is more than a small machine makes in time. A load client keeps sessions open and asks for ports in a
   Poisson stream, connects to each after {connect} on average (exponential; constant for the
-  bundled daemon), fetches a small file, and compares what it got.
+  bundled daemon if the row names no shape; lognormal with σ = 1), fetches a small file, and compares what it got.
 - Servers and client run before the machine's other work (SCHED_RR).
 - Refused is every request that got no port of the range: a refusing reply, a
   session that died, and a port outside the range, which is what ProFTPD hands out
