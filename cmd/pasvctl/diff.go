@@ -4,12 +4,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/pasvctl/pasvctl/cmd/internal/apply"
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 )
 
@@ -63,6 +65,10 @@ func (d *differ) run(ctx context.Context, path string) error {
 	if len(changes) > 0 {
 		if current, err := thisMachine().InForce(); err == nil && current != nil && current.Drain != nil {
 			fmt.Fprintf(d.err, "older data ports are still open, until their sessions have ended, at most until %s\n", current.Drain.Until.Format(time.DateTime))
+		}
+		var owner *apply.OwnerError
+		if errors.As(thisMachine().Owned(next), &owner) {
+			fmt.Fprintf(d.err, "this machine runs the rules of %s\n", owner.Has.Owner())
 		}
 		fmt.Fprintf(d.err, "%s between the kernel and %s\n", counted(len(changes), "difference"), path)
 		return silent(exitDifference)
