@@ -43,7 +43,9 @@ site "orders" {
 }
 
 # The same daemon in clear text, for machines that know no TLS: sessions of one
-# address need ports of their own, those of different addresses do not.
+# address need ports of their own, those of different addresses do not. A traffic
+# block would let them take turns on fewer ports, with a longer max_wait on fewer
+# still; only required TLS, as above, gets by with one.
 site "machines" {
   host      = "hub"
   addresses = ["203.0.113.40", "2001:db8:0:40::1"]
