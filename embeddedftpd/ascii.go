@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"io"
 	"net"
-	"os"
 )
 
 // TYPE A carries lines that end in CRLF (RFC 959 section 3.1.1.1); on disk
@@ -13,10 +12,10 @@ import (
 // so that a text file from Windows stays one.
 
 // sendASCII is send in TYPE A.
-func (t *transfer) sendASCII(conn net.Conn, f *os.File) error {
+func (t *transfer) sendASCII(conn net.Conn) error {
 	return withBuffer(func(buf []byte) error {
 		out := bufio.NewWriterSize(dataConn{t, conn}, 32<<10)
-		if err := toNetwork(out, fileReader{f}, buf); err != nil {
+		if err := toNetwork(out, fileReader{t.file}, buf); err != nil {
 			return err
 		}
 		return out.Flush()
@@ -24,9 +23,9 @@ func (t *transfer) sendASCII(conn net.Conn, f *os.File) error {
 }
 
 // receiveASCII is receive in TYPE A.
-func (t *transfer) receiveASCII(conn net.Conn, f *os.File) error {
+func (t *transfer) receiveASCII(conn net.Conn) error {
 	return withBuffer(func(buf []byte) error {
-		out := bufio.NewWriterSize(fileWriter{f}, 32<<10)
+		out := bufio.NewWriterSize(fileWriter{t.file}, 32<<10)
 		if err := fromNetwork(out, dataConn{t, conn}, buf); err != nil {
 			// What came whole is kept, as in TYPE I.
 			out.Flush()

@@ -13,8 +13,11 @@ import (
 )
 
 // maxChunk is how much one sendfile or splice may carry before the transfer's
-// count is brought up to date.
+// count is updated.
 const maxChunk = 4 << 20
+
+// limited reports whether a rate limits the transfer.
+func (t *transfer) limited() bool { return t.rate > 0 || t.total != nil }
 
 // chunk is maxChunk, or an eighth of a second's worth where the rate is
 // limited.
@@ -50,98 +53,6 @@ func (t *transfer) pace() error {
 		return errAborted
 	}
 }
-
-// send copies the bytes of the file from one offset up to another to the data
-// connection. Both are handed to the kernel bare (sendfile; a wrapper around
-// either doubles the processor time, measured), so a stall is not watched byte
-// by byte: each deadline that passes with progress made is simply renewed, and
-// a stall is noticed after one to two stall times.
-func (t *transfer) send(conn net.Conn, f *os.File, from, to int64) error {
-	if socket, ok := conn.(*passive.Socket); ok {
-		at, err := t.sendBlocking(socket, f, from, to)
-		if err != nil || at == to {
-			return err
-		}
-		from = at
-	}
-	tcp, bare := plain(conn)
-	if !bare {
-		return t.copyOut(conn, f)
-	}
-	// Only full segments on the way: the FIN takes the last one along. Measured, a
-	// sixth of the processor time.
-	tcp.SetNoDelay(false)
-	for from < to {
-		if err := t.extend(tcp.SetWriteDeadline); err != nil {
-			return err
-		}
-		n, err := tcp.ReadFrom(&io.LimitedReader{R: f, N: min(to-from, t.chunk())})
-		t.bytes.Add(n)
-		from += n
-		if ended := n == 0 && err == nil; ended {
-			return localError{io.ErrUnexpectedEOF} // cut short meanwhile
-		}
-		if err == nil {
-			continue
-		}
-		if err = t.judge(n, err); err != nil {
-			return err
-		}
-		// Past its deadline a connection takes less than was read for it.
-		if _, err := f.Seek(from, io.SeekStart); err != nil {
-			return localError{err}
-		}
-	}
-	return nil
-}
-
-// plain gives the connection in clear text for the poller to wait for.
-func plain(conn net.Conn) (*net.TCPConn, bool) {
-	if socket, ok := conn.(*passive.Socket); ok {
-		c, err := socket.TCPConn()
-		return c, err == nil
-	}
-	c, ok := conn.(*net.TCPConn)
-	return c, ok
-}
-
-// receive copies the data connection to the file: by splice, but for the first
-// bytes, since a small file is not worth a pipe. Where receiveAtOnce has begun,
-// they have come.
-func (t *transfer) receive(conn net.Conn, f *os.File) error {
-	tcp, bare := plain(conn)
-	if !bare {
-		return t.copyIn(f, conn)
-	}
-	if !t.opened {
-		if n, err := t.receiveFirst(tcp, f); err != nil || n < smallFile {
-			return err
-		}
-	}
-	for {
-		if err := t.extend(tcp.SetReadDeadline); err != nil {
-			return err
-		}
-		part := io.LimitedReader{R: tcp, N: t.chunk()}
-		n, err := f.ReadFrom(&part)
-		t.bytes.Add(n)
-		if ended := err == nil && part.N > 0; ended {
-			return nil
-		}
-		if err = t.judge(n, err); err != nil {
-			return err
-		}
-	}
-}
-
-// receiveFirst copies the first bytes, smallFile or all there are.
-func (t *transfer) receiveFirst(tcp *net.TCPConn, f *os.File) (int64, error) {
-	b := smallBuffers.Get().(*[smallFile]byte)
-	defer smallBuffers.Put(b)
-	return io.CopyBuffer(fileWriter{f}, &io.LimitedReader{R: dataConn{t, tcp}, N: smallFile}, b[:])
-}
-
-var smallBuffers = sync.Pool{New: func() any { return new([smallFile]byte) }}
 
 // extend moves the deadline on, unless the transfer was aborted: the check
 // comes second, so that an abort's own deadline is never overwritten unseen.
@@ -237,24 +148,16 @@ func withBuffer(do func([]byte) error) error {
 	return do(*b)
 }
 
-// copyOut is send where the connection is not a bare one.
-func (t *transfer) copyOut(conn net.Conn, f *os.File) error {
+// copyOut is send by way of a buffer.
+func (t *transfer) copyOut(conn net.Conn) error {
 	return withBuffer(func(buf []byte) error {
-		_, err := io.CopyBuffer(dataConn{t, conn}, fileReader{f}, buf)
-		return err
-	})
-}
-
-// copyIn is receive where the connection is not a bare one.
-func (t *transfer) copyIn(f *os.File, conn net.Conn) error {
-	return withBuffer(func(buf []byte) error {
-		_, err := io.CopyBuffer(fileWriter{f}, dataConn{t, conn}, buf)
+		_, err := io.CopyBuffer(dataConn{t, conn}, fileReader{t.file}, buf)
 		return err
 	})
 }
 
 // fileReader and fileWriter mark a file's errors as this side's.
-type fileReader struct{ f *os.File }
+type fileReader struct{ f io.Reader }
 
 func (r fileReader) Read(p []byte) (int, error) {
 	n, err := r.f.Read(p)
@@ -264,7 +167,7 @@ func (r fileReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-type fileWriter struct{ f *os.File }
+type fileWriter struct{ f io.Writer }
 
 func (w fileWriter) Write(p []byte) (int, error) {
 	n, err := w.f.Write(p)

@@ -143,8 +143,10 @@ func (s *session) listing(verb string, sel selection, err error, format formatte
 		return
 	}
 	t := &transfer{verb: verb, path: sel.dir, sends: true, listing: true}
+	var dir *os.File
 	if err == nil && sel.entry == nil {
-		t.file, err = s.openDir(sel.dir)
+		dir, err = s.openDir(sel.dir)
+		t.file = dir
 	}
 	if err != nil {
 		s.refuseTransfer(nil, err)
@@ -157,9 +159,9 @@ func (s *session) listing(verb string, sel selection, err error, format formatte
 			return out.Flush()
 		}
 		if sel.tree && sel.pattern == "" {
-			return s.sendTree(out, t.file, sel, format)
+			return s.sendTree(out, dir, sel, format)
 		}
-		return sendEntries(out, t.file, sel.pattern, s.readlink(sel.dir), format)
+		return sendEntries(out, dir, sel.pattern, s.readlink(sel.dir), format)
 	})
 }
 

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
 
 // A small file arrives whole whether its data connection is there before the
@@ -66,38 +64,5 @@ func TestSmallUploads(t *testing.T) {
 		if got := ts.content(t, "g"); got != content {
 			t.Errorf("%d bytes in two pieces: %d are stored", size, len(got))
 		}
-	}
-}
-
-// What sendAtOnce leaves, the ordinary transfer finishes.
-func TestSmallFileThatWaits(t *testing.T) {
-	ts := start(t, nil)
-	ts.file(t, "f", "content")
-	defer func(was func(*passive.Socket, []byte) (int, error)) {
-		if err := ts.stop(); err != nil { // before sendSmall is what it was
-			t.Error(err)
-		}
-		sendSmall = was
-	}(sendSmall)
-	asked := 0
-	sendSmall = func(s *passive.Socket, b []byte) (int, error) {
-		asked++
-		return s.Send(b[:asked%3])
-	}
-	c := ts.login(t)
-	for range 9 {
-		data := c.passive()
-		c.do(150, "RETR f")
-		if got, err := io.ReadAll(data); err != nil || string(got) != "content" {
-			t.Fatalf("%q, %v", got, err)
-		}
-		c.expect(226)
-		c.do(350, "REST 2")
-		if got := c.get("RETR f"); got != "ntent" {
-			t.Fatalf("from 2: %q", got)
-		}
-	}
-	if asked < 9 {
-		t.Errorf("%d of 18 files went the short way", asked)
 	}
 }

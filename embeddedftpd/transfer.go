@@ -5,12 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
@@ -18,31 +15,34 @@ import (
 
 // transfer is a running data transfer of a session.
 type transfer struct {
-	verb, path string       // path is virtual
-	opening    string       // the 150 reply's text
-	opened     bool         // it has been said, and the file is ready
-	turn       func() error // waits until an upload may begin, and opens file; nil: it is open
-	sends      bool         // data goes to the client
-	started    time.Time
+	verb, path string // path is virtual
+	opening    string // the 150 reply's text
+	sends      bool   // data goes to the client
 	listing    bool
-	file       *os.File
-	source     dataSource
-	stall      time.Duration
-	rate       int64     // bytes a second; 0: as fast as it goes
-	total      *bucket   // of all transfers; nil: as fast as it goes
-	takesCut   bool      // take an upload under TLS that ends without close_notify
-	paid       int64     // bytes that total knows of
-	moving     time.Time // when the data connection came
-	bytes      atomic.Int64
-	done       chan struct{} // closed when it is over
+	file       regularFile
+	turn       func() error // waits until an upload may begin, and opens file; nil: it is open
+	begin      func() error // is called when the data connection is there; may be nil
+	// small carries out a small transfer without waiting, as far as it can, and
+	// reports whether it is over; nil: the transfer is not small.
+	small    func(*passive.Socket) (over bool, err error)
+	source   dataSource
+	started  time.Time
+	stall    time.Duration
+	rate     int64     // bytes a second; 0: as fast as it goes
+	total    *bucket   // of all transfers; nil: as fast as it goes
+	takesCut bool      // take an upload under TLS that ends without close_notify
+	paid     int64     // bytes that total knows of
+	moving   time.Time // when the data connection came
+	bytes    atomic.Int64
+	done     chan struct{} // closed when it is over
 
 	ctx     context.Context
 	cancel  context.CancelFunc
 	aborted atomic.Bool
 
 	mu        sync.Mutex
-	conn      net.Conn
-	interrupt func() // while the kernel waits for the client
+	conn      net.Conn // nil: it has not come, and 150 has not been said
+	interrupt func()   // while the kernel waits for the client
 }
 
 var (
@@ -86,20 +86,66 @@ func (t *transfer) interruptible(by func()) (done func()) {
 }
 
 // startTransfer runs body over the data connection of the last PASV, in a
-// goroutine of its own. It closes file, which may be nil, when all is over.
+// goroutine of its own unless the transfer is small. It closes the file when all
+// is over.
 func (s *session) startTransfer(t *transfer, body func(net.Conn) error) {
-	t.source = s.data.next
-	s.data.next = nil
+	t.source, s.data.next = s.data.next, nil
 	t.stall, t.rate, t.total = s.srv.cfg.StallTimeout, s.rate(), s.srv.total
 	t.takesCut = s.srv.cfg.TLS == nil || s.srv.cfg.TLS.AcceptTruncated
 	if t.opening == "" {
 		t.opening = "Opening data connection for " + t.verb + "."
 	}
 	t.started = time.Now()
+	if s.transferNow(t) {
+		return
+	}
 	t.done = make(chan struct{})
 	t.ctx, t.cancel = context.WithCancel(s.ctx)
 	s.begin(t)
 	go s.runTransfer(t, body)
+}
+
+// soon is how late the data connection of a small transfer may be.
+const soon = time.Millisecond
+
+// transferNow carries out a small transfer, if its data connection is there, on
+// the session's own goroutine: nothing has to wake up, and both replies of a
+// download leave as one segment. It reports whether the transfer is over.
+func (s *session) transferNow(t *transfer) bool {
+	r, passively := t.source.(reserved)
+	if t.small == nil || !passively || s.tls.protData || t.limited() {
+		return false
+	}
+	conn, err := r.AcceptSocket(s.ctx, soon)
+	if err != nil {
+		return false // the ordinary transfer sees to it
+	}
+	t.conn, t.moving = conn, time.Now()
+	if !t.sends {
+		s.reply(150, t.opening)
+	}
+	err = t.ready()
+	over := err != nil
+	if socket, bare := conn.(*passive.Socket); bare && !over {
+		over, err = t.small(socket)
+	}
+	switch {
+	case over:
+		if t.sends {
+			s.out.hold(150, t.opening)
+		}
+		s.complete(t, err)
+	case t.sends:
+		s.reply(150, t.opening)
+	}
+	return over
+}
+
+func (t *transfer) ready() error {
+	if t.begin == nil {
+		return nil
+	}
+	return t.begin()
 }
 
 // connected reports whether the next data connection can still come, and says
@@ -135,62 +181,67 @@ func (s *session) runTransfer(t *transfer, body func(net.Conn) error) {
 		}
 	}
 	if t.file != nil {
+		t.file = polled(t.file)
 		defer t.file.Close()
 	}
-	if !t.opened {
+	var err error
+	if t.conn == nil {
 		s.reply(150, t.opening)
-	}
-	conn, err := t.connect(s.srv.cfg.ConnectTimeout)
-	if err != nil {
-		if t.aborted.Load() {
-			err = errAborted
+		if err := t.connect(s.srv.cfg.ConnectTimeout); err != nil {
+			if t.aborted.Load() {
+				err = errAborted
+			}
+			s.noConnection(t.verb, t.path, t.source, err)
+			return
 		}
-		s.noConnection(t.verb, t.path, t.source, err)
-		return
+		err = t.ready()
 	}
-	defer t.breakOff(conn) // after a panic; otherwise it is closed by then
+	defer t.breakOff() // after a panic; otherwise it is closed by then
 	if t.total != nil {
 		t.total.enter()
 		defer t.total.leave()
 	}
-	err = body(conn)
+	if err == nil {
+		err = body(t.conn)
+	}
 	t.pay()
-	if err == nil && t.file != nil {
-		err = t.closeFile()
+	s.complete(t, err)
+}
+
+// complete closes file and connection, and replies.
+func (s *session) complete(t *transfer, err error) {
+	if t.file != nil {
+		if failed := t.file.Close(); failed != nil && err == nil {
+			err = localError{failed}
+		}
 	}
 	if err == nil {
-		err = conn.Close()
+		err = t.conn.Close()
 	} else {
-		t.breakOff(conn)
+		t.breakOff()
 	}
-	s.report(t, conn, err)
+	s.report(t, err)
 }
 
 // connect waits for the data connection.
-func (t *transfer) connect(timeout time.Duration) (net.Conn, error) {
+func (t *transfer) connect(timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(t.ctx, timeout)
 	defer cancel()
 	conn, err := t.source.Accept(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.conn, t.moving = conn, time.Now()
-	return conn, nil
-}
-
-func (t *transfer) closeFile() error {
-	if err := t.file.Close(); err != nil {
-		return localError{err}
-	}
 	return nil
 }
 
 // breakOff closes the data connection of a failed transfer so that the client
 // cannot take the part for the whole: with a reset, under TLS also without the
 // closing alert, whose absence alone many clients overlook.
-func (t *transfer) breakOff(conn net.Conn) {
+func (t *transfer) breakOff() {
+	conn := t.conn
 	if c, ok := conn.(*tls.Conn); ok {
 		conn = c.NetConn()
 	}
@@ -229,12 +280,12 @@ func (s *session) noConnection(verb, path string, source dataSource, err error) 
 	}
 }
 
-// report logs and replies how the transfer over conn went.
-func (s *session) report(t *transfer, conn net.Conn, err error) {
+// report logs and replies how the transfer went.
+func (s *session) report(t *transfer, err error) {
 	n := t.bytes.Load()
 	log := s.log
 	if s.srv.cfg.ForeignData {
-		if from, ok := addrOf(conn.RemoteAddr()); ok && from != s.client.WithZone("") {
+		if from, ok := addrOf(t.conn.RemoteAddr()); ok && from != s.client.WithZone("") {
 			log = log.With("foreign", from)
 		}
 	}
@@ -269,88 +320,6 @@ func (s *session) report(t *transfer, conn net.Conn, err error) {
 	default:
 		s.reply(426, "Data connection lost.")
 	}
-}
-
-// retr sends a file.
-func (s *session) retr(arg string) {
-	if !s.connected() {
-		return
-	}
-	at := s.existing(arg)
-	f, size, err := s.openRegular(at, os.O_RDONLY)
-	if err == nil {
-		err = s.startAt(f, s.files.offset, size)
-	}
-	if err != nil {
-		s.refuseTransfer(f, err)
-		return
-	}
-	t := &transfer{verb: "RETR", path: at, sends: true}
-	ascii, from := s.data.ascii, s.files.offset
-	if !ascii {
-		// Clients show their progress by the number in parentheses.
-		t.opening = fmt.Sprintf("Opening data connection for RETR (%d bytes).", size-from)
-		if s.sendAtOnce(t, f, size-from) {
-			return
-		}
-		from += t.bytes.Load()
-	}
-	t.file = polled(f)
-	s.startTransfer(t, func(conn net.Conn) error {
-		if ascii {
-			return t.sendASCII(conn, t.file)
-		}
-		return t.send(conn, t.file, from, size)
-	})
-}
-
-// refuseTransfer replies to a transfer command whose file cannot be opened. The
-// reservation stays for the next one.
-func (s *session) refuseTransfer(f regularFile, err error) {
-	if f != nil {
-		f.Close()
-	}
-	s.fail(err)
-}
-
-// openRegular opens a file and makes sure that it is one. O_NONBLOCK keeps a
-// FIFO that somebody put there from holding the session for ever.
-func (s *session) openRegular(at string, flags int) (_ regularFile, size int64, err error) {
-	const perm = 0o666
-	flags |= syscall.O_NONBLOCK | syscall.O_NOCTTY
-	if f, size, ok := s.login.root.files.open(rooted(at), flags, perm); ok {
-		return f, size, nil
-	}
-	f, err := s.login.root.OpenFile(rooted(at), flags, perm)
-	if err != nil {
-		return nil, 0, err
-	}
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-	case info.IsDir():
-		err = syscall.EISDIR
-	case !info.Mode().IsRegular():
-		err = errNotRegular
-	default:
-		return f, info.Size(), nil
-	}
-	f.Close()
-	return nil, 0, err
-}
-
-// startAt moves to REST's offset in a file that is size bytes long.
-func (s *session) startAt(f regularFile, offset, size int64) error {
-	switch {
-	case offset == 0:
-		return nil
-	case s.data.ascii:
-		return errOffsetASCII
-	case offset > size:
-		return errOffset
-	}
-	_, err := f.Seek(offset, io.SeekStart)
-	return err
 }
 
 // abor ends the running transfer (426 for it, then 226) or gives up the

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
-	"net"
 	"os"
 	"path"
 	"strings"
@@ -50,41 +49,27 @@ func (s *session) receive(verb, at string, flags int, offset int64) {
 	if verb == "STOU" {
 		t.opening = "FILE: " + path.Base(at)
 	}
-	begin := func(f regularFile) error {
+	t.begin = func() error {
 		if offset == 0 && size > 0 && flags&os.O_APPEND == 0 {
 			// Only now: a client that never connects empties no file.
-			if err := f.Truncate(0); err != nil {
+			if err := t.file.Truncate(0); err != nil {
 				return localError{err}
 			}
 		}
 		return nil
 	}
-	switch {
-	case busy:
-		t.turn = func() error {
-			f, n, err := s.awaitUpload(t, at, flags, offset)
-			if err == nil {
-				t.file, size = polled(f), n
-			}
+	body := t.receiveASCII
+	if !s.data.ascii {
+		body, t.small = t.receive, t.receiveNow
+	}
+	if t.file = f; busy {
+		t.small = nil
+		t.turn = func() (err error) {
+			t.file, size, err = s.awaitUpload(t, at, flags, offset)
 			return err
 		}
-	case s.receiveAtOnce(t, f, begin):
-		return
-	default:
-		t.file = polled(f)
 	}
-	ascii := s.data.ascii
-	s.startTransfer(t, func(conn net.Conn) error {
-		if !t.opened {
-			if err := begin(t.file); err != nil {
-				return err
-			}
-		}
-		if ascii {
-			return t.receiveASCII(conn, t.file)
-		}
-		return t.receive(conn, t.file)
-	})
+	s.startTransfer(t, body)
 }
 
 // openUpload opens a file, claims it until it is closed, and moves to offset.

@@ -57,14 +57,14 @@ func (s *Socket) polled() (*os.File, error) {
 	return s.file, nil
 }
 
-// ErrNothing is ReceiveNow's where nothing has come.
-var ErrNothing = errors.New("nothing has come")
+// errNothing is receiveNow's if nothing has come.
+var errNothing = errors.New("nothing has come")
 
 // Receive reads what has come, waiting for it until the deadline. The error is
 // io.EOF at the end of the stream and os.ErrDeadlineExceeded.
 func (s *Socket) Receive(b []byte, deadline time.Time) (int, error) {
 	for range 3 {
-		if n, err := s.ReceiveNow(b); err != ErrNothing {
+		if n, err := s.receiveNow(b); err != errNothing {
 			return n, err
 		}
 		// Where there are others to run, it may well have come after them.

@@ -10,40 +10,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Send hands b to the kernel without waiting, to leave together with the FIN
-// of a Close that follows at once. It tells how much of it the kernel took.
-func (s *Socket) Send(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.fd < 0 {
-		return 0, os.ErrClosed
-	}
-	for {
-		n, err := unix.SendmsgN(s.fd, b, nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL|unix.MSG_MORE)
-		switch err {
-		case nil:
-			return n, nil
-		case unix.EINTR:
-		case unix.EAGAIN:
-			return 0, nil
-		default:
-			return 0, os.NewSyscallError("sendmsg", err)
-		}
-	}
-}
-
-// ReceiveNow reads what is there: ErrNothing where there is nothing, and after
+// receiveNow reads what is there: errNothing if there is nothing, or once
 // Receive has waited; io.EOF at the end of the stream.
-func (s *Socket) ReceiveNow(b []byte) (int, error) {
+func (s *Socket) receiveNow(b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fd < 0 {
-		return 0, ErrNothing
+		return 0, errNothing
 	}
 	n, err := unix.Read(s.fd, b)
 	switch {
 	case err == unix.EAGAIN || err == unix.EINTR:
-		return 0, ErrNothing
+		return 0, errNothing
 	case err != nil:
 		return 0, os.NewSyscallError("read", err)
 	case n == 0:

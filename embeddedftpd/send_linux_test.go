@@ -61,7 +61,7 @@ func numbered(t *testing.T, size int) (*os.File, []byte) {
 // Whatever the client's pauses make of it, every byte is sent once, by the kernel
 // alone or from some byte on by the poller.
 func TestSend(t *testing.T) {
-	for _, pause := range []time.Duration{0, blockingWait / 4, 5 * blockingWait} {
+	for _, pause := range []time.Duration{0, kernelWait / 4, 5 * kernelWait} {
 		server, client := dataPair(t)
 		f, content := numbered(t, 64<<20)
 		got := make(chan [32]byte)
@@ -79,12 +79,12 @@ func TestSend(t *testing.T) {
 		const from = 1 // the pages of a pipe are not always full
 		content = content[from:]
 		f.Seek(from, io.SeekStart)
-		tr := &transfer{stall: patience, conn: server}
-		if err := tr.send(server, f, from, from+int64(len(content))); err != nil || tr.bytes.Load() != int64(len(content)) {
+		tr := &transfer{stall: patience, conn: server, file: f}
+		if err := tr.send(server, int64(len(content))); err != nil || tr.bytes.Load() != int64(len(content)) {
 			t.Errorf("sent %d, %v", tr.bytes.Load(), err)
 		}
 		bare := server.Bare(func(int) {})
-		if bare && pause > blockingWait {
+		if bare && pause > kernelWait {
 			t.Error("a client that pauses was not left to the poller")
 		}
 		server.Close()
@@ -100,7 +100,7 @@ func TestSendCutShort(t *testing.T) {
 		server, client := dataPair(t)
 		f, _ := numbered(t, size)
 		go io.Copy(io.Discard, client)
-		at, err := new(transfer).sendBlocking(server, f, 0, int64(2*size))
+		at, err := (&transfer{file: f}).sendFast(server, int64(2*size))
 		if at != int64(size) || !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("sent %d of %d, %v", at, size, err)
 		}
@@ -110,11 +110,11 @@ func TestSendCutShort(t *testing.T) {
 // A client that reads nothing is left to the poller, with a connection that does
 // not block; so is one for which there is no place, and one whose rate is limited
 // from the first byte on.
-func TestSendBlockingGivesUp(t *testing.T) {
+func TestSendFastGivesUp(t *testing.T) {
 	server, _ := dataPair(t)
 	f, content := numbered(t, 32<<20)
 	size := int64(len(content))
-	sent, err := new(transfer).sendBlocking(server, f, 0, size)
+	sent, err := (&transfer{file: f}).sendFast(server, size)
 	if err != nil || sent == 0 || sent == size {
 		t.Fatalf("nobody read, and %d bytes were sent, %v", sent, err)
 	}
@@ -131,42 +131,42 @@ func TestSendBlockingGivesUp(t *testing.T) {
 	})
 
 	fresh, _ := dataPair(t)
-	for _, limited := range []*transfer{{rate: 1}, {total: new(bucket)}} {
-		if n, err := limited.sendBlocking(fresh, f, 0, size); n != 0 || err != nil {
+	for _, limited := range []*transfer{{file: f, rate: 1}, {file: f, total: new(bucket)}} {
+		if n, err := limited.sendFast(fresh, size); n != 0 || err != nil {
 			t.Errorf("with a limited rate: %d bytes, %v", n, err)
 		}
 	}
-	for range cap(blocking) {
-		blocking <- struct{}{}
+	for range cap(inKernel) {
+		inKernel <- struct{}{}
 	}
 	defer func() {
-		for range cap(blocking) {
-			<-blocking
+		for range cap(inKernel) {
+			<-inKernel
 		}
 	}()
-	if n, err := new(transfer).sendBlocking(fresh, f, 0, size); n != 0 || err != nil {
+	if n, err := (&transfer{file: f}).sendFast(fresh, size); n != 0 || err != nil {
 		t.Errorf("with no place left: %d bytes, %v", n, err)
 	}
 }
 
 // A client that is slow, but never pauses for long, has its place for a chunk and
 // no more.
-func TestSendBlockingIsForTheFast(t *testing.T) {
+func TestSendFastIsForTheFast(t *testing.T) {
 	server, client := dataPair(t)
-	f, content := numbered(t, 4*firstChunk)
+	f, content := numbered(t, 4*firstBatch)
 	go func() {
 		defer client.Close()
 		const pieces = 128
-		piece := make([]byte, firstChunk/pieces)
+		piece := make([]byte, firstBatch/pieces)
 		for {
 			if _, err := io.ReadFull(client, piece); err != nil {
 				return
 			}
-			time.Sleep(2 * slowChunk / pieces)
+			time.Sleep(2 * slowBatch / pieces)
 		}
 	}()
 	size := int64(len(content))
-	if sent, err := new(transfer).sendBlocking(server, f, 0, size); err != nil || sent > size/2 {
+	if sent, err := (&transfer{file: f}).sendFast(server, size); err != nil || sent > size/2 {
 		t.Errorf("sent %d of %d, %v", sent, size, err)
 	}
 	server.Close()
@@ -177,7 +177,7 @@ func TestSendBlockingIsForTheFast(t *testing.T) {
 func TestAbortInTheKernel(t *testing.T) {
 	server, client := dataPair(t)
 	f, content := numbered(t, 64<<20)
-	tr := &transfer{cancel: func() {}, conn: server}
+	tr := &transfer{cancel: func() {}, conn: server, file: f}
 	go func() {
 		piece := make([]byte, 512<<10)
 		for got := 0; ; {
@@ -188,14 +188,14 @@ func TestAbortInTheKernel(t *testing.T) {
 			if got += n; got == 4<<20 {
 				go tr.abort()
 			}
-			time.Sleep(blockingWait / 20)
+			time.Sleep(kernelWait / 20)
 		}
 	}()
-	sent, err := tr.sendChunk(server, f, int64(len(content)))
+	sent, err := tr.sendBatch(server, int64(len(content)))
 	if err != nil || sent == 0 || sent == int64(len(content)) {
 		t.Errorf("sent %d, %v", sent, err)
 	}
-	if _, err := tr.sendChunk(server, f, 1); err == nil {
+	if _, err := tr.sendBatch(server, 1); err == nil {
 		t.Error("after the abort another chunk was sent")
 	}
 }
@@ -210,7 +210,7 @@ func TestAbortBeforeTheKernel(t *testing.T) {
 			defer close(aborted)
 			tr.abort()
 		}()
-		time.Sleep(blockingWait)
+		time.Sleep(kernelWait)
 		go func() {
 			defer close(entered)
 			tr.interruptible(func() {})()
@@ -250,5 +250,41 @@ func TestDownloadsWithoutThePoller(t *testing.T) {
 	}
 	if calls["epoll_ctl"] > others+files/2 {
 		t.Errorf("%d words to the poller about %d downloads", calls["epoll_ctl"], files)
+	}
+}
+
+// What a small transfer cannot send at once, the ordinary one sends.
+func TestSmallFileThatWaits(t *testing.T) {
+	ts := start(t, nil)
+	ts.file(t, "f", "content")
+	was := sendfile
+	defer func() {
+		if err := ts.stop(); err != nil { // before sendfile is what it was
+			t.Error(err)
+		}
+		sendfile = was
+	}()
+	asked := 0
+	sendfile = func(to, from int, n int64) (int64, error) {
+		if asked++; asked == 1 {
+			return 0, unix.EAGAIN
+		}
+		return was(to, from, min(n, int64(1+asked%2)))
+	}
+	c := ts.login(t)
+	for range 9 {
+		data := c.passive()
+		c.do(150, "RETR f")
+		if got, err := io.ReadAll(data); err != nil || string(got) != "content" {
+			t.Fatalf("%q, %v", got, err)
+		}
+		c.expect(226)
+		c.do(350, "REST 2")
+		if got := c.get("RETR f"); got != "ntent" {
+			t.Fatalf("from 2: %q", got)
+		}
+	}
+	if asked < 9*3+9*2 {
+		t.Errorf("%d calls for 18 files", asked)
 	}
 }

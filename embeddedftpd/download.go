@@ -1,0 +1,88 @@
+package embeddedftpd
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
+)
+
+// retr sends a file.
+func (s *session) retr(arg string) {
+	if !s.connected() {
+		return
+	}
+	at := s.existing(arg)
+	f, size, err := s.openRegular(at, os.O_RDONLY)
+	if err == nil {
+		err = s.startAt(f, s.files.offset, size)
+	}
+	if err != nil {
+		s.refuseTransfer(f, err)
+		return
+	}
+	left := size - s.files.offset
+	t := &transfer{verb: "RETR", path: at, sends: true, file: f}
+	body := t.sendASCII
+	if !s.data.ascii {
+		// Clients show their progress by the number in parentheses.
+		t.opening = fmt.Sprintf("Opening data connection for RETR (%d bytes).", left)
+		body = func(conn net.Conn) error { return t.send(conn, left-t.bytes.Load()) }
+		if left <= smallFile {
+			t.small = func(socket *passive.Socket) (bool, error) { return t.sendNow(socket, left) }
+		}
+	}
+	s.startTransfer(t, body)
+}
+
+// refuseTransfer replies to a transfer command whose file cannot be opened. The
+// reservation stays for the next one.
+func (s *session) refuseTransfer(f regularFile, err error) {
+	if f != nil {
+		f.Close()
+	}
+	s.fail(err)
+}
+
+// openRegular opens a file and makes sure that it is one. O_NONBLOCK keeps a
+// FIFO that somebody put there from holding the session for ever.
+func (s *session) openRegular(at string, flags int) (_ regularFile, size int64, err error) {
+	const perm = 0o666
+	flags |= syscall.O_NONBLOCK | syscall.O_NOCTTY
+	if f, size, ok := s.login.root.files.open(rooted(at), flags, perm); ok {
+		return f, size, nil
+	}
+	f, err := s.login.root.OpenFile(rooted(at), flags, perm)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+	case info.IsDir():
+		err = syscall.EISDIR
+	case !info.Mode().IsRegular():
+		err = errNotRegular
+	default:
+		return f, info.Size(), nil
+	}
+	f.Close()
+	return nil, 0, err
+}
+
+// startAt moves to REST's offset in a file that is size bytes long.
+func (s *session) startAt(f regularFile, offset, size int64) error {
+	switch {
+	case offset == 0:
+		return nil
+	case s.data.ascii:
+		return errOffsetASCII
+	case offset > size:
+		return errOffset
+	}
+	_, err := f.Seek(offset, io.SeekStart)
+	return err
+}

@@ -1,0 +1,13 @@
+//go:build !linux
+
+package embeddedftpd
+
+import (
+	"net"
+
+	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
+)
+
+func (t *transfer) send(conn net.Conn, _ int64) error { return t.copyOut(conn) }
+
+func (*transfer) sendNow(*passive.Socket, int64) (over bool, err error) { return false, nil }
