@@ -24,7 +24,7 @@ func crowd(sites, perHost int) *plan.Plan {
 		}
 		data := spec.PortRange{First: uint16(20000 + 10*n), Last: uint16(20009 + 10*n)}
 		all = append(all, handSite(host, fmt.Sprintf("site%05d", i), "proftpd", uint16(2000+n), data, func(s *plan.Site) {
-			s.Concurrency.SessionsPerAddress = 5 + n%3
+			s.SessionsPerAddress = 5 + n%3
 			if n%2 == 1 {
 				s.Clients = prefixes("192.0.2.0/24", "198.51.100.0/24", "2001:db8:1::/48")
 			}

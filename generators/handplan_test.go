@@ -39,7 +39,7 @@ func handSite(host *spec.Host, name, server string, port uint16, data spec.PortR
 			IPv6ClientPrefix: 64,
 			Gate:             true,
 			TLS:              spec.TLS{Mode: spec.TLSOff},
-			Concurrency:      spec.Concurrency{Sessions: 6, SessionsPerAddress: 3},
+			Workload:         sizing.Workload{Sessions: 6, SessionsPerAddress: 3},
 			Ranges:           attrRanges("", "addresses", "clients", "data_ports", "server", "tls", "tls.mode", "tls.certificate", "tls.key", "truncated_uploads"),
 		},
 		Profile:   sizing.Profile{Name: server, AbandonedHold: 300 * time.Second},
@@ -51,7 +51,7 @@ func handSite(host *spec.Host, name, server string, port uint16, data spec.PortR
 	f := families(site.Addresses)
 	site.Policy = plan.Policy{
 		Addresses4: f.v4, Addresses6: f.v6, Control: site.Port, Data: data, Gate: site.Gate,
-		GateTimeout: 2 * time.Minute, MaxPerClient: site.Concurrency.SessionsPerAddress, ClientPrefix6: site.IPv6ClientPrefix,
+		GateTimeout: 2 * time.Minute, MaxPerClient: site.SessionsPerAddress, ClientPrefix6: site.IPv6ClientPrefix,
 	}
 	for _, prefix := range site.Clients {
 		if prefix.Addr().Is4() {

@@ -68,7 +68,7 @@ func Load(fsys fs.FS, names []string, o Options) (*Project, hcl.Diagnostics) {
 	evaluated := o.Watch.begin("evaluating the spec")
 	s, diags := spec.Load(fsys, names, spec.Options{
 		Version:  Version,
-		Servers:  servers(),
+		Servers:  sizing.Profiles(),
 		Targets:  slices.Sorted(maps.Keys(kinds)),
 		Vars:     o.Vars,
 		VarFiles: o.VarFiles,
@@ -95,19 +95,6 @@ func Load(fsys fs.FS, names []string, o Options) (*Project, hcl.Diagnostics) {
 		}
 	}
 	return p, InOrder(diags)
-}
-
-// servers are the traits of all server profiles that package spec checks by.
-func servers() map[string]spec.Server {
-	all := map[string]spec.Server{}
-	for _, p := range sizing.Profiles() {
-		all[p.Name] = spec.Server{
-			NoImplicitTLS:  p.Name == "pureftpd", // its TLS modes are all explicit
-			HoldsRange:     p.HoldsRange,
-			RefusesForeign: p.Strangers != sizing.StrangersServed,
-		}
-	}
-	return all
 }
 
 // readLock reads the lock beside the spec; nil where there is none.

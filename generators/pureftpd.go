@@ -60,10 +60,10 @@ func (s serverSite) pureLimits() hcl.Diagnostics {
 		say(hcl.DiagError, "server", "Pure-FTPd runs once a host",
 			"Host %q has several sites on Pure-FTPd, and its wrapper reads one folder, /etc/pure-ftpd/conf. Run another server for all but one of them.", s.Host.Name)
 	}
-	if clients := s.Data.Count() / 2; clients < s.Site.Concurrency.Sessions {
+	if clients := s.Data.Count() / 2; clients < s.Site.Sessions {
 		say(hcl.DiagError, "data_ports", "Too few data ports for Pure-FTPd's own cap",
 			"Pure-FTPd admits one client for every two ports of its range, so %s lets in %d of %d sessions. Give it %d ports.",
-			s.Data, clients, s.Site.Concurrency.Sessions, 2*s.Site.Concurrency.Sessions)
+			s.Data, clients, s.Site.Sessions, 2*s.Site.Sessions)
 	}
 	if s.TLS.Mode == spec.TLSImplicit {
 		say(hcl.DiagError, "tls.mode", "Pure-FTPd has no implicit TLS",
@@ -93,8 +93,8 @@ func (s serverSite) pureSettings() []pureSetting {
 	settings := []pureSetting{
 		{Name: "Bind", Value: bind, Why: "address and control port; no address is all of them"},
 		{Name: "PassivePortRange", Value: fmt.Sprintf("%d %d", s.Data.First, s.Data.Last), Why: s.Reason() + "; the firewall rules open exactly these"},
-		{Name: "MaxClientsNumber", Value: fmt.Sprint(s.Site.Concurrency.Sessions), Why: "sessions at once, which the data ports are computed for; the server admits at most one for two of its ports"},
-		{Name: "MaxClientsPerIP", Value: fmt.Sprint(s.Site.Concurrency.SessionsPerAddress), Why: "sessions at once from one address; the server counts each IPv6 address by itself"},
+		{Name: "MaxClientsNumber", Value: fmt.Sprint(s.Site.Sessions), Why: "sessions at once, which the data ports are computed for; the server admits at most one for two of its ports"},
+		{Name: "MaxClientsPerIP", Value: fmt.Sprint(s.Site.SessionsPerAddress), Why: "sessions at once from one address; the server counts each IPv6 address by itself"},
 		{Name: "MaxIdleTime", Value: fmt.Sprint(s.IdleMinutes()), Why: "minutes; a PASV that no connection follows holds its port this long, which the range is computed with"},
 		{Name: "NoAnonymous", Value: "yes", Why: "users of the system only"},
 		{Name: "PAMAuthentication", Value: "yes", Why: "by /etc/pam.d/pure-ftpd, where auth/ has a link to this file"},

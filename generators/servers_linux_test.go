@@ -44,7 +44,7 @@ func TestServersHandOutExactlyTheRange(t *testing.T) {
 			crowd = 12
 		}
 		server.serve(t, realSite(server.name, func(s *plan.Site) {
-			s.Concurrency = spec.Concurrency{Sessions: max(6, crowd+4), SessionsPerAddress: crowd}
+			s.Sessions, s.SessionsPerAddress = max(6, crowd+4), crowd
 		}))
 		v4, v6 := net.JoinHostPort(serverAddresses[0], "2121"), net.JoinHostPort(serverAddresses[1], "2121")
 		await(t, v4)

@@ -14,7 +14,7 @@ import (
 func TestEveryBoundHasWords(t *testing.T) {
 	w := sizing.Workload{
 		Sessions: 400, SessionsPerAddress: 50,
-		Traffic:   &sizing.Traffic{Rate: 20, PeakFactor: 1, Connect: 150 * time.Millisecond, Transfer: 2 * time.Second, ClientPorts: 28232},
+		Traffic:   &sizing.Traffic{Rate: 20, PeakFactor: 1, Connect: 150 * time.Millisecond, Transfer: 2 * time.Second, ClientPorts: 28232, Bursts: sizing.Bursts{{Sessions: 100, Within: time.Minute}}},
 		Objective: sizing.Objective{Refused: 1e-3, MaxWait: time.Second},
 	}
 	seen := map[string]bool{}

@@ -50,7 +50,7 @@ func (s *systemd) served(p *plan.Plan, site *plan.Site) []File {
 		"TLS":       site.TLS.Mode != spec.TLSOff,
 		"Users":     "/etc/pasvctl/" + site.Name + ".users",
 		"Addresses": bracketed(site.Addresses), "Control": site.Port, "Data": ports,
-		"Files": 7*site.Concurrency.Sessions + (len(ports)+1)*len(site.Addresses) + 1024,
+		"Files": 7*site.Sessions + (len(ports)+1)*len(site.Addresses) + 1024,
 	}
 	folder := site.Host.Name + "/" + unit
 	return []File{

@@ -67,7 +67,7 @@ func siteData(site *plan.Site) map[string]any {
 		"ControlPort": int(site.Port), "DataPorts": rangeData(site.DataPorts),
 		"Pinned": site.Pinned, "Binding": site.Sizing.Binding, "Refused": site.Refused,
 		"Announce": announce, "Clients": texts(append(append([]netip.Prefix{}, site.Policy.Clients4...), site.Policy.Clients6...)),
-		"Gate": site.Gate, "Sessions": site.Concurrency.Sessions, "SessionsPerAddress": site.Concurrency.SessionsPerAddress,
+		"Gate": site.Gate, "Sessions": site.Sessions, "SessionsPerAddress": site.SessionsPerAddress,
 		"TLS": map[string]any{
 			"Mode": string(site.TLS.Mode), "Required": site.TLS.Required, "ReuseRequired": site.TLS.ReuseRequired,
 			"Certificate": site.TLS.Certificate, "Key": site.TLS.Key,

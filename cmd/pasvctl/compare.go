@@ -41,7 +41,7 @@ func comparisons(p *plan.Plan) comparison {
 		if s.Site.Profile != nil { // the spec's own, which is not among the known ones
 			c.Servers = append(c.Servers, forecast(s, sizing.Comparison{Profile: s.Profile, Result: s.Sizing}))
 		}
-		for _, other := range sizing.Compare(s.Profile, plan.Workload(s.Site)) {
+		for _, other := range sizing.Compare(s.Profile, s.Workload) {
 			c.Servers = append(c.Servers, forecast(s, other))
 		}
 		all.Sites = append(all.Sites, c)

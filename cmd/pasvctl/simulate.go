@@ -160,7 +160,7 @@ func (d *simulator) plays(ctx context.Context, s *plan.Site, report func(done, t
 // site simulates one site: its traffic, or a burst beside it.
 func (d *simulator) site(ctx context.Context, s *plan.Site, burst *sizing.Burst, report func(done, total int)) (simulated, error) {
 	c := simulate.Config{
-		Profile: s.Profile, Workload: plan.Workload(s.Site), Ports: s.DataPorts.Count(),
+		Profile: s.Profile, Workload: s.Workload, Ports: s.DataPorts.Count(),
 		Seed: d.seed, Shape: simulate.Shape(d.shape), Arrivals: simulate.Finite,
 		Replications: d.replications, Requests: d.requests, Progress: report,
 	}

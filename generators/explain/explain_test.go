@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
@@ -22,8 +23,7 @@ func site(server string, adjust func(*spec.Site)) *spec.Site {
 		Name: "downloads", Host: host, Addresses: host.Addresses, Server: server, Port: 21,
 		Clients:          []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")},
 		IPv6ClientPrefix: 64, Gate: true, TLS: spec.TLS{Mode: spec.TLSOff},
-		Concurrency: spec.Concurrency{Sessions: 400, SessionsPerAddress: 50},
-		Objective:   spec.Objective{Refused: 1e-6, MaxWait: time.Second, Squatted: 1},
+		Workload: sizing.Workload{Sessions: 400, SessionsPerAddress: 50, Objective: sizing.Objective{Refused: 1e-6, MaxWait: time.Second, Squatted: 1}},
 	}
 	if adjust != nil {
 		adjust(s)
@@ -48,27 +48,27 @@ var cases = map[string]*spec.Site{
 	}),
 	"embedded-tls": site("embedded", func(s *spec.Site) {
 		s.Objective.Squatted = 0
-		s.TLS = spec.TLS{Mode: spec.TLSExplicit, Required: true, ReuseRequired: true}
+		s.TLS, s.MarkedSessions = spec.TLS{Mode: spec.TLSExplicit, Required: true, ReuseRequired: true}, true
 	}),
 	"appliance": site("appliance", func(s *spec.Site) {
-		s.Profile = &spec.Profile{
+		s.Profile = &spec.Profile{Profile: sizing.Profile{
 			Name: "appliance", Title: "Acme Appliance", Hold: "transfer", Pick: "scan", Scope: "port", WhenFull: "unknown",
 			Strangers: "served", AbandonedHold: 5 * time.Minute, MinPorts: 1,
-		}
-		s.Concurrency = spec.Concurrency{Sessions: 200, SessionsPerAddress: 1}
-		s.Traffic = &spec.Traffic{TransfersPerSecond: 2, ConnectTime: 200 * time.Millisecond, TransferTime: time.Second,
+		}}
+		s.Sessions, s.SessionsPerAddress = 200, 1
+		s.Traffic = &sizing.Traffic{Rate: 2, Connect: 200 * time.Millisecond, Transfer: time.Second,
 			ClientPorts: 28232, PeakFactor: 1, Parallel: 1}
 	}),
 	"embedded-traffic": site("embedded", func(s *spec.Site) {
 		s.Objective.Squatted = 0
-		s.Traffic = &spec.Traffic{TransfersPerSecond: 20, ConnectTime: 100 * time.Millisecond, TransferTime: time.Second,
+		s.Traffic = &sizing.Traffic{Rate: 20, Connect: 100 * time.Millisecond, Transfer: time.Second,
 			Abandoned: 0.001, ClientPorts: 28232, PeakFactor: 1, Parallel: 4}
 	}),
 	"one session": site("vsftpd", func(s *spec.Site) {
-		s.Concurrency = spec.Concurrency{Sessions: 1, SessionsPerAddress: 1}
+		s.Sessions, s.SessionsPerAddress = 1, 1
 	}),
 	"proftpd-traffic-pinned": site("proftpd", func(s *spec.Site) {
-		s.Traffic = &spec.Traffic{TransfersPerSecond: 40, ConnectTime: 120 * time.Millisecond, TransferTime: 2 * time.Second,
+		s.Traffic = &sizing.Traffic{Rate: 40, Connect: 120 * time.Millisecond, Transfer: 2 * time.Second,
 			Abandoned: 0.002, ClientPorts: 28232, PeakFactor: 1.5}
 		s.Objective.Refused = 1e-4
 		s.DataPorts = spec.PortRange{First: 20000, Last: 20999}

@@ -83,7 +83,7 @@ func (t *teller) addressRate() float64 {
 // why.
 func (t *teller) busiest() string {
 	taken, carried := sizing.AddressRate(t.s.Profile, t.w)
-	sessions := sizing.Plural(t.s.Concurrency.SessionsPerAddress, "session")
+	sessions := sizing.Plural(t.s.SessionsPerAddress, "session")
 	switch {
 	case t.w.Traffic.RatePerAddress > 0:
 		return fmt.Sprintf("The busiest client address asks for %s, as the spec says; its %s carry %s.", perSecond(taken), sessions, rate(carried))

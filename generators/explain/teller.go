@@ -22,7 +22,7 @@ type teller struct {
 }
 
 func newTeller(s *plan.Site, configured bool) *teller {
-	w := plan.Workload(s.Site)
+	w := s.Workload
 	return &teller{
 		s: s, w: w, configured: configured,
 		doubt:    sizing.Sensitivity(s.Profile, w),
@@ -70,7 +70,7 @@ func be(n int) string {
 func (t *teller) refusedNow() string {
 	asked := t.s.Sizing.Objective
 	text := fmt.Sprintf("It refuses %s of the data connections; at most %s may be refused.", sizing.Share(t.s.Refused), sizing.Share(asked))
-	if t.worst() && t.s.Concurrency.Sessions > 1 && t.w.ScopeOn(t.s.Profile) != sizing.ScopeTLS {
+	if t.worst() && t.s.Sessions > 1 && t.w.ScopeOn(t.s.Profile) != sizing.ScopeTLS {
 		text = fmt.Sprintf("While every other session holds a port, it refuses %s of the data connections that are asked for; at most %s may be refused.",
 			sizing.Share(t.s.Refused), sizing.Share(asked))
 	}
@@ -175,7 +175,7 @@ func (t *teller) whenFull() string {
 }
 
 func (t *teller) asked() []string {
-	c, o := t.s.Concurrency, t.s.Objective
+	c, o := t.w, t.s.Objective
 	who := fmt.Sprintf("%s at once, at most %s of them behind one client address.", sizing.Plural(c.Sessions, "session"), sizing.Count(c.SessionsPerAddress))
 	switch {
 	case c.Sessions == 1:

@@ -46,20 +46,16 @@ func Build(s *spec.Spec, lock *Lock) (*Plan, *Placement, hcl.Diagnostics) {
 // refuseLess corrects the refused share of sites whose lock keeps more ports
 // than they need. Equal sites are asked about once.
 func refuseLess(sites []*Site) {
-	type kept struct {
-		question
-		ports int
-	}
-	shares := map[kept]float64{}
+	shares := map[question]float64{}
 	for _, s := range sites {
 		if s.Pinned || s.Spare() <= 0 {
 			continue
 		}
-		k := kept{questionOf(s.Site), s.DataPorts.Count()}
-		share, known := shares[k]
+		q := questionOf(s.Site, s.DataPorts.Count())
+		share, known := shares[q]
 		if !known {
-			share = sizing.Refused(s.Profile, Workload(s.Site), k.ports)
-			shares[k] = share
+			share = sizing.Refused(s.Profile, s.Workload, q.ports)
+			shares[q] = share
 		}
 		s.Refused = share
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
@@ -35,8 +36,7 @@ func newSite(h *spec.Host, name string, port uint16, sessions int) *spec.Site {
 		IPv6ClientPrefix: 64,
 		Gate:             true,
 		TLS:              spec.TLS{Mode: spec.TLSOff},
-		Concurrency:      spec.Concurrency{Sessions: sessions, SessionsPerAddress: sessions},
-		Objective:        spec.Objective{Refused: 1e-6, MaxWait: time.Second, Squatted: 1},
+		Workload:         sizing.Workload{Sessions: sessions, SessionsPerAddress: sessions, Objective: sizing.Objective{Refused: 1e-6, MaxWait: time.Second, Squatted: 1}},
 		Ranges:           spec.Ranges{"": at(10), "concurrency.sessions": at(12), "data_ports": at(13), "traffic.transfers_per_second": at(14)},
 	}
 }

@@ -22,14 +22,14 @@ func (p *Plan) Sensitivities() [][]sizing.Influence {
 	asking.SetLimit(runtime.GOMAXPROCS(0))
 	all := make([][]sizing.Influence, len(p.Sites))
 	for _, s := range p.Sites {
-		q := questionOf(s.Site)
+		q := questionOf(s.Site, 0)
 		if influences[q] != nil {
 			continue
 		}
 		into := new([]sizing.Influence)
 		influences[q] = into
 		asking.Go(func() error {
-			*into = sizing.Sensitivity(s.Profile, q.asked())
+			*into = sizing.Sensitivity(s.Profile, s.Workload)
 			return nil
 		})
 	}
@@ -39,7 +39,7 @@ func (p *Plan) Sensitivities() [][]sizing.Influence {
 		gaps[h.Host] = gapBeside(h.Host, h.Sites, nil)
 	}
 	for i, s := range p.Sites {
-		all[i] = *influences[questionOf(s.Site)]
+		all[i] = *influences[questionOf(s.Site, 0)]
 		most := 0
 		for _, d := range all[i] {
 			most = max(most, d.Less, d.More)

@@ -13,8 +13,7 @@ func TestJSON(t *testing.T) {
 	p := &Plan{Sites: []*Site{{
 		Site: &spec.Site{
 			Name: "downloads", Host: newHost("edge1"), Server: "vsftpd", Port: 21,
-			Concurrency: spec.Concurrency{Sessions: 400},
-			Objective:   spec.Objective{Refused: 1e-6},
+			Workload: sizing.Workload{Sessions: 400, Objective: sizing.Objective{Refused: 1e-6}},
 		},
 		Profile:   vsftpd,
 		DataPorts: ports(61000, 62856),

@@ -378,8 +378,8 @@ func TestPlacementProperties(t *testing.T) {
 		// Sites that change size: moves tell of all that changed, and only that.
 		for _, site := range next {
 			if random.IntN(3) == 0 {
-				site.Concurrency.Sessions = 1 + random.IntN(250)
-				site.Concurrency.SessionsPerAddress = site.Concurrency.Sessions
+				site.Sessions = 1 + random.IntN(250)
+				site.SessionsPerAddress = site.Sessions
 			}
 		}
 		resized, third := build(t, second.Lock, s.Gateways, next...)

@@ -18,7 +18,7 @@ func policy(s *Site) Policy {
 		Data:          s.DataPorts,
 		Gate:          s.Gate,
 		GateTimeout:   gateTimeout,
-		MaxPerClient:  s.Concurrency.SessionsPerAddress,
+		MaxPerClient:  s.SessionsPerAddress,
 		ClientPrefix6: s.IPv6ClientPrefix,
 	}
 	for _, a := range s.Addresses {

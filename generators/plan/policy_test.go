@@ -46,7 +46,7 @@ func TestPolicy(t *testing.T) {
 	h := newHost("edge1")
 	h.Addresses = []netip.Addr{netip.MustParseAddr("203.0.113.11"), netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("203.0.113.10")}
 	site := newSite(h, "a", 2121, 99)
-	site.Concurrency.SessionsPerAddress, site.IPv6ClientPrefix = 7, 56
+	site.SessionsPerAddress, site.IPv6ClientPrefix = 7, 56
 	p, _ := build(t, nil, nil, site)
 	got := p.Sites[0].Policy
 	if got.Control != 2121 || got.Data != ports(61000, 61099) || !got.Gate || got.GateTimeout != 2*time.Minute ||

@@ -21,11 +21,7 @@ site "a" {
   server = "` + server + `"
   port   = 21
 ` + body + "\n}\n"
-	known := map[string]spec.Server{}
-	for _, p := range sizing.Profiles() {
-		known[p.Name] = spec.Server{HoldsRange: p.HoldsRange}
-	}
-	s, diags := spec.Load(fstest.MapFS{"a.pasv.hcl": {Data: []byte(source)}}, []string{"a.pasv.hcl"}, spec.Options{Servers: known})
+	s, diags := spec.Load(fstest.MapFS{"a.pasv.hcl": {Data: []byte(source)}}, []string{"a.pasv.hcl"}, spec.Options{Servers: sizing.Profiles()})
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
@@ -107,8 +103,7 @@ func TestEdgesOfOwnProfiles(t *testing.T) {
 			t.Errorf("%s: %v", body, diags)
 			continue
 		}
-		profile, _ := question{own: s.Profiles[0]}.profile()
-		if err := profile.Check(); err != nil {
+		if err := s.Profiles[0].Check(); err != nil {
 			t.Errorf("%s: %v", body, err)
 		}
 	}
@@ -117,10 +112,10 @@ func TestEdgesOfOwnProfiles(t *testing.T) {
 // A profile that no server can have is reported once, where it stands, and not
 // for each site that names it.
 func TestImpossibleProfile(t *testing.T) {
-	own := &spec.Profile{
+	own := &spec.Profile{Ranges: spec.Ranges{"": at(3), "draws": at(5)}, Profile: sizing.Profile{
 		Name: "appliance", Hold: "transfer", Pick: "random", Scope: "port", WhenFull: "refuses", Strangers: "served",
-		AbandonedHold: time.Minute, MinPorts: 1, Ranges: spec.Ranges{"": at(3), "draws": at(5)},
-	}
+		AbandonedHold: time.Minute, MinPorts: 1,
+	}}
 	a, b := newSite(newHost("edge1"), "a", 21, 9), newSite(newHost("edge1"), "b", 22, 10)
 	for _, s := range []*spec.Site{a, b} {
 		s.Server, s.Profile = "appliance", own

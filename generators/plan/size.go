@@ -18,128 +18,75 @@ import (
 // compared: a fleet of equal sites asks once.
 type question struct {
 	server   string
-	own      *spec.Profile   // the spec's own profile of that name, or nil
-	workload sizing.Workload // Traffic is nil
-	traffic  sizing.Traffic
-	known    bool // whether traffic is known
+	own      *spec.Profile // the spec's own profile of that name, or nil
+	workload sizing.Workload
+	traffic  sizing.Traffic // what the workload's Traffic points at
+	ports    int            // of a range that is asked about; 0: none
 }
 
-func questionOf(s *spec.Site) question {
-	q := question{server: s.Server, own: s.Profile, workload: sizing.Workload{
-		Sessions:           s.Concurrency.Sessions,
-		SessionsPerAddress: s.Concurrency.SessionsPerAddress,
-		Objective: sizing.Objective{
-			Refused:   s.Objective.Refused,
-			MaxWait:   s.Objective.MaxWait,
-			Squatted:  s.Objective.Squatted,
-			WorstCase: s.Objective.WorstCase,
-		},
-		MarkedSessions: s.TLS.Mode != spec.TLSOff && s.TLS.Required && s.TLS.ReuseRequired,
-	}}
-	if t := s.Traffic; t != nil {
-		q.known = true
-		q.traffic = sizing.Traffic{
-			Rate:           t.TransfersPerSecond,
-			RatePerAddress: t.TransfersPerSecondPerAddress,
-			Connect:        t.ConnectTime,
-			ConnectP99:     t.ConnectTimeP99,
-			Transfer:       t.TransferTime,
-			Abandoned:      t.Abandoned,
-			ClientPorts:    t.ClientPorts,
-			PeakFactor:     t.PeakFactor,
-			Parallel:       t.Parallel,
-			Bursts:         t.Bursts,
-		}
+// someTraffic stands for any traffic in a question's workload.
+var someTraffic sizing.Traffic
+
+func questionOf(s *spec.Site, ports int) question {
+	q := question{server: s.Server, own: s.Profile, workload: s.Workload, ports: ports}
+	if s.Traffic != nil {
+		q.workload.Traffic, q.traffic = &someTraffic, *s.Traffic
 	}
 	return q
 }
 
-// profile is the profile of the server that is asked about.
-func (q question) profile() (sizing.Profile, bool) {
-	p := q.own
-	if p == nil {
-		return sizing.Lookup(q.server)
-	}
-	return sizing.Profile{
-		Name:            p.Name,
-		Title:           p.Title,
-		Hold:            sizing.Hold(p.Hold),
-		Pick:            sizing.Pick(p.Pick),
-		Tries:           p.Tries,
-		Scope:           sizing.Scope(p.Scope),
-		WhenFull:        sizing.WhenFull(p.WhenFull),
-		Strangers:       sizing.Strangers(p.Strangers),
-		AbandonedHold:   p.AbandonedHold,
-		RaceWindow:      p.RaceWindow,
-		PortRest:        p.PortRest,
-		PortsPerSession: p.PortsPerSession,
-		MinPorts:        p.MinPorts,
-		FixedPorts:      p.FixedPorts,
-		NeverDrawn:      p.NeverDrawn,
-		HoldsRange:      p.HoldsRange,
-		ResumesTLS:      p.ResumesTLS,
-		MarksSessions:   p.MarksSessions,
-		Sources:         []string{fmt.Sprintf("all fields: profile %q of the spec", p.Name)},
-	}, true
-}
-
-// Workload is what a site asks of its server, in the terms of package sizing.
-func Workload(s *spec.Site) sizing.Workload { return questionOf(s).asked() }
-
-func (q question) asked() sizing.Workload {
-	w := q.workload
-	if q.known {
-		t := q.traffic
-		w.Traffic = &t
-	}
-	return w
-}
-
-// answer is what package sizing says to a question.
+// answer is what package sizing says to a question. Its Site lacks the spec's,
+// the range and the policy.
 type answer struct {
-	profile sizing.Profile
-	known   bool // there is such a profile
-	result  sizing.Result
-	err     error
-	remarks []sizing.Remark
-	refused map[int]float64 // by size of a pinned range
+	Site
+	err error
 }
 
-// answers asks each distinct question of the sites once, in parallel: a
-// question of 100,000 sessions takes a good part of a second.
-func answers(sites []*spec.Site) map[question]*answer {
-	all := map[question]*answer{}
+// answerFor sizes a site.
+func answerFor(s *spec.Site) (a answer) {
+	if s.Profile != nil {
+		a.Profile = s.Profile.Profile
+	} else if known, ok := sizing.Lookup(s.Server); ok {
+		a.Profile = known
+	} else {
+		a.err = errUnknownServer
+		return a
+	}
+	if a.err = a.Profile.Check(); a.err != nil {
+		return a
+	}
+	if a.Sizing, a.err = sizing.Size(a.Profile, s.Workload); a.err != nil {
+		return a
+	}
+	a.Remarks, a.Refused = sizing.Remarks(a.Profile, s.Workload, a.Sizing), a.Sizing.Refused
+	if n := s.DataPorts.Count(); n > 0 {
+		a.Pinned = true
+		if n >= a.Sizing.Ports {
+			a.Refused = sizing.Refused(a.Profile, s.Workload, n)
+		}
+	}
+	return a
+}
+
+var errUnknownServer = errors.New("no such server")
+
+// answers sizes each distinct site once, in parallel: one of 100,000 sessions
+// takes a good part of a second.
+func answers(sites []*spec.Site) []*answer {
 	var asking errgroup.Group
 	asking.SetLimit(runtime.GOMAXPROCS(0))
-	pins := map[question][]int{}
-	for _, s := range sites {
-		q := questionOf(s)
-		if n := s.DataPorts.Count(); n > 0 && !slices.Contains(pins[q], n) {
-			pins[q] = append(pins[q], n)
-		}
-		if all[q] == nil {
-			all[q] = &answer{refused: map[int]float64{}}
-		}
-	}
-	for q, a := range all {
-		asking.Go(func() error {
-			if a.profile, a.known = q.profile(); !a.known {
+	all, asked := make([]*answer, len(sites)), map[question]*answer{}
+	for i, s := range sites {
+		q := questionOf(s, s.DataPorts.Count())
+		if asked[q] == nil {
+			a := new(answer)
+			asked[q] = a
+			asking.Go(func() error {
+				*a = answerFor(s)
 				return nil
-			}
-			if a.err = a.profile.Check(); a.err != nil {
-				return nil
-			}
-			a.result, a.err = sizing.Size(a.profile, q.asked())
-			if a.err == nil {
-				a.remarks = sizing.Remarks(a.profile, q.asked(), a.result)
-			}
-			for _, n := range pins[q] {
-				if a.err == nil && n >= a.result.Ports {
-					a.refused[n] = sizing.Refused(a.profile, q.asked(), n)
-				}
-			}
-			return nil
-		})
+			})
+		}
+		all[i] = asked[q]
 	}
 	asking.Wait() // no question fails: errors are answers
 	return all
@@ -155,9 +102,8 @@ func sized(sites []*spec.Site) ([]*Site, hcl.Diagnostics) {
 		asked         = answers(sites)
 		wrongProfiles = map[*spec.Profile]bool{}
 	)
-	for _, s := range sites {
-		q := questionOf(s)
-		a := asked[q]
+	for i, s := range sites {
+		a := asked[i]
 		var profile *sizing.ProfileError
 		if errors.As(a.err, &profile) {
 			if !wrongProfiles[s.Profile] {
@@ -170,18 +116,17 @@ func sized(sites []*spec.Site) ([]*Site, hcl.Diagnostics) {
 			diags = append(diags, d)
 			continue
 		}
-		site := &Site{Site: s, Profile: a.profile, Sizing: a.result, Refused: a.result.Refused, Remarks: a.remarks}
-		diags = append(diags, warnings(site)...)
-		if s.DataPorts.Count() > 0 {
-			site.Pinned = true
-			site.Refused = a.refused[s.DataPorts.Count()]
+		site := a.Site
+		site.Site = s
+		diags = append(diags, warnings(&site)...)
+		if site.Pinned {
 			if service := serviceIn(s.DataPorts); service != "" {
 				diags = append(diags, warning(s, "data_ports", "Data ports over a service", fmt.Sprintf(
 					"In site %q, data_ports %s covers %s. Whatever listens there is open to the site's clients, and the site cannot use the port. Move the range, or see to it that nothing does.",
 					s.Name, s.DataPorts, service)))
 			}
 		}
-		all = append(all, site)
+		all = append(all, &site)
 	}
 	slices.SortFunc(all, func(a, b *Site) int { return strings.Compare(a.Name, b.Name) })
 	return all, diags
@@ -195,7 +140,7 @@ func mistake(s *spec.Site, a *answer) *hcl.Diagnostic {
 	var workload *sizing.WorkloadError
 	var traffic *sizing.TrafficError
 	switch {
-	case !a.known:
+	case a.err == errUnknownServer:
 		return wrong(s, "server", "Unknown server",
 			fmt.Sprintf("There is no profile of a server %q.", s.Server))
 	case errors.As(a.err, &overload):
@@ -209,10 +154,10 @@ func mistake(s *spec.Site, a *answer) *hcl.Diagnostic {
 		return wrong(s, workload.Attribute, "Impossible workload", fmt.Sprintf("In site %q, %s.", s.Name, workload))
 	case a.err != nil:
 		return wrong(s, "", "Site cannot be sized", fmt.Sprintf("Site %q: %s.", s.Name, a.err))
-	case a.profile.FixedPorts > 0 && pinned != a.profile.FixedPorts:
+	case a.Profile.FixedPorts > 0 && pinned != a.Profile.FixedPorts:
 		return wrong(s, "data_ports", "Range cannot be chosen", fmt.Sprintf(
-			"%s always uses the same %s ports. Pin data_ports to them.", a.profile.Title, sizing.Count(a.profile.FixedPorts)))
-	case pinned > 0 && pinned < a.result.Ports:
+			"%s always uses the same %s ports. Pin data_ports to them.", a.Profile.Title, sizing.Count(a.Profile.FixedPorts)))
+	case pinned > 0 && pinned < a.Sizing.Ports:
 		return tooSmall(s, a)
 	}
 	return nil
@@ -221,21 +166,21 @@ func mistake(s *spec.Site, a *answer) *hcl.Diagnostic {
 // tooSmall is the mistake of a pin that has fewer ports than the site needs.
 func tooSmall(s *spec.Site, a *answer) *hcl.Diagnostic {
 	why := ""
-	for _, b := range a.result.Bounds {
-		if b.Name == a.result.Binding {
+	for _, b := range a.Sizing.Bounds {
+		if b.Name == a.Sizing.Binding {
 			why = "Why: " + b.Why + ". "
 		}
 	}
 	return wrong(s, "data_ports",
 		fmt.Sprintf("site %q: %s sessions on %s need %s ports, but data_ports has %s",
-			s.Name, sizing.Count(s.Concurrency.Sessions), a.profile.Title, sizing.Count(a.result.Ports), sizing.Count(s.DataPorts.Count())),
+			s.Name, sizing.Count(s.Sessions), a.Profile.Title, sizing.Count(a.Sizing.Ports), sizing.Count(s.DataPorts.Count())),
 		fmt.Sprintf("%sWiden data_ports to %s ports or more, remove it to have the range chosen, or ask for less in concurrency, traffic or objective.",
-			why, sizing.Count(a.result.Ports)))
+			why, sizing.Count(a.Sizing.Ports)))
 }
 
 // rateAttribute is the attribute that asks for more than the sessions carry.
 func rateAttribute(s *spec.Site, e *sizing.OverloadError) string {
-	if e.PerAddress && s.Traffic.TransfersPerSecondPerAddress > 0 {
+	if e.PerAddress && s.Traffic.RatePerAddress > 0 {
 		return "traffic.transfers_per_second_per_address"
 	}
 	return "traffic.transfers_per_second"

@@ -23,14 +23,10 @@ var starts = []time.Duration{time.Second, 10 * time.Second}
 // remarkStarts adds RemarkTogether to the sites that refuse more than their
 // objective if all their sessions start together. Equal sites are played once.
 func remarkStarts(sites []*Site) {
-	type played struct {
-		question
-		ports int
-	}
-	remarks := map[played]*sizing.Remark{}
+	remarks := map[question]*sizing.Remark{}
 	var playing errgroup.Group
 	playing.SetLimit(runtime.GOMAXPROCS(0))
-	key := func(s *Site) played { return played{questionOf(s.Site), s.DataPorts.Count()} }
+	key := func(s *Site) question { return questionOf(s.Site, s.DataPorts.Count()) }
 	for _, s := range sites {
 		if remarks[key(s)] != nil {
 			continue
@@ -52,7 +48,7 @@ func remarkStarts(sites []*Site) {
 
 // together is the remark on a site, or nothing.
 func together(s *Site) sizing.Remark {
-	w := Workload(s.Site)
+	w := s.Workload
 	if w.Traffic == nil || w.Objective.WorstCase || w.Traffic.Bursts != (sizing.Bursts{}) {
 		return sizing.Remark{}
 	}

@@ -97,6 +97,8 @@ type Profile struct {
 	// ResumesTLS: the server can demand that a data connection resumes the TLS
 	// session of its control connection, so that nobody else's is served.
 	ResumesTLS bool
+	// NoImplicitTLS: the server cannot speak TLS from the first byte on.
+	NoImplicitTLS bool
 	// PortsPerSession is the number of ports the server wants per admitted
 	// session by a cap of its own (Pure-FTPd: 2); 0 where it has no such cap.
 	PortsPerSession int
@@ -141,7 +143,7 @@ type Traffic struct {
 	// Parallel is the number of sessions with which one client asks in the
 	// same instant (mirror --parallel=4); 0 and 1: each asks by itself.
 	Parallel int
-	Bursts   Bursts
+	Bursts   Bursts `json:",omitzero"`
 }
 
 // MaxBursts bounds the bursts of a workload.

@@ -226,17 +226,19 @@ func (b *block) boolean(name string, attr *hcl.Attribute, otherwise bool) bool {
 }
 
 // choice reads one of a few words.
-func (b *block) choice(name string, attr *hcl.Attribute, otherwise string, words ...string) string {
+func choice[T ~string](b *block, name string, attr *hcl.Attribute, otherwise T, words ...T) T {
 	text, ok := b.text(name, attr, fmt.Sprintf("%q", words[0]))
 	if !ok {
 		return otherwise
 	}
-	for _, word := range words {
-		if text == word {
+	known := make([]string, len(words))
+	for i, word := range words {
+		if text == string(word) {
 			return word
 		}
+		known[i] = string(word)
 	}
-	b.err(name, "Invalid "+name, "%s is %q, but it must be %s.%s", b.key(name), text, quotedList(words), didYouMean(text, words))
+	b.err(name, "Invalid "+name, "%s is %q, but it must be %s.%s", b.key(name), text, quotedList(known), didYouMean(text, known))
 	return otherwise
 }
 

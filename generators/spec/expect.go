@@ -43,7 +43,7 @@ func (l *loader) decodeExpect(raw *rawBlock) {
 		e.From = b.addresses("from", elements)
 	}
 	b.missing("from", `Name the address of a client, like from = "198.51.100.9".`)
-	e.Accept = b.choice("verdict", r.Verdict, "", "accept", "drop") == "accept"
+	e.Accept = choice(b, "verdict", r.Verdict, "", "accept", "drop") == "accept"
 	b.missing("verdict", `Write what must become of the connection: verdict = "accept" or "drop".`)
 	if text, ok := b.reference("to", r.To); ok {
 		l.expectTo(b, e, text)

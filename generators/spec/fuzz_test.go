@@ -71,13 +71,12 @@ func checkPromises(t *testing.T, s *Spec, failed bool) {
 		}
 	}
 	for _, x := range s.Sites {
-		c := x.Concurrency
 		switch {
 		case !validName.MatchString(x.Name), x.Host == nil, len(x.Addresses) == 0, len(x.Clients) == 0, x.Port == 0,
-			c.SessionsPerAddress < 1, c.Sessions < c.SessionsPerAddress, x.Ranges.Of("port") == nil,
+			x.SessionsPerAddress < 1, x.Sessions < x.SessionsPerAddress, x.Ranges.Of("port") == nil,
 			x.TLS.Mode != TLSOff && (x.TLS.Certificate == "" || x.TLS.Key == ""),
 			x.Announce.IsValid() && !x.Announce.Is4(),
-			x.Traffic != nil && x.Traffic.TransfersPerSecond <= 0:
+			x.Traffic != nil && x.Traffic.Rate <= 0:
 			t.Errorf("site %+v", x)
 		}
 		for _, prefix := range x.Clients {

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
 // Extension ends the name of every file of a spec.
@@ -16,7 +18,7 @@ type Options struct {
 	// Version is pasvctl's own, which required_version is compared with.
 	Version string
 	// Servers are the server profiles that a site may name.
-	Servers map[string]Server
+	Servers []sizing.Profile
 	// Targets are the kinds that a target block may have.
 	Targets []string
 	// Vars are values given on the command line, as raw text by variable
@@ -28,19 +30,6 @@ type Options struct {
 	// Env are values from the environment, by the name of the variable. They
 	// win over defaults only; names that no variable has are ignored.
 	Env map[string]string
-}
-
-// Server holds those traits of a server profile that a check of the spec
-// depends on.
-type Server struct {
-	// NoImplicitTLS: the server has no implicit TLS (Pure-FTPd).
-	NoImplicitTLS bool
-	// HoldsRange: the server binds its whole range at start, so nothing can
-	// squat in it, and objective.squatted is 0 unless the spec says otherwise.
-	HoldsRange bool
-	// RefusesForeign: the server refuses data connections from another address
-	// than their control connection's, whatever the firewall lets in.
-	RefusesForeign bool
 }
 
 // VarFile is a file of variable values, read by the caller.
@@ -90,7 +79,7 @@ type loader struct {
 	// so that references to it are not reported as unknown.
 	hosts    map[string]*Host
 	sites    map[string]*Site
-	profiles map[string]*ownServer
+	profiles map[string]*Profile
 	targets  []string             // labels of the target blocks
 	declared map[string]hcl.Range // "site downloads" → where
 
@@ -106,7 +95,7 @@ func newLoader(fsys fs.FS, o Options) *loader {
 		ctx:          &hcl.EvalContext{Functions: functions()},
 		declaredVars: map[string]*variable{}, undeclaredVars: map[string]bool{},
 		declaredLocals: map[string]*local{}, undeclaredLocals: map[string]bool{},
-		hosts: map[string]*Host{}, sites: map[string]*Site{}, profiles: map[string]*ownServer{},
+		hosts: map[string]*Host{}, sites: map[string]*Site{}, profiles: map[string]*Profile{},
 		declared: map[string]hcl.Range{}, broken: map[hcl.Range]bool{},
 	}
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
 var update = flag.Bool("update", false, "rewrite the want sections of testdata")
@@ -21,8 +23,11 @@ var update = flag.Bool("update", false, "rewrite the want sections of testdata")
 func known() Options {
 	return Options{
 		Version: "0.1.0",
-		Servers: map[string]Server{
-			"embedded": {HoldsRange: true}, "vsftpd": {}, "proftpd": {RefusesForeign: true}, "pureftpd": {NoImplicitTLS: true},
+		Servers: []sizing.Profile{
+			{Name: "embedded", Strangers: sizing.StrangersServed, HoldsRange: true},
+			{Name: "proftpd", Strangers: sizing.StrangersRefused},
+			{Name: "pureftpd", Strangers: sizing.StrangersServed, NoImplicitTLS: true},
+			{Name: "vsftpd", Strangers: sizing.StrangersServed},
 		},
 		Targets: []string{"aws", "iptables", "nftables", "sysctl", "template"},
 	}
@@ -121,6 +126,36 @@ func checkSubjects(t *testing.T, s *Spec, diags hcl.Diagnostics) {
 	}
 	if err := hcl.NewDiagnosticTextWriter(&bytes.Buffer{}, s.Files, 80, false).WriteDiagnostics(diags); err != nil {
 		t.Error(err)
+	}
+}
+
+// TLS tells sessions apart where it and the resumption of its sessions are both
+// required.
+func TestMarkedSessions(t *testing.T) {
+	const files = `
+    certificate = "/etc/ssl/ftp.pem"
+    key         = "/etc/ssl/ftp.key"
+`
+	for tls, marked := range map[string]bool{
+		"":                                     false,
+		"tls {" + files + "required = true\n}": true,
+		"tls {" + files + "mode = \"implicit\"\n}":                            true,
+		"tls {" + files + "}":                                                 false,
+		"tls { mode = \"off\" }":                                              false,
+		"tls {" + files + "required = true\nsession_reuse = \"preferred\"\n}": false,
+	} {
+		source := `host "edge1" { addresses = ["203.0.113.10"] }
+site "a" {
+  host   = "edge1"
+  server = "embedded"
+  port   = 990
+  ` + tls + `
+  concurrency { sessions = 9 }
+}`
+		s, diags := Load(fstest.MapFS{"a.pasv.hcl": {Data: []byte(source)}}, []string{"a.pasv.hcl"}, known())
+		if len(s.Sites) != 1 || s.Sites[0].MarkedSessions != marked {
+			t.Errorf("%q: want marked %t; %v", tls, marked, diags)
+		}
 	}
 }
 

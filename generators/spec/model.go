@@ -3,7 +3,6 @@ package spec
 import (
 	"fmt"
 	"net/netip"
-	"time"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -158,45 +157,17 @@ type Site struct {
 	TLS  TLS
 	// TruncatedUploads; see RefusesTruncated for the bundled daemon's own way.
 	TruncatedUploads Truncated
-	Concurrency      Concurrency
-	Traffic          *Traffic // nil: nothing is known, the bound is the worst case
-	Objective        Objective
-	DataPorts        PortRange // a pin; zero: the plan chooses
-	Ranges           Ranges
+	// Workload is what concurrency, traffic and objective ask of the server,
+	// with TLS as it marks sessions.
+	sizing.Workload
+	DataPorts PortRange // a pin; zero: the plan chooses
+	Ranges    Ranges
 }
 
 // RefusesTruncated reports whether the bundled daemon refuses truncated uploads:
 // where it is told to or, untold, where TLS is required.
 func (s *Site) RefusesTruncated() bool {
 	return s.TruncatedUploads == RefuseTruncated || s.TruncatedUploads == "" && s.TLS.Required
-}
-
-// Concurrency bounds the control connections of a site.
-type Concurrency struct {
-	Sessions           int // at once, over all clients
-	SessionsPerAddress int // behind the busiest single client address
-}
-
-// Traffic is what a site carries at its peak.
-type Traffic struct {
-	TransfersPerSecond           float64       // data connections asked for, LIST included
-	TransfersPerSecondPerAddress float64       // from the busiest address; 0: not known
-	ConnectTime                  time.Duration // mean, from the PASV reply to the client's connection
-	ConnectTimeP99               time.Duration // exceeded by one connection in a hundred; 0: not known
-	TransferTime                 time.Duration
-	Abandoned                    float64       // share of PASVs never followed by a connection, 0 to below 1
-	ClientPorts                  int           // source ports that one client address can use
-	PeakFactor                   float64       // multiplies the rates, at least 1
-	Parallel                     int           // sessions with which one client asks in the same instant, 1 to 64
-	Bursts                       sizing.Bursts `json:",omitzero"` // sessions that start together, each block apart
-}
-
-// Objective is what the range must achieve.
-type Objective struct {
-	Refused   float64       // share of data connections that may be refused, 1e-12 to 0.5; 0: the server's default
-	MaxWait   time.Duration // longest wait where the server queues
-	Squatted  int           // ports of the range that other programs may hold
-	WorstCase bool          // size for all sessions holding a port at once
 }
 
 // Gateway is a NAT in front of sites: it sends the control port and the data

@@ -1,33 +1,19 @@
 package spec
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
-// Profile is a server profile of the user's own. Its words and fields are
-// those of package sizing's Profile, which says what they mean.
+// Profile is a server profile of the user's own.
 type Profile struct {
-	Name            string
-	Title           string        // as people call the server; the name unless told
-	Hold            string        // listen, transfer or session
-	Pick            string        // scan, random, distinct or scan_window
-	Tries           int           // draws before it gives up; 0 for a scan
-	Scope           string        // port (it goes by the local port alone), address_port or tls_session
-	WhenFull        string        // refuses, drops_session, leaves_range, waits or unknown
-	Strangers       string        // served, refused or ignored
-	AbandonedHold   time.Duration // how long a PASV that is never used keeps its port
-	RaceWindow      time.Duration // between choosing a port and listening on it; 0 where it draws again
-	PortRest        time.Duration // before a port can be bound again; 0 with SO_REUSEADDR
-	PortsPerSession int           // 0: no cap of its own
-	MinPorts        int
-	FixedPorts      int // 0: the range is free
-	NeverDrawn      int // ports of the range that it never uses
-	HoldsRange      bool
-	ResumesTLS      bool
-	MarksSessions   bool // TLS tells its sessions apart where a site requires it with session reuse
-	Ranges          Ranges
+	sizing.Profile
+	Ranges Ranges
 }
 
 type rawProfile struct {
@@ -64,18 +50,18 @@ const (
 func (l *loader) decodeProfile(raw *rawBlock) {
 	b := l.block("profile", raw)
 	l.checkName("profile", b, raw)
-	if _, taken := l.o.Servers[raw.Label]; taken {
+	if slices.Contains(l.servers(), raw.Label) {
 		b.errAt(raw.LabelRange, "Name of a known server", "%q is a profile that pasvctl has already. Give your own another name, and let the site's server name that.", raw.Label)
 	}
 	var r rawProfile
 	b.decode(raw.Body, &r)
-	p := &Profile{
-		Name: raw.Label, Title: raw.Label, Ranges: b.ranges,
-		Hold:            b.choice("hold", r.Hold, "", "listen", "transfer", "session"),
-		Pick:            b.choice("pick", r.Pick, "scan", "scan", "random", "distinct", "scan_window"),
-		Scope:           b.choice("scope", r.Scope, "port", "port", "address_port", "tls_session"),
-		WhenFull:        b.choice("when_full", r.WhenFull, "unknown", "refuses", "drops_session", "leaves_range", "waits", "unknown"),
-		Strangers:       b.choice("strangers", r.Strangers, "served", "served", "refused", "ignored"),
+	p := &Profile{Ranges: b.ranges, Profile: sizing.Profile{
+		Name: raw.Label, Title: raw.Label,
+		Hold:            choice(b, "hold", r.Hold, "", sizing.HoldListen, sizing.HoldTransfer, sizing.HoldSession),
+		Pick:            choice(b, "pick", r.Pick, sizing.PickScan, sizing.PickScan, sizing.PickRandom, sizing.PickDistinct, sizing.PickScanPartial),
+		Scope:           choice(b, "scope", r.Scope, sizing.ScopePort, sizing.ScopePort, sizing.ScopeAddress, sizing.ScopeTLS),
+		WhenFull:        choice(b, "when_full", r.WhenFull, sizing.FullUnknown, sizing.FullRefuses, sizing.FullDrops, sizing.FullLeaves, sizing.FullWaits, sizing.FullUnknown),
+		Strangers:       choice(b, "strangers", r.Strangers, sizing.StrangersServed, sizing.StrangersServed, sizing.StrangersRefused, sizing.StrangersIgnored),
 		AbandonedHold:   b.duration("abandoned_hold", r.AbandonedHold, defaultAbandoned),
 		RaceWindow:      b.durationWithin("race_window", r.RaceWindow, 0, maxRaceWindow, 0),
 		PortRest:        b.durationWithin("port_rest", r.PortRest, 0, maxPortRest, 0),
@@ -87,11 +73,12 @@ func (l *loader) decodeProfile(raw *rawBlock) {
 		ResumesTLS:      b.boolean("resumes_tls", r.ResumesTLS, false),
 		MarksSessions:   b.boolean("marks_sessions", r.MarksSessions, false),
 		Tries:           b.integer("draws", r.Draws, 1, maxDraws, 0),
-	}
+		NoImplicitTLS:   !b.boolean("implicit_tls", r.ImplicitTLS, true),
+		Sources:         []string{fmt.Sprintf("all fields: profile %q of the spec", raw.Label)},
+	}}
 	if title, ok := b.text("title", r.Title, `"Acme Appliance"`); ok {
 		p.Title = title
 	}
-	noImplicit := !b.boolean("implicit_tls", r.ImplicitTLS, true)
 	b.missing("hold", `Say until when the server keeps a passive port to itself: hold = "listen", "transfer" or "session".`)
 	checkDraws(b, p)
 	if p.FixedPorts > 0 && p.FixedPorts < p.MinPorts {
@@ -102,7 +89,7 @@ func (l *loader) decodeProfile(raw *rawBlock) {
 	}
 	l.profiles[raw.Label] = nil
 	if !*b.failed {
-		l.profiles[raw.Label] = &ownServer{p, Server{NoImplicitTLS: noImplicit, HoldsRange: p.HoldsRange, RefusesForeign: p.Strangers != "served"}}
+		l.profiles[raw.Label] = p
 		l.spec.Profiles = append(l.spec.Profiles, p)
 	}
 }
@@ -111,24 +98,15 @@ func (l *loader) decodeProfile(raw *rawBlock) {
 // lets clients come without it: they would share one port, and one's data
 // reach the other.
 func checkScope(b *block, s *Site) {
-	if s.Profile == nil || s.Profile.Scope != "tls_session" {
-		return
-	}
-	if s.TLS.Mode != TLSOff && s.TLS.Required && s.TLS.ReuseRequired {
+	if s.Profile == nil || s.Profile.Scope != sizing.ScopeTLS || s.MarkedSessions {
 		return
 	}
 	b.err("server", "TLS does not tell all sessions apart", `profile %q has scope "tls_session", but the site does not require TLS with session reuse. `+
 		`Require both in the tls block, or give the profile the scope that holds without TLS and marks_sessions = true.`, s.Profile.Name)
 }
 
-// ownServer is a profile of the spec's own with the traits that checks need.
-type ownServer struct {
-	profile *Profile
-	Server
-}
-
 func checkDraws(b *block, p *Profile) {
-	if p.Pick == "scan" {
+	if p.Pick == sizing.PickScan {
 		if b.has("draws") {
 			b.err("draws", "Draws of a scan", `draws is %d, but a scan looks at every port. Set pick to "random", "distinct" or "scan_window", or remove draws.`, p.Tries)
 		}

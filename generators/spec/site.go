@@ -6,6 +6,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
 type rawSite struct {
@@ -41,15 +43,16 @@ func (l *loader) decodeSite(raw *rawBlock) {
 	s.Announce = siteAnnounce(b, s, r.Announce)
 	s.Clients = siteClients(b, s, r.Clients)
 	s.IPv6ClientPrefix = b.integer("ipv6_client_prefix", r.IPv6ClientPrefix, 1, 128, 64)
-	if s.Gate = b.boolean("gate", r.Gate, true); !s.Gate && server.RefusesForeign {
+	if s.Gate = b.boolean("gate", r.Gate, true); !s.Gate && server.Strangers != sizing.StrangersServed {
 		b.warn("gate", "The server still refuses foreign data connections",
 			"gate = false opens the firewall to data connections from any client address, but %s refuses those that come from another address than their control connection. Remove gate, unless clients need it for another reason.", s.Server)
 	}
 	s.TLS = decodeTLS(b, s, server, r.TLS)
 	s.TruncatedUploads = siteTruncated(b, s, r.TruncatedUploads)
+	s.MarkedSessions = s.TLS.Mode != TLSOff && s.TLS.Required && s.TLS.ReuseRequired
 	checkScope(b, s)
-	s.Concurrency = decodeConcurrency(b, r.Concurrency)
-	s.Traffic = decodeTraffic(b, r.Traffic, s.Concurrency.Sessions, s.Concurrency.SessionsPerAddress)
+	s.Sessions, s.SessionsPerAddress = decodeConcurrency(b, r.Concurrency)
+	s.Traffic = decodeTraffic(b, r.Traffic, s.Sessions, s.SessionsPerAddress)
 	s.Objective = decodeObjective(b, server, r.Objective)
 	if ports, ok := b.portRangeOf("data_ports", r.DataPorts); ok {
 		s.DataPorts = ports
@@ -78,27 +81,40 @@ func (l *loader) siteHost(b *block, attr *hcl.Attribute) *Host {
 	return host
 }
 
-func (l *loader) siteServer(b *block, s *Site, attr *hcl.Attribute) Server {
+func (l *loader) siteServer(b *block, s *Site, attr *hcl.Attribute) sizing.Profile {
 	name, ok := b.text("server", attr, `"vsftpd"`)
 	if !ok {
-		b.missing("server", "Name the server that runs the site: "+quotedList(namesOf(l.o.Servers))+".")
-		return Server{}
+		b.missing("server", "Name the server that runs the site: "+quotedList(l.servers())+".")
+		return noServer
 	}
 	s.Server = name
 	if own, declared := l.profiles[name]; declared {
 		if own == nil { // the profile's own error has been reported
 			*b.failed = true
-			return Server{}
+			return noServer
 		}
-		s.Profile = own.profile
-		return own.Server
+		s.Profile = own
+		return own.Profile
 	}
-	server, known := l.o.Servers[name]
-	if !known {
-		names := append(namesOf(l.o.Servers), namesOf(l.profiles)...)
+	at := slices.IndexFunc(l.o.Servers, func(p sizing.Profile) bool { return p.Name == name })
+	if at < 0 {
+		names := append(l.servers(), namesOf(l.profiles)...)
 		b.err("server", "Unknown server", "no profile of a server %q is known.%s The known ones are %s. A profile block describes another.", name, l.suggest(name, names), quotedList(names))
+		return noServer
 	}
-	return server
+	return l.o.Servers[at]
+}
+
+// noServer has no trait that a check asks for.
+var noServer = sizing.Profile{Strangers: sizing.StrangersServed}
+
+// servers are the names of the known servers, in the order of Options.
+func (l *loader) servers() []string {
+	names := make([]string, len(l.o.Servers))
+	for i, p := range l.o.Servers {
+		names[i] = p.Name
+	}
+	return names
 }
 
 func sitePort(b *block, attr *hcl.Attribute) uint16 {

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
 type rawTLS struct {
@@ -21,16 +23,16 @@ type rawTLS struct {
 // implicitPort is the registered port of FTP over implicit TLS (ftps).
 const implicitPort = 990
 
-func decodeTLS(site *block, s *Site, server Server, r *rawTLS) TLS {
+func decodeTLS(site *block, s *Site, server sizing.Profile, r *rawTLS) TLS {
 	if r == nil {
 		return TLS{Mode: TLSOff, ReuseRequired: true}
 	}
 	b := site.in("tls", r.DefRange)
-	mode := TLSMode(b.choice("mode", r.Mode, string(TLSExplicit), string(TLSExplicit), string(TLSImplicit), string(TLSOff)))
+	mode := choice(b, "mode", r.Mode, TLSExplicit, TLSExplicit, TLSImplicit, TLSOff)
 	t := TLS{
 		Mode:          mode,
 		Required:      b.boolean("required", r.Required, mode == TLSImplicit),
-		ReuseRequired: b.choice("session_reuse", r.SessionReuse, "required", "required", "preferred") == "required",
+		ReuseRequired: choice(b, "session_reuse", r.SessionReuse, "required", "required", "preferred") == "required",
 		CBC:           b.boolean("cbc", r.CBC, false),
 		Certificate:   b.path("certificate", r.Certificate, `"/etc/ssl/certs/ftp.pem"`),
 		Key:           b.path("key", r.Key, `"/etc/ssl/private/ftp.key"`),
@@ -52,7 +54,7 @@ func decodeTLS(site *block, s *Site, server Server, r *rawTLS) TLS {
 	return t
 }
 
-func checkImplicit(b *block, s *Site, server Server, t TLS) {
+func checkImplicit(b *block, s *Site, server sizing.Profile, t TLS) {
 	if server.NoImplicitTLS {
 		b.err("mode", "No implicit TLS", `%s has no implicit TLS. Set mode to "explicit", or choose another server.`, s.Server)
 	}
@@ -67,7 +69,7 @@ func checkImplicit(b *block, s *Site, server Server, t TLS) {
 // siteTruncated reads what becomes of an upload under TLS whose data connection
 // ends without close_notify. Without TLS nothing tells such an end from another.
 func siteTruncated(b *block, s *Site, attr *hcl.Attribute) Truncated {
-	t := Truncated(b.choice("truncated_uploads", attr, "", string(RefuseTruncated), string(AcceptTruncated)))
+	t := choice(b, "truncated_uploads", attr, "", RefuseTruncated, AcceptTruncated)
 	switch {
 	case s.TLS.Mode != TLSOff:
 	case t == RefuseTruncated:

@@ -36,20 +36,20 @@ type rawConcurrency struct {
 	DefRange           hcl.Range      `hcl:",def_range"`
 }
 
-func decodeConcurrency(site *block, r *rawConcurrency) Concurrency {
+func decodeConcurrency(site *block, r *rawConcurrency) (sessions, perAddress int) {
 	if r == nil {
 		site.missing("concurrency", "Add a block that says how many control connections the server admits at once: concurrency { sessions = 100 }.")
-		return Concurrency{}
+		return 0, 0
 	}
 	b := site.in("concurrency", r.DefRange)
-	c := Concurrency{Sessions: b.integer("sessions", r.Sessions, 1, maxSessions, 0)}
+	sessions = b.integer("sessions", r.Sessions, 1, maxSessions, 0)
 	b.missing("sessions", "Write how many control connections the server admits at once: its own cap, like sessions = 100.")
-	c.SessionsPerAddress = b.integer("sessions_per_address", r.SessionsPerAddress, 1, maxSessions, c.Sessions)
-	if c.Sessions > 0 && c.SessionsPerAddress > c.Sessions {
+	perAddress = b.integer("sessions_per_address", r.SessionsPerAddress, 1, maxSessions, sessions)
+	if sessions > 0 && perAddress > sessions {
 		b.err("sessions_per_address", "More sessions per address than sessions", "sessions_per_address is %s, but the site admits only %s sessions in all. Lower it to %d or less, or raise sessions.",
-			thousands(c.SessionsPerAddress), thousands(c.Sessions), c.Sessions)
+			thousands(perAddress), thousands(sessions), sessions)
 	}
-	return c
+	return sessions, perAddress
 }
 
 type rawTraffic struct {
@@ -66,27 +66,27 @@ type rawTraffic struct {
 	DefRange                     hcl.Range      `hcl:",def_range"`
 }
 
-func decodeTraffic(site *block, r *rawTraffic, sessions, perAddress int) *Traffic {
+func decodeTraffic(site *block, r *rawTraffic, sessions, perAddress int) *sizing.Traffic {
 	if r == nil {
 		return nil
 	}
 	b := site.in("traffic", r.DefRange)
-	t := &Traffic{
-		ConnectTime:  b.duration("connect_time", r.ConnectTime, defaultConnect),
-		TransferTime: b.duration("transfer_time", r.TransferTime, defaultTransfer),
-		Abandoned:    b.share("abandoned", r.Abandoned, 0, 1, true, 0),
-		ClientPorts:  b.integer("client_ports", r.ClientPorts, 1, maxClientPorts, defaultClientPorts),
-		PeakFactor:   b.share("peak_factor", r.PeakFactor, 1, maxPeakFactor, false, 1),
-		Parallel:     b.integer("parallel", r.Parallel, 1, maxParallel, 1),
+	t := &sizing.Traffic{
+		Connect:     b.duration("connect_time", r.ConnectTime, defaultConnect),
+		Transfer:    b.duration("transfer_time", r.TransferTime, defaultTransfer),
+		Abandoned:   b.share("abandoned", r.Abandoned, 0, 1, true, 0),
+		ClientPorts: b.integer("client_ports", r.ClientPorts, 1, maxClientPorts, defaultClientPorts),
+		PeakFactor:  b.share("peak_factor", r.PeakFactor, 1, maxPeakFactor, false, 1),
+		Parallel:    b.integer("parallel", r.Parallel, 1, maxParallel, 1),
 	}
-	t.ConnectTimeP99 = b.connectTimeP99(r.ConnectTimeP99, t.ConnectTime)
+	t.ConnectP99 = b.connectTimeP99(r.ConnectTimeP99, t.Connect)
 	var ok bool
-	t.TransfersPerSecond, ok = b.rate("transfers_per_second", r.TransfersPerSecond)
+	t.Rate, ok = b.rate("transfers_per_second", r.TransfersPerSecond)
 	b.missing("transfers_per_second", "Write how many data connections clients ask for a second at peak, LIST included, or remove the traffic block: then the worst case is computed.")
-	t.TransfersPerSecondPerAddress, _ = b.rate("transfers_per_second_per_address", r.TransfersPerSecondPerAddress)
-	if ok && t.TransfersPerSecondPerAddress > t.TransfersPerSecond {
+	t.RatePerAddress, _ = b.rate("transfers_per_second_per_address", r.TransfersPerSecondPerAddress)
+	if ok && t.RatePerAddress > t.Rate {
 		b.err("transfers_per_second_per_address", "More transfers per address than transfers", "one address asks for %g transfers a second, but all together for %g. Lower it, or raise transfers_per_second.",
-			t.TransfersPerSecondPerAddress, t.TransfersPerSecond)
+			t.RatePerAddress, t.Rate)
 	}
 	if perAddress > 0 && t.Parallel > perAddress {
 		b.err("parallel", "More sessions at once than sessions per address", "a client asks with %d sessions at once, but concurrency admits only %d of one address. Lower parallel, or raise sessions_per_address.",
@@ -158,16 +158,16 @@ type rawObjective struct {
 	DefRange  hcl.Range      `hcl:",def_range"`
 }
 
-func decodeObjective(site *block, server Server, r *rawObjective) Objective {
+func decodeObjective(site *block, server sizing.Profile, r *rawObjective) sizing.Objective {
 	squatted := 1
 	if server.HoldsRange {
 		squatted = 0
 	}
 	if r == nil {
-		return Objective{MaxWait: defaultMaxWait, Squatted: squatted}
+		return sizing.Objective{MaxWait: defaultMaxWait, Squatted: squatted}
 	}
 	b := site.in("objective", r.DefRange)
-	o := Objective{
+	o := sizing.Objective{
 		Refused:   b.share("refused", r.Refused, minRefused, maxRefused, false, exampleRefused),
 		MaxWait:   b.duration("max_wait", r.MaxWait, defaultMaxWait),
 		Squatted:  b.integer("squatted", r.Squatted, 0, maxSquatted, squatted),

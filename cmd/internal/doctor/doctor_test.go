@@ -21,6 +21,7 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/presence"
 	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
@@ -34,8 +35,8 @@ func healthy() (*plan.Host, *fstest.MapFS, *Machine) {
 	h := &spec.Host{Name: "edge1", Addresses: []netip.Addr{server}, EphemeralPorts: spec.PortRange{First: 32768, Last: 60999}}
 	s := &plan.Site{
 		Site: &spec.Site{Name: "downloads", Host: h, Addresses: h.Addresses, Server: "vsftpd", Port: 21,
-			TLS:         spec.TLS{Mode: spec.TLSExplicit, Certificate: "/etc/ssl/ftp.pem"},
-			Concurrency: spec.Concurrency{Sessions: 400, SessionsPerAddress: 50}},
+			TLS:      spec.TLS{Mode: spec.TLSExplicit, Certificate: "/etc/ssl/ftp.pem"},
+			Workload: sizing.Workload{Sessions: 400, SessionsPerAddress: 50}},
 		DataPorts: spec.PortRange{First: 61000, Last: 61099},
 	}
 	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }

@@ -25,9 +25,9 @@ const timeWait = 120
 func connections(h *plan.Host) int {
 	total := 0
 	for _, s := range h.Sites {
-		total += 2 * s.Concurrency.Sessions
+		total += 2 * s.Sessions
 		if t := s.Traffic; t != nil {
-			total += int(t.TransfersPerSecond * t.PeakFactor * timeWait)
+			total += int(t.Rate * t.PeakFactor * timeWait)
 		}
 	}
 	return total
@@ -115,13 +115,13 @@ func (e *exam) backlog() {
 		return
 	}
 	for _, s := range e.host.Sites {
-		wanted := min(s.Concurrency.Sessions, 4096)
+		wanted := min(s.Sessions, 4096)
 		if limit >= wanted {
 			continue
 		}
 		e.find(Finding{
 			Severity: Warning, Check: "somaxconn", Site: s.Name,
-			What:     fmt.Sprintf("%d sessions may connect at once, but the queue before accept is capped at %d", s.Concurrency.Sessions, limit),
+			What:     fmt.Sprintf("%d sessions may connect at once, but the queue before accept is capped at %d", s.Sessions, limit),
 			Evidence: fmt.Sprintf("/%s: %d", name, limit),
 			Remedy:   "sysctl -w net.core.somaxconn=4096  # and in /etc/sysctl.d",
 		})

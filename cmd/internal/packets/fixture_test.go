@@ -9,6 +9,7 @@ import (
 
 	"github.com/pasvctl/pasvctl/generators"
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
@@ -25,10 +26,9 @@ func newSite(h *spec.Host, name string, control uint16, data spec.PortRange, per
 	s := &spec.Site{
 		Name: name, Host: h, Addresses: h.Addresses, Server: "proftpd", Port: control,
 		IPv6ClientPrefix: 64, Gate: true, TLS: spec.TLS{Mode: spec.TLSOff},
-		Concurrency: spec.Concurrency{Sessions: perAddress, SessionsPerAddress: perAddress},
-		Objective:   spec.Objective{Refused: 1e-6, MaxWait: time.Second},
-		DataPorts:   data,
-		Ranges:      spec.Ranges{"": hcl.Range{Filename: "test.pasv.hcl"}},
+		Workload:  sizing.Workload{Sessions: perAddress, SessionsPerAddress: perAddress, Objective: sizing.Objective{Refused: 1e-6, MaxWait: time.Second}},
+		DataPorts: data,
+		Ranges:    spec.Ranges{"": hcl.Range{Filename: "test.pasv.hcl"}},
 	}
 	for _, c := range clients {
 		s.Clients = append(s.Clients, netip.MustParsePrefix(c))

@@ -20,7 +20,7 @@ func TestEveryShapeLoads(t *testing.T) {
 		"IPv6 only": func(h *spec.Host, s *spec.Site) { h.Addresses = h.Addresses[1:]; s.Addresses = h.Addresses },
 		"no gate":   func(_ *spec.Host, s *spec.Site) { s.Gate = false },
 		"one port": func(_ *spec.Host, s *spec.Site) {
-			s.Server, s.Concurrency, s.DataPorts.Last = "vsftpd", spec.Concurrency{Sessions: 1, SessionsPerAddress: 1}, s.DataPorts.First
+			s.Server, s.Sessions, s.SessionsPerAddress, s.DataPorts.Last = "vsftpd", 1, 1, s.DataPorts.First
 		},
 		"whole prefix":      func(_ *spec.Host, s *spec.Site) { s.IPv6ClientPrefix = 128 },
 		"shortest prefix":   func(_ *spec.Host, s *spec.Site) { s.IPv6ClientPrefix = 1 },

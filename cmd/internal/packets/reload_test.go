@@ -130,7 +130,7 @@ func TestChangedSitesReplaceTheOldOnes(t *testing.T) {
 
 		sites := scenarioSites(nil)
 		sites[0].DataPorts = spec.PortRange{First: 62000, Last: 62009} // moved
-		sites[0].Concurrency = spec.Concurrency{Sessions: 5, SessionsPerAddress: 5}
+		sites[0].Sessions, sites[0].SessionsPerAddress = 5, 5
 		sites[1].Clients = prefixes(s.client) // less the cousin
 		added := newSite(sites[0].Host, "added", 2123, downloadsData, 1, "0.0.0.0/0", "::/0")
 		s.files = rendered(t, b.target, nil, sites[0], sites[1], added) // without public
