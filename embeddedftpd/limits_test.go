@@ -60,6 +60,25 @@ func TestTimeouts(t *testing.T) {
 	}
 }
 
+// Who logs in once more, as somebody else perhaps, has LoginTimeout for that
+// again; who never logged in has it once.
+func TestLoginTimeoutOfAnotherLogin(t *testing.T) {
+	ts := start(t, func(c *Config) { c.LoginTimeout = time.Second })
+	for _, again := range []struct {
+		code    int
+		command string
+	}{{331, "USER user"}, {220, "REIN"}} {
+		c := ts.login(t)
+		for begun := time.Now(); time.Since(begun) < ts.cfg.LoginTimeout; time.Sleep(100 * time.Millisecond) {
+			c.do(200, "NOOP")
+		}
+		c.do(again.code, again.command)
+		c.login()
+		c.do(again.code, again.command)
+		c.expect(421)
+	}
+}
+
 // The idle time does not run while a transfer does.
 func TestTransferIsNotIdle(t *testing.T) {
 	ts := start(t, func(c *Config) { c.IdleTimeout = 100 * time.Millisecond })

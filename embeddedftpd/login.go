@@ -118,8 +118,9 @@ func (s *session) rate() int64 {
 
 // logout forgets who the client is.
 func (s *session) logout() {
-	if s.login.root != nil {
+	if s.login.done {
 		s.login.root.release()
+		s.loggedOut = time.Now()
 	}
 	s.log = s.base
 	s.login = loginState{attempts: s.login.attempts}

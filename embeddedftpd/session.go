@@ -43,7 +43,8 @@ type session struct {
 
 	client, local netip.Addr
 	started       time.Time
-	place         *place // among those of its address
+	loggedOut     time.Time // since when nobody is logged in
+	place         *place    // among those of its address
 	passivePort   *passive.Session
 
 	login    loginState
@@ -68,7 +69,7 @@ func newSession(srv *Server, conn *net.TCPConn, client netip.Addr, place *place)
 		srv: srv, ctx: ctx, cancel: cancel, tcp: conn, place: place, passivePort: srv.pool.Session(client, local),
 		lines: newLineReader(conn), out: replyWriter{conn: conn},
 		base: log, log: log,
-		client: client, local: local, started: time.Now(),
+		client: client, local: local, started: place.since, loggedOut: place.since,
 		data: dataState{ascii: true},
 	}
 	s.passivePort.OnWait = s.onHangUp
@@ -275,7 +276,7 @@ func (s *session) rearm() {
 	case s.ending != "" || len(s.queued) > 0:
 		at = now
 	case !s.login.done:
-		at = s.started.Add(s.srv.cfg.LoginTimeout)
+		at = s.loggedOut.Add(s.srv.cfg.LoginTimeout)
 	default:
 		at = now.Add(s.srv.cfg.IdleTimeout)
 	}
