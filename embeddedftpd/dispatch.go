@@ -115,8 +115,7 @@ func (s *session) dispatch(cmd command) {
 	case !clean(cmd.arg):
 		s.reply(501, "The argument holds a line break or a NUL.")
 	case v.writes && s.login.user.ReadOnly:
-		s.log.Warn("write refused", "command", cmd.verb, "path", s.path(cmd.arg), "error", "the user may only read")
-		s.reply(550, "Permission denied: read-only.")
+		s.refuseWrite(cmd.arg)
 	default:
 		v.run(s, cmd.arg)
 	}

@@ -36,6 +36,12 @@ func (s *session) fail(err error) {
 	s.reply(code, text)
 }
 
+// refuseWrite replies to a user who may only read.
+func (s *session) refuseWrite(name string) {
+	s.log.Warn("write refused", "command", s.verb, "path", s.path(name), "error", "the user may only read")
+	s.reply(550, "Permission denied: read-only.")
+}
+
 // failedPath is the virtual path that an error of an os.Root names; "": none.
 func failedPath(err error) string {
 	var one *fs.PathError
@@ -197,7 +203,7 @@ func (s *session) mdtm(arg string) {
 	case name == "" || !ok:
 		s.fail(err)
 	case s.login.user.ReadOnly:
-		s.reply(550, "Permission denied: read-only.")
+		s.refuseWrite(name)
 	default:
 		s.modify(213, name, at)
 	}

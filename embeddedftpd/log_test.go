@@ -70,13 +70,17 @@ func TestLogOfRefusals(t *testing.T) {
 		c.Users = oneUser{User{Name: "user", Root: c.Users.(oneUser).Root, ReadOnly: true}}
 	})
 	c := ts.login(t)
+	ts.file(t, "f", "")
 	c.do(550, "STOR sub/f")
+	c.do(550, "MDTM 20200101000000 f")
 	c.do(221, "QUIT")
 	if err := ts.stop(); err != nil {
 		t.Fatal(err)
 	}
-	if !ts.log.has(`level=WARN`, `msg="write refused"`, `command=STOR`, `path=/sub/f`, `user=user`, `client=127`) {
-		t.Errorf("the refused write is missing:\n%s", ts.log.String())
+	for command, path := range map[string]string{"STOR": "/sub/f", "MDTM": "/f"} {
+		if !ts.log.has(`level=WARN`, `msg="write refused"`, `command=`+command, `path=`+path+` `, `user=user`, `client=127`) {
+			t.Errorf("the refused %s is missing:\n%s", command, ts.log.String())
+		}
 	}
 	ts = start(t, func(c *Config) { c.TLS = &TLS{Required: true} })
 	c = dial(t, ts.addr())
@@ -86,7 +90,7 @@ func TestLogOfRefusals(t *testing.T) {
 	if err := ts.stop(); err != nil {
 		t.Fatal(err)
 	}
-	if !ts.log.has(`level=WARN`, `msg="login in clear text refused"`, `name=user`, `client=127`) {
+	if !ts.log.has(`level=WARN`, `msg="login in clear text refused"`, `user=user`, `client=127`) {
 		t.Errorf("the refused login is missing:\n%s", ts.log.String())
 	}
 }

@@ -24,7 +24,7 @@ func isAnonymous(name string) bool {
 
 func (s *session) user(name string) {
 	if !s.protected(false) {
-		s.log.Warn("login in clear text refused", "name", name)
+		s.log.Warn("login in clear text refused", "user", name)
 		return
 	}
 	s.releaseData()
