@@ -2,10 +2,7 @@ package passive
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"net"
-	"os"
 	"time"
 )
 
@@ -16,18 +13,20 @@ const (
 	maxPause = time.Second
 )
 
-// serve accepts on l until it is closed. Each listener has a goroutine of its
+// serve accepts on l until the pool closes. Each listener has a goroutine of its
 // own.
 func (p *Pool) serve(l *listener) {
 	var pause time.Duration
 	for {
 		err := p.accept(l)
-		switch {
-		case err == nil:
+		if err == nil {
 			pause = 0
 			continue
-		case errors.Is(err, net.ErrClosed), errors.Is(err, os.ErrClosed):
+		}
+		select {
+		case <-p.done:
 			return
+		default:
 		}
 		if pause == 0 {
 			p.config.Log.LogAttrs(context.Background(), slog.LevelWarn, "cannot accept data connections",

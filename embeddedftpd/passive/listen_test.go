@@ -2,9 +2,11 @@ package passive
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -37,6 +39,24 @@ func TestTakenPortIsNamedAndAllAreLetGo(t *testing.T) {
 			t.Fatalf("still held: %v", err)
 		}
 		l.Close()
+	}
+}
+
+// A listener that the pool closes is no failure.
+func TestCloseLogsNothing(t *testing.T) {
+	var log bytes.Buffer
+	p := open(t, 3, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	r, err := p.Reserve(soon(t), loopback, loopback, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dial(t, loopback, r.Port())
+	if _, err := r.Accept(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	p.Close()
+	if log.Len() > 0 {
+		t.Error(log.String())
 	}
 }
 
