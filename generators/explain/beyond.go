@@ -31,7 +31,7 @@ func (t *teller) doubts() []string {
 		text = append(text, "The spec's figures are guesses. Were one of them 30 % smaller or 30 % larger, it would take, the figure that matters most first:")
 	}
 	for _, i := range matter {
-		text = append(text, fmt.Sprintf("- %s: %s or %s", i.Attribute, portsOr(i.Less, i.LessErr), portsOr(i.More, i.MoreErr)))
+		text = append(text, fmt.Sprintf("- %s: %s or %s", i.Attribute, portsOr(i.Less, i.LessError), portsOr(i.More, i.MoreError)))
 	}
 	if len(rest) > 0 {
 		text = append(text, fmt.Sprintf("30 %% more or less of %s makes no difference.", joined(rest, "or")))
@@ -58,7 +58,7 @@ func Doubt(doubt []sizing.Influence) string {
 	matter, rest := matters(doubt)
 	var parts []string
 	for n, i := range matter {
-		part := fmt.Sprintf("%s %s/%s", short(i.Attribute), portsOrNone(i.Less, i.LessErr), portsOrNone(i.More, i.MoreErr))
+		part := fmt.Sprintf("%s %s/%s", short(i.Attribute), portsOrNone(i.Less, i.LessError), portsOrNone(i.More, i.MoreError))
 		if n == 0 {
 			part += " ports"
 		}
@@ -79,15 +79,15 @@ func Doubt(doubt []sizing.Influence) string {
 // short is an attribute without the block that it stands in.
 func short(attribute string) string { return attribute[strings.IndexByte(attribute, '.')+1:] }
 
-func portsOr(n int, err error) string {
-	if err != nil {
-		return "no range (" + err.Error() + ")"
+func portsOr(n int, why string) string {
+	if why != "" {
+		return "no range (" + why + ")"
 	}
 	return sizing.Plural(n, "port")
 }
 
-func portsOrNone(n int, err error) string {
-	if err != nil {
+func portsOrNone(n int, why string) string {
+	if why != "" {
 		return "no range"
 	}
 	return sizing.Count(n)

@@ -7,56 +7,40 @@ import (
 	"github.com/mitchellh/go-wordwrap"
 
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
 // Explanation is the derivation of one site's range. Its JSON is the stable
 // face for other programs.
 type Explanation struct {
-	Version   int       `json:"version"` // 1
-	Site      string    `json:"site"`
-	Host      string    `json:"host"`
-	Server    string    `json:"server"`
-	DataPorts Ports     `json:"data_ports"`
-	Binding   string    `json:"binding"`
-	Bounds    []Bound   `json:"bounds"`
-	Refused   float64   `json:"refused"` // share, with DataPorts
-	OneFewer  *float64  `json:"refused_with_one_port_fewer,omitempty"`
-	OnePort   OnePort   `json:"one_port"`
-	Sections  []Section `json:"sections"`
+	Version   int            `json:"version"` // 1
+	Site      string         `json:"site"`
+	Host      string         `json:"host"`
+	Server    string         `json:"server"`
+	DataPorts plan.Ports     `json:"data_ports"`
+	Binding   string         `json:"binding"`
+	Bounds    []Bound        `json:"bounds"`
+	Refused   float64        `json:"refused"` // share, with DataPorts
+	OneFewer  *float64       `json:"refused_with_one_port_fewer,omitempty"`
+	OnePort   sizing.OnePort `json:"one_port"`
+	Sections  []Section      `json:"sections"`
 	// Sensitivity has the figure that matters most first, Advice the largest
 	// saving.
-	Sensitivity  []plan.Influence `json:"sensitivity"`
-	Remarks      []plan.Remark    `json:"remarks"`
-	Advice       []Advice         `json:"advice"`
-	Servers      []Need           `json:"servers"`
-	RulesOfThumb []Rule           `json:"rules_of_thumb"`
-	Theft        Theft            `json:"theft"`
+	Sensitivity  []sizing.Influence `json:"sensitivity"`
+	Remarks      []sizing.Remark    `json:"remarks"`
+	Advice       []sizing.Advice    `json:"advice"`
+	Servers      []Need             `json:"servers"`
+	RulesOfThumb []Rule             `json:"rules_of_thumb"`
+	Theft        sizing.Theft       `json:"theft"`
 	// Ceiling is how many data connections a second one port would carry of
 	// one client address at most; 0 where the traffic is not known.
 	Ceiling float64 `json:"one_port_ceiling"`
 }
 
-// Ports is an inclusive range.
-type Ports struct {
-	First uint16 `json:"first"`
-	Last  uint16 `json:"last"`
-	Count int    `json:"count"`
-}
-
 // Bound is a lower bound on the number of ports.
 type Bound struct {
-	Name  string `json:"name"`
-	Ports int    `json:"ports"`
-	Why   string `json:"why"`
-	Binds bool   `json:"binds"`
-}
-
-// OnePort says what a range of one port would do.
-type OnePort struct {
-	Works   bool    `json:"works"`
-	Refused float64 `json:"refused"`
-	Why     string  `json:"why"`
-	Verdict string  `json:"verdict"` // completes "one port"
+	sizing.Bound
+	Binds bool `json:"binds"`
 }
 
 // Section is a heading and its paragraphs. A paragraph that starts with "- "
@@ -74,13 +58,13 @@ func Site(s *plan.Site, configured bool) Explanation {
 		Site:      s.Name,
 		Host:      s.Host.Name,
 		Server:    s.Server,
-		DataPorts: Ports{s.DataPorts.First, s.DataPorts.Last, s.DataPorts.Count()},
+		DataPorts: plan.PortsOf(s.DataPorts),
 		Binding:   s.Sizing.Binding,
 		Refused:   s.Refused,
-		OnePort:   OnePort(s.Sizing.OnePort),
+		OnePort:   s.Sizing.OnePort,
 	}
 	for _, b := range s.Sizing.Bounds {
-		e.Bounds = append(e.Bounds, Bound{b.Name, b.Ports, b.Why, b.Name == s.Sizing.Binding})
+		e.Bounds = append(e.Bounds, Bound{b, b.Name == s.Sizing.Binding})
 	}
 	t := newTeller(s, configured)
 	e.OneFewer = t.oneFewer()

@@ -70,16 +70,16 @@ func gapBeside(h *spec.Host, sites []*Site, but *Site) int {
 
 // placeable turns ranges into errors for which there is no room.
 func placeable(doubts []sizing.Influence, s *Site, room int) []sizing.Influence {
-	fits := func(ports *int, err *error) {
+	fits := func(ports *int, why *string) {
 		if *ports > room {
-			*err = fmt.Errorf("%s, for which host %q has no room", sizing.Plural(*ports, "port"), s.Host.Name)
+			*why = fmt.Sprintf("%s, for which host %q has no room", sizing.Plural(*ports, "port"), s.Host.Name)
 			*ports = 0
 		}
 	}
 	doubts = slices.Clone(doubts)
 	for i := range doubts {
-		fits(&doubts[i].Less, &doubts[i].LessErr)
-		fits(&doubts[i].More, &doubts[i].MoreErr)
+		fits(&doubts[i].Less, &doubts[i].LessError)
+		fits(&doubts[i].More, &doubts[i].MoreError)
 	}
 	slices.SortStableFunc(doubts, func(a, b sizing.Influence) int { return b.Spread() - a.Spread() })
 	return doubts

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/pasvctl/pasvctl/generators/sizing"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // JSONVersion is the version of what Plan.JSON writes. Fields may be added
@@ -17,60 +18,30 @@ type planJSON struct {
 }
 
 type siteJSON struct {
-	Name        string      `json:"name"`
-	Host        string      `json:"host"`
-	Server      string      `json:"server"`
-	ControlPort uint16      `json:"control_port"`
-	DataPorts   portsJSON   `json:"data_ports"`
-	Bounds      []boundJSON `json:"bounds"`
-	Binding     string      `json:"binding"`
-	Refused     float64     `json:"refused"`
-	Objective   float64     `json:"objective"` // share that may be refused
-	Pinned      bool        `json:"pinned"`
-	OnePort     onePortJSON `json:"one_port"`
+	Name        string         `json:"name"`
+	Host        string         `json:"host"`
+	Server      string         `json:"server"`
+	ControlPort uint16         `json:"control_port"`
+	DataPorts   Ports          `json:"data_ports"`
+	Bounds      []sizing.Bound `json:"bounds"`
+	Binding     string         `json:"binding"`
+	Refused     float64        `json:"refused"`
+	Objective   float64        `json:"objective"` // share that may be refused
+	Pinned      bool           `json:"pinned"`
+	OnePort     sizing.OnePort `json:"one_port"`
 	// Sensitivity has the input that matters most first.
-	Sensitivity []Influence `json:"sensitivity"`
-	Remarks     []Remark    `json:"remarks"`
+	Sensitivity []sizing.Influence `json:"sensitivity"`
+	Remarks     []sizing.Remark    `json:"remarks"`
 }
 
-// Influence is, in JSON, the range with an input 30 % smaller and 30 % larger; where
-// there is no such range, an error instead.
-type Influence struct {
-	Attribute string `json:"attribute"`
-	Less      int    `json:"less,omitempty"`
-	LessError string `json:"less_error,omitempty"`
-	More      int    `json:"more,omitempty"`
-	MoreError string `json:"more_error,omitempty"`
+// Ports is a range as JSON has it.
+type Ports struct {
+	spec.PortRange
+	Count int `json:"count"`
 }
 
-// Remark is, in JSON, something that a site's owner should know and that is no
-// mistake.
-type Remark struct {
-	Name      string `json:"name"`
-	Attribute string `json:"attribute"`
-	Serious   bool   `json:"serious"`
-	Summary   string `json:"summary"`
-	Detail    string `json:"detail"`
-}
-
-type portsJSON struct {
-	First uint16 `json:"first"`
-	Last  uint16 `json:"last"`
-	Count int    `json:"count"`
-}
-
-type boundJSON struct {
-	Name  string `json:"name"`
-	Ports int    `json:"ports"`
-	Why   string `json:"why"`
-}
-
-type onePortJSON struct {
-	Works   bool    `json:"works"`
-	Refused float64 `json:"refused"`
-	Why     string  `json:"why"`
-	Verdict string  `json:"verdict"`
-}
+// PortsOf adds the count to a range.
+func PortsOf(r spec.PortRange) Ports { return Ports{r, r.Count()} }
 
 // JSON is the plan for other programs, indented, with a newline at the end:
 // the sites by name, each with its range, the bounds it rests on, what one port
@@ -93,48 +64,19 @@ func (p *Plan) JSON() ([]byte, error) {
 }
 
 func (s *Site) json(doubts []sizing.Influence) siteJSON {
-	bounds := make([]boundJSON, 0, len(s.Sizing.Bounds))
-	for _, b := range s.Sizing.Bounds {
-		bounds = append(bounds, boundJSON(b))
-	}
 	return siteJSON{
 		Name:        s.Name,
 		Host:        s.Host.Name,
 		Server:      s.Server,
 		ControlPort: s.Port,
-		DataPorts:   portsJSON{First: s.DataPorts.First, Last: s.DataPorts.Last, Count: s.DataPorts.Count()},
-		Bounds:      bounds,
+		DataPorts:   PortsOf(s.DataPorts),
+		Bounds:      append([]sizing.Bound{}, s.Sizing.Bounds...), // never null
 		Binding:     s.Sizing.Binding,
 		Refused:     s.Refused,
 		Objective:   s.Sizing.Objective,
 		Pinned:      s.Pinned,
-		OnePort:     onePortJSON(s.Sizing.OnePort),
-		Sensitivity: Influences(doubts),
-		Remarks:     Remarks(s.Remarks),
+		OnePort:     s.Sizing.OnePort,
+		Sensitivity: doubts,
+		Remarks:     append([]sizing.Remark{}, s.Remarks...),
 	}
-}
-
-// Influences are a site's sensitivities in JSON's form, in the same order.
-func Influences(doubts []sizing.Influence) []Influence {
-	all := make([]Influence, 0, len(doubts))
-	for _, d := range doubts {
-		i := Influence{Attribute: d.Attribute, Less: d.Less, More: d.More}
-		if d.LessErr != nil {
-			i.LessError = d.LessErr.Error()
-		}
-		if d.MoreErr != nil {
-			i.MoreError = d.MoreErr.Error()
-		}
-		all = append(all, i)
-	}
-	return all
-}
-
-// Remarks are a site's remarks in JSON's form.
-func Remarks(remarks []sizing.Remark) []Remark {
-	all := make([]Remark, 0, len(remarks))
-	for _, r := range remarks {
-		all = append(all, Remark(r))
-	}
-	return all
 }

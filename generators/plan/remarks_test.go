@@ -175,7 +175,7 @@ func TestSensitivityThatHasNoRoom(t *testing.T) {
 		if in.Attribute != "concurrency.sessions" {
 			continue
 		}
-		if in.Less == 0 || in.LessErr != nil || in.More != 0 || in.MoreErr == nil || !strings.Contains(in.MoreErr.Error(), `131 ports, for which host "edge1" has no room`) {
+		if in.Less == 0 || in.LessError != "" || in.More != 0 || !strings.Contains(in.MoreError, `131 ports, for which host "edge1" has no room`) {
 			t.Errorf("%+v", in)
 		}
 	}

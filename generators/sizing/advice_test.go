@@ -111,8 +111,7 @@ func TestSensitivity(t *testing.T) {
 	}
 	// At 150/s of 2.12 s, 400 sessions are 80 % busy: 30 % more overloads them.
 	w.Traffic.Rate = 150
-	var overload *OverloadError
-	if first := Sensitivity(p, w)[0]; !errors.As(first.MoreErr, &overload) && !errors.As(first.LessErr, &overload) {
+	if first := Sensitivity(p, w)[0]; !strings.Contains(first.LessError+first.MoreError, "cannot carry") {
 		t.Errorf("overload is not the first thing said: %+v", first)
 	}
 	w.Traffic = nil
@@ -284,7 +283,7 @@ func TestSensitivityToEveryFigure(t *testing.T) {
 	seen := map[string]Influence{}
 	for _, in := range Sensitivity(mustLookup(t, "embedded"), w) {
 		seen[in.Attribute] = in
-		if in.LessErr != nil || in.MoreErr != nil {
+		if in.LessError+in.MoreError != "" {
 			t.Errorf("%+v", in)
 		}
 	}

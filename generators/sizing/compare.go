@@ -39,10 +39,10 @@ func (w Workload) movedTo(to, from Profile) Workload {
 
 // Advice is a change that shrinks the range.
 type Advice struct {
-	Change    string // in the imperative: "require TLS with session reuse"
-	Attribute string // of the spec that it changes; "" where it is the server's own configuration
-	Ports     int    // needed after it
-	Saves     int    // ports saved, above 0
+	Change    string `json:"change"`              // in the imperative: "require TLS with session reuse"
+	Attribute string `json:"attribute,omitempty"` // of the spec that it changes; "" where it is the server's own configuration
+	Ports     int    `json:"ports"`               // needed after it
+	Saves     int    `json:"saves"`               // ports saved, above 0
 }
 
 // Advise computes what would shrink the range, the largest saving first. It is
@@ -52,7 +52,7 @@ func Advise(p Profile, w Workload) []Advice {
 	if err != nil {
 		return nil
 	}
-	var all []Advice
+	all := []Advice{}
 	offer := func(change, attribute string, p Profile, w Workload) {
 		r, err := Size(p, w)
 		if err == nil && r.Ports < now.Ports {

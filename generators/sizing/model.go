@@ -179,9 +179,9 @@ type Objective struct {
 
 // Bound is one lower bound on the number of ports, with its reason.
 type Bound struct {
-	Name  string // contention, listen_race, per_address, four_tuples, burst, server
-	Ports int
-	Why   string // one sentence, with this workload's numbers
+	Name  string `json:"name"` // contention, listen_race, per_address, four_tuples, burst, server
+	Ports int    `json:"ports"`
+	Why   string `json:"why"` // one sentence, with this workload's numbers
 }
 
 // Result is the smallest safe number of ports and what it rests on.
@@ -197,10 +197,10 @@ type Result struct {
 
 // OnePort says what a range of one port would do here.
 type OnePort struct {
-	Works   bool
-	Refused float64
-	Why     string
+	Works   bool    `json:"works"`
+	Refused float64 `json:"refused"`
+	Why     string  `json:"why"`
 	// Verdict is what one port is or does, in words that complete "one port":
 	// is enough, is too few, refuses 3 %, refuses all.
-	Verdict string
+	Verdict string `json:"verdict"`
 }

@@ -9,11 +9,11 @@ import (
 // Remark is something that a workload's owner should know and that is no
 // mistake.
 type Remark struct {
-	Name      string // listen_race, nat, squatting, leaves_range, unknown_server
-	Attribute string // of the spec that it is about
-	Serious   bool   // worth a warning wherever the site is planned
-	Summary   string // no full stop
-	Detail    string // full sentences
+	Name      string `json:"name"`      // listen_race, nat, squatting, leaves_range, unknown_server
+	Attribute string `json:"attribute"` // of the spec that it is about
+	Serious   bool   `json:"serious"`   // worth a warning wherever the site is planned
+	Summary   string `json:"summary"`   // no full stop
+	Detail    string `json:"detail"`    // full sentences
 }
 
 // Remarks returns what there is to say about a workload on a server beyond r,
@@ -24,7 +24,7 @@ func Remarks(p Profile, w Workload, r Result) []Remark {
 	if err != nil {
 		return nil
 	}
-	var serious, others []Remark
+	serious, others := []Remark{}, []Remark{}
 	for _, about := range []func(Result) (Remark, bool){
 		s.aboutRace, s.aboutRaceInBurst, s.aboutNAT, s.aboutUnknown, s.aboutLeaving, s.aboutSquatting,
 	} {

@@ -4,10 +4,10 @@ import "math"
 
 // Rule is a rule of thumb, or a preset, by which people open passive ports.
 type Rule struct {
-	Name   string // who says so
-	Ports  int    // what it gives for the workload
-	Says   string
-	Source string
+	Name   string `json:"name"` // who says so
+	Says   string `json:"says"`
+	Source string `json:"source"`
+	Ports  int    `json:"ports"` // what it gives for the workload
 }
 
 // ruleOfThumb computes a rule's ports; 0 where the rule needs traffic and the

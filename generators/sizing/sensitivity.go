@@ -8,18 +8,20 @@ import (
 
 // Influence says how much one input of a workload matters to the range.
 type Influence struct {
-	Attribute string // as a spec writes it: "traffic.connect_time"
+	Attribute string `json:"attribute"` // as a spec writes it: "traffic.connect_time"
 	// Less and More are the ports that it would take were the input 30 %
 	// smaller or larger, and 0 where the workload then could not be sized: the
 	// error says why.
-	Less, More       int
-	LessErr, MoreErr error
+	Less      int    `json:"less,omitempty"`
+	LessError string `json:"less_error,omitempty"`
+	More      int    `json:"more,omitempty"`
+	MoreError string `json:"more_error,omitempty"`
 }
 
 // Spread is the number of ports between the two, the measure of how much the
 // input matters; an input that may break the workload matters most.
 func (i Influence) Spread() int {
-	if i.LessErr != nil || i.MoreErr != nil {
+	if i.LessError != "" || i.MoreError != "" {
 		return unreachable
 	}
 	return max(i.Less-i.More, i.More-i.Less)
@@ -31,21 +33,21 @@ const doubt = 0.3
 // Sensitivity varies each input that the workload gives by ±30 %, one at a
 // time, and returns them with the most important first.
 func Sensitivity(p Profile, w Workload) []Influence {
-	var all []Influence
+	all := []Influence{}
 	for _, in := range inputs {
 		if !in.given(w) {
 			continue
 		}
-		at := func(factor float64) (int, error) {
+		at := func(factor float64) (int, string) {
 			r, err := Size(p, in.scaled(w, factor))
 			if err != nil {
-				return 0, err
+				return 0, err.Error()
 			}
-			return r.Ports, nil
+			return r.Ports, ""
 		}
 		i := Influence{Attribute: in.attribute}
-		i.Less, i.LessErr = at(1 - doubt)
-		i.More, i.MoreErr = at(1 + doubt)
+		i.Less, i.LessError = at(1 - doubt)
+		i.More, i.MoreError = at(1 + doubt)
 		all = append(all, i)
 	}
 	sort.SliceStable(all, func(i, j int) bool { return all[i].Spread() > all[j].Spread() })

@@ -10,13 +10,14 @@ import (
 type Theft struct {
 	// Hit is the probability that one such connection, to a port of the range
 	// at random, meets a port that waits for a client.
-	Hit float64
+	Hit float64 `json:"hit"`
 	// Takes: a hit yields the transfer. From another address where
 	// FromAnywhere, else only from the client's own.
-	Takes, FromAnywhere bool
+	Takes        bool `json:"takes"`
+	FromAnywhere bool `json:"from_anywhere"`
 	// Spoils: a hit from another address costs the client its transfer.
-	Spoils bool
-	Why    string
+	Spoils bool   `json:"spoils"`
+	Why    string `json:"why"`
 }
 
 // TheftOdds gives the odds of a blind guess with that many ports. By Little's

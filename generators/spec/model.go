@@ -29,7 +29,10 @@ type Spec struct {
 
 // PortRange is an inclusive range of TCP ports, 1 to 65535, First <= Last.
 // The zero value means no range.
-type PortRange struct{ First, Last uint16 }
+type PortRange struct {
+	First uint16 `json:"first"`
+	Last  uint16 `json:"last"`
+}
 
 // Count is the number of ports in the range; 0 for the zero value.
 func (r PortRange) Count() int {
