@@ -204,6 +204,11 @@ func (a *applier) beside(ctx context.Context, spec string, host *plan.Host, r ke
 
 // untried is for a trial that failed.
 func (a *applier) untried(err error) error {
+	// Chains of iptables that are in use cannot go. Of nftables, the commands
+	// that say so name handles of the copy.
+	if busy, ok := errors.AsType[*kernel.BusyError](err); ok && a.backend == kernel.NFT {
+		return explained(busy)
+	}
 	if a.dropped {
 		fmt.Fprintf(a.err, "warning: whether other rules drop the sites' connections could not be tried: %v\n", err)
 		return nil

@@ -20,8 +20,6 @@ func explained(err error) error {
 	var taken *apply.TakenBackError
 	var stuck *apply.StuckError
 	var part *apply.NotBackError
-	var none *kernel.NoChainError
-	var busy *kernel.BusyError
 	var program *exec.Error
 	switch {
 	case errors.As(err, &said):
@@ -39,12 +37,6 @@ func explained(err error) error {
 		return failure(err, "apply again, and confirm in time")
 	case errors.As(err, &part):
 		return failure(err, "what it needs of others is gone; apply again puts the rules of the spec into force")
-	case errors.As(err, &none) && len(none.Has) > 0:
-		return failure(err, fmt.Sprintf("write firewall { into = %q } in the host, or load the rules that make the chain first", none.Has[0]))
-	case errors.As(err, &none):
-		return failure(err, "leave firewall out of the host, since no chain drops there, or load the rules that make the chain first")
-	case errors.As(err, &busy):
-		return failure(err, "delete them first, pasvctl adds the jumps that it needs: "+strings.Join(busy.Rules, "; "))
 	case errors.As(err, &program):
 		return failure(fmt.Errorf("this machine has no program %s", program.Name), lacking[program.Name])
 	case errors.Is(err, apply.ErrLocked):
@@ -53,9 +45,11 @@ func explained(err error) error {
 		return failure(err, "run pasvctl rollback, and apply again")
 	case errors.Is(err, apply.ErrNotWhole):
 		return failure(err, "pasvctl apply --restore loads them again; pasvctl rollback takes the change back")
-	default:
-		return failure(err, "")
 	}
+	if known, ok := errors.AsType[kernel.Remedied](err); ok {
+		return failure(err, known.Remedy())
+	}
+	return failure(err, "")
 }
 
 // lacking says what to do without a program.

@@ -320,7 +320,8 @@ func (m *Machine) whole(ctx context.Context, r kernel.Rules) (bool, error) {
 }
 
 // Remove takes all objects of ours out of the kernel, on every backend, and
-// forgets the state. It needs no state to be there, nor to be readable.
+// forgets the state. It needs no state to be there, nor to be readable. If
+// objects stay, so does the state.
 func (m *Machine) Remove(ctx context.Context) error {
 	s, err := open(m.Folder, true)
 	if err != nil {
@@ -328,11 +329,14 @@ func (m *Machine) Remove(ctx context.Context) error {
 	}
 	defer s.close()
 	var errs []error
-	if st, err := s.read(); err == nil {
-		errs = append(errs, m.release(st))
-	}
 	for _, backend := range []string{kernel.NFT, kernel.IPTables} {
 		errs = append(errs, m.remove(ctx, backend))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	if st, err := s.read(); err == nil {
+		errs = append(errs, m.release(st))
 	}
 	return errors.Join(append(errs, s.forget())...)
 }

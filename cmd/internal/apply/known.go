@@ -25,6 +25,8 @@ type Known struct {
 	// Changes lead from the kernel's rules to Applied, or to the rules that
 	// were asked about.
 	Changes []kernel.Change
+	// Users are commands that delete rules of others that go to our chains.
+	Users []string
 }
 
 // Known compares the kernel with what was applied, or with next if the state
@@ -58,6 +60,9 @@ func (m *Machine) Known(ctx context.Context, next Applied) (k Known, err error) 
 		return k, err
 	}
 	k.Changes = kernel.Diff(live, expected)
+	if t, err := b.Plan(ctx, want, expected); err == nil { // else apply says why
+		k.Users = t.Users
+	}
 	return k, nil
 }
 

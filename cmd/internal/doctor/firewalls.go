@@ -1,10 +1,12 @@
 package doctor
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
@@ -50,6 +52,13 @@ func (e *exam) drops(beside Beside, intact bool) {
 		applied = e.jumpedFrom()
 	}
 	r, err := e.Trial(beside.Live, applied)
+	if known, ok := errors.AsType[*kernel.NoChainError](err); ok {
+		e.find(Finding{
+			Severity: Error, Check: "rules", What: "apply would refuse the rules: " + known.Error(),
+			Evidence: "the rendered rules, put beside a copy of the live ruleset", Remedy: known.Remedy(),
+		})
+		return
+	}
 	if err != nil {
 		e.unknown("drop", "whether another chain drops the sites' connections", err)
 		return

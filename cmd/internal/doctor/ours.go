@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/apply"
+	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 )
 
 // ours compares our live rules with those that were applied, and reports
@@ -23,6 +24,13 @@ func (e *exam) ours() (intact bool) {
 	e.pending(known.Pending)
 	if a := known.Applied; a != nil && e.anothers(*a) {
 		return false
+	}
+	if len(known.Users) > 0 {
+		busy := &kernel.BusyError{Rules: known.Users}
+		e.find(Finding{
+			Severity: Error, Check: "rules", What: busy.Error() + ": apply refuses to change the rules",
+			Evidence: "the live ruleset", Remedy: busy.Remedy(),
+		})
 	}
 	switch {
 	case known.Gone && known.Applied == nil:

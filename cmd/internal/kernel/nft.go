@@ -177,6 +177,12 @@ func (n *nft) Load(ctx context.Context, r Rules) error { return load(ctx, n, r) 
 
 func (n *nft) Remove(ctx context.Context) error { return n.PutBack(ctx, Snapshot{Backend: NFT}, 0) }
 
+// Remedied is an error that says what to do about it.
+type Remedied interface {
+	error
+	Remedy() string
+}
+
 // NoChainError means that the machine lacks the chain that our rules are to be
 // jumped to from.
 type NoChainError struct {
@@ -189,6 +195,14 @@ func (e *NoChainError) Error() string {
 		return fmt.Sprintf("this machine has no chain %s, nor any other that sees incoming packets", e.Chain)
 	}
 	return fmt.Sprintf("this machine has no chain %s; it has %s", e.Chain, strings.Join(e.Has, ", "))
+}
+
+// Remedy says what to do.
+func (e *NoChainError) Remedy() string {
+	if len(e.Has) == 0 {
+		return "leave firewall out of the host, since no chain drops there, or load the rules that make the chain first"
+	}
+	return fmt.Sprintf("write firewall { into = %q } in the host, or load the rules that make the chain first", e.Has[0])
 }
 
 func (r ruleset) noChain(at owner) error {
@@ -206,7 +220,15 @@ func (r ruleset) noChain(at owner) error {
 type BusyError struct{ Rules []string } // commands that delete them
 
 func (e *BusyError) Error() string {
-	return fmt.Sprintf("%d rules that are not pasvctl's go to chains of its name, the first: %s", len(e.Rules), e.Rules[0])
+	if len(e.Rules) == 1 {
+		return "a rule that is not pasvctl's goes to a chain of its name"
+	}
+	return fmt.Sprintf("%d rules that are not pasvctl's go to chains of its name", len(e.Rules))
+}
+
+// Remedy says what to do.
+func (e *BusyError) Remedy() string {
+	return "delete them first, pasvctl adds the jumps that it needs: " + strings.Join(e.Rules, "; ")
 }
 
 // isMissing reports whether err says that there is no such program.

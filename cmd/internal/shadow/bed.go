@@ -43,7 +43,7 @@ func (b *bed) close() error {
 }
 
 // tracking makes the kernel follow connections while there are no rules yet.
-const tracking = `table inet pasvctl_tracking { chain input { type filter hook input priority 500; ct state invalid counter; }; }`
+const tracking = `table inet pasvctl_tracking { chain first { type filter hook prerouting priority 500; ct state invalid counter; }; }`
 
 // control opens the control connections before there are any rules. The gate
 // can then learn of them even if a rule drops new ones, and what keeps clients
