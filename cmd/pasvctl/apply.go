@@ -88,6 +88,11 @@ of them, and not while a change waits to be confirmed. Neither does anything aft
 	c.Flags().BoolVar(&a.restore, "restore", false, "load the rules that were applied last")
 	c.Flags().BoolVar(&a.ifMissing, "if-missing", false, "with --restore: only if the kernel lacks some of the rules")
 	c.MarkFlagsMutuallyExclusive("remove", "restore", "dry-run")
+	for _, whole := range []string{"remove", "restore"} { // what these would ignore
+		for _, flag := range []string{"confirm", "drain", "adopt", "replace", "ignore-drops"} {
+			c.MarkFlagsMutuallyExclusive(whole, flag)
+		}
+	}
 	c.MarkFlagsMutuallyExclusive("remove", "if-missing")
 	return c
 }
@@ -122,8 +127,10 @@ func (a *applier) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := a.owned(next); err != nil {
-		return err
+	if !a.replace {
+		if err := owned(next, "put the sites of one machine into one spec folder; --replace replaces what is there"); err != nil {
+			return err
+		}
 	}
 	if err := a.present(next.Match, !a.dryRun); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -86,9 +87,18 @@ func devicesOf(host *plan.Host) (device func(netip.Addr) string, names []string)
 	}, names
 }
 
+// plainPath needs no quotes in a shell.
+var plainPath = regexp.MustCompile(`^[A-Za-z0-9_./:@%+,-]+$`)
+
 // named is the spec with the flags that a command needs to mean the same host
 // and backend.
 func (h *onHost) named(path string) string {
+	if strings.HasPrefix(path, "-") {
+		path = "./" + path
+	}
+	if !plainPath.MatchString(path) {
+		path = "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	}
 	if h.host != "" {
 		path += " --host " + h.host
 	}
@@ -115,17 +125,13 @@ func (p *project) path() string {
 }
 
 // owned refuses to touch rules of another spec or host.
-func (a *applier) owned(next apply.Applied) error {
-	if a.replace {
-		return nil
-	}
+func owned(next apply.Applied, hint string) error {
 	err := thisMachine().Owned(next)
-	var owner *apply.OwnerError
-	if errors.As(err, &owner) {
-		return failure(err, "put the sites of one machine into one spec folder; --replace replaces what is there")
+	if _, ok := errors.AsType[*apply.OwnerError](err); ok {
+		return failure(err, hint)
 	}
 	if err != nil {
-		return failure(err, "")
+		return explained(err)
 	}
 	return nil
 }
@@ -142,7 +148,7 @@ func (a *applier) removed(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		if err := a.owned(next); err != nil {
+		if err := owned(next, "pasvctl apply --remove without FILE removes the rules that are there"); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 )
@@ -78,15 +79,17 @@ func (m *Machine) state() (State, error) {
 // OwnerError means that the rules in force are another spec's or host's.
 type OwnerError struct{ Has, Next Applied }
 
+// maxShared bounds the ports that an OwnerError names.
+const maxShared = 5
+
 func (e *OwnerError) Error() string {
-	text := fmt.Sprintf("this machine runs the rules of %s, and this would replace them by those of %s", e.Has.Owner(), e.Next.Owner())
-	for i, s := range Shared(e.Has, e.Next) {
-		if i == 0 {
-			text += "; both hold "
-		} else {
-			text += ", "
-		}
-		text += s
+	text := fmt.Sprintf("this machine runs the rules of %s, not those of %s", e.Has.Owner(), e.Next.Owner())
+	all := shared(e.Has, e.Next)
+	if more := len(all) - maxShared; more > 0 {
+		all = append(all[:maxShared], fmt.Sprintf("%d more", more))
+	}
+	if len(all) > 0 {
+		text += "; both hold " + strings.Join(all, ", ")
 	}
 	return text
 }
@@ -139,8 +142,8 @@ func SameOwner(a, b Applied) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// Shared lists the ports that both hold on this machine.
-func Shared(a, b Applied) (all []string) {
+// shared lists the ports that both hold on this machine.
+func shared(a, b Applied) (all []string) {
 	if len(a.Match.Addresses) > 0 && !slices.ContainsFunc(a.Match.Addresses, func(at netip.Addr) bool { return slices.Contains(b.Match.Addresses, at) }) {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -152,6 +153,21 @@ func (s *store) close() {
 	s.root.Close()
 }
 
+// DamagedError means that the state file cannot be read.
+type DamagedError struct {
+	File string
+	Err  error
+}
+
+func (e *DamagedError) Error() string { return fmt.Sprintf("%s is damaged: %v", e.File, e.Err) }
+
+func (e *DamagedError) Unwrap() error { return e.Err }
+
+// Remedy says what to do.
+func (e *DamagedError) Remedy() string {
+	return "restore it, or run pasvctl apply --remove, which also forgets it, and apply again"
+}
+
 // read returns the state; the zero State where nothing was ever applied.
 func (s *store) read() (State, error) {
 	info, err := s.root.Stat(stateFile)
@@ -170,7 +186,7 @@ func (s *store) read() (State, error) {
 	}
 	var st State
 	if err := json.Unmarshal(text, &st); err != nil {
-		return State{}, fmt.Errorf("%s is damaged: %w", stateFile, err)
+		return State{}, &DamagedError{filepath.Join(s.root.Name(), stateFile), err}
 	}
 	if st.Version != stateVersion {
 		return State{}, fmt.Errorf("%s is of version %d; this pasvctl reads version %d", stateFile, st.Version, stateVersion)

@@ -7,12 +7,14 @@
 package doctor
 
 import (
+	"errors"
 	"io/fs"
 	"sort"
 	"strings"
 	"time"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/apply"
+	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/cmd/internal/portowner"
 	"github.com/pasvctl/pasvctl/cmd/internal/presence"
 	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
@@ -106,6 +108,9 @@ func (e *exam) find(f Finding) { e.findings = append(e.findings, f) }
 // unknown says that a check could not be made.
 func (e *exam) unknown(check, what string, err error) {
 	f := Finding{Severity: Warning, Check: check, What: what + " could not be checked", Evidence: err.Error()}
+	if known, ok := errors.AsType[kernel.Remedied](err); ok {
+		f.Remedy = known.Remedy()
+	}
 	if !e.Privileged {
 		f.Remedy = "run pasvctl doctor as root on the host itself"
 	}

@@ -74,14 +74,10 @@ func (e *exam) anothers(a apply.Applied) bool {
 	if apply.SameOwner(a, e.Next) {
 		return false
 	}
-	f := Finding{
-		Severity: Error, Check: "owner", What: fmt.Sprintf("this machine runs the rules of %s, not those of %s", a.Owner(), e.Next.Owner()),
+	e.find(Finding{
+		Severity: Error, Check: "owner", What: (&apply.OwnerError{Has: a, Next: e.Next}).Error(),
 		Evidence: "the state of pasvctl apply", Remedy: "put the sites of one machine into one spec folder; or replace what is there: pasvctl apply --replace " + e.Spec,
-	}
-	if shared := apply.Shared(a, e.Next); len(shared) > 0 {
-		f.What += "; both hold " + some(shared, 5)
-	}
-	e.find(f)
+	})
 	return true
 }
 

@@ -94,8 +94,10 @@ func (t Trial) Check() (r Report, err error) {
 	left := cmp.Or(t.Time, hostTime)
 	byDevice := map[string][]attempt{}
 	for _, a := range all {
-		d := t.Device(a.To.Addr())
-		byDevice[d] = append(byDevice[d], a)
+		// By lo come only this machine's own connections, and no client's.
+		if d := t.Device(a.To.Addr()); d != "lo" {
+			byDevice[d] = append(byDevice[d], a)
+		}
 	}
 	for _, device := range slices.Sorted(maps.Keys(byDevice)) {
 		if err := t.on(device, byDevice[device], &left, &r); err != nil {
