@@ -26,6 +26,7 @@ func (d *server) config(s *plan.Site, listen []netip.AddrPort) (embeddedftpd.Con
 		MaxSessionsPerAddress: s.SessionsPerAddress,
 		IPv6ClientPrefix:      s.IPv6ClientPrefix,
 		MaxWait:               s.Objective.MaxWait,
+		ForeignData:           s.ForeignData,
 		AnonymousRoot:         d.anonymous,
 		Log:                   slog.New(logFormats[d.logs](d.err)).With("site", s.Name),
 	}

@@ -3,8 +3,11 @@
 package main
 
 import (
+	"io"
 	"testing"
 
+	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
@@ -31,6 +34,16 @@ func TestProtectionWithCBC(t *testing.T) {
 	for _, cbc := range []bool{false, true} {
 		if got := protection(&spec.Site{TLS: spec.TLS{Mode: spec.TLSExplicit, CBC: cbc}}).CBC; got != cbc {
 			t.Errorf("cbc = %v in the spec, and the daemon has %v", cbc, got)
+		}
+	}
+}
+
+func TestForeignDataReachesTheDaemon(t *testing.T) {
+	for _, foreign := range []bool{false, true} {
+		d := &server{streams: streams{err: io.Discard}, logs: "text"}
+		cfg, err := d.config(&plan.Site{Site: &spec.Site{Workload: sizing.Workload{ForeignData: foreign}}}, nil)
+		if err != nil || cfg.ForeignData != foreign {
+			t.Errorf("foreign_data = %v in the spec: %v, %v", foreign, cfg.ForeignData, err)
 		}
 	}
 }

@@ -7,9 +7,10 @@
 // of different clients share every port, and those of one client take one each
 // and wait their turn when there is none left. Under TLS with session reuse the
 // match is by the control connection's mark inside the resumed session's ticket,
-// and any number of sessions of one client share a port too. A connection that
-// belongs to no reservation is closed, and one that belongs to a reservation
-// that has ended never meets another session's data.
+// and any number of sessions of one client share a port too. With Config.Foreign
+// the match in clear text is by the port alone. A connection that belongs to no
+// reservation is closed, and one that belongs to a reservation that has ended
+// never meets another session's data.
 //
 // A port costs one file descriptor and about 3.7 KiB of resident memory an
 // address, a pending reservation about 0.7 KiB (measured).

@@ -236,3 +236,35 @@ func TestTruncatedUploads(t *testing.T) {
 		}
 	}
 }
+
+// With foreign_data explain says what a port is exclusive to and what a stranger
+// gains, and speaks of no gate.
+func TestForeignData(t *testing.T) {
+	foreign := func(server string, marked bool) *spec.Site {
+		return site(server, func(s *spec.Site) {
+			s.ForeignData, s.Gate, s.MarkedSessions = true, false, marked
+			if marked {
+				s.TLS = spec.TLS{Mode: spec.TLSExplicit, Required: true, ReuseRequired: true}
+			}
+		})
+	}
+	for name, c := range map[string]struct {
+		site *spec.Site
+		want []string
+	}{
+		"clear text": {foreign("embedded", false), []string{"with foreign_data, goes by the server port alone",
+			"all 400 sessions may hold a port at once", "whoever connects first is served, from any of the clients' addresses"}},
+		"TLS":    {foreign("embedded", true), []string{"tells data connections apart by their TLS session", "a stolen port is worth nothing"}},
+		"vsftpd": {foreign("vsftpd", false), []string{"vsftpd goes by the server port alone", "from any of the clients' addresses"}},
+	} {
+		text, _ := json.Marshal(explained(t, c.site).Sections)
+		for _, want := range c.want {
+			if want, _ := json.Marshal(want); !strings.Contains(string(text), strings.Trim(string(want), `"`)) {
+				t.Errorf("%s: want %s in\n%s", name, want, text)
+			}
+		}
+		if strings.Contains(string(text), "gate lets") || strings.Contains(string(text), "opens it only to clients that") {
+			t.Errorf("%s: a gate in\n%s", name, text)
+		}
+	}
+}

@@ -126,6 +126,9 @@ func (t *teller) scope() string {
 	case sizing.ScopeAddress:
 		return title + " tells data connections apart by client address and port: sessions of different addresses share a port, those of one address do not"
 	default:
+		if t.w.ForeignData && t.s.Profile.Scope == sizing.ScopeAddress {
+			title += ", with foreign_data,"
+		}
 		return title + " goes by the server port alone: while a port is one session's, no other session gets it, whatever its address"
 	}
 }
@@ -201,7 +204,7 @@ func (t *teller) asked() []string {
 			text = append(text, fmt.Sprintf("Beside that, %s start within %s, with %s each, one after another.",
 				sizing.Plural(b.Sessions, "session"), duration(b.Within), sizing.Plural(max(1, b.Connections), "data connection")))
 		}
-		if !t.worst() && t.s.Profile.WhenFull == sizing.FullWaits && t.w.ScopeOn(t.s.Profile) == sizing.ScopeAddress {
+		if !t.worst() && t.w.WaitsOn(t.s.Profile) {
 			text = append(text, t.spread(w))
 		}
 	}

@@ -163,7 +163,20 @@ func TestTheftOdds(t *testing.T) {
 	if o := TheftOdds(mustLookup(t, "embedded"), w, 1); o.Takes || o.Spoils || o.Hit < 0.99 || o.Hit > 1 {
 		t.Errorf("the embedded daemon on one port under TLS: %+v", o)
 	}
-	w.Traffic, w.MarkedSessions = nil, false
+	w.ForeignData = true
+	if o := TheftOdds(mustLookup(t, "embedded"), w, 100); o.Takes || o.FromAnywhere {
+		t.Errorf("the embedded daemon under TLS with foreign_data: %+v", o)
+	}
+	if o := TheftOdds(p, w, 100); o.Takes || !o.Spoils {
+		t.Errorf("vsftpd under TLS with foreign_data: %+v", o)
+	}
+	w.MarkedSessions = false
+	for _, server := range []string{"embedded", "vsftpd"} {
+		if o := TheftOdds(mustLookup(t, server), w, 100); math.Abs(o.Hit-0.048) > 1e-12 || !o.Takes || !o.FromAnywhere || o.Spoils {
+			t.Errorf("%s in clear text with foreign_data: %+v", server, o)
+		}
+	}
+	w.Traffic, w.ForeignData = nil, false
 	if o := TheftOdds(p, w, 1857); math.Abs(o.Hit-400.0/1857) > 1e-12 {
 		t.Errorf("in the worst case: %+v", o)
 	}

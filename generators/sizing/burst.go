@@ -82,7 +82,7 @@ func (s *site) ofBursts() []func(ports int) float64 {
 // It is never above the worst case, in which all of them do.
 func (s *site) inBurst(b Burst) func(ports int) float64 {
 	c := s.crowdOf(b)
-	if s.scope == ScopeAddress && s.p.WhenFull == FullWaits {
+	if s.w.WaitsOn(s.p) {
 		return s.lateInBurst(c)
 	}
 	others := c.others(s.heldInBurst())

@@ -96,7 +96,7 @@ func candidates(p Profile, w Workload, objective float64) []candidate {
 	if p.MarksSessions && !w.MarkedSessions {
 		try("require TLS with session reuse", "tls", func(_ *Profile, v *Workload, _ *Traffic) { v.MarkedSessions = true })
 	}
-	if half := w.perAddress() / 2; p.Scope == ScopeAddress && half >= 1 {
+	if half := w.perAddress() / 2; w.ScopeOn(p) == ScopeAddress && half >= 1 {
 		try(fmt.Sprintf("allow %s an address", Plural(half, "session")), "concurrency.sessions_per_address",
 			func(_ *Profile, v *Workload, _ *Traffic) { v.SessionsPerAddress = half })
 	}

@@ -81,8 +81,19 @@ func (w Workload) ScopeOn(p Profile) Scope {
 	if w.MarkedSessions && p.MarksSessions {
 		return ScopeTLS
 	}
+	if w.ForeignData && p.Scope == ScopeAddress {
+		return ScopePort
+	}
 	return p.Scope
 }
+
+// WaitsOn reports whether a request that finds no port waits for one.
+func (w Workload) WaitsOn(p Profile) bool {
+	return p.WhenFull == FullWaits && p.Scope == ScopeAddress && w.ScopeOn(p) != ScopeTLS
+}
+
+// proven reports whether TLS shows whose a data connection is.
+func (w Workload) proven(p Profile) bool { return w.MarkedSessions && p.ResumesTLS }
 
 // perAddress is the number of sessions behind the busiest address.
 func (w Workload) perAddress() int {

@@ -97,6 +97,10 @@ type Profile struct {
 	// ResumesTLS: the server can demand that a data connection resumes the TLS
 	// session of its control connection, so that nobody else's is served.
 	ResumesTLS bool
+	// AdmitsForeign: pasvctl has it serve data connections from other addresses than
+	// their control connections' where foreign_data asks for that, while PORT and
+	// EPRT to such addresses stay refused.
+	AdmitsForeign bool
 	// NoImplicitTLS: the server cannot speak TLS from the first byte on.
 	NoImplicitTLS bool
 	// PortsPerSession is the number of ports the server wants per admitted
@@ -124,6 +128,9 @@ type Workload struct {
 	// MarkedSessions: TLS is required and so is resumption of the control
 	// connection's session.
 	MarkedSessions bool
+	// ForeignData: data connections may come from other addresses than their
+	// control connections', which then tell no two of them apart.
+	ForeignData bool `json:",omitzero"`
 }
 
 // Traffic is the load at its peak. Rates are per second and include the peak

@@ -74,7 +74,7 @@ func (s *site) whyOneFails(r Result) string {
 	if s.scope != ScopePort {
 		competing, served = Plural(s.w.perAddress(), "session")+" of one client address", ""
 	}
-	waits := s.scope == ScopeAddress && s.p.WhenFull == FullWaits
+	waits := s.w.WaitsOn(s.p)
 	if waits {
 		verb = "queue"
 	}

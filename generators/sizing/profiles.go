@@ -70,7 +70,7 @@ var profiles = []Profile{
 		Hold: HoldListen, Pick: PickScan, Scope: ScopeAddress, WhenFull: FullWaits,
 		MarksSessions: true, HoldsRange: true,
 		AbandonedHold: 32 * time.Second, MinPorts: 1,
-		Strangers: StrangersIgnored, ResumesTLS: true,
+		Strangers: StrangersIgnored, ResumesTLS: true, AdmitsForeign: true,
 		Sources: []string{
 			"hold, pick, scope, when full: package embeddedftpd/passive and its tests",
 			"abandoned hold: 30 s until the reservation expires and 2 s while its key rests",
@@ -131,7 +131,7 @@ var profiles = []Profile{
 		Name: "proftpd", Title: "ProFTPD",
 		Hold: HoldListen, Pick: PickScan, Scope: ScopePort, WhenFull: FullLeaves,
 		AbandonedHold: 600 * time.Second, MinPorts: 2,
-		RaceWindow: raceProFTPD, Strangers: StrangersRefused, ResumesTLS: true,
+		RaceWindow: raceProFTPD, Strangers: StrangersRefused, ResumesTLS: true, AdmitsForeign: true,
 		Sources: []string{
 			"hold, pick (a shuffled scan, three passes), when full (a kernel port, with a warning in the log): measured, 1.3.8",
 			"abandoned hold: measured, TimeoutIdle 600 s",
@@ -153,7 +153,7 @@ var profiles = []Profile{
 			"ports per session: measured; it admits half as many clients as it has ports",
 			"min ports: measured; one port gives a cap of 0 clients, which it reads as no cap",
 			"race window: measured",
-			"strangers: measured, it keeps accepting; TLS session reuse is never demanded",
+			"strangers: measured, it keeps accepting; with AllowUserFXP it serves them, and PORT to them, too; TLS session reuse is never demanded",
 		},
 	},
 	{
@@ -182,7 +182,7 @@ var profiles = []Profile{
 		Name: "vsftpd", Title: "vsftpd",
 		Hold: HoldTransfer, Pick: PickRandom, Tries: 9, Scope: ScopePort, WhenFull: FullDrops,
 		AbandonedHold: 300 * time.Second, MinPorts: 1,
-		Strangers: StrangersRefused, ResumesTLS: true,
+		Strangers: StrangersRefused, ResumesTLS: true, AdmitsForeign: true,
 		Sources: []string{
 			"pick, tries: measured, 3.0.3, and source, privops.c: nine draws with replacement",
 			"when full (500 OOPS, the session dies), hold: measured",

@@ -9,7 +9,7 @@ import (
 // Remark is something that a workload's owner should know and that is no
 // mistake.
 type Remark struct {
-	Name      string `json:"name"`      // listen_race, nat, squatting, leaves_range, unknown_server
+	Name      string `json:"name"`      // foreign_data, listen_race, nat, squatting, leaves_range, unknown_server
 	Attribute string `json:"attribute"` // of the spec that it is about
 	Serious   bool   `json:"serious"`   // worth a warning wherever the site is planned
 	Summary   string `json:"summary"`   // no full stop
@@ -26,7 +26,7 @@ func Remarks(p Profile, w Workload, r Result) []Remark {
 	}
 	serious, others := []Remark{}, []Remark{}
 	for _, about := range []func(Result) (Remark, bool){
-		s.aboutRace, s.aboutRaceInBurst, s.aboutNAT, s.aboutUnknown, s.aboutLeaving, s.aboutSquatting,
+		s.aboutForeign, s.aboutRace, s.aboutRaceInBurst, s.aboutNAT, s.aboutUnknown, s.aboutLeaving, s.aboutSquatting,
 	} {
 		m, applies := about(r)
 		switch {
@@ -47,6 +47,28 @@ func (r Result) bound(name string) int {
 		}
 	}
 	return 0
+}
+
+// aboutForeign says what it costs that data connections come from anywhere and
+// prove nothing.
+func (s *site) aboutForeign(r Result) (Remark, bool) {
+	if !s.w.ForeignData || s.w.proven(s.p) {
+		return Remark{}, false
+	}
+	when, remedy := "", ""
+	if s.load == nil || s.w.Objective.WorstCase {
+		when = ", when all sessions wait at once"
+	}
+	if s.p.ResumesTLS {
+		remedy = " Require TLS with session reuse, and a stolen port is worth nothing."
+	}
+	return Remark{
+		Name: "foreign_data", Attribute: "foreign_data", Serious: true,
+		Summary: "whoever connects first to a data port is served",
+		Detail: fmt.Sprintf("With foreign_data no address says whose a data connection is: a blind one to one of %s takes a transfer with probability %s%s. "+
+			"Each port is one session's at a time, whatever its address, so all %s compete for the range.%s",
+			Plural(r.Ports, "port"), Share(TheftOdds(s.p, s.w, r.Ports).Hit), when, Plural(s.w.Sessions, "session"), remedy),
+	}, true
 }
 
 // aboutRace says what the listen race costs, which is serious if it keeps the

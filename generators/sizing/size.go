@@ -148,6 +148,10 @@ func newSite(p Profile, w Workload) (*site, error) {
 			return nil, err
 		}
 	}
+	if s.load != nil && s.scope == ScopePort && w.WaitsOn(p) {
+		// All sessions wait for each other, as else those of one address do.
+		s.load.perAddress, s.load.addressRate = w.Sessions, s.load.rate
+	}
 	s.objective = s.aim()
 	return s, nil
 }
@@ -220,7 +224,7 @@ func (s *site) lost(ports, sessions int) float64 {
 	switch {
 	case s.worst():
 		return s.lostAtWorst(ports, sessions)
-	case s.scope == ScopeAddress && s.p.WhenFull == FullWaits:
+	case s.w.WaitsOn(s.p):
 		return s.late(ports)
 	default:
 		// Ports that rest leave the chain without a limit to its sources.
@@ -257,7 +261,7 @@ func (s *site) resting() float64 {
 // next, and the sources are no longer finite.
 func (s *site) chain(ports, sessions int) chain {
 	h, rate := s.load.held(s.p.Hold), s.load.rate
-	if s.scope == ScopeAddress {
+	if s.scope == ScopeAddress || s.w.WaitsOn(s.p) {
 		rate = s.load.addressRate
 	}
 	c := chain{pool: s.p.pool(ports, s.w.Objective.Squatted), squatted: s.w.Objective.Squatted}

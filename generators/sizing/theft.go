@@ -38,9 +38,12 @@ func TheftOdds(p Profile, w Workload, ports int) Theft {
 	}
 	t := Theft{Hit: math.Min(1, waiting/float64(ports)), Spoils: p.Strangers == StrangersRefused}
 	switch {
-	case w.MarkedSessions && p.ResumesTLS:
+	case w.proven(p):
 		t.Why = "a data connection must resume the TLS session of its control connection: a stolen port is worth nothing"
 		return t
+	case w.ForeignData:
+		t.Takes, t.FromAnywhere, t.Spoils = true, true, false
+		t.Why = "with foreign_data whoever connects first is served, from any of the clients' addresses"
 	case p.Strangers == StrangersServed:
 		t.Takes, t.FromAnywhere = true, true
 		t.Why = fmt.Sprintf("%s does not compare addresses: whoever connects first is served", p.Title)

@@ -39,7 +39,7 @@ func (s *site) whyTraffic(ports, sessions int, who string) string {
 	}
 	h := s.load.held(s.p.Hold)
 	fate := portion(s.lost(ports, sessions), "is refused", "are refused")
-	if s.scope == ScopeAddress && s.p.WhenFull == FullWaits {
+	if s.w.WaitsOn(s.p) {
 		fate = s.lateness(ports)
 	}
 	return fmt.Sprintf("%s%s ask for %s, each of which holds a port for %s (%s): %s busy on average, "+

@@ -25,8 +25,8 @@ func known() Options {
 		Version: "0.1.0",
 		Servers: []sizing.Profile{
 			{Name: "embedded", Strangers: sizing.StrangersServed, HoldsRange: true},
-			{Name: "proftpd", Strangers: sizing.StrangersRefused},
-			{Name: "pureftpd", Strangers: sizing.StrangersServed, NoImplicitTLS: true},
+			{Name: "proftpd", Strangers: sizing.StrangersRefused, AdmitsForeign: true},
+			{Name: "pureftpd", Strangers: sizing.StrangersIgnored, NoImplicitTLS: true},
 			{Name: "vsftpd", Strangers: sizing.StrangersServed},
 		},
 		Targets: []string{"aws", "iptables", "nftables", "sysctl", "template"},

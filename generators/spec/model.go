@@ -161,7 +161,7 @@ type Site struct {
 	// TruncatedUploads; see RefusesTruncated for the bundled daemon's own way.
 	TruncatedUploads Truncated
 	// Workload is what concurrency, traffic and objective ask of the server,
-	// with TLS as it marks sessions.
+	// with TLS as it marks sessions, and with foreign_data, which has no gate.
 	sizing.Workload
 	DataPorts PortRange // a pin; zero: the plan chooses
 	Ranges    Ranges

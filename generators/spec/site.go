@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -19,6 +20,7 @@ type rawSite struct {
 	Clients          *hcl.Attribute  `hcl:"clients,optional"`
 	IPv6ClientPrefix *hcl.Attribute  `hcl:"ipv6_client_prefix,optional"`
 	Gate             *hcl.Attribute  `hcl:"gate,optional"`
+	ForeignData      *hcl.Attribute  `hcl:"foreign_data,optional"`
 	DataPorts        *hcl.Attribute  `hcl:"data_ports,optional"`
 	TruncatedUploads *hcl.Attribute  `hcl:"truncated_uploads,optional"`
 	TLS              *rawTLS         `hcl:"tls,block"`
@@ -43,10 +45,7 @@ func (l *loader) decodeSite(raw *rawBlock) {
 	s.Announce = siteAnnounce(b, s, r.Announce)
 	s.Clients = siteClients(b, s, r.Clients)
 	s.IPv6ClientPrefix = b.integer("ipv6_client_prefix", r.IPv6ClientPrefix, 1, 128, 64)
-	if s.Gate = b.boolean("gate", r.Gate, true); !s.Gate && server.Strangers != sizing.StrangersServed {
-		b.warn("gate", "The server still refuses foreign data connections",
-			"gate = false opens the firewall to data connections from any client address, but %s refuses those that come from another address than their control connection. Remove gate, unless clients need it for another reason.", s.Server)
-	}
+	siteForeign(b, s, server, r.ForeignData, r.Gate)
 	s.TLS = decodeTLS(b, s, server, r.TLS)
 	s.TruncatedUploads = siteTruncated(b, s, r.TruncatedUploads)
 	s.MarkedSessions = s.TLS.Mode != TLSOff && s.TLS.Required && s.TLS.ReuseRequired
@@ -65,6 +64,35 @@ func (l *loader) decodeSite(raw *rawBlock) {
 	}
 	l.sites[raw.Label] = s
 	l.spec.Sites = append(l.spec.Sites, s)
+}
+
+// siteForeign reads whether data connections may come from other addresses than
+// their control connection's, which a gate would refuse.
+func siteForeign(b *block, s *Site, server sizing.Profile, foreign, gate *hcl.Attribute) {
+	s.ForeignData = b.boolean("foreign_data", foreign, false)
+	s.Gate = b.boolean("gate", gate, !s.ForeignData)
+	refuses := server.Strangers != sizing.StrangersServed
+	const others = `the bundled daemon ("embedded"), vsftpd or ProFTPD`
+	switch {
+	case s.ForeignData && refuses && !server.AdmitsForeign:
+		why := fmt.Sprintf(`pasvctl writes no config for %s, which refuses them unless it is told otherwise. Run %s there, or describe it in a profile block with strangers = "served".`, server.Title, others)
+		if s.Profile != nil {
+			why = fmt.Sprintf(`profile %q has strangers = %q. Write strangers = "served" if it admits data connections from any address.`, s.Server, server.Strangers)
+		} else if server.Name == "pureftpd" { // measured, 1.0.50
+			why = "Pure-FTPd admits them with AllowUserFXP, which also has it connect to any address that PORT and EPRT name. Run " + others + " there."
+		}
+		b.err("foreign_data", "The server cannot admit foreign data connections", "%s", why)
+	case s.ForeignData && s.Gate:
+		b.err("gate", "The gate refuses foreign data connections",
+			"foreign_data is true, but gate = true opens the data ports only to addresses that have a control connection. Remove gate.")
+	case !s.Gate && !s.ForeignData && refuses:
+		remedy := "Write foreign_data = true to have it admit them"
+		if !server.AdmitsForeign {
+			remedy = "Where clients need them, run " + others + " with foreign_data = true"
+		}
+		b.warn("gate", "The server still refuses foreign data connections",
+			"gate = false opens the firewall to data connections from any client address, but %s refuses those that come from another address than their control connection. %s, or remove gate.", s.Server, remedy)
+	}
 }
 
 // siteHost returns nil where the host is unknown or has an error of its own.

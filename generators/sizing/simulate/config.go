@@ -143,9 +143,9 @@ func newSetup(c Config) (*setup, error) {
 		s.unlimited = true
 	case sizing.ScopeAddress:
 		s.sessions = perAddress
-		if p.WhenFull == sizing.FullWaits {
-			s.patience = w.Objective.MaxWait.Seconds()
-		}
+	}
+	if w.WaitsOn(p) {
+		s.patience = w.Objective.MaxWait.Seconds()
 	}
 	s.allHolds = (w.Traffic == nil || w.Objective.WorstCase) && c.Burst == nil
 	if c.Burst != nil {
