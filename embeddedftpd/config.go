@@ -10,6 +10,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"github.com/pasvctl/pasvctl/embeddedftpd/handover"
 )
 
 // Config is all that a server needs to know. A zero duration or count takes
@@ -33,7 +35,7 @@ type Config struct {
 	// Predecessor is a server that hands over its ports, all of which, and no
 	// others, must be those of Listen and the passive range. New owns it from the
 	// call on.
-	Predecessor *Predecessor
+	Predecessor *handover.Predecessor
 
 	// Announce is the IPv4 address in a 227 reply, for a server behind a NAT;
 	// zero: the control connection's own local address. A 229 reply names no

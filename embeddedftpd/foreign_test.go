@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pasvctl/pasvctl/embeddedftpd/handover"
 )
 
 // connectFrom opens a data connection from another address than the control
@@ -164,7 +166,7 @@ func TestForeignDataDoesNotHandOver(t *testing.T) {
 	c := ts.login(t)
 	mine, its := socketPair(t)
 	killed := false
-	err := ts.HandOver(Successor{Conn: mine, Kill: func() { killed = true; its.Close() }})
+	err := ts.HandOver(handover.Successor{Conn: mine, Kill: func() { killed = true; its.Close() }})
 	if err == nil || !strings.Contains(err.Error(), "restart") || !killed {
 		t.Errorf("killed %v: %v", killed, err)
 	}

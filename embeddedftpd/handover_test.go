@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/pasvctl/pasvctl/embeddedftpd/handover"
 )
 
 // socketPair is what a hand-over speaks over.
@@ -43,9 +45,9 @@ func (ts *testServer) handOver(t *testing.T, patience time.Duration, change func
 	mine, its := socketPair(t)
 	said := make(chan error, 1)
 	go func() {
-		said <- ts.HandOver(Successor{Conn: mine, Kill: func() { its.Close() }, Patience: patience})
+		said <- ts.HandOver(handover.Successor{Conn: mine, Kill: func() { its.Close() }, Patience: patience})
 	}()
-	pre, err := TakeOver(its)
+	pre, err := handover.TakeOver(its)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -343,7 +345,7 @@ func TestHandOverFails(t *testing.T) {
 	mine, its := socketPair(t)
 	its.Close()
 	killed := false
-	if err := ts.HandOver(Successor{Conn: mine, Kill: func() { killed = true }}); err == nil || !killed {
+	if err := ts.HandOver(handover.Successor{Conn: mine, Kill: func() { killed = true }}); err == nil || !killed {
 		t.Errorf("%v, killed: %v", err, killed)
 	}
 	works()
@@ -351,25 +353,25 @@ func TestHandOverFails(t *testing.T) {
 	// One that is to listen elsewhere.
 	mine, its = socketPair(t)
 	said := make(chan error, 1)
-	go func() { said <- ts.HandOver(Successor{Conn: mine, Kill: func() {}}) }()
-	pre, err := TakeOver(its)
+	go func() { said <- ts.HandOver(handover.Successor{Conn: mine, Kill: func() {}}) }()
+	pre, err := handover.TakeOver(its)
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg := ts.cfg
 	cfg.Listen, cfg.Predecessor, cfg.PassiveLast = ts.Addrs(), pre, cfg.PassiveLast+1
-	if _, err := New(t.Context(), cfg); !errors.Is(err, ErrOtherPorts) {
+	if _, err := New(t.Context(), cfg); !errors.Is(err, handover.ErrOtherPorts) {
 		t.Errorf("%v", err)
 	}
-	if err := <-said; err == nil || !strings.Contains(err.Error(), ErrOtherPorts.Error()) {
+	if err := <-said; err == nil || !strings.Contains(err.Error(), handover.ErrOtherPorts.Error()) {
 		t.Errorf("the reason is missing: %v", err)
 	}
 	works()
 
 	// One that fails before it takes over, and says why at length.
 	mine, its = socketPair(t)
-	go RefuseHandOver(its, errors.New("the spec has 1 error"+strings.Repeat("!", 2*wireText)))
-	if err := ts.HandOver(Successor{Conn: mine, Kill: func() {}}); err == nil || !strings.Contains(err.Error(), "the spec has 1 error!") {
+	go handover.Refuse(its, errors.New("the spec has 1 error"+strings.Repeat("!", 2<<10)))
+	if err := ts.HandOver(handover.Successor{Conn: mine, Kill: func() {}}); err == nil || !strings.Contains(err.Error(), "the spec has 1 error!") {
 		t.Errorf("the reason is missing: %v", err)
 	}
 	works()
@@ -401,45 +403,6 @@ func TestHandOverFails(t *testing.T) {
 	other.conn.Close()
 	if got := lasting.get("RETR f"); got != "content" {
 		t.Errorf("%q", got)
-	}
-}
-
-// A successor that reads nothing is given up, also one with a little to read.
-func TestBacklog(t *testing.T) {
-	mine, its := socketPair(t)
-	now := time.Now()
-	b := backlog{conn: mine, since: now}
-	send := func(n int) {
-		t.Helper()
-		for range n {
-			if err := sendMessage(mine, wireControl); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	read := func() {
-		t.Helper()
-		if _, err := receiveMessage(its); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for i, step := range []struct {
-		do   func()
-		at   time.Duration
-		want bool
-	}{
-		{func() {}, 2 * maxUnread, false}, // nothing to read
-		{func() { send(2) }, 2*maxUnread + 1, false},
-		{func() {}, 3 * maxUnread, false},
-		{func() { send(1) }, 3*maxUnread + 2, true},
-		{read, 3*maxUnread + 3, false},
-		{func() {}, 4*maxUnread + 4, true},
-		{func() { read(); read() }, 5 * maxUnread, false},
-	} {
-		step.do()
-		if got := b.stuck(now.Add(step.at)); got != step.want {
-			t.Errorf("step %d: stuck %v, want %v", i, got, step.want)
-		}
 	}
 }
 

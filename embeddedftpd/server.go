@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pasvctl/pasvctl/embeddedftpd/handover"
 	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
 
@@ -35,7 +36,7 @@ type Server struct {
 	stop            sync.Mutex
 	// handed is closed when the last client is the successor's.
 	handed    chan struct{}
-	handover  atomic.Pointer[handover] // nil: none is running
+	handover  atomic.Pointer[handover.Handover] // nil: none is running
 	accepting atomic.Bool
 	running   sync.WaitGroup
 
@@ -61,9 +62,9 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 	}()
 	cfg, err = cfg.withDefaults()
 	if pre != nil {
-		cfg.Listeners = append(cfg.Listeners, pre.listeners...)
-		if err == nil && !pre.covers(cfg) {
-			err = ErrOtherPorts
+		cfg.Listeners = append(cfg.Listeners, pre.Listeners()...)
+		if err == nil {
+			err = takesOver(pre, cfg)
 		}
 	}
 	if err != nil {
@@ -203,7 +204,7 @@ func (s *Server) Addrs() []netip.AddrPort {
 func (s *Server) Close() {
 	s.release()
 	if s.cfg.Predecessor != nil {
-		s.cfg.Predecessor.conn.Close()
+		s.cfg.Predecessor.Close()
 	}
 }
 
@@ -224,7 +225,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	defer close(s.ended)
 	s.accepting.Store(true)
 	if s.cfg.Predecessor != nil {
-		s.succeed(ctx)
+		s.cfg.Predecessor.Serve(ctx, s.log, s.admit, s.pool.Arrive)
 		s.pool.Start()
 	}
 	var accepting sync.WaitGroup
@@ -254,8 +255,6 @@ func (s *Server) Serve(ctx context.Context) error {
 	if !handed {
 		s.drain()
 	}
-	s.rest()
-	s.pool.Close()
 	s.leave()
 	return err
 }
@@ -367,17 +366,14 @@ func (s *Server) allowed(client netip.Addr) bool {
 // up, and then to notice that its connection has been closed.
 const lastWords = time.Second
 
-// insistence is something done to every session that is to end, and how long
-// that may take to help.
-type insistence struct {
-	do       func(*session)
-	patience time.Duration
-}
-
-// endings are what ends sessions: at once where they are idle, and after
-// StopTimeout where a transfer goes on.
-func (s *Server) endings() []insistence {
-	return []insistence{{(*session).stop, s.cfg.StopTimeout}, {(*session).interrupt, lastWords}, {(*session).kill, lastWords}}
+// shutdownSteps end all sessions: idle ones at once, those with a running
+// transfer after StopTimeout.
+func (s *Server) shutdownSteps() []handover.ShutdownStep {
+	return []handover.ShutdownStep{
+		{Do: func() { s.each((*session).stop) }, Patience: s.cfg.StopTimeout},
+		{Do: func() { s.each((*session).interrupt) }, Patience: lastWords},
+		{Do: func() { s.each((*session).kill) }, Patience: lastWords},
+	}
 }
 
 // drain ends all sessions. It waits for none that hangs, in a file system
@@ -388,9 +384,9 @@ func (s *Server) drain() {
 		s.running.Wait()
 		close(done)
 	}()
-	for _, e := range s.endings() {
-		s.each(e.do)
-		if within(e.patience, done) {
+	for _, step := range s.shutdownSteps() {
+		step.Do()
+		if within(step.Patience, done) {
 			return
 		}
 	}
@@ -403,7 +399,7 @@ func (s *Server) leaveBehind() {
 	}
 }
 
-// within waits for done, and tells whether it came in time.
+// within waits for done, and reports whether it came in time.
 func within(patience time.Duration, done <-chan struct{}) bool {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()

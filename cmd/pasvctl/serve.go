@@ -17,6 +17,7 @@ import (
 
 	"github.com/pasvctl/pasvctl/cmd/internal/portowner"
 	"github.com/pasvctl/pasvctl/embeddedftpd"
+	"github.com/pasvctl/pasvctl/embeddedftpd/handover"
 	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 	"github.com/pasvctl/pasvctl/generators/plan"
 )
@@ -189,7 +190,7 @@ func bindFailure(s *plan.Site, cfg embeddedftpd.Config, err error) error {
 	case errors.As(err, &taken):
 		return failure(fmt.Errorf("port %d of the range %s of site %q is taken by %s", taken.Addr.Port(), s.DataPorts, s.Name, owner(taken.Addr)),
 			"end that program, or keep the range off its port with avoid_ports in the host block")
-	case errors.Is(err, embeddedftpd.ErrOtherPorts):
+	case errors.Is(err, handover.ErrOtherPorts):
 		return failure(err, "stop it and start it anew: ports are handed over as they are")
 	case errors.Is(err, syscall.EADDRINUSE):
 		return failure(fmt.Errorf("the control port of site %q is taken by %s", s.Name, controlOwner(cfg.Listen)),

@@ -17,7 +17,7 @@ import (
 	"github.com/coreos/go-systemd/v22/activation"
 	"golang.org/x/sys/unix"
 
-	"github.com/pasvctl/pasvctl/embeddedftpd"
+	"github.com/pasvctl/pasvctl/embeddedftpd/handover"
 )
 
 // handOverEnv names the descriptor over which a daemon that was started by its
@@ -25,19 +25,19 @@ import (
 const handOverEnv = "PASVCTL_HANDOVER_FD"
 
 // predecessor takes over from the daemon that started this one; nil: nobody did.
-func predecessor() (*embeddedftpd.Predecessor, error) {
+func predecessor() (*handover.Predecessor, error) {
 	conn, err := handOverConn()
 	if conn == nil || err != nil {
 		return nil, err
 	}
-	return embeddedftpd.TakeOver(conn)
+	return handover.TakeOver(conn)
 }
 
 // refuse tells the daemon that started this one, if one did, why this one has
 // failed before it took over.
 func refuse(why error) {
 	if conn, err := handOverConn(); conn != nil && err == nil {
-		embeddedftpd.RefuseHandOver(conn, why)
+		handover.Refuse(conn, why)
 	}
 }
 
@@ -96,8 +96,8 @@ func activated() ([]*net.TCPListener, error) {
 
 // startSuccessor starts the program that is now installed where this one was,
 // with the same arguments.
-func startSuccessor(streams streams, log *slog.Logger) (embeddedftpd.Successor, int, error) {
-	var none embeddedftpd.Successor
+func startSuccessor(streams streams, log *slog.Logger) (handover.Successor, int, error) {
+	var none handover.Successor
 	if os.Getpid() == 1 {
 		return none, 0, errors.New("process 1 cannot hand over: its end ends the container; start another container")
 	}
@@ -136,7 +136,7 @@ func startSuccessor(streams streams, log *slog.Logger) (embeddedftpd.Successor, 
 			<-reaped
 		}
 	}
-	return embeddedftpd.Successor{Conn: mine, Kill: kill}, c.Process.Pid, nil
+	return handover.Successor{Conn: mine, Kill: kill}, c.Process.Pid, nil
 }
 
 // successorEnv is the environment without what speaks of this process by its

@@ -1,4 +1,4 @@
-package embeddedftpd
+package handover
 
 import (
 	"errors"
