@@ -3,7 +3,6 @@ package doctor
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
@@ -67,19 +66,13 @@ func (s Beside) Misplaced() []Finding {
 	case strings.HasPrefix(table, "inet firewalld"):
 		f.What = fmt.Sprintf("the host's rules go into %q, a chain of firewalld: each reload of firewalld deletes them, and its chains accept established packets before the gate can learn from them", c)
 		f.Remedy = "delete firewall { into } from the host, and let the ports in: " + firewalldPolicy(h)
-	case live.Managed(table) || slices.Contains(builtin, h.Firewall.Chain) && iptablesTable(h.Firewall):
+	case live.Managed(table) || kernel.Managed(c):
 		f.What = fmt.Sprintf("the host's rules go into %q, a chain of iptables: with nftables rules in its table iptables-save prints nothing and ends with 0, and the owner's saved rules are empty", c)
 		f.Remedy = "delete firewall { into } from the host, then run pasvctl apply --remove && pasvctl apply " + s.Spec + " --backend iptables"
 	default:
 		return nil
 	}
 	return []Finding{f}
-}
-
-var builtin = []string{"INPUT", "OUTPUT", "FORWARD", "PREROUTING", "POSTROUTING"}
-
-func iptablesTable(c *spec.Chain) bool {
-	return c.Family != "inet" && slices.Contains([]string{"filter", "nat", "mangle", "raw", "security"}, c.Table)
 }
 
 // firewalldPolicy lets the sites' clients through to our table, and survives

@@ -63,9 +63,13 @@ func (e *exam) changed(known apply.Known) {
 	if known.Applied == nil {
 		by = "of the spec"
 	}
+	remedy := "pasvctl apply --adopt " + e.Spec
+	if known.Pending != nil { // apply waits for it
+		remedy = "pasvctl apply --restore && pasvctl confirm  # or pasvctl rollback"
+	}
 	e.find(Finding{
 		Severity: Error, Check: "rules", What: "pasvctl's rules in the kernel are not those " + by,
-		Evidence: fmt.Sprintf("%s; see pasvctl diff %s", some(lines, 3), e.Spec), Remedy: "pasvctl apply --adopt " + e.Spec,
+		Evidence: fmt.Sprintf("%s; see pasvctl diff %s", some(lines, 3), e.Spec), Remedy: remedy,
 	})
 }
 

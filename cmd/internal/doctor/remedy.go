@@ -37,7 +37,7 @@ func (s Beside) remedy(cause []shadow.Blocked) string {
 			return ufwAllow(h) + "  # or pasvctl apply " + s.Spec + " --backend iptables"
 		}
 		return "pasvctl apply " + s.Spec + " --backend iptables"
-	case b.Hook == "input" && h.Firewall == nil && backend == kernel.NFT && sees(table, h):
+	case b.Hook == "input" && h.Firewall == nil && backend == kernel.NFT && sees(table, h) && !kernel.Managed(table+" "+chain):
 		return fmt.Sprintf("give the host firewall { into = %q }, then run pasvctl apply %s", table+" "+chain, s.Spec)
 	}
 	var commands []string

@@ -199,11 +199,21 @@ func (e *NoChainError) Error() string {
 
 // Remedy says what to do.
 func (e *NoChainError) Remedy() string {
-	if len(e.Has) == 0 {
+	first := slices.IndexFunc(e.Has, func(c string) bool { return !Managed(c) })
+	switch {
+	case len(e.Has) == 0:
 		return "leave firewall out of the host, since no chain drops there, or load the rules that make the chain first"
+	case first < 0:
+		return "leave firewall out of the host, or load the rules that make the chain first"
 	}
-	return fmt.Sprintf("write firewall { into = %q } in the host, or load the rules that make the chain first", e.Has[0])
+	return fmt.Sprintf("write firewall { into = %q } in the host, or load the rules that make the chain first", e.Has[first])
 }
+
+// Managed reports whether a chain is named as those of firewalld and iptables
+// are, which wipe rules of others or are broken by them.
+func Managed(chain string) bool { return managed.MatchString(chain) }
+
+var managed = regexp.MustCompile(`^(inet firewalld\S* |(ip|ip6) (filter|nat|mangle|raw|security) (INPUT|OUTPUT|FORWARD|PREROUTING|POSTROUTING)$)`)
 
 func (r ruleset) noChain(at owner) error {
 	e := &NoChainError{Chain: at.String()}
