@@ -63,7 +63,9 @@ func (s *session) active(to netip.AddrPort, ok bool) {
 	case !s.protected(true):
 	default:
 		s.releaseData()
-		s.data.next = activeTarget{from: s.local, to: netip.AddrPortFrom(s.client, to.Port())}
+		// With its zone, without which a link-local address leads nowhere.
+		local, client := s.tcp.LocalAddr().(*net.TCPAddr).AddrPort(), s.tcp.RemoteAddr().(*net.TCPAddr).AddrPort()
+		s.data.next = activeTarget{from: local.Addr().Unmap(), to: netip.AddrPortFrom(client.Addr().Unmap(), to.Port())}
 		s.reply(200, "Address accepted.")
 	}
 }

@@ -74,6 +74,7 @@ func TestFirewalls(t *testing.T) {
 func TestAddresses(t *testing.T) {
 	needs.Tool(t, "curl")
 	needs.Tool(t, "ip")
+	needs.Tool(t, "python3")
 	needs.Tool(t, "unshare")
 	needs.Root(t)
 	runScripts(t, "testdata/netns")
