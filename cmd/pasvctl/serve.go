@@ -101,6 +101,9 @@ func (d *server) run(ctx context.Context, path string) (err error) {
 	if logFormats[d.logs] == nil {
 		return usage("write text or json", "there is no log format %q", d.logs)
 	}
+	if d.handOverTime < 0 {
+		return usage("0 is the default", "--hand-over-timeout is negative")
+	}
 	if err := d.limits.check(); err != nil {
 		return err
 	}
