@@ -157,6 +157,9 @@ func (a *applier) run(ctx context.Context, args []string) error {
 	if a.dryRun {
 		return nil
 	}
+	if other, err := thisMachine().Elsewhere(ctx, next.Rules.Backend); err == nil && other != "" { // else doctor says why
+		fmt.Fprintf(a.err, "warning: %s has rules under pasvctl's name too, which apply has not loaded: packets meet both\nhint: pasvctl apply --remove removes all; then apply again\n", other)
+	}
 	return a.tell(next, out)
 }
 

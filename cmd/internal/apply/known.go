@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,6 +29,8 @@ type Known struct {
 	Changes []kernel.Change
 	// Users are commands that delete rules of others that go to our chains.
 	Users []string
+	// Elsewhere is the backend that has objects of ours beside those rules.
+	Elsewhere string
 }
 
 // Known compares the kernel with what was applied, or with next if the state
@@ -44,6 +47,9 @@ func (m *Machine) Known(ctx context.Context, next Applied) (k Known, err error) 
 	want := next.Rules
 	if k.Applied != nil {
 		want = k.Applied.Rules
+	}
+	if k.Elsewhere, err = m.Elsewhere(ctx, want.Backend); err != nil {
+		return k, err
 	}
 	b, err := kernel.New(want.Backend, m.Exec)
 	if err != nil {
@@ -65,6 +71,28 @@ func (m *Machine) Known(ctx context.Context, next Applied) (k Known, err error) 
 		k.Users = t.Users
 	}
 	return k, nil
+}
+
+// Elsewhere returns another backend than this one that has objects of ours, or
+// "". Somebody else has loaded them, and packets meet both.
+func (m *Machine) Elsewhere(ctx context.Context, backend string) (string, error) {
+	for _, other := range []string{kernel.NFT, kernel.IPTables} {
+		if other == backend {
+			continue
+		}
+		b, err := kernel.New(other, m.Exec)
+		if err != nil {
+			return "", err
+		}
+		live, err := b.Live(ctx)
+		if err != nil && !errors.Is(err, exec.ErrNotFound) {
+			return "", err
+		}
+		if len(live) > 0 {
+			return other, nil
+		}
+	}
+	return "", nil
 }
 
 func (m *Machine) state() (State, error) {

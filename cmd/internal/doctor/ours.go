@@ -32,6 +32,12 @@ func (e *exam) ours() (intact bool) {
 			Evidence: "the live ruleset", Remedy: busy.Remedy(),
 		})
 	}
+	if known.Elsewhere != "" {
+		e.find(Finding{
+			Severity: Error, Check: "rules", What: fmt.Sprintf("%s has rules under pasvctl's name too, which apply has not loaded: packets meet both", known.Elsewhere),
+			Evidence: "the live rules of " + known.Elsewhere, Remedy: "pasvctl apply --remove && pasvctl apply " + e.Spec,
+		})
+	}
 	switch {
 	case known.Gone && known.Applied == nil:
 		return false // nothing was applied yet
