@@ -15,9 +15,9 @@ type checks struct {
 	turned chan *net.TCPListener // a loop that was woken has turned
 }
 
-// Check tells whether the server lives: every loop that accepts control
-// connections turns when it is woken, and every lock is to be had, that of the
-// passive pool too. It opens no connection, which a firewall might drop and
+// Check reports whether the server lives: every accept loop of a control port
+// responds when woken, and every lock can be acquired, that of the passive pool
+// too. It opens no connection, which a firewall might drop and
 // which would count among the sessions. It is for a watchdog; the error says
 // what did not answer before ctx ended.
 func (s *Server) Check(ctx context.Context) error {
@@ -58,11 +58,11 @@ func (s *Server) Check(ctx context.Context) error {
 	case <-counted:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("a lock is not to be had: %w", ctx.Err())
+		return fmt.Errorf("a lock cannot be acquired: %w", ctx.Err())
 	}
 }
 
-// answer tells a Check that l's loop turns, if one still wants to know.
+// answer tells a Check that waits for it that l's loop responds.
 func (s *Server) answer(l *net.TCPListener) {
 	l.SetDeadline(time.Time{})
 	select {

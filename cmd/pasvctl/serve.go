@@ -59,10 +59,10 @@ A users file ("pasvctl user add" keeps it) has a line a user, NAME:HASH:FOLDER o
 NAME:HASH:FOLDER:ro, with an argon2id or bcrypt hash.
 
 It logs to stderr, and stops on SIGTERM or SIGINT: idle sessions end at once, running
-transfers get a few seconds. SIGHUP reads the users file again and opens the transfer log
-anew; a certificate that changes is read without being asked. SIGUSR2 starts the program
-anew and hands over to it: no session is refused, and those that run end in their own
-time. Files that are read again must be readable for --user.
+transfers get a few seconds. SIGHUP reloads the users file and reopens the transfer log; a
+certificate that changes is reloaded without a signal. SIGUSR2 starts the program again
+and hands over to it: no session is refused, and running ones end in their own time.
+--user must be able to read the files that are reloaded.
 
 Under systemd it says when it is ready, answers the watchdog and takes the listeners of a
 socket unit; see the target "systemd".`,
@@ -75,7 +75,7 @@ socket unit; see the target "systemd".`,
 	c.Flags().StringArrayVar(&d.listen, "listen", nil, "bind control and data ports on `ADDR:PORT` instead of the site's addresses; repeatable")
 	c.Flags().StringVar(&d.anonymous, "anonymous", "", "let anybody read `DIR`")
 	c.Flags().StringVar(&d.users, "users", "", "let the users of `FILE` log in")
-	c.Flags().StringVar(&d.user, "user", "", "go on as `NAME` once the ports are bound and the files open")
+	c.Flags().StringVar(&d.user, "user", "", "drop privileges to `NAME` after binding ports and opening files")
 	c.Flags().StringVar(&d.xferlog, "xferlog", "", "write a line a transferred file to `FILE`, in xferlog format")
 	c.Flags().StringVar(&d.logs, "log-format", "text", "log as `FORMAT`: text or json")
 	c.Flags().StringVar(&d.metrics, "metrics", "", "serve /metrics and /ready over HTTP on `ADDR:PORT`, to whoever can reach it")
@@ -194,7 +194,7 @@ func bindFailure(s *plan.Site, cfg embeddedftpd.Config, err error) error {
 		return failure(fmt.Errorf("port %d of the range %s of site %q is taken by %s", taken.Addr.Port(), s.DataPorts, s.Name, owner(taken.Addr)),
 			"end that program, or keep the range off its port with avoid_ports in the host block")
 	case errors.Is(err, handover.ErrOtherPorts):
-		return failure(err, "stop it and start it anew: ports are handed over as they are")
+		return failure(err, "stop it and start it again: a hand-over keeps the ports as they are")
 	case errors.Is(err, syscall.EADDRINUSE):
 		return failure(fmt.Errorf("the control port of site %q is taken by %s", s.Name, controlOwner(cfg.Listen)),
 			"end that program, or choose another port with --listen")
