@@ -10,10 +10,8 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/big"
-	"net"
 	"net/netip"
 	"os"
 	"strconv"
@@ -24,14 +22,17 @@ import (
 	"github.com/spf13/afero"
 )
 
-func portArgs(args []string) (control, first, last uint16, err error) {
+func portArgs(args []string) (control netip.AddrPort, first, last uint16, err error) {
 	if len(args) != 3 {
-		return 0, 0, 0, errors.New("want a control port and a range")
+		return control, 0, 0, errors.New("want a control address and port, and a range")
 	}
-	for i, to := range []*uint16{&control, &first, &last} {
-		n, err := strconv.ParseUint(args[i], 10, 16)
+	if control, err = netip.ParseAddrPort(args[0]); err != nil {
+		return control, 0, 0, err
+	}
+	for i, to := range []*uint16{&first, &last} {
+		n, err := strconv.ParseUint(args[1+i], 10, 16)
 		if err != nil {
-			return 0, 0, 0, err
+			return control, 0, 0, err
 		}
 		*to = uint16(n)
 	}
@@ -55,7 +56,7 @@ func serveEmbedded(ctx context.Context, args []string) error {
 		return err
 	}
 	s, err := embeddedftpd.New(ctx, embeddedftpd.Config{
-		Listen:       []netip.AddrPort{netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), control)},
+		Listen:       []netip.AddrPort{control},
 		PassiveFirst: first, PassiveLast: last,
 		MaxSessions: 20_000, MaxWait: time.Second, Users: oneUser{},
 		TLS: &embeddedftpd.TLS{Certificate: certificate, Key: certificate},
@@ -90,7 +91,7 @@ func serveLibrary(_ context.Context, args []string) error {
 		return err
 	}
 	d := &libraryDriver{ftpserver.Settings{
-		ListenAddr:               net.JoinHostPort("127.0.0.1", fmt.Sprint(control)),
+		ListenAddr:               control.String(),
 		PassiveTransferPortRange: &ftpserver.PortRange{Start: int(first), End: int(last)},
 	}}
 	return ftpserver.NewFtpServer(d).ListenAndServe()

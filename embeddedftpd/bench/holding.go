@@ -45,7 +45,7 @@ func memory(ctx context.Context, b *bench) (string, error) {
 }
 
 func (b *bench) memoryOf(ctx context.Context, name string, n int) (float64, error) {
-	s, err := start(ctx, name, 1)
+	s, err := start(ctx, name, 1, false)
 	if err != nil {
 		return 0, err
 	}
@@ -76,7 +76,7 @@ func oneAddress(ctx context.Context, b *bench) (string, error) {
 }
 
 func (b *bench) closedLoop(ctx context.Context, n int, source func(int) string) (string, error) {
-	s, err := start(ctx, "embedded", 1)
+	s, err := start(ctx, "embedded", 1, false)
 	if err != nil {
 		return "", err
 	}
@@ -103,7 +103,7 @@ func (b *bench) closedLoop(ctx context.Context, n int, source func(int) string) 
 // are told apart by their TLS sessions.
 func oneAddressTLS(ctx context.Context, b *bench) (string, error) {
 	const sessions = 500
-	s, err := start(ctx, "embedded", 1)
+	s, err := start(ctx, "embedded", 1, false)
 	if err != nil {
 		return "", err
 	}

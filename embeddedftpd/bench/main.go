@@ -54,6 +54,8 @@ func run(ctx context.Context, o options) error {
 		return serveEmbedded(ctx, flag.Args()[1:])
 	case "ftpserverlib":
 		return serveLibrary(ctx, flag.Args()[1:])
+	case "link":
+		return serveLink()
 	case "":
 	default:
 		return fmt.Errorf("unknown argument %q", flag.Arg(0))

@@ -33,6 +33,7 @@ type measurement struct {
 	servers []string
 	ports   int // of the embedded daemon
 	run     func(context.Context, *bench, *server) (sample, error)
+	delayed bool // through the link
 }
 
 // bench is what the measurements share.
@@ -47,18 +48,24 @@ var (
 )
 
 var measurements = []measurement{
-	{"1 GiB RETR", "MB/s", "ms CPU a GiB", everyServer, 32, largeRetr},
-	{"1 GiB STOR", "MB/s", "ms CPU a GiB", everyServer, 32, largeStor},
-	{"1 GiB STOR over old bytes", "MB/s", "ms CPU a GiB", everyServer, 32, largeResumed},
+	{"1 GiB RETR", "MB/s", "ms CPU a GiB", everyServer, 32, largeRetr, false},
+	{"1 GiB STOR", "MB/s", "ms CPU a GiB", everyServer, 32, largeStor, false},
+	{"1 GiB STOR over old bytes", "MB/s", "ms CPU a GiB", everyServer, 32, largeResumed, false},
 	// The newest version that vsftpd 3.0.3 has.
-	{"1 GiB RETR, TLS 1.2", "MB/s", "ms CPU a GiB", underTLS, 32, largeTLS((*bench).secureRetr)},
-	{"1 GiB STOR, TLS 1.2", "MB/s", "ms CPU a GiB", underTLS, 32, largeTLS((*bench).secureStor)},
-	{"1 KiB RETR, 1 session", "/s", "ms CPU each", everyServer, 32, small(1, load{})},
-	{"1 KiB RETR, 1 session, client awake", "/s", "ms CPU each", everyServer, 32, small(1, load{awake: true})},
-	{"1 KiB RETR, 32 sessions", "/s", "ms CPU each", everyServer, 32, small(32, load{})},
-	{"1 KiB STOR, 1 session", "/s", "ms CPU each", everyServer, 32, small(1, load{stores: true})},
-	{"1 KiB STOR, 1 session, client awake", "/s", "ms CPU each", everyServer, 32, small(1, load{stores: true, awake: true})},
-	{"1 KiB STOR, 32 sessions", "/s", "ms CPU each", everyServer, 32, small(32, load{stores: true})},
+	{"1 GiB RETR, TLS 1.2", "MB/s", "ms CPU a GiB", underTLS, 32, largeTLS((*bench).secureRetr), false},
+	{"1 GiB STOR, TLS 1.2", "MB/s", "ms CPU a GiB", underTLS, 32, largeTLS((*bench).secureStor), false},
+	{"1 KiB RETR, 1 session", "/s", "ms CPU each", everyServer, 32, small(1, load{}), false},
+	{"1 KiB RETR, 1 session, client awake", "/s", "ms CPU each", everyServer, 32, small(1, load{awake: true}), false},
+	{"1 KiB RETR, 32 sessions", "/s", "ms CPU each", everyServer, 32, small(32, load{}), false},
+	{"1 KiB STOR, 1 session", "/s", "ms CPU each", everyServer, 32, small(1, load{stores: true}), false},
+	{"1 KiB STOR, 1 session, client awake", "/s", "ms CPU each", everyServer, 32, small(1, load{stores: true, awake: true}), false},
+	{"1 KiB STOR, 32 sessions", "/s", "ms CPU each", everyServer, 32, small(32, load{stores: true}), false},
+	{"1 GiB RETR, 1 ms away", "MB/s", "ms CPU a GiB", everyServer, 32, largeRetr, true},
+	{"1 GiB STOR, 1 ms away", "MB/s", "ms CPU a GiB", everyServer, 32, largeStor, true},
+	{"1 KiB RETR, 1 session, 1 ms away", "/s", "ms CPU each", everyServer, 32, small(1, load{}), true},
+	{"1 KiB RETR, 32 sessions, 1 ms away", "/s", "ms CPU each", everyServer, 32, small(32, load{}), true},
+	{"1 KiB STOR, 1 session, 1 ms away", "/s", "ms CPU each", everyServer, 32, small(1, load{stores: true}), true},
+	{"1 KiB STOR, 32 sessions, 1 ms away", "/s", "ms CPU each", everyServer, 32, small(32, load{stores: true}), true},
 }
 
 // measureAll prints the tables.
@@ -71,6 +78,9 @@ func measureAll(ctx context.Context, o options) error {
 		return err
 	}
 	defer b.source.Close()
+	if err := startLink(ctx); err != nil {
+		return fmt.Errorf("the link: %w", err)
+	}
 	if err := b.compare(ctx); err != nil {
 		return err
 	}
@@ -160,7 +170,7 @@ func (b *bench) compare(ctx context.Context) error {
 
 // once starts a server for one measurement and stops it again.
 func (b *bench) once(ctx context.Context, m measurement, name string) (sample, error) {
-	s, err := start(ctx, name, m.ports)
+	s, err := start(ctx, name, m.ports, m.delayed)
 	if err != nil {
 		return sample{}, err
 	}

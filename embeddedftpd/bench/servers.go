@@ -39,12 +39,17 @@ const (
 
 // start runs a server until stop. ports is how many passive ports the embedded
 // daemon holds; the others have 2,000 each.
-func start(ctx context.Context, name string, ports int) (*server, error) {
+// Clients find them on loopback, or behind the link.
+func start(ctx context.Context, name string, ports int, delayed bool) (*server, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	s := &server{name: name}
+	here, there := "127.0.0.1", "127.0.0.1"
+	if delayed {
+		here, there = linkHere, linkThere
+	}
 	port := 0
 	switch name {
 	case "vsftpd":
@@ -53,25 +58,25 @@ func start(ctx context.Context, name string, ports int) (*server, error) {
 		s.cmd = exec.Command("vsftpd", "/etc/bench-vsftpd.conf")
 	case "proftpd":
 		port = proftpdPort
-		err = os.WriteFile("/etc/bench-proftpd.conf", []byte(proftpdConf), 0o644)
+		err = os.WriteFile("/etc/bench-proftpd.conf", fmt.Appendf(nil, proftpdConf, here, proftpdPort), 0o644)
 		s.cmd = exec.Command("proftpd", "--nodaemon", "--config", "/etc/bench-proftpd.conf")
 	case "pure-ftpd":
 		port = purePort
-		s.cmd = exec.Command("pure-ftpd", "-S", "127.0.0.1,"+strconv.Itoa(purePort), "-l", "unix", "-E", "-H",
+		s.cmd = exec.Command("pure-ftpd", "-S", here+","+strconv.Itoa(purePort), "-l", "unix", "-E", "-H",
 			"-A", "-p", "24000:25999", "-c", "500", "-C", "500", "-f", "none", "-k", "100")
 	case "ftpserverlib":
 		port = libraryPort
-		s.cmd = exec.Command(self, "ftpserverlib", strconv.Itoa(libraryPort), "26000", "27999")
+		s.cmd = exec.Command(self, "ftpserverlib", fmt.Sprintf("%s:%d", here, libraryPort), "26000", "27999")
 	case "embedded":
 		port = embeddedPort
-		s.cmd = exec.Command(self, "embedded", strconv.Itoa(embeddedPort), "28000", strconv.Itoa(28000+ports-1))
+		s.cmd = exec.Command(self, "embedded", fmt.Sprintf("%s:%d", here, embeddedPort), "28000", strconv.Itoa(28000+ports-1))
 	default:
 		return nil, fmt.Errorf("no server %q", name)
 	}
 	if err != nil {
 		return nil, err
 	}
-	s.address = fmt.Sprintf("127.0.0.1:%d", port)
+	s.address = fmt.Sprintf("%s:%d", there, port)
 	log, err := os.Create(filepath.Join("/var/log", name))
 	if err != nil {
 		return nil, err
@@ -143,8 +148,8 @@ rsa_cert_file=%s
 rsa_private_key_file=%s
 `, vsftpdPort, certificate, certificate)
 
-var proftpdConf = fmt.Sprintf(`ServerType standalone
-DefaultAddress 127.0.0.1
+const proftpdConf = `ServerType standalone
+DefaultAddress %s
 Port %d
 User proftpd
 Group nogroup
@@ -160,4 +165,4 @@ WtmpLog off
 MaxInstances 500
 PassivePorts 22000 23999
 ScoreboardFile /run/proftpd/scoreboard
-`, proftpdPort)
+`
