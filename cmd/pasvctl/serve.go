@@ -173,6 +173,9 @@ func parseListen(values []string) ([]netip.AddrPort, error) {
 		if err != nil {
 			return nil, usage(hint, "--listen %q is no address and port", value)
 		}
+		if slices.Contains(all, at) {
+			return nil, usage("write each address once", "--listen %q is there twice", value)
+		}
 		all = append(all, at)
 	}
 	return all, nil
