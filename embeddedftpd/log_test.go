@@ -2,6 +2,7 @@ package embeddedftpd
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"io"
 	"log/slog"
@@ -92,6 +93,32 @@ func TestLogOfRefusals(t *testing.T) {
 	}
 	if !ts.log.has(`level=WARN`, `msg="login in clear text refused"`, `user=user`, `client=127`) {
 		t.Errorf("the refused login is missing:\n%s", ts.log.String())
+	}
+}
+
+// endlessUsers check a password until the session ends.
+type endlessUsers struct{ asked chan struct{} }
+
+func (u endlessUsers) Authenticate(ctx context.Context, _, _ string, _ int) (User, error) {
+	close(u.asked)
+	<-ctx.Done()
+	return User{}, ctx.Err()
+}
+
+// A session that ends while its password is checked is nobody's failure.
+func TestLogOfALoginThatEnds(t *testing.T) {
+	users := endlessUsers{make(chan struct{})}
+	ts := start(t, func(c *Config) { c.Users, c.StopTimeout = users, time.Millisecond })
+	c := dial(t, ts.addr())
+	c.expect(220)
+	c.do(331, "USER user")
+	c.send("PASS secret")
+	<-users.asked
+	if err := ts.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if ts.log.has(`msg="login failed"`) || !ts.log.has(`msg="session ended"`) {
+		t.Error(ts.log.String())
 	}
 }
 

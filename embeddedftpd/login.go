@@ -66,6 +66,8 @@ func (s *session) pass(password string) {
 		s.log.Info("login", "read_only", user.ReadOnly, "tls", s.tls.conn != nil)
 		s.reply(230, "Logged in.")
 		return
+	case s.ctx.Err() != nil: // the session has been ended meanwhile
+		return
 	case !errors.Is(err, ErrLogin):
 		// Not the client's fault, and no word on whether the password was right.
 		s.log.Error("login failed", "user", name, "error", err)

@@ -6,9 +6,10 @@ import (
 	"net/netip"
 )
 
-// arrive matches an accepted connection to the reservation of its client
-// address, unless foreign ones are admitted, own address and port. A connection that nobody waits for is closed
-// at once and costs no reservation anything.
+// arrive matches an accepted connection to the reservation of its client address
+// (any client's, if foreign connections are admitted), own address and port. A
+// connection that nobody waits for is closed at once and costs no reservation
+// anything.
 func (p *Pool) arrive(c arrival, from, to netip.AddrPort) {
 	p.mu.Lock()
 	unwanted, why := p.match(c, from.Addr().Unmap().WithZone(""), p.key(from.Addr(), to.Addr()), to.Port())
