@@ -109,7 +109,7 @@ func (a *aws) check() hcl.Diagnostics {
 	return diags
 }
 
-// asked tells whether the spec has a target block for this, rather than that
+// asked reports whether the spec has a target block for this, rather than that
 // the target is rendered because the spec names none.
 func (a *aws) asked() bool {
 	return a.Block != nil && a.Block.MissingItemRange().Filename != ""

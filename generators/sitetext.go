@@ -54,7 +54,7 @@ func commentText(s string) string {
 	return s
 }
 
-// everyone tells whether a list of clients leaves nobody of its family out.
+// everyone reports whether a list of clients leaves nobody of its family out.
 func everyone(clients []netip.Prefix) bool {
 	return len(clients) == 1 && clients[0].Bits() == 0
 }

@@ -71,7 +71,7 @@ func Kinds() []Kind {
 	return all
 }
 
-// Configures tells whether a target writes the config of a server, by the name
+// Configures reports whether a target writes the config of a server, by the name
 // of its profile: a server's target bears that name, and a profile of a spec's
 // own has none.
 func Configures(server string) bool {

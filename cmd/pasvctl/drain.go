@@ -114,7 +114,7 @@ func drain(ctx context.Context, m *apply.Machine, id string) error {
 	}
 }
 
-// connected tells whether a connection of this machine has its local end on
+// connected reports whether a connection of this machine has its local end on
 // one of the ports.
 func connected(ports []apply.Ports) (bool, error) {
 	return portowner.AnyConnection(func(local netip.AddrPort) bool {

@@ -304,7 +304,7 @@ func (g *generator) writeLock(p *project) (outdir.Change, error) {
 	return change, atomicfile.Write(p.source.Dir, plan.LockFile, file[0].Content, 0o644)
 }
 
-// unchanged tells whether the lock is still the one that the plan was made with.
+// unchanged reports whether the lock is still the one that the plan was made with.
 func unchanged(p *project) error {
 	var was []byte
 	if file := p.Spec.Files[plan.LockFile]; file != nil {

@@ -41,7 +41,7 @@ func startDetached(command, id string, args ...string) error {
 	return detach(command+".log", line)
 }
 
-// underSystemd tells whether a transient unit would run where this process
+// underSystemd reports whether a transient unit would run where this process
 // does: systemd is in charge, and the network namespace is its own.
 func underSystemd() bool {
 	if _, err := os.Stat("/run/systemd/system"); err != nil {

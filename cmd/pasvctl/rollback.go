@@ -66,7 +66,7 @@ func newGuard(s streams) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			deadline, err := time.Parse(time.RFC3339Nano, args[1])
 			if err != nil {
-				return usage("apply starts the guard", "%q is no time", args[1])
+				return usage("apply starts the guard", "invalid deadline %q", args[1])
 			}
 			ctx, stop := interruptible(c.Context())
 			defer stop()

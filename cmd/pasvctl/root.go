@@ -156,7 +156,7 @@ func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 }
 
-// terminal tells whether w is a terminal, and how many columns it has.
+// terminal reports whether w is a terminal, and how many columns it has.
 func terminal(w io.Writer) (columns int, is bool) {
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
@@ -169,7 +169,7 @@ func terminal(w io.Writer) (columns int, is bool) {
 	return columns, true
 }
 
-// colour tells whether w takes colours: a terminal, unless NO_COLOR is set
+// colour reports whether w takes colours: a terminal, unless NO_COLOR is set
 // (https://no-color.org) or the terminal is a dumb one.
 func colour(w io.Writer) bool {
 	_, is := terminal(w)

@@ -135,7 +135,7 @@ func (d *server) run(ctx context.Context, path string) (err error) {
 	return d.serve(ctx, site, cfg)
 }
 
-// servable tells whether the bundled daemon can run a site as the spec has it.
+// servable reports whether the bundled daemon can run a site as the spec has it.
 func (d *server) servable(s *plan.Site, trial bool) error {
 	if s.Server != embedded && !trial {
 		return failure(fmt.Errorf("site %q runs on %s, not on the bundled daemon", s.Name, s.Profile.Title),

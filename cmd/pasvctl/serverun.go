@@ -174,7 +174,7 @@ func (r *running) handOver() {
 	go func() { r.handing <- r.ftpd.HandOver(to) }()
 }
 
-// alive tells whether the daemon answers, and says why not.
+// alive reports whether the daemon answers, and says why not.
 func (r *running) alive(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

@@ -200,14 +200,14 @@ func (d *simulator) site(ctx context.Context, s *plan.Site, burst *sizing.Burst,
 	}, nil
 }
 
-// upperBound tells whether the model may lie above the share itself: for waits
+// upperBound reports whether the model may lie above the share itself: for waits
 // that are too long, for requests in the same instant, whose holds are a mixture
 // and not quite exponential, and for draws of neighbouring ports.
 func upperBound(p sizing.Profile, w sizing.Workload) bool {
 	return queues(p, w) || w.Traffic != nil && w.Traffic.Parallel > 1 || p.Pick == sizing.PickScanPartial
 }
 
-// queues tells whether what is refused is what waited too long for a port.
+// queues reports whether what is refused is what waited too long for a port.
 func queues(p sizing.Profile, w sizing.Workload) bool {
 	return p.WhenFull == sizing.FullWaits && w.ScopeOn(p) == sizing.ScopeAddress && w.Traffic != nil && !w.Objective.WorstCase
 }

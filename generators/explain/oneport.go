@@ -21,7 +21,7 @@ func (t *teller) onePort() []string {
 	return append(text, t.ceiling(), t.sitters(), t.verdict())
 }
 
-// choosable tells whether the server runs on a range of one port at all.
+// choosable reports whether the server runs on a range of one port at all.
 func (t *teller) choosable() bool {
 	return t.s.Profile.MinPorts <= 1 && t.s.Profile.FixedPorts <= 1 && t.s.Profile.PortsPerSession <= 1
 }

@@ -92,7 +92,7 @@ func (t *teller) refusedNow() string {
 	}
 }
 
-// worst tells whether the range is sized for all sessions holding a port at
+// worst reports whether the range is sized for all sessions holding a port at
 // once.
 func (t *teller) worst() bool {
 	return t.w.Traffic == nil || t.s.Objective.WorstCase || t.s.Profile.Hold == sizing.HoldSession

@@ -254,7 +254,7 @@ func (t *seat) holding(has, r spec.PortRange) string {
 	return text
 }
 
-// shares tells whether two sites have an address or a gateway in common.
+// shares reports whether two sites have an address or a gateway in common.
 func (t *seat) shares(o *seat) bool {
 	return slices.ContainsFunc(t.claims, func(c *portSet) bool { return slices.Contains(o.claims, c) })
 }

@@ -132,7 +132,7 @@ func (s portSet) lastIn(r spec.PortRange) (spec.PortRange, bool) {
 	return s[i], true
 }
 
-// free tells whether no set holds a port of r.
+// free reports whether no set holds a port of r.
 func free(r spec.PortRange, sets []*portSet) bool {
 	for _, s := range sets {
 		if _, taken := s.lastIn(r); taken {

@@ -83,7 +83,7 @@ func (t *Traffic) check() error {
 	return nil
 }
 
-// overloaded tells whether the sessions, or those of the busiest address,
+// overloaded reports whether the sessions, or those of the busiest address,
 // cannot carry the rate: a session is busy with one data connection for
 // h_listen + (1−a)·transfer, whatever part of that the server holds a port.
 func (l *load) overloaded() error {

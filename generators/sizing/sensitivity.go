@@ -85,7 +85,7 @@ func (w Workload) trafficCopy() *Traffic {
 	return &t
 }
 
-// inputs, in a spec's order. Each scales its number and tells whether the
+// inputs, in a spec's order. Each scales its number and reports whether the
 // workload gives one.
 var inputs = []input{
 	{"concurrency.sessions", false, func(w *Workload, _ *Traffic, f float64) bool {

@@ -156,7 +156,7 @@ func newSite(p Profile, w Workload) (*site, error) {
 	return s, nil
 }
 
-// worst tells whether every session is taken to hold a port at once: nothing
+// worst reports whether every session is taken to hold a port at once: nothing
 // is known about the traffic, or nothing is trusted. A client that sends PASV
 // and then NOOP for ever holds a port on most servers for as long as its
 // session lives. A server that holds until the session ends leaves no choice.
@@ -213,7 +213,7 @@ func (s *site) fewest(sessions int) int {
 	return n
 }
 
-// meets tells whether a refused share is within the objective, but for the
+// meets reports whether a refused share is within the objective, but for the
 // last digits of a float: (1/10)^1 is within 0.1.
 func (s *site) meets(refused float64) bool {
 	return refused <= s.objective*(1+1e-9)

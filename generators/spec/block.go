@@ -114,7 +114,7 @@ func (b *block) warnAt(at hcl.Range, summary, format string, args ...any) {
 	}
 }
 
-// has tells whether an attribute that was read is set.
+// has reports whether an attribute that was read is set.
 func (b *block) has(name string) bool {
 	_, there := b.ranges[b.key(name)]
 	return there
@@ -186,7 +186,7 @@ func (b *block) text(name string, attr *hcl.Attribute, example string) (string, 
 	return val.AsString(), b.fits(name, b.key(name), val.AsString(), attr.Expr.Range())
 }
 
-// fits tells whether a config can have text as it is.
+// fits reports whether a config can have text as it is.
 func (b *block) fits(name, what, text string, at hcl.Range) bool {
 	if len(text) > maxText {
 		b.errAt(at, "Text too long in "+name, "%s has %s bytes, more than the %s that any setting needs.", what, thousands(len(text)), thousands(maxText))

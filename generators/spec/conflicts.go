@@ -95,7 +95,7 @@ func (l *loader) reportOverlap(a, b claim, where string, reported map[[2]claim]b
 	}
 }
 
-// later tells whether a is to be blamed rather than b.
+// later reports whether a is to be blamed rather than b.
 func (l *loader) later(a, b claim) bool {
 	if a.site == b.site {
 		return a.pin

@@ -42,12 +42,12 @@ func (r PortRange) Count() int {
 	return int(r.Last) - int(r.First) + 1
 }
 
-// Overlaps tells whether the two ranges share a port.
+// Overlaps reports whether the two ranges share a port.
 func (r PortRange) Overlaps(o PortRange) bool {
 	return r.First != 0 && o.First != 0 && r.First <= o.Last && o.First <= r.Last
 }
 
-// Contains tells whether port lies in the range.
+// Contains reports whether port lies in the range.
 func (r PortRange) Contains(port uint16) bool {
 	return r.First != 0 && r.First <= port && port <= r.Last
 }

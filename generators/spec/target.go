@@ -15,7 +15,7 @@ const maxSource = 1 << 20
 
 var sourceSchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "source"}}}
 
-// reserves tells whether the spec's targets reserve data ports against being
+// reserves reports whether the spec's targets reserve data ports against being
 // given out as ephemeral ones: one of them does, and it is among the default.
 func (l *loader) reserves() bool {
 	return len(l.targets) == 0 || slices.Contains(l.targets, "sysctl")

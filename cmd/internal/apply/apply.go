@@ -79,7 +79,15 @@ type Options struct {
 type ForeignError struct{ Changes []kernel.Change }
 
 func (e *ForeignError) Error() string {
-	return fmt.Sprintf("the live rules under our name are not those that were applied last: %d lines are somebody else's", len(e.Changes))
+	return fmt.Sprintf("the live rules under our name are not those that were applied last: %s somebody else's", lines(e.Changes))
+}
+
+// lines counts changes, with the verb.
+func lines(changes []kernel.Change) string {
+	if len(changes) == 1 {
+		return "1 line is"
+	}
+	return fmt.Sprintf("%d lines are", len(changes))
 }
 
 // PendingError means that an earlier change waits to be confirmed.

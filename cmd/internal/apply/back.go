@@ -33,7 +33,7 @@ func (e *TakenBackError) Error() string {
 type NotBackError struct{ Changes []kernel.Change }
 
 func (e *NotBackError) Error() string {
-	return fmt.Sprintf("%d lines of what stood there before could not be put back, the first: %s", len(e.Changes), e.Changes[0])
+	return fmt.Sprintf("%s missing of what stood there before and could not be put back: %s", lines(e.Changes), e.Changes[0])
 }
 
 // Back is what stands under our names after a way back.

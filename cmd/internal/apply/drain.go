@@ -42,7 +42,7 @@ func (a *Applied) OlderRanges(next map[string]Ports) map[string][]Ports {
 
 // Drained looks whether the older ports of the rules in force may be closed,
 // and closes them: when their time is over, or when busy finds no session on
-// them. It tells whether there is nothing left to wait for; else it is to be
+// them. It reports whether there is nothing left to wait for; else it is to be
 // called again.
 func (m *Machine) Drained(ctx context.Context, id string, busy func([]Ports) (bool, error)) (done bool, err error) {
 	s, err := open(m.Folder, true)

@@ -22,7 +22,7 @@ const (
 	suffix = ".tmp"
 )
 
-// Leftover tells whether a file name is that of a staged file, which only a
+// Leftover reports whether a file name is that of a staged file, which only a
 // killed process leaves behind.
 func Leftover(name string) bool {
 	return strings.HasPrefix(name, prefix) && strings.HasSuffix(name, suffix)

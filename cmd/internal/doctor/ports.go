@@ -47,7 +47,7 @@ func (e *exam) ports() {
 	}
 }
 
-// concerns tells whether a socket at addr is in the way of the site.
+// concerns reports whether a socket at addr is in the way of the site.
 func concerns(s *plan.Site, addr netip.Addr) bool {
 	return addr.IsUnspecified() || slices.Contains(s.Addresses, addr)
 }
@@ -160,7 +160,7 @@ func (e *exam) ephemeral() {
 	}
 }
 
-// reserved tells whether the kernel keeps its hands off the ranges. A range
+// reserved reports whether the kernel keeps its hands off the ranges. A range
 // outside the local ports needs no reserving, but bind(0) is not all there is:
 // an administrator who widens ip_local_port_range later will not think of FTP.
 func (e *exam) reserved() {
@@ -215,7 +215,7 @@ func parseReserved(text string) []portRange {
 	return list
 }
 
-// covers tells whether the sorted list holds every port of r.
+// covers reports whether the sorted list holds every port of r.
 func covers(list []portRange, r portRange) bool {
 	next := r.first
 	for _, l := range list {

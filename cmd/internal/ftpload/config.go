@@ -159,7 +159,7 @@ func (c *Config) path(session int) string {
 	return strings.ReplaceAll(c.Path, "%d", fmt.Sprint(session))
 }
 
-// ownFiles tells whether sessions use different files, so that a mix-up of
+// ownFiles reports whether sessions use different files, so that a mix-up of
 // their data would be seen.
 func (c *Config) ownFiles() bool {
 	return c.Op != List && strings.Contains(c.Path, "%d")

@@ -135,7 +135,7 @@ func (s *session) verb() string {
 	}
 }
 
-// move sends or receives the data and tells whether it was this session's.
+// move sends or receives the data and reports whether it was this session's.
 func (s *session) move(ctx context.Context, raw net.Conn, ev *event) (intact bool, err error) {
 	data := raw
 	if s.cfg.TLS != nil {

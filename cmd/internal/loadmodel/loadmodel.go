@@ -59,7 +59,7 @@ type Expected struct {
 	Hold   float64 // seconds, the mean that the model was given
 }
 
-// Agrees tells whether a measured interval allows what was expected.
+// Agrees reports whether a measured interval allows what was expected.
 func (e Expected) Agrees(low, high float64) bool {
 	return low <= e.Refused && (e.AtMost || e.Refused <= high)
 }

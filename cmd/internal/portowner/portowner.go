@@ -65,7 +65,7 @@ func Matching(match Filter) ([]Owner, error) {
 	return matching("/proc", match)
 }
 
-// AnyConnection tells whether a connection of this machine, other than one that has
+// AnyConnection reports whether a connection of this machine, other than one that has
 // ended, has a local end that match picks.
 func AnyConnection(match Filter) (bool, error) { return anyConnection("/proc", match) }
 
@@ -140,7 +140,7 @@ func parseTable(r io.Reader, match Filter) ([]Owner, error) {
 	return owners, lines.Err()
 }
 
-// blocks tells whether a socket at local is in the way of one at at: the same
+// blocks reports whether a socket at local is in the way of one at at: the same
 // port, and addresses that meet. An IPv6 wildcard is taken to listen for IPv4 too.
 func blocks(local, at netip.AddrPort) bool {
 	if local.Port() != at.Port() {
@@ -150,7 +150,7 @@ func blocks(local, at netip.AddrPort) bool {
 	return a == b || covers(a, b) || covers(b, a)
 }
 
-// covers tells whether a is a wildcard that b falls under.
+// covers reports whether a is a wildcard that b falls under.
 func covers(a, b netip.Addr) bool {
 	return a.IsUnspecified() && (a.Is6() || b.Is4())
 }

@@ -199,7 +199,7 @@ func (c *casting) within(p netip.Prefix) netip.Addr {
 	return a
 }
 
-// usable tells whether a host of the outside world can have the address.
+// usable reports whether a host of the outside world can have the address.
 func (c *casting) usable(a netip.Addr) bool {
 	if !a.IsValid() || a.IsUnspecified() || a.IsLoopback() || a.IsMulticast() || a.IsLinkLocalUnicast() || slices.Contains(c.reserved, a) {
 		return false

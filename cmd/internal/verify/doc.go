@@ -46,7 +46,7 @@ type Expectation struct {
 	Got     string `json:"got"`
 }
 
-// Met tells whether what was expected has happened.
+// Met reports whether what was expected has happened.
 func (e Expectation) Met() bool { return e.Want == e.Got }
 
 // Untried is something that could not be proven here, which is no difference.

@@ -41,7 +41,7 @@ func (r *portRange) give(port int32) {
 }
 
 // draw is a server's search for a port: the port, or false where it gives up.
-// offered tells whether the server takes a port for free when it looks at it.
+// offered reports whether the server takes a port for free when it looks at it.
 func (s *setup) draw(r *portRange, rng *rand.Rand, offered func(port int32) bool) (int32, bool) {
 	switch s.profile.Pick {
 	case sizing.PickRandom:

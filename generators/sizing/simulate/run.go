@@ -161,7 +161,7 @@ func (s *setup) replication(rng *rand.Rand, done <-chan struct{}) *tally {
 	return t
 }
 
-// enough tells whether a run must end early.
+// enough reports whether a run must end early.
 func (w *world) enough() bool {
 	select {
 	case <-w.done:

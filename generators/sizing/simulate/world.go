@@ -101,7 +101,7 @@ func (w *world) clone() *world {
 // refusing somebody.
 func (w *world) crowd() int { return w.held + len(w.waiting) }
 
-// next plays the next event and tells whether there is one before the end.
+// next plays the next event and reports whether there is one before the end.
 // Idle sessions think for exponential times, which have no memory, so that
 // only the first request of all of them is drawn.
 func (w *world) next() bool {
@@ -236,7 +236,7 @@ const (
 // that it has come far enough.
 const likely = 0.1
 
-// computes tells whether refusals for want of a port are computed, not drawn.
+// computes reports whether refusals for want of a port are computed, not drawn.
 func (w *world) computes() bool {
 	if !w.split || w.patience >= 0 || w.raceWindow > 0 {
 		return false
