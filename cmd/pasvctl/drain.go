@@ -24,20 +24,13 @@ func (a *applier) keepOlder(p *project, host *plan.Host, next *apply.Applied) er
 	if err != nil {
 		return failure(err, "")
 	}
-	was := map[string][]spec.PortRange{}
-	for site, ranges := range current.OlderRanges(next.Ranges) {
-		for _, r := range ranges {
-			was[site] = append(was[site], spec.PortRange{First: uint16(r.First), Last: uint16(r.Last)})
-		}
-	}
 	drained := *p
-	drained.Project = p.With(p.Plan.Drain(was))
-	drain := &apply.Drain{ID: rand.Text(), Old: map[string][]apply.Ports{}, For: a.drain, Rules: next.Rules, Reserve: next.Reserve}
+	drained.Project = p.With(p.Plan.Drain(current.OlderRanges(next.Ranges)))
+	drain := &apply.Drain{ID: rand.Text(), Old: map[string][]spec.PortRange{}, For: a.drain, Rules: next.Rules, Reserve: next.Reserve}
 	i := slices.IndexFunc(drained.Plan.Hosts, func(h *plan.Host) bool { return h.Name == host.Name })
 	for _, s := range drained.Plan.Hosts[i].Sites {
-		for _, r := range s.Policy.Draining {
-			ports := apply.Ports{First: int(r.First), Last: int(r.Last)}
-			drain.Old[s.Name] = append(drain.Old[s.Name], ports)
+		if len(s.Policy.Draining) > 0 {
+			drain.Old[s.Name] = s.Policy.Draining
 		}
 	}
 	if len(drain.Old) == 0 {
@@ -51,13 +44,13 @@ func (a *applier) keepOlder(p *project, host *plan.Host, next *apply.Applied) er
 	for _, ranges := range drain.Old {
 		next.Reserve = append(next.Reserve, ranges...)
 	}
-	slices.SortFunc(next.Reserve, func(a, b apply.Ports) int { return a.First - b.First })
+	slices.SortFunc(next.Reserve, func(a, b spec.PortRange) int { return int(a.First) - int(b.First) })
 	return nil
 }
 
-func countPorts(ranges []apply.Ports) (n int) {
+func countPorts(ranges []spec.PortRange) (n int) {
 	for _, r := range ranges {
-		n += r.Last - r.First + 1
+		n += r.Count()
 	}
 	return n
 }
@@ -94,7 +87,7 @@ func drain(ctx context.Context, m *apply.Machine, id string) error {
 		quiet = min(quiet, current.Drain.For/4)
 	}
 	used := time.Now()
-	busy := func(old []apply.Ports) (bool, error) {
+	busy := func(old []spec.PortRange) (bool, error) {
 		found, err := connected(old)
 		if found {
 			used = time.Now()
@@ -116,10 +109,10 @@ func drain(ctx context.Context, m *apply.Machine, id string) error {
 
 // connected reports whether a connection of this machine has its local end on
 // one of the ports.
-func connected(ports []apply.Ports) (bool, error) {
+func connected(ports []spec.PortRange) (bool, error) {
 	return portowner.AnyConnection(func(local netip.AddrPort) bool {
-		return slices.ContainsFunc(ports, func(r apply.Ports) bool {
-			return r.First <= int(local.Port()) && int(local.Port()) <= r.Last
+		return slices.ContainsFunc(ports, func(r spec.PortRange) bool {
+			return r.Contains(local.Port())
 		})
 	})
 }

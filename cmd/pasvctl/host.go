@@ -18,6 +18,7 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/cmd/internal/presence"
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // onHost is what the commands share that look at or change this machine.
@@ -67,14 +68,13 @@ func (h *onHost) rules(p *project, host *plan.Host) (apply.Applied, error) {
 		return apply.Applied{}, err
 	}
 	a := apply.Applied{
-		Host: host.Name, Spec: p.Plan.SpecName, Rules: r, Ranges: map[string]apply.Ports{}, Control: map[string]int{},
+		Host: host.Name, Spec: p.Plan.SpecName, Rules: r, Ranges: map[string]spec.PortRange{}, Control: map[string]int{},
 		Path:  p.path(),
 		Match: presence.Host{Interface: host.Interface, Addresses: host.Addresses, Floating: host.Floating},
 	}
 	for _, s := range host.Sites {
-		ports := apply.Ports{First: int(s.DataPorts.First), Last: int(s.DataPorts.Last)}
-		a.Reserve = append(a.Reserve, ports)
-		a.Ranges[s.Name] = ports
+		a.Reserve = append(a.Reserve, s.DataPorts)
+		a.Ranges[s.Name] = s.DataPorts
 		a.Control[s.Name] = int(s.Port)
 	}
 	return a, nil

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // Machine is the machine whose rules are changed.
@@ -298,7 +299,7 @@ func (m *Machine) load(ctx context.Context, s *store, st *State, load func(conte
 }
 
 // added are the ports that were reserved for a, if there is one.
-func added(a *Applied) []Ports {
+func added(a *Applied) []spec.PortRange {
 	if a == nil {
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/cmd/internal/kerneltest"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // bench is a machine in a namespace, with other people's rules.
@@ -50,12 +51,12 @@ func newBench(t *testing.T, name, backend string, spec func(string) string) *ben
 
 // small and large are two sets of rules.
 func (b *bench) small() Applied {
-	return Applied{Host: "edge1", Spec: "small", Rules: kerneltest.Rules(b.t, b.name, b.spec("")), Reserve: []Ports{{61000, 61092}}}
+	return Applied{Host: "edge1", Spec: "small", Rules: kerneltest.Rules(b.t, b.name, b.spec("")), Reserve: []spec.PortRange{{First: 61000, Last: 61092}}}
 }
 
 func (b *bench) large() Applied {
 	return Applied{Host: "edge1", Spec: "large", Rules: kerneltest.Rules(b.t, b.name, b.spec(kerneltest.SecondSite)),
-		Reserve: []Ports{{61000, 61092}, {61093, 61103}}}
+		Reserve: []spec.PortRange{{First: 61000, Last: 61092}, {First: 61093, Last: 61103}}}
 }
 
 func (b *bench) rollback() Back {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"maps"
 	"slices"
+
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // InForce returns what was applied last and is final; nil where there is
@@ -20,11 +22,11 @@ func (m *Machine) InForce() (*Applied, error) {
 
 // OlderRanges are the data ports that sites have had before next and may have
 // sessions on: those of the rules in force, and what these still drain.
-func (a *Applied) OlderRanges(next map[string]Ports) map[string][]Ports {
+func (a *Applied) OlderRanges(next map[string]spec.PortRange) map[string][]spec.PortRange {
 	if a == nil {
 		return nil
 	}
-	older := map[string][]Ports{}
+	older := map[string][]spec.PortRange{}
 	for site, now := range next {
 		was, had := a.Ranges[site]
 		if had && was != now {
@@ -44,7 +46,7 @@ func (a *Applied) OlderRanges(next map[string]Ports) map[string][]Ports {
 // and closes them: when their time is over, or when busy finds no session on
 // them. It reports whether there is nothing left to wait for; else it is to be
 // called again.
-func (m *Machine) Drained(ctx context.Context, id string, busy func([]Ports) (bool, error)) (done bool, err error) {
+func (m *Machine) Drained(ctx context.Context, id string, busy func([]spec.PortRange) (bool, error)) (done bool, err error) {
 	s, err := open(m.Folder, true)
 	if err != nil {
 		return false, err
@@ -69,7 +71,7 @@ func (m *Machine) Drained(ctx context.Context, id string, busy func([]Ports) (bo
 		}
 	}
 	if m.Now().Before(drain.Until) {
-		var old []Ports
+		var old []spec.PortRange
 		for _, site := range slices.Sorted(maps.Keys(drain.Old)) {
 			old = append(old, drain.Old[site]...)
 		}

@@ -8,19 +8,20 @@ import (
 
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/cmd/internal/kerneltest"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // draining are the large rules as a passage to the small ones.
 func (b *bench) draining() Applied {
 	small, large := b.small(), b.large()
-	large.Drain = &Drain{ID: "d1", Old: map[string][]Ports{"edi": {{61093, 61103}}}, For: time.Hour, Rules: small.Rules, Reserve: small.Reserve}
+	large.Drain = &Drain{ID: "d1", Old: map[string][]spec.PortRange{"edi": {{First: 61093, Last: 61103}}}, For: time.Hour, Rules: small.Rules, Reserve: small.Reserve}
 	return large
 }
 
 func (b *bench) look(busy bool) (done bool) {
 	b.t.Helper()
-	done, err := b.Drained(b.t.Context(), "d1", func(old []Ports) (bool, error) {
-		if !reflect.DeepEqual(old, []Ports{{61093, 61103}}) {
+	done, err := b.Drained(b.t.Context(), "d1", func(old []spec.PortRange) (bool, error) {
+		if !reflect.DeepEqual(old, []spec.PortRange{{First: 61093, Last: 61103}}) {
 			b.t.Errorf("asked for connections on %v", old)
 		}
 		return busy, nil
@@ -144,15 +145,15 @@ func TestAProcessThatDoesNotStartIsToldOf(t *testing.T) {
 
 func TestOlderRanges(t *testing.T) {
 	var none *Applied
-	if got := none.OlderRanges(map[string]Ports{"a": {1, 2}}); len(got) > 0 {
+	if got := none.OlderRanges(map[string]spec.PortRange{"a": {First: 1, Last: 2}}); len(got) > 0 {
 		t.Errorf("nothing was applied, and older are %v", got)
 	}
 	current := &Applied{
-		Ranges: map[string]Ports{"same": {10, 19}, "moved": {20, 29}, "gone": {30, 39}, "twice": {40, 49}},
-		Drain:  &Drain{Old: map[string][]Ports{"twice": {{50, 59}}, "same": {{60, 69}}}},
+		Ranges: map[string]spec.PortRange{"same": {First: 10, Last: 19}, "moved": {First: 20, Last: 29}, "gone": {First: 30, Last: 39}, "twice": {First: 40, Last: 49}},
+		Drain:  &Drain{Old: map[string][]spec.PortRange{"twice": {{First: 50, Last: 59}}, "same": {{First: 60, Last: 69}}}},
 	}
-	got := current.OlderRanges(map[string]Ports{"same": {10, 19}, "moved": {120, 129}, "twice": {140, 149}, "new": {70, 79}})
-	want := map[string][]Ports{"moved": {{20, 29}}, "twice": {{40, 49}, {50, 59}}, "same": {{60, 69}}}
+	got := current.OlderRanges(map[string]spec.PortRange{"same": {First: 10, Last: 19}, "moved": {First: 120, Last: 129}, "twice": {First: 140, Last: 149}, "new": {First: 70, Last: 79}})
+	want := map[string][]spec.PortRange{"moved": {{First: 20, Last: 29}}, "twice": {{First: 40, Last: 49}, {First: 50, Last: 59}}, "same": {{First: 60, Last: 69}}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

@@ -10,21 +10,8 @@ import (
 	"strings"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
-
-// Ports is an inclusive range of ports.
-type Ports struct {
-	First int `json:"first"`
-	Last  int `json:"last"`
-}
-
-// String is "8080" or "61000-61092".
-func (r Ports) String() string {
-	if r.First == r.Last {
-		return strconv.Itoa(r.First)
-	}
-	return fmt.Sprintf("%d-%d", r.First, r.Last)
-}
 
 // reservedFile is per network namespace. A write replaces the whole list.
 const reservedFile = "/proc/sys/net/ipv4/ip_local_reserved_ports"
@@ -43,7 +30,7 @@ func readReserved(file string) (portSet, error) {
 
 // missing are the ports of want that the live list would lack without those
 // that go.
-func missing(file string, want, going []Ports) ([]Ports, error) {
+func missing(file string, want, going []spec.PortRange) ([]spec.PortRange, error) {
 	live, err := readReserved(file)
 	if err != nil {
 		return nil, err
@@ -56,7 +43,7 @@ func missing(file string, want, going []Ports) ([]Ports, error) {
 }
 
 // reservedChanges are what reserve changes, as kernel.Diff tells of rules.
-func reservedChanges(add, drop []Ports) (changes []kernel.Change) {
+func reservedChanges(add, drop []spec.PortRange) (changes []kernel.Change) {
 	var from, to portSet
 	from.set(drop, true)
 	to.set(add, true)
@@ -76,7 +63,7 @@ func reservedChanges(add, drop []Ports) (changes []kernel.Change) {
 
 // reserve takes ranges out of the live list and adds others. Nobody else's
 // ports are touched.
-func reserve(file string, add, drop []Ports) error {
+func reserve(file string, add, drop []spec.PortRange) error {
 	live, err := readReserved(file)
 	if err != nil {
 		return err
@@ -91,7 +78,7 @@ func reserve(file string, add, drop []Ports) error {
 }
 
 // configured are the ports that files of sysctl.d(5) reserve at boot.
-func configured(root fs.FS) (all []Ports) {
+func configured(root fs.FS) (all []spec.PortRange) {
 	names := []string{"etc/sysctl.conf"}
 	for _, folder := range []string{"etc", "run", "usr/lib", "usr/local/lib"} {
 		found, _ := fs.Glob(root, folder+"/sysctl.d/*.conf")
@@ -119,15 +106,15 @@ func configured(root fs.FS) (all []Ports) {
 // portSet is a set of ports.
 type portSet [65536]bool
 
-func (s *portSet) set(ranges []Ports, to bool) {
+func (s *portSet) set(ranges []spec.PortRange, to bool) {
 	for _, r := range ranges {
-		for p := max(r.First, 0); p <= min(r.Last, 65535); p++ {
+		for p := int(r.First); p <= int(r.Last); p++ {
 			s[p] = to
 		}
 	}
 }
 
-func (s *portSet) ranges() (all []Ports) {
+func (s *portSet) ranges() (all []spec.PortRange) {
 	for p := 0; p < len(s); p++ {
 		if !s[p] {
 			continue
@@ -136,7 +123,7 @@ func (s *portSet) ranges() (all []Ports) {
 		for p+1 < len(s) && s[p+1] {
 			p++
 		}
-		all = append(all, Ports{first, p})
+		all = append(all, spec.PortRange{First: uint16(first), Last: uint16(p)})
 	}
 	return all
 }
@@ -161,7 +148,7 @@ func parsePorts(text string) (s portSet, err error) {
 		if err1 != nil || err2 != nil || a > b {
 			return s, fmt.Errorf("%s holds %q, which is no list of ports", reservedFile, text)
 		}
-		s.set([]Ports{{int(a), int(b)}}, true)
+		s.set([]spec.PortRange{{First: uint16(a), Last: uint16(b)}}, true)
 	}
 	return s, nil
 }

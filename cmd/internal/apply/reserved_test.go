@@ -6,19 +6,21 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 func TestReserveKeepsOthersPorts(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "reserved")
 	for _, tt := range []struct {
 		live      string
-		add, drop []Ports
+		add, drop []spec.PortRange
 		want      string
 	}{
-		{"", []Ports{{5, 7}}, nil, "5-7"},
-		{"1,6", []Ports{{5, 7}}, nil, "1,5-7"},
-		{"1,5-7", nil, []Ports{{5, 5}, {7, 7}}, "1,6"},
-		{"1-10", []Ports{{2, 3}}, []Ports{{2, 4}}, "1-3,5-10"},
+		{"", []spec.PortRange{{First: 5, Last: 7}}, nil, "5-7"},
+		{"1,6", []spec.PortRange{{First: 5, Last: 7}}, nil, "1,5-7"},
+		{"1,5-7", nil, []spec.PortRange{{First: 5, Last: 5}, {First: 7, Last: 7}}, "1,6"},
+		{"1-10", []spec.PortRange{{First: 2, Last: 3}}, []spec.PortRange{{First: 2, Last: 4}}, "1-3,5-10"},
 	} {
 		if err := os.WriteFile(file, []byte(tt.live+"\n"), 0o600); err != nil {
 			t.Fatal(err)
@@ -51,7 +53,7 @@ func TestReleaseKeepsWhatOthersReserve(t *testing.T) {
 		"etc/sysctl.d/60-other.conf":       conf("net/ipv4/ip_local_reserved_ports=61010-61019,61092\n"),
 		"usr/lib/sysctl.d/50-damaged.conf": conf("net.ipv4.ip_local_reserved_ports = 61020-x\n"),
 	}}
-	if err := m.release(State{Current: &Applied{Added: []Ports{{61000, 61092}}}}); err != nil {
+	if err := m.release(State{Current: &Applied{Added: []spec.PortRange{{First: 61000, Last: 61092}}}}); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(file)

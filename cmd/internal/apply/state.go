@@ -14,6 +14,7 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/atomicfile"
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/cmd/internal/presence"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // Applied is a set of rules that was put into force.
@@ -25,12 +26,12 @@ type Applied struct {
 	// Match is what the rules match by, which the machine may lack.
 	Match presence.Host `json:"match,omitzero"`
 	// Reserve are the ranges that ip_local_reserved_ports must hold for them.
-	Reserve []Ports `json:"reserve,omitempty"`
+	Reserve []spec.PortRange `json:"reserve,omitempty"`
 	// Added are the ports of Reserve that were not there before, and that go
 	// when these rules go.
-	Added []Ports `json:"added,omitempty"`
+	Added []spec.PortRange `json:"added,omitempty"`
 	// Ranges are the data ports of each site.
-	Ranges map[string]Ports `json:"ranges,omitempty"`
+	Ranges map[string]spec.PortRange `json:"ranges,omitempty"`
 	// Control are their control ports.
 	Control map[string]int `json:"control,omitempty"`
 	// Drain: these rules keep older ports open for a while; nil where none are.
@@ -40,13 +41,13 @@ type Applied struct {
 // Drain is the end of rules that keep older data ports open: what comes after
 // them, and when.
 type Drain struct {
-	ID    string             `json:"id"`
-	Old   map[string][]Ports `json:"old"` // older data ports of each site
-	For   time.Duration      `json:"for"` // at most, from when the rules are final
-	Until time.Time          `json:"until,omitzero"`
+	ID    string                      `json:"id"`
+	Old   map[string][]spec.PortRange `json:"old"` // older data ports of each site
+	For   time.Duration               `json:"for"` // at most, from when the rules are final
+	Until time.Time                   `json:"until,omitzero"`
 	// Rules and Reserve are those without the older ports.
-	Rules   kernel.Rules `json:"rules"`
-	Reserve []Ports      `json:"reserve,omitempty"`
+	Rules   kernel.Rules     `json:"rules"`
+	Reserve []spec.PortRange `json:"reserve,omitempty"`
 }
 
 // drained is a as it is when its older ports are closed.
