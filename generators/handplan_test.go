@@ -48,10 +48,16 @@ func handSite(host *spec.Host, name, server string, port uint16, data spec.PortR
 	if change != nil {
 		change(site)
 	}
-	f := families(site.Addresses)
 	site.Policy = plan.Policy{
-		Addresses4: f.v4, Addresses6: f.v6, Control: site.Port, Data: data, Gate: site.Gate,
+		Control: site.Port, Data: data, Gate: site.Gate,
 		GateTimeout: 2 * time.Minute, MaxPerClient: site.SessionsPerAddress, ClientPrefix6: site.IPv6ClientPrefix,
+	}
+	for _, a := range site.Addresses {
+		if a.Is4() {
+			site.Policy.Addresses4 = append(site.Policy.Addresses4, a)
+		} else {
+			site.Policy.Addresses6 = append(site.Policy.Addresses6, a)
+		}
 	}
 	for _, prefix := range site.Clients {
 		if prefix.Addr().Is4() {

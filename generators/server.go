@@ -3,6 +3,7 @@ package generators
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -54,7 +55,7 @@ func serverSites(p *plan.Plan, server string) []serverSite {
 				Host:     host,
 				Site:     site,
 				Data:     site.DataPorts,
-				IPv4Only: len(families(site.Addresses).v6) == 0,
+				IPv4Only: !slices.ContainsFunc(site.Addresses, netip.Addr.Is6),
 				TLS:      site.TLS,
 				Idle:     int(site.Profile.AbandonedHold / time.Second),
 			}
@@ -75,20 +76,6 @@ func serverSites(p *plan.Plan, server string) []serverSite {
 
 // folder is where a site's server config goes.
 func (s serverSite) folder() string { return s.Site.Host.Name + "/" + s.Site.Name + "/" }
-
-type byFamily struct{ v4, v6 []netip.Addr }
-
-func families(addresses []netip.Addr) byFamily {
-	var f byFamily
-	for _, a := range addresses {
-		if a.Is4() {
-			f.v4 = append(f.v4, a)
-		} else {
-			f.v6 = append(f.v6, a)
-		}
-	}
-	return f
-}
 
 // bindOne decides the listener of a server that binds its control port to one
 // address or to all: a site with several addresses gets all. That takes the

@@ -151,7 +151,7 @@ func (t *teller) whyNot(c sizing.Comparison) string {
 	}
 	var overload *sizing.OverloadError
 	if errors.As(c.Err, &overload) && t.w.Traffic != nil && t.w.Traffic.Abandoned > 0 {
-		why += fmt.Sprintf(", for it keeps an abandoned PASV for %s", duration(c.Profile.AbandonedHold))
+		why += fmt.Sprintf(", for it keeps an abandoned PASV for %s", sizing.Duration(c.Profile.AbandonedHold))
 	}
 	return why
 }

@@ -54,7 +54,7 @@ func (t *teller) ceiling() string {
 	most := sizing.Ceiling(p, t.w)
 	if w == nil || most == 0 {
 		return fmt.Sprintf("At the very best it would carry %s data connections a second of one client address, for each of its %s source ports may rest for %s after use.",
-			rate(float64(t.clientPorts())/sizing.TupleRest), sizing.Count(t.clientPorts()), duration(seconds(sizing.TupleRest)))
+			rate(float64(t.clientPorts())/sizing.TupleRest), sizing.Count(t.clientPorts()), sizing.Duration(seconds(sizing.TupleRest)))
 	}
 	if t.w.ScopeOn(p) == sizing.ScopePort {
 		return fmt.Sprintf("It would carry at most %s of all clients together, one after the other; they ask for %s.",
@@ -99,7 +99,7 @@ func (t *teller) busiest() string {
 // sitters are those who could keep the port from everybody else.
 func (t *teller) sitters() string {
 	p := t.s.Profile
-	abandoned := fmt.Sprintf("A client that sends PASV and does not connect would sit on it for %s", duration(p.AbandonedHold))
+	abandoned := fmt.Sprintf("A client that sends PASV and does not connect would sit on it for %s", sizing.Duration(p.AbandonedHold))
 	switch t.w.ScopeOn(p) {
 	case sizing.ScopePort:
 		abandoned += ", or with a NOOP now and again for as long as its session lives, and everybody else would be refused."

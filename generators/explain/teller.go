@@ -2,7 +2,6 @@ package explain
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/pasvctl/pasvctl/generators/plan"
@@ -144,7 +143,7 @@ func (t *teller) hold() string {
 		until = "from the reply to PASV until its next PASV or the session's end"
 	}
 	return fmt.Sprintf("a session keeps its port %s; a PASV that no connection follows keeps it for %s",
-		until, duration(t.s.Profile.AbandonedHold))
+		until, sizing.Duration(t.s.Profile.AbandonedHold))
 }
 
 func (t *teller) pick() string {
@@ -169,7 +168,7 @@ func (t *teller) whenFull() string {
 	case sizing.FullLeaves:
 		return "where it finds none it takes a port outside the range, which the firewall then blocks"
 	case sizing.FullWaits:
-		return fmt.Sprintf("where it finds none the session waits its turn, up to %s", duration(t.s.Objective.MaxWait))
+		return fmt.Sprintf("where it finds none the session waits its turn, up to %s", sizing.Duration(t.s.Objective.MaxWait))
 	case sizing.FullRefuses:
 		return "where it finds none it refuses the transfer, and the session goes on"
 	default:
@@ -189,7 +188,7 @@ func (t *teller) asked() []string {
 	text := []string{who}
 	if w := t.w.Traffic; w != nil {
 		load := fmt.Sprintf("At the peak %s, each %s until the client connects and %s for the transfer",
-			perSecond(t.rate()), duration(w.Connect), duration(w.Transfer))
+			perSecond(t.rate()), sizing.Duration(w.Connect), sizing.Duration(w.Transfer))
 		if w.Abandoned > 0 {
 			load += fmt.Sprintf("; %s of the PASVs are never followed by a connection", sizing.Share(w.Abandoned))
 		}
@@ -202,7 +201,7 @@ func (t *teller) asked() []string {
 		}
 		for _, b := range w.Bursts.All() {
 			text = append(text, fmt.Sprintf("Beside that, %s start within %s, with %s each, one after another.",
-				sizing.Plural(b.Sessions, "session"), duration(b.Within), sizing.Plural(max(1, b.Connections), "data connection")))
+				sizing.Plural(b.Sessions, "session"), sizing.Duration(b.Within), sizing.Plural(max(1, b.Connections), "data connection")))
 		}
 		if !t.worst() && t.w.WaitsOn(t.s.Profile) {
 			text = append(text, t.spread(w))
@@ -230,7 +229,7 @@ func (t *teller) spread(w *sizing.Traffic) string {
 		p99, known = w.ConnectP99OrDefault().Round(time.Millisecond), "lognormal times do"
 	}
 	return fmt.Sprintf("How long a session waits for a port depends on how far connect times spread: one in a hundred takes %s or more, as %s, "+
-		"and one in a thousand loses its SYN and takes %s longer.", duration(p99), known, duration(seconds(sizing.SYNTimeout)))
+		"and one in a thousand loses its SYN and takes %s longer.", sizing.Duration(p99), known, sizing.Duration(seconds(sizing.SYNTimeout)))
 }
 
 func (t *teller) bounds() []string {
@@ -277,18 +276,6 @@ func (t *teller) sources() []string {
 	var text []string
 	for _, s := range t.s.Profile.Sources {
 		text = append(text, "- "+s)
-	}
-	return text
-}
-
-// duration writes a time without parts that are zero: 15m, 2s, 120ms.
-func duration(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
 	}
 	return text
 }

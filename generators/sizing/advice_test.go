@@ -182,8 +182,17 @@ func TestTheftOdds(t *testing.T) {
 	}
 }
 
+// custom is a profile that holds to the session's end, to be edited.
+func custom(name string) Profile {
+	return Profile{
+		Name: name, Title: name,
+		Hold: HoldSession, Pick: PickScan, Scope: ScopePort, WhenFull: FullUnknown,
+		AbandonedHold: 15 * time.Minute, MinPorts: 1, Strangers: StrangersServed,
+	}
+}
+
 func TestCustomProfileIsChecked(t *testing.T) {
-	if err := Custom("mine").Check(); err != nil {
+	if err := custom("mine").Check(); err != nil {
 		t.Error(err)
 	}
 	for field, spoil := range map[string]func(*Profile){
@@ -200,7 +209,7 @@ func TestCustomProfileIsChecked(t *testing.T) {
 		"min_ports":         func(p *Profile) { p.MinPorts = 65536 },
 		"never_drawn":       func(p *Profile) { p.NeverDrawn = -1 },
 	} {
-		p := Custom("mine")
+		p := custom("mine")
 		spoil(&p)
 		var wrong *ProfileError
 		if err := p.Check(); !errors.As(err, &wrong) || wrong.Field != field {

@@ -127,7 +127,7 @@ func TestListenRaceIsAFloor(t *testing.T) {
 // A server that does not set SO_REUSEADDR loses each port for a minute after
 // each transfer.
 func TestPortsThatRest(t *testing.T) {
-	p := Custom("appliance")
+	p := custom("appliance")
 	p.Hold = HoldTransfer
 	w := edi()
 	ordinary := size(t, p, w)
@@ -155,7 +155,7 @@ func TestPortsThatRest(t *testing.T) {
 // The server of the old question, which goes by the local port alone: with one
 // port the second session is refused, and each transfer needs a port.
 func TestServerThatGoesByTheLocalPortAlone(t *testing.T) {
-	p := Custom("buggy")
+	p := custom("buggy")
 	p.Hold, p.WhenFull = HoldTransfer, FullRefuses
 	w := Workload{Sessions: 200, SessionsPerAddress: 1, Objective: Objective{Refused: 1e-6}}
 	if r := size(t, p, w); r.Ports != 200 || r.OnePort.Works || r.OnePort.Refused != 1 {

@@ -101,7 +101,12 @@ func roundTo(x float64, digits int) float64 {
 
 // duration writes seconds as people do: 120ms, 2s, 2.12s, 15m.
 func duration(s float64) string {
-	text := time.Duration(roundTo(s, 3) * float64(time.Second)).Round(time.Microsecond).String()
+	return Duration(time.Duration(roundTo(s, 3) * float64(time.Second)).Round(time.Microsecond))
+}
+
+// Duration writes a time without parts that are zero: 24h, 15m, 2s, 120ms.
+func Duration(d time.Duration) string {
+	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
 		text = strings.TrimSuffix(text, "0s")
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/hashicorp/hcl/v2/gohcl"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
 // maxText bounds every string that reaches a config, in bytes.
@@ -189,7 +191,7 @@ func (b *block) text(name string, attr *hcl.Attribute, example string) (string, 
 // fits reports whether a config can have text as it is.
 func (b *block) fits(name, what, text string, at hcl.Range) bool {
 	if len(text) > maxText {
-		b.errAt(at, "Text too long in "+name, "%s has %s bytes, more than the %s that any setting needs.", what, thousands(len(text)), thousands(maxText))
+		b.errAt(at, "Text too long in "+name, "%s has %s bytes, more than the %s that any setting needs.", what, sizing.Count(len(text)), sizing.Count(maxText))
 		return false
 	}
 	if character := controlCharacter(text); character != "" {
@@ -238,7 +240,7 @@ func choice[T ~string](b *block, name string, attr *hcl.Attribute, otherwise T, 
 		}
 		known[i] = string(word)
 	}
-	b.err(name, "Invalid "+name, "%s is %q, but it must be %s.%s", b.key(name), text, quotedList(known), didYouMean(text, known))
+	b.err(name, "Invalid "+name, "%s is %q, but it must be %s.%s", b.key(name), text, quotedList(known), DidYouMean(text, known))
 	return otherwise
 }
 

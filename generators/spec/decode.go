@@ -7,6 +7,8 @@ import (
 	"github.com/hashicorp/hcl/v2/ext/dynblock"
 	"github.com/hashicorp/hcl/v2/gohcl"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
 // maxDynamic bounds the blocks that all dynamic blocks of a spec make.
@@ -89,7 +91,7 @@ func (l *loader) checkForEach(each cty.Value, expr hcl.Expression, made *int) hc
 	return hcl.Diagnostics{{
 		Severity: hcl.DiagError,
 		Summary:  "Too many blocks",
-		Detail:   fmt.Sprintf("The dynamic blocks of this spec make more than %s blocks. Split the spec.", thousands(maxDynamic)),
+		Detail:   fmt.Sprintf("The dynamic blocks of this spec make more than %s blocks. Split the spec.", sizing.Count(maxDynamic)),
 		Subject:  &at,
 	}}
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/gocty"
+
+	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
 // integer reads a whole number from least to most.
@@ -19,7 +21,7 @@ func (b *block) integer(name string, attr *hcl.Attribute, least, most, otherwise
 	var n int
 	if err := gocty.FromCtyValue(val, &n); err != nil || n < least || n > most {
 		b.err(name, "Invalid "+name, "%s is %s, but it must be a whole number from %s to %s.",
-			b.key(name), number(val), thousands(least), thousands(most))
+			b.key(name), number(val), sizing.Count(least), sizing.Count(most))
 		return otherwise
 	}
 	return n
@@ -52,7 +54,7 @@ func (b *block) rate(name string, attr *hcl.Attribute) (float64, bool) {
 	}
 	f, _ := val.AsBigFloat().Float64()
 	if f <= 0 || f > maxRate {
-		b.err(name, "Invalid "+name, "%s is %s a second, but it must be above 0 and at most %s.", b.key(name), number(val), thousands(maxRate))
+		b.err(name, "Invalid "+name, "%s is %s a second, but it must be above 0 and at most %s.", b.key(name), number(val), sizing.Count(maxRate))
 		return 0, false
 	}
 	return f, true
@@ -78,34 +80,13 @@ func (b *block) durationWithin(name string, attr *hcl.Attribute, least, most, ot
 		return otherwise
 	}
 	if d < least || d > most {
-		b.err(name, "Invalid "+name, "%s is %s, but it must be from %s to %s.", b.key(name), text, shortest(least), shortest(most))
+		b.err(name, "Invalid "+name, "%s is %s, but it must be from %s to %s.", b.key(name), text, sizing.Duration(least), sizing.Duration(most))
 		return otherwise
 	}
 	return d
 }
 
-// shortest writes a duration without zero units: 24h, not 24h0m0s.
-func shortest(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
-}
-
 // number writes a cty number as a person would.
 func number(val cty.Value) string {
 	return strings.TrimSuffix(val.AsBigFloat().Text('g', 12), ".0")
-}
-
-// thousands writes n with commas.
-func thousands(n int) string {
-	digits := fmt.Sprint(n)
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
 }

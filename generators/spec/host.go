@@ -131,7 +131,7 @@ func decodeChain(b *block, r *rawFirewall, addrs []netip.Addr) *Chain {
 			b.err("into", "Chain of the wrong family", "%s chains never see %s packets, and this host has %s addresses. Name a chain of the family inet.", chain.Family, missed, missed)
 		}
 	default:
-		b.err("into", "Invalid chain", "the family in into is %q, but rules for FTP can only be in inet, ip or ip6.%s", chain.Family, didYouMean(chain.Family, []string{"inet", "ip", "ip6"}))
+		b.err("into", "Invalid chain", "the family in into is %q, but rules for FTP can only be in inet, ip or ip6.%s", chain.Family, DidYouMean(chain.Family, []string{"inet", "ip", "ip6"}))
 	}
 	return chain
 }

@@ -2,21 +2,20 @@ package spec
 
 import (
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 
 	"github.com/agext/levenshtein"
 )
 
-// didYouMean returns ` Did you mean "x"?` for the candidate nearest to name,
+// DidYouMean returns ` Did you mean "x"?` for the candidate nearest to name,
 // or "" where none is near. A long name may differ in more letters.
-func didYouMean(name string, candidates []string) string {
+func DidYouMean(name string, candidates []string) string {
 	if len(name) > 100 {
 		return ""
 	}
-	sorted := append([]string(nil), candidates...)
-	sort.Strings(sorted)
 	best, least := "", 2+len(name)/5
-	for _, candidate := range sorted {
+	for _, candidate := range slices.Sorted(slices.Values(candidates)) {
 		if candidate == name || len(candidate)-len(name) >= least || len(name)-len(candidate) >= least {
 			continue
 		}
@@ -34,20 +33,15 @@ func didYouMean(name string, candidates []string) string {
 // names among thousands of candidates would cost.
 const maxSuggestions = 100
 
-// suggest is didYouMean for names declared in the spec.
+// suggest is DidYouMean for names declared in the spec.
 func (l *loader) suggest(name string, candidates []string) string {
 	if l.suggestions++; l.suggestions > maxSuggestions {
 		return ""
 	}
-	return didYouMean(name, candidates)
+	return DidYouMean(name, candidates)
 }
 
 // namesOf returns the sorted keys of a map.
 func namesOf[V any](m map[string]V) []string {
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	return names
+	return slices.Sorted(maps.Keys(m))
 }

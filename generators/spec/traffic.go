@@ -18,16 +18,11 @@ const (
 	maxRefused     = 0.5
 	maxSquatted    = 60_000
 	maxPeakFactor  = 1000
-	maxClientPorts = 64_512 // all above 1023
-	maxParallel    = 64
 	maxConnections = 10_000 // of a burst's session
 
-	// defaultClientPorts is the size of Linux's ephemeral range.
-	defaultClientPorts = 28_232
-	defaultConnect     = 200 * time.Millisecond
-	defaultTransfer    = time.Second
-	defaultMaxWait     = time.Second
-	exampleRefused     = 1e-6
+	defaultConnect  = 200 * time.Millisecond
+	defaultTransfer = time.Second
+	defaultMaxWait  = time.Second
 )
 
 type rawConcurrency struct {
@@ -47,7 +42,7 @@ func decodeConcurrency(site *block, r *rawConcurrency) (sessions, perAddress int
 	perAddress = b.integer("sessions_per_address", r.SessionsPerAddress, 1, maxSessions, sessions)
 	if sessions > 0 && perAddress > sessions {
 		b.err("sessions_per_address", "More sessions per address than sessions", "sessions_per_address is %s, but the site admits only %s sessions in all. Lower it to %d or less, or raise sessions.",
-			thousands(perAddress), thousands(sessions), sessions)
+			sizing.Count(perAddress), sizing.Count(sessions), sessions)
 	}
 	return sessions, perAddress
 }
@@ -75,9 +70,9 @@ func decodeTraffic(site *block, r *rawTraffic, sessions, perAddress int) *sizing
 		Connect:     b.duration("connect_time", r.ConnectTime, defaultConnect),
 		Transfer:    b.duration("transfer_time", r.TransferTime, defaultTransfer),
 		Abandoned:   b.share("abandoned", r.Abandoned, 0, 1, true, 0),
-		ClientPorts: b.integer("client_ports", r.ClientPorts, 1, maxClientPorts, defaultClientPorts),
+		ClientPorts: b.integer("client_ports", r.ClientPorts, 1, sizing.MaxPorts, sizing.DefaultClientPorts),
 		PeakFactor:  b.share("peak_factor", r.PeakFactor, 1, maxPeakFactor, false, 1),
-		Parallel:    b.integer("parallel", r.Parallel, 1, maxParallel, 1),
+		Parallel:    b.integer("parallel", r.Parallel, 1, sizing.MaxParallel, 1),
 	}
 	t.ConnectP99 = b.connectTimeP99(r.ConnectTimeP99, t.Connect)
 	var ok bool
@@ -123,7 +118,7 @@ func decodeBursts(traffic *block, raw []rawBurst, sessions int) (all sizing.Burs
 		b.missing("within", `Write within how much time they start, like within = "10s".`)
 		if sessions > 0 && each.Sessions > sessions {
 			b.err("sessions", "Burst larger than the site", "%s sessions start together, but the site admits only %s at once. Lower it, or raise concurrency.sessions.",
-				thousands(each.Sessions), thousands(sessions))
+				sizing.Count(each.Sessions), sizing.Count(sessions))
 		}
 		all[i] = each
 	}
@@ -140,10 +135,10 @@ func (b *block) connectTimeP99(attr *hcl.Attribute, mean time.Duration) time.Dur
 	case p99 == 0:
 	case p99 < mean:
 		b.err(name, "Invalid "+name, "%s is %s, but connect_time, the mean, is %s. Write the time that one connection in a hundred exceeds, %s or more, or lower connect_time.",
-			b.key(name), shortest(p99), shortest(mean), shortest(mean))
+			b.key(name), sizing.Duration(p99), sizing.Duration(mean), sizing.Duration(mean))
 	case p99 > most:
 		b.err(name, "Invalid "+name, "%s is %s, but lognormal times with a mean (connect_time) of %s have a 99th percentile of at most %s. Lower it, or raise connect_time.",
-			b.key(name), shortest(p99), shortest(mean), shortest(most))
+			b.key(name), sizing.Duration(p99), sizing.Duration(mean), sizing.Duration(most))
 	default:
 		return p99
 	}
@@ -168,7 +163,7 @@ func decodeObjective(site *block, server sizing.Profile, r *rawObjective) sizing
 	}
 	b := site.in("objective", r.DefRange)
 	o := sizing.Objective{
-		Refused:   b.share("refused", r.Refused, minRefused, maxRefused, false, exampleRefused),
+		Refused:   b.share("refused", r.Refused, minRefused, maxRefused, false, sizing.DefaultRefused),
 		MaxWait:   b.duration("max_wait", r.MaxWait, defaultMaxWait),
 		Squatted:  b.integer("squatted", r.Squatted, 0, maxSquatted, squatted),
 		WorstCase: b.boolean("worst_case", r.WorstCase, false),

@@ -53,8 +53,11 @@ func (a *agreements) check(t *testing.T, share float64) {
 
 // server is a profile that scans, holds for the transfer and refuses.
 func server(edit func(*sizing.Profile)) sizing.Profile {
-	p := sizing.Custom("test")
-	p.Hold, p.WhenFull = sizing.HoldTransfer, sizing.FullRefuses
+	p := sizing.Profile{
+		Name: "test", Title: "test",
+		Hold: sizing.HoldTransfer, Pick: sizing.PickScan, Scope: sizing.ScopePort, WhenFull: sizing.FullRefuses,
+		AbandonedHold: 15 * time.Minute, MinPorts: 1, Strangers: sizing.StrangersServed,
+	}
 	if edit != nil {
 		edit(&p)
 	}

@@ -6,19 +6,6 @@ import (
 	"time"
 )
 
-// Custom returns a profile of a server of which nothing is known, to be filled
-// in: on the safe side it holds a port until the session ends and serves
-// strangers. A server that tells its data connections apart by the local port
-// alone has scope port and holds for the transfer.
-func Custom(name string) Profile {
-	return Profile{
-		Name: name, Title: name,
-		Hold: HoldSession, Pick: PickScan, Scope: ScopePort, WhenFull: FullUnknown,
-		AbandonedHold: 15 * time.Minute, MinPorts: 1, Strangers: StrangersServed,
-		Sources: []string{"the spec's own profile"},
-	}
-}
-
 // ProfileError says that a field of a profile has no such value.
 type ProfileError struct {
 	Field   string // hold, pick, tries, scope, when_full, strangers, abandoned_hold …
