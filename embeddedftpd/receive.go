@@ -16,7 +16,9 @@ import (
 // (tcp_wmem: 16 KiB), and are not worth a pipe.
 const smallFile = 8 << 10
 
-// smallWait is how long a small upload may take to come, and ABOR to be heard.
+// smallWait is how long the data connection of a small transfer may take to come,
+// and then its upload, before ABOR is heard. A client that sends the command while
+// it still connects needs a round trip.
 const smallWait = 10 * time.Millisecond
 
 var smallBuffers = sync.Pool{New: func() any { return new([smallFile]byte) }}

@@ -105,18 +105,15 @@ func (s *session) startTransfer(t *transfer, body func(net.Conn) error) {
 	go s.runTransfer(t, body)
 }
 
-// soon is how late the data connection of a small transfer may be.
-const soon = time.Millisecond
-
-// transferNow carries out a small transfer, if its data connection is there, on
-// the session's own goroutine: nothing has to wake up, and both replies of a
-// download leave as one segment. It reports whether the transfer is over.
+// transferNow carries out a small transfer on the session's own goroutine, if its
+// data connection comes within smallWait: nothing has to wake up, and both replies
+// of a download leave as one segment. It reports whether the transfer is over.
 func (s *session) transferNow(t *transfer) bool {
 	r, passively := t.source.(reserved)
 	if t.small == nil || !passively || s.tls.protData || t.limited() {
 		return false
 	}
-	conn, err := r.AcceptSocket(s.ctx, soon)
+	conn, err := r.AcceptSocket(s.ctx, smallWait)
 	if err != nil {
 		return false // the ordinary transfer sees to it
 	}
