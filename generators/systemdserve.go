@@ -48,6 +48,7 @@ func (s *systemd) served(p *plan.Plan, site *plan.Site) []File {
 		"Program": s.Program, "Spec": s.Spec, "User": s.User,
 		"Lock":      plan.LockFile,
 		"TLS":       site.TLS.Mode != spec.TLSOff,
+		"Restarts":  site.ForeignData, // the daemon then does not hand over
 		"Users":     "/etc/pasvctl/" + site.Name + ".users",
 		"Addresses": bracketed(site.Addresses), "Control": site.Port, "Data": ports,
 		"Files": 7*site.Sessions + (len(ports)+1)*len(site.Addresses) + 1024,
