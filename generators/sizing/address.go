@@ -14,21 +14,60 @@ import (
 //   - where the ports carry the rate, the waits of a queue (queue.go);
 //   - the waits where they hardly do or do not: see crowded.
 func (s *site) late(ports int) float64 {
+	if s.lates == nil {
+		s.lates = map[int]float64{}
+	}
+	late, known := s.lates[ports]
+	if !known {
+		late = s.lateOn(ports)
+		s.lates[ports] = late
+	}
+	return late
+}
+
+// lateOn is late, which is asked for the same ports more than once.
+func (s *site) lateOn(ports int) float64 {
 	usable := ports - s.idle()
 	if usable < 1 {
 		return 1
 	}
 	late := batches{s.chain(ports, s.load.perAddress), s.load.parallel}.refused()
-	offered := int(s.load.addressRate * s.load.listening())
-	if usable > offered {
-		if s.waiting == nil {
-			s.waiting = newQueue(s.load, s.w.Objective.MaxWait.Seconds())
-			s.crowd = s.crowded(offered, true)
-		}
-		return min(late, s.waiting.late(usable), s.crowd)
+	offered := s.load.addressRate * s.load.listening()
+	carried, crowded := int(offered), int(offered/crowdedFrom)
+	if usable <= crowded {
+		late = min(late, s.crowded(usable, usable > carried))
 	}
-	return min(late, s.crowded(usable, false))
+	if usable > carried {
+		if s.waiting == nil {
+			s.waiting = s.queues()
+			s.crowd = s.crowded(crowded, crowded > carried)
+		}
+		waits := 0.0
+		for _, q := range s.waiting {
+			waits = max(waits, q.late(usable))
+		}
+		late = min(late, waits, s.crowd)
+	}
+	return late
 }
+
+// queues are those of which the worst counts. A batch holds its ports longest
+// together where its connect times do not differ, which counts where nobody
+// waits as long.
+func (s *site) queues() []*queue {
+	wait := s.w.Objective.MaxWait.Seconds()
+	all := []*queue{newQueue(s.load, wait)}
+	if s.load.parallel > 1 && wait < s.load.connect {
+		constant := newQueue(s.load, wait)
+		constant.holds = s.load.constantHolds()
+		all = append(all, constant)
+	}
+	return all
+}
+
+// crowdedFrom is the share of the time that ports are busy from which on waits
+// go by the mean and the variance of the hold.
+const crowdedFrom = 0.85
 
 // crowded is the refused share where the ports are busy nearly all the time, so
 // that waits go by the mean of the hold and its variance: of a Poisson stream of

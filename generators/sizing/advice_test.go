@@ -301,7 +301,7 @@ func TestWordsOfOneSessionAndOfNoTraffic(t *testing.T) {
 func TestSensitivityToEveryFigure(t *testing.T) {
 	w := edi()
 	w.Traffic.PeakFactor, w.Traffic.ConnectP99, w.Traffic.RatePerAddress = 1.5, 150*time.Millisecond, 8
-	w.Traffic.Rate = 10
+	w.Traffic.Rate, w.Objective.MaxWait = 10, 200*time.Millisecond
 	seen := map[string]Influence{}
 	for _, in := range Sensitivity(mustLookup(t, "embedded"), w) {
 		seen[in.Attribute] = in

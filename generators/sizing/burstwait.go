@@ -1,6 +1,9 @@
 package sizing
 
-import "math"
+import (
+	"cmp"
+	"math"
+)
 
 // lateInBurst gives, by the number of ports, an upper bound of the share of a
 // burst's requests that wait longer than max_wait and are then refused. It is
@@ -12,7 +15,7 @@ import "math"
 func (s *site) lateInBurst(c crowd) func(ports int) float64 {
 	l := s.load
 	stream := *s
-	stream.waiting = nil
+	stream.waiting, stream.lates = nil, nil
 	rate, outside := float64(c.connections)/c.within, c.rate/float64(c.sessions)
 	stream.load = &load{}
 	*stream.load = *l
@@ -27,19 +30,27 @@ func (s *site) lateInBurst(c crowd) func(ports int) float64 {
 	for _, shape := range connectShapes(l.connect, l.spread) {
 		behind = append(behind, newBacklog(c, shape, l.connect, s.w.Objective.MaxWait.Seconds()))
 	}
+	known := map[int]float64{}
+	late := func(ports int) float64 {
+		most, seen := known[ports]
+		if !seen {
+			for _, b := range behind {
+				most = max(most, b.late(ports))
+			}
+			known[ports] = most
+		}
+		return most
+	}
 	return func(ports int) float64 {
 		usable := ports - s.idle()
 		if usable >= c.sessions {
 			return 0
 		}
-		share := out.mean(func(x int) float64 {
-			most := 0.0
-			for _, b := range behind {
-				most = max(most, b.late(usable-x))
-			}
-			return most
-		})
-		return max(s.late(ports), min(share, stream.late(ports)))
+		least, share := s.late(ports), stream.late(ports)
+		if share > least {
+			share = min(share, out.mean(func(x int) float64 { return late(usable - x) }))
+		}
+		return max(least, share)
 	}
 }
 
@@ -99,23 +110,23 @@ func newBacklog(c crowd, shape func(x float64) float64, connect, patience float6
 	first := int(patience/step + 1e-9)
 	stride := (gridSteps-first)/mostWindows + 1
 	p, p0 := c.busy(connect + LostSYN*SYNTimeout + patience)
-	var b backlog
+	var windows []int
 	for i := first; i < gridSteps; i += stride {
-		b.window, b.services = append(b.window, nil), append(b.services, nil)
+		windows = append(windows, i)
 	}
+	b := backlog{window: make([][]float64, len(windows)), services: make([][]float64, len(windows))}
 	pmf := onGrid(shape, step)
 	for _, theta := range tilts {
-		count := renewals(pmf, (connect+LostSYN*SYNTimeout)/step+1, theta)
+		count := renewals(pmf, (connect+LostSYN*SYNTimeout)/step+1, theta, windows)
 		grown := math.Expm1(theta)
 		b.there = append(b.there, float64(c.n-1)*math.Log1p(p*grown)+float64(c.sessions-c.n)*math.Log1p(p0*grown))
-		b.patience = append(b.patience, count[first]-theta)
-		for w := range b.window {
-			i := first + w*stride
+		b.patience = append(b.patience, count[0]-theta)
+		for w, i := range windows {
 			length := float64(i+stride)*step - patience
 			share := min(1, length/c.within)
 			outside := c.rate * float64(c.sessions-c.n) / float64(c.sessions) * length
 			b.window[w] = append(b.window[w], float64(c.n*c.connections-1)*math.Log1p(share*grown)+outside*grown-theta)
-			b.services[w] = append(b.services[w], count[i])
+			b.services[w] = append(b.services[w], count[w])
 		}
 	}
 	return b
@@ -155,30 +166,44 @@ func onGrid(shape func(x float64) float64, step float64) []float64 {
 	return pmf
 }
 
-// renewals is ln E[e^(−θN)] by the length of the window in steps, where N
-// counts the services that end in it: the larger of that from a start and that
-// from equilibrium.
-func renewals(pmf []float64, mean, theta float64) []float64 {
+// renewals is ln E[e^(−θN)] for windows of so many steps, where N counts the
+// services that end in one: the larger of that from a start and that from
+// equilibrium.
+func renewals(pmf []float64, mean, theta float64, windows []int) []float64 {
 	shrink := math.Exp(-theta)
-	fresh, logs := make([]float64, len(pmf)), make([]float64, len(pmf))
-	residual := make([]float64, len(pmf)) // in equilibrium
+	first, last := 0, 0 // the times that occur
+	fresh, residual := make([]float64, len(pmf)), make([]float64, len(pmf))
 	left := 1.0
 	for k := 1; k < len(pmf); k++ {
-		residual[k] = left / mean
+		residual[k] = left / mean // in equilibrium
 		left -= pmf[k]
+		if pmf[k] > 0 {
+			first, last = cmp.Or(first, k), k
+		}
+	}
+	after := func(i, first, last int, pmf []float64) float64 {
+		some := 0.0
+		for k := first; k <= min(i, last); k++ {
+			some += pmf[k] * fresh[i-k]
+		}
+		return shrink * some
 	}
 	none, noneInEquilibrium := 1.0, 1.0
 	fresh[0] = 1
+	logs := make([]float64, len(windows))
+	next := 0
+	if windows[0] == 0 {
+		next++ // and none ends in it
+	}
 	for i := 1; i < len(pmf); i++ {
 		none -= pmf[i]
 		noneInEquilibrium -= residual[i]
-		some, someInEquilibrium := 0.0, 0.0
-		for k := 1; k <= i; k++ {
-			some += pmf[k] * fresh[i-k]
-			someInEquilibrium += residual[k] * fresh[i-k]
+		fresh[i] = max(0, none) + after(i, max(first, 1), last, pmf)
+		if next < len(windows) && windows[next] == i {
+			inEquilibrium := max(0, noneInEquilibrium) + after(i, 1, i, residual)
+			logs[next] = math.Log(max(fresh[i], inEquilibrium))
+			next++
 		}
-		fresh[i] = max(0, none) + shrink*some
-		logs[i] = math.Log(max(fresh[i], max(0, noneInEquilibrium)+shrink*someInEquilibrium))
 	}
 	return logs
 }

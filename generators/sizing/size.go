@@ -131,8 +131,9 @@ type site struct {
 	// bursts have what inBurst gave for the bursts of the workload.
 	bursts []func(ports int) float64
 	// waiting and crowd are what late asks more than once.
-	waiting *queue
+	waiting []*queue
 	crowd   float64
+	lates   map[int]float64 // late, by the number of ports
 }
 
 func newSite(p Profile, w Workload) (*site, error) {

@@ -77,6 +77,77 @@ func TestPlannedPortsKeepTheObjectiveForEveryShape(t *testing.T) {
 	}
 }
 
+// Sessions that wait or hold a port do not ask: if they are few and busy, they
+// take fewer ports than an open stream. The bound lies at most 2 ports or a
+// quarter above the fewest that keep the objective, and for several at once, which
+// it takes for more bunched than they are, at most 4.
+func TestFiniteSourcesNeedFewerPorts(t *testing.T) {
+	for _, c := range []struct {
+		sessions   int
+		rate       float64
+		parallel   int
+		wait       time.Duration
+		refused    float64
+		most, high int // ports that are planned at most, and some that are too few
+	}{
+		{87, 29, 1, 200, 1e-3, 12, 9}, // 10 by simulation
+		{87, 29, 1, 400, 1e-3, 11, 8}, // 9
+		{87, 29, 1, 1000, 1e-4, 10, 6},
+		{26, 9, 7, 200, 1e-3, 14, 9},
+		{26, 9, 7, 1000, 1e-3, 7, 4},
+		{26, 14, 7, 500, 1e-3, 10, 6},
+	} {
+		w := sizing.Workload{
+			Sessions:  c.sessions,
+			Traffic:   &sizing.Traffic{Rate: c.rate, Connect: 200 * time.Millisecond, Transfer: time.Second, Parallel: c.parallel},
+			Objective: sizing.Objective{Refused: c.refused, MaxWait: c.wait * time.Millisecond},
+		}
+		planned, err := sizing.Size(lookup(t, "embedded"), w)
+		if err != nil || planned.Ports > c.most {
+			t.Errorf("%+v: %d ports (%v)", c, planned.Ports, err)
+		}
+		most := 0.0
+		for _, shape := range shapes {
+			r := played(t, w, planned.Ports-1, 5000, shape, Finite)
+			if bound := sizing.Refused(lookup(t, "embedded"), w, planned.Ports-1); r.Low > bound {
+				t.Errorf("%+v: at most %g by the model, %s times lose %+v", c, bound, shape, r)
+			}
+			most = max(most, played(t, w, c.high, 5000, shape, Finite).High)
+		}
+		if most <= c.refused {
+			t.Errorf("%+v: %d ports lose only %g", c, c.high, most)
+		}
+	}
+}
+
+// Sessions of one address that are few, busy, or ask at once lose no more than
+// the bound says, for every shape.
+func TestFiniteSourcesAreOnTheSafeSide(t *testing.T) {
+	random := rand.New(rand.NewPCG(21, 22))
+	for i := range 24 {
+		w := randomAddress(random)
+		w.Sessions = 4 + random.IntN(40)
+		busy := (w.Traffic.Connect + w.Traffic.Transfer).Seconds()
+		w.Traffic.Rate = float64(w.Sessions) / busy * (0.2 + 0.7*random.Float64())
+		if i%2 == 0 {
+			w.Traffic.Parallel = 2 + random.IntN(6)
+		}
+		w.Objective.Refused = 1e-2
+		planned, err := sizing.Size(lookup(t, "embedded"), w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for ports := max(1, planned.Ports-1); ports <= planned.Ports; ports++ {
+			bound := sizing.Refused(lookup(t, "embedded"), w, ports)
+			for _, shape := range shapes {
+				if r := played(t, w, ports, 1500, shape, Finite); r.Low > bound {
+					t.Errorf("%+v %+v: %d ports are said to lose at most %g, %s times lose %+v", w, w.Traffic, ports, bound, shape, r)
+				}
+			}
+		}
+	}
+}
+
 // randomAddress is a workload of one client address, of which up to 60 % is used.
 func randomAddress(random *rand.Rand) sizing.Workload {
 	w := sizing.Workload{Sessions: 8 + random.IntN(120), Traffic: &sizing.Traffic{
