@@ -41,6 +41,8 @@ type trial struct {
 // otherDevice is the name of a device that no spec's rules are bound to.
 const otherDevice = "pasvctl-other"
 
+const loopback = "lo"
+
 // prepare lists the trials: each host in every setting that its rules may
 // stand in, and each gateway with each host behind it.
 func prepare(p *plan.Plan, files []generators.File, o Options) (all []*trial, err error) {
@@ -126,9 +128,9 @@ func (t *trial) cast(sites []*plan.Site) {
 		if t.gateway != nil && t.gateway.Address.Is4() != l.addresses[0].Is4() {
 			return true
 		}
-		l.addresses = slices.DeleteFunc(slices.Clone(l.addresses), netip.Addr.IsLoopback)
+		l.addresses = slices.DeleteFunc(slices.Clone(l.addresses), func(a netip.Addr) bool { return a.IsLoopback() || t.device == loopback })
 		if len(l.addresses) == 0 {
-			t.untried(l.site, "every rule", "its address is a loopback address, which no packet from outside reaches")
+			t.untried(l.site, "every rule", "it is on the loopback device, which no packet from outside reaches")
 		}
 		return len(l.addresses) == 0
 	})
@@ -148,6 +150,9 @@ var nobody = []netip.Addr{netip.MustParseAddr("198.51.100.254"), netip.MustParse
 
 func (t *trial) build() (err error) {
 	layout := packets.Layout{Interface: t.device, Clients: everybody(t.lanes)}
+	if t.device == loopback { // every network has one already
+		layout.Interface = ""
+	}
 	for _, a := range slices.Concat(t.host.Addresses, nobody) {
 		if !a.IsLoopback() {
 			layout.Server = append(layout.Server, a)
