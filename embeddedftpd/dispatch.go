@@ -115,7 +115,7 @@ func (s *session) dispatch(cmd command) {
 	case !clean(cmd.arg):
 		s.reply(501, "The argument holds a line break or a NUL.")
 	case v.writes && s.login.user.ReadOnly:
-		s.refuseWrite(cmd.arg)
+		s.refuseWrite(cmd.name())
 	default:
 		v.run(s, cmd.arg)
 	}

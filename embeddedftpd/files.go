@@ -42,6 +42,18 @@ func (s *session) refuseWrite(name string) {
 	s.reply(550, "Permission denied: read-only.")
 }
 
+// name is the part of a command's argument that names a file.
+func (c command) name() string {
+	name := c.arg
+	switch c.verb {
+	case "MFMT", "SITE CHMOD":
+		_, name, _ = strings.Cut(c.arg, " ")
+	case "SITE UTIME":
+		_, name, _ = parseUtime(c.arg)
+	}
+	return name
+}
+
 // failedPath is the virtual path that an error of an os.Root names; "": none.
 func failedPath(err error) string {
 	var one *fs.PathError

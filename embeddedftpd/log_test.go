@@ -73,12 +73,14 @@ func TestLogOfRefusals(t *testing.T) {
 	c := ts.login(t)
 	ts.file(t, "f", "")
 	c.do(550, "STOR sub/f")
+	c.do(550, "SITE CHMOD 600 sub/g")
+	c.do(550, "MFMT 20200101000000 sub/h")
 	c.do(550, "MDTM 20200101000000 f")
 	c.do(221, "QUIT")
 	if err := ts.stop(); err != nil {
 		t.Fatal(err)
 	}
-	for command, path := range map[string]string{"STOR": "/sub/f", "MDTM": "/f"} {
+	for command, path := range map[string]string{"STOR": "/sub/f", "MDTM": "/f", `"SITE CHMOD"`: "/sub/g", "MFMT": "/sub/h"} {
 		if !ts.log.has(`level=WARN`, `msg="write refused"`, `command=`+command, `path=`+path+` `, `user=user`, `client=127`) {
 			t.Errorf("the refused %s is missing:\n%s", command, ts.log.String())
 		}
