@@ -158,9 +158,11 @@ func SameOwner(a, b Applied) bool {
 	switch {
 	case a.Host != b.Host:
 		return false
+	case a.Path == "": // by 0.1.0, which took the name of the file or folder for the spec's
+		return true
 	case a.Spec != "" || b.Spec != "":
 		return a.Spec == b.Spec
-	case a.Path == "" || a.Path == b.Path || filepath.Dir(a.Path) == b.Path:
+	case a.Path == b.Path || filepath.Dir(a.Path) == b.Path:
 		return true
 	case filepath.Dir(b.Path) == a.Path: // the other way round
 		files, err := filepath.Glob(filepath.Join(a.Path, "*.pasv.hcl"))
