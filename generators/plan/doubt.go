@@ -52,7 +52,7 @@ func (p *Plan) Sensitivities() [][]sizing.Influence {
 }
 
 // gapBeside is the size of the largest range that a host has room for beside
-// the sites, but for the data ports of one of them, of which only those count
+// the sites, without the data ports of one of them. Only those sites count
 // that share an address with it.
 func gapBeside(h *spec.Host, sites []*Site, but *Site) int {
 	taken := banned(h)

@@ -214,7 +214,7 @@ func (s *site) fewest(sessions int) int {
 	return n
 }
 
-// meets reports whether a refused share is within the objective, but for the
+// meets reports whether a refused share is within the objective, apart from the
 // last digits of a float: (1/10)^1 is within 0.1.
 func (s *site) meets(refused float64) bool {
 	return refused <= s.objective*(1+1e-9)

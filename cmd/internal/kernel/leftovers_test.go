@@ -11,7 +11,7 @@ import (
 )
 
 // The rules of version 0.1.0, loaded by hand, are replaced whole: in one
-// transaction by a load, and but for what nothing leads to by nft -f.
+// transaction by a load; nft -f leaves only what nothing leads to.
 func TestRulesOfTheFirstVersionGo(t *testing.T) {
 	for file, host := range map[string]func(string) string{"own-0.1.0.nft": kerneltest.PlainHost, "into-0.1.0.nft": kerneltest.IntoHost} {
 		t.Run(file, func(t *testing.T) {
