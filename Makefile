@@ -22,7 +22,7 @@ bench: prepare
 
 # Measures running servers beside the model, as root: ten minutes or more.
 proof: prepare
-	go run ./cmd/internal/proof -o generators/sizing/PROOF.md
+	go run ./cmd/lab/proof -o generators/sizing/PROOF.md
 
 lint:
 	.ci/lint

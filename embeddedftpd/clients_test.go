@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pasvctl/pasvctl/cmd/needs"
+	"github.com/pasvctl/pasvctl/cmd/lab/needs"
 )
 
 // runTool runs a program to its end and returns its standard output.

@@ -18,7 +18,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/pasvctl/pasvctl/cmd/needs"
+	"github.com/pasvctl/pasvctl/cmd/lab/needs"
 )
 
 var update = flag.Bool("update", false, "rewrite the matrix in README.md")

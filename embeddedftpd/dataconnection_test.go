@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pasvctl/pasvctl/cmd/needs"
+	"github.com/pasvctl/pasvctl/cmd/lab/needs"
 )
 
 // A transfer command whose reservation has ended gets its 425 without a 150.

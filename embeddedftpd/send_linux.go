@@ -16,7 +16,7 @@ import (
 // follows the file and its client: a small file is one sendfile that waits for
 // nothing; a larger one goes in growing batches that wait in the kernel, which
 // against waiting in the poller is 1.19 times the rate at 0.83 of the processor
-// time (measured with bench/); a client that is not fast is left to the poller,
+// time (measured with cmd/lab/bench); a client that is not fast is left to the poller,
 // since it would only hold up a thread.
 
 // A batch that took less than quickBatch is followed by one of four times its
@@ -34,7 +34,7 @@ const (
 // sendfile hands over 64 KiB at a time and wakes a fast client for each of them.
 // Against sendfile, bursts are 1.17 times the rate at 0.87 of the processor
 // time; bursts of half the size have 0.89 of their rate, of twice the size 0.70
-// (measured with bench/).
+// (measured with cmd/lab/bench).
 const burst = 1 << 20
 
 // kernelWait bounds one wait in the kernel, and thereby how late an abort is

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pasvctl/pasvctl/cmd/needs"
+	"github.com/pasvctl/pasvctl/cmd/lab/needs"
 )
 
 // servesFor, in the environment, makes this program a server until its standard

@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pasvctl/pasvctl/cmd/needs"
-	"github.com/pasvctl/pasvctl/cmd/realserver"
+	"github.com/pasvctl/pasvctl/cmd/lab/needs"
+	"github.com/pasvctl/pasvctl/cmd/lab/realserver"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )

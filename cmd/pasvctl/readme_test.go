@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pasvctl/pasvctl/cmd/needs"
+	"github.com/pasvctl/pasvctl/cmd/lab/needs"
 )
 
 const repository = "../.."

@@ -33,7 +33,7 @@
 // # Proof
 //
 // PROOF.md holds the model against running servers, measured by "make proof".
-// The tests of cmd/internal/proof hold that table to the model of the day.
+// The tests of cmd/lab/proof hold that table to the model of the day.
 //
 // # What is left out, and why that is safe
 //

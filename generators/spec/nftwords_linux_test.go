@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pasvctl/pasvctl/cmd/needs"
+	"github.com/pasvctl/pasvctl/cmd/lab/needs"
 )
 
 // laterNftWords are not yet words to the oldest nft that is in use.

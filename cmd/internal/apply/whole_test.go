@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
-	"github.com/pasvctl/pasvctl/cmd/internal/kerneltest"
+	"github.com/pasvctl/pasvctl/cmd/lab/kerneltest"
 )
 
 // byHand adds a rule to a chain of ours, as somebody does.

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
-	"github.com/pasvctl/pasvctl/cmd/internal/kerneltest"
+	"github.com/pasvctl/pasvctl/cmd/lab/kerneltest"
 )
 
 var (

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
-	"github.com/pasvctl/pasvctl/cmd/internal/kerneltest"
+	"github.com/pasvctl/pasvctl/cmd/lab/kerneltest"
 )
 
 func must(t testing.TB, err error) {

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
-	"github.com/pasvctl/pasvctl/cmd/internal/kerneltest"
+	"github.com/pasvctl/pasvctl/cmd/lab/kerneltest"
 )
 
 // The rules of version 0.1.0, loaded by hand, are replaced whole: in one

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
-	"github.com/pasvctl/pasvctl/cmd/internal/kerneltest"
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
+	"github.com/pasvctl/pasvctl/cmd/lab/kerneltest"
 )
 
 // tally counts what arrives before our rules and what is left after them.

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pasvctl/pasvctl/cmd/internal/kerneltest"
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
-	"github.com/pasvctl/pasvctl/cmd/needs"
+	"github.com/pasvctl/pasvctl/cmd/lab/kerneltest"
+	"github.com/pasvctl/pasvctl/cmd/lab/needs"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 

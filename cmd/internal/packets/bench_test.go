@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
-	"github.com/pasvctl/pasvctl/cmd/needs"
+	"github.com/pasvctl/pasvctl/cmd/lab/needs"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 

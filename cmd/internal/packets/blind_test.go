@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
-	"github.com/pasvctl/pasvctl/cmd/needs"
+	"github.com/pasvctl/pasvctl/cmd/lab/needs"
 )
 
 // blind are the packets of somebody who sees no answer: he sends the first,

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
-	"github.com/pasvctl/pasvctl/cmd/needs"
+	"github.com/pasvctl/pasvctl/cmd/lab/needs"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
-	"github.com/pasvctl/pasvctl/cmd/needs"
+	"github.com/pasvctl/pasvctl/cmd/lab/needs"
 )
 
 // TestMain runs more tests side by side than there are processors: they mostly

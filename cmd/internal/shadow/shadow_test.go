@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
-	"github.com/pasvctl/pasvctl/cmd/needs"
+	"github.com/pasvctl/pasvctl/cmd/lab/needs"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )

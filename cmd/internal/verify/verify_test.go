@@ -9,7 +9,7 @@ import (
 
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/cmd/internal/verify"
-	"github.com/pasvctl/pasvctl/cmd/needs"
+	"github.com/pasvctl/pasvctl/cmd/lab/needs"
 	"github.com/pasvctl/pasvctl/generators"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )

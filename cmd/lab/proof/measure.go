@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/ftpload"
-	"github.com/pasvctl/pasvctl/cmd/realserver"
+	"github.com/pasvctl/pasvctl/cmd/lab/realserver"
 	"github.com/pasvctl/pasvctl/embeddedftpd"
 )
 

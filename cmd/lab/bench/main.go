@@ -32,7 +32,7 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.servers, "servers", "../../.ci/cache/servers", "where .ci/servers has unpacked the servers")
+	flag.StringVar(&o.servers, "servers", "../../../.ci/cache/servers", "where .ci/servers has unpacked the servers")
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds, of which the median counts")
 	flag.Int64Var(&o.size, "size", 1<<30, "bytes of the large file")
 	flag.DurationVar(&o.period, "period", 3*time.Second, "how long files are transferred in a round")

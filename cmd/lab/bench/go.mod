@@ -1,4 +1,4 @@
-module github.com/pasvctl/pasvctl/embeddedftpd/bench
+module github.com/pasvctl/pasvctl/cmd/lab/bench
 
 go 1.26.0
 
@@ -14,4 +14,4 @@ require (
 	golang.org/x/text v0.43.0 // indirect
 )
 
-replace github.com/pasvctl/pasvctl => ../..
+replace github.com/pasvctl/pasvctl => ../../..

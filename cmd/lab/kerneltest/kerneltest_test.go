@@ -3,7 +3,7 @@ package kerneltest_test
 import (
 	"testing"
 
-	"github.com/pasvctl/pasvctl/cmd/internal/kerneltest"
+	"github.com/pasvctl/pasvctl/cmd/lab/kerneltest"
 )
 
 func TestLasting(t *testing.T) {

@@ -11,7 +11,7 @@
 // It needs root, control groups of version 2 and the servers that .ci/servers
 // unpacks:
 //
-//	cd embeddedftpd/bench && go run . > table.md
+//	cd cmd/lab/bench && go run . > table.md
 //
 // It is a module of its own, so that ftpserverlib stays out of the daemon's.
 package main

@@ -22,7 +22,7 @@ import (
 	"sync"
 	"syscall"
 
-	"github.com/pasvctl/pasvctl/cmd/realserver"
+	"github.com/pasvctl/pasvctl/cmd/lab/realserver"
 )
 
 // The program's other selves.
