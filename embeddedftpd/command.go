@@ -46,12 +46,12 @@ func newLineReader(src io.Reader) *lineReader {
 	return &lineReader{src: src, buf: make([]byte, smallLine)}
 }
 
-// buffered tells whether a whole line can be had without reading.
+// buffered reports whether a whole line can be had without reading.
 func (r *lineReader) buffered() bool {
 	return bytes.IndexByte(r.buf[r.start:r.end], '\n') >= 0
 }
 
-// pending tells whether bytes have been read that no line has returned.
+// pending reports whether bytes have been read that no line has returned.
 func (r *lineReader) pending() bool { return r.start < r.end }
 
 // next returns the next line without its line end, CRLF or a bare LF. A line
@@ -189,7 +189,7 @@ func upperASCII(s string) string {
 	return string(upper)
 }
 
-// clean tells whether an argument can be a path or a name: no line break can
+// clean reports whether an argument can be a path or a name: no line break can
 // be smuggled into a reply or a listing, and no NUL into a system call.
 func clean(arg string) bool {
 	return !strings.ContainsAny(arg, "\r\n\x00")

@@ -28,7 +28,7 @@ type Config struct {
 
 	// Listeners are already bound ones, from socket activation. One that is
 	// bound to an address of Listen or to a passive port is used instead of
-	// binding anew, any other is closed. New owns them all from the call on, also
+	// binding again, any other is closed. New owns them all from the call on, also
 	// when it fails.
 	Listeners []*net.TCPListener
 

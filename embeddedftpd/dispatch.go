@@ -82,7 +82,7 @@ func init() {
 	}
 }
 
-// besideTransfer tells whether a command is carried out while a transfer
+// besideTransfer reports whether a command is carried out while a transfer
 // runs. STAT with a path reads the disk, and waits.
 func besideTransfer(cmd command) bool {
 	return verbs[cmd.verb].beside && cmd.arg == ""

@@ -37,7 +37,7 @@ func (s *session) host(arg string) {
 	s.reply(220, "Host accepted.")
 }
 
-// rein begins the session anew (RFC 959 section 4.1.1).
+// rein restarts the session (RFC 959 section 4.1.1).
 func (s *session) rein(string) {
 	s.releaseData()
 	s.logout()

@@ -288,7 +288,7 @@ func TestManySessions(t *testing.T) {
 	}
 }
 
-// transfer does one transfer from any goroutine, and tells whether it went
+// transfer does one transfer from any goroutine, and reports whether it went
 // well.
 func (c *client) transfer(command string, use func(net.Conn) error) bool {
 	step := func(code int, command string) string {

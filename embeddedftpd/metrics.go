@@ -59,5 +59,5 @@ func (s *Server) Metrics() http.Handler {
 	return mux
 }
 
-// Ready tells whether the server accepts sessions.
+// Ready reports whether the server accepts sessions.
 func (s *Server) Ready() bool { return s.accepting.Load() }

@@ -31,7 +31,7 @@ var programs = []program{
 	{name: "jlaffaye/ftp", library: libraryDo},
 }
 
-// can tells whether the client does an operation.
+// can reports whether the client does an operation.
 func (p program) can(op string, tr transport) bool {
 	if p.clearOnly && tr.version != "" || p.v4Only && tr.v6 {
 		return false

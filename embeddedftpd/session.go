@@ -258,7 +258,7 @@ func (s *session) enqueue(cmd command) bool {
 	return !now
 }
 
-// woken tells whether a read's deadline passed to wake the session, not
+// woken reports whether a read's deadline passed to wake the session, not
 // because the client was idle.
 func (s *session) woken() bool {
 	s.mu.Lock()
@@ -301,7 +301,7 @@ func (s *session) finish(t *transfer) {
 	close(t.done)
 }
 
-// waiting tells whether commands sent ahead are still to be carried out.
+// waiting reports whether commands sent ahead are still to be carried out.
 func (s *session) waiting() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -153,7 +153,7 @@ func onlyCBC(offered []uint16) (cbc bool) {
 	return cbc
 }
 
-// auth is RFC 4217 section 4: the session begins anew under TLS.
+// auth is RFC 4217 section 4: the session starts again under TLS.
 func (s *session) auth(arg string) {
 	switch {
 	case s.srv.cfg.TLS == nil:
@@ -233,7 +233,7 @@ func (s *session) ccc(string) {
 	s.reply(534, "The control connection stays protected.")
 }
 
-// protected tells whether TLS is as the server requires it for a login or,
+// protected reports whether TLS is as the server requires it for a login or,
 // with data, for a data connection, and says so where it is not.
 func (s *session) protected(data bool) bool {
 	required := s.srv.cfg.TLS != nil && s.srv.cfg.TLS.Required

@@ -64,7 +64,7 @@ type userEntry struct {
 // may only read, "rate=N" for at most N bytes a second in a transfer. The hash is what HashPassword
 // returns: argon2id in PHC form, or bcrypt ($2a$, $2b$, $2y$). The root is an
 // absolute path without a colon. Empty lines and lines that start with # are
-// skipped. file stands in the errors, "file:line: what is wrong".
+// skipped. file is the name in errors: "file:line: what is wrong".
 //
 // Bounds: 100,000 users, 64 MiB, 4,096 bytes a line, 128 bytes a name.
 func ReadUsers(r io.Reader, file string) (*UserFile, error) {
@@ -162,7 +162,7 @@ func checkUserName(name string) error {
 	case !utf8.ValidString(name):
 		return fmt.Errorf("user %q: the name is not UTF-8", name)
 	case strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == ':' || r == '/' }):
-		return fmt.Errorf("user %q: control characters, ':' and '/' cannot stand in a name", name)
+		return fmt.Errorf("user %q: control characters, ':' and '/' are not allowed in a name", name)
 	case name != strings.TrimSpace(name) || strings.HasPrefix(name, "#"):
 		return fmt.Errorf("user %q: a name neither starts nor ends with a space, nor starts with #", name)
 	}

@@ -64,7 +64,7 @@ func TestReadUsers(t *testing.T) {
 		{"alice", "Password", User{}},
 		{"alice", "", User{}},
 		{"bob", "password", User{}},
-		// Whosever hash stands in for an unknown name, its password is no way in.
+		// Whichever hash replaces that of an unknown name, its password opens nothing.
 		{"carol", "U*U", User{}},
 		{"carol", "password", User{}},
 		{"", "password", User{}},

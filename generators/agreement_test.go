@@ -87,7 +87,7 @@ var notations = map[string]notation{
 }
 
 // agrees compares the ports that a file names with those of the sites it is
-// for, and tells whether it knows the format.
+// for, and reports whether it knows the format.
 func agrees(t *testing.T, example string, p *plan.Plan, f File) bool {
 	n, known := notations[path.Base(f.Path)]
 	if !known {

@@ -21,7 +21,7 @@ func init() {
 //
 // Every site has two chains, and a packet meets up to two rules for every
 // address of every site: hosts with hundreds of sites are better off with
-// nftables. A re-load starts counting the connections of each client anew,
+// nftables. A re-load restarts the count of each client's connections,
 // because connlimit's memory goes with its rule; a server's own cap does not.
 type iptables struct{}
 
@@ -102,7 +102,7 @@ func newIptSite(s *plan.Site, name string, v6 bool) *iptSite {
 	if v6 {
 		site.Addresses, site.Clients, site.ClientBits = s.Policy.Addresses6, s.Policy.Clients6, s.Policy.ClientPrefix6
 		clients = "pasvctl-" + name + ".c6"
-		// ipset will not create a set anew with another netmask.
+		// ipset cannot create an existing set with another netmask.
 		seen = fmt.Sprintf("pasvctl-%s.s6_%d", name, site.ClientBits)
 	}
 	if !everyone(site.Clients) {

@@ -116,7 +116,7 @@ func readLock(fsys fs.FS, names []string, s *spec.Spec) (*plan.Lock, hcl.Diagnos
 		return nil, hcl.Diagnostics{{
 			Severity: hcl.DiagError,
 			Summary:  "Cannot read the lock",
-			Detail:   fmt.Sprintf("%s. Without it every range would be chosen anew.", err),
+			Detail:   fmt.Sprintf("%s. Without it pasvctl would choose every range again.", err),
 		}}
 	}
 	s.Files[name] = &hcl.File{Bytes: text}

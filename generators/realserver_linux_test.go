@@ -59,7 +59,7 @@ func realServerOf(name string, target Target) realServer {
 // inNamespaces runs the calling test once more in network, mount and process
 // namespaces of its own, with the server's package laid over /etc and /usr:
 // the rendered files go where they go on a real machine, unchanged, and
-// nothing of it reaches the host. It tells whether this is that inner run.
+// nothing of it reaches the host. It reports whether this is that inner run.
 func inNamespaces(t *testing.T, server realServer) bool {
 	t.Helper()
 	if os.Getenv(inside) != "" {

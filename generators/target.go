@@ -9,7 +9,7 @@ import (
 	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
-// Version stands in the header of every generated file: the same spec, lock
+// Version is in the header of every generated file: the same spec, lock
 // and version give the same bytes.
 const Version = "0.1.0"
 

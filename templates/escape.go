@@ -30,7 +30,7 @@ func escapers() template.FuncMap {
 	}
 }
 
-// Holds tells why a format that has no escapes for everything, named as its
+// Holds explains why a format that has no escapes for everything, named as its
 // escaper, cannot hold a text; nil where it can.
 func Holds(format, s string) error {
 	var err error
@@ -47,7 +47,7 @@ func Holds(format, s string) error {
 	return err
 }
 
-// Comment makes a text safe to stand in a one-line comment of any format: what
+// Comment makes a text safe for a one-line comment of any format: what
 // cannot be printed, line breaks above all, becomes a question mark.
 func Comment(s string) string {
 	return strings.Map(func(r rune) rune {

@@ -31,7 +31,7 @@ func newDoctor(s streams) *cobra.Command {
 	d := &physician{onHost: onHost{streams: s}}
 	c := &cobra.Command{
 		Use:   "doctor FILE|FOLDER",
-		Short: "look at this machine for what stands in its sites' way",
+		Short: "find what makes transfers fail on this machine",
 		Long: `doctor looks for what makes transfers fail on this machine: programs on ports of the
 ranges, settings of the kernel, certificates, pasvctl's own rules if somebody has changed
 them, and other people's rules. These it copies into a throwaway network with pasvctl's
@@ -98,7 +98,7 @@ func (d *physician) run(ctx context.Context, path string) error {
 	if slices.ContainsFunc(found, func(f doctor.Finding) bool { return f.Severity != doctor.Note }) {
 		return silent(exitDifference)
 	}
-	fmt.Fprintf(d.err, "nothing stands in the way of %s on host %q\n", counted(len(host.Sites), "site"), host.Name)
+	fmt.Fprintf(d.err, "found no problem for %s on host %q\n", counted(len(host.Sites), "site"), host.Name)
 	return nil
 }
 

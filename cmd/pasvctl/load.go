@@ -84,7 +84,7 @@ The password comes from PASVCTL_PASSWORD or --password-file.`,
 	f.BoolVar(&l.tls, "tls", false, "use AUTH TLS and PROT P, and resume the TLS session on data connections")
 	f.StringVar(&l.ca, "ca", "", "trust the certificates of `FILE`")
 	f.BoolVar(&l.insecure, "insecure", false, "trust any certificate")
-	f.BoolVar(&cfg.Relogin, "relogin", false, "end a session after each port and log in anew")
+	f.BoolVar(&cfg.Relogin, "relogin", false, "log in again after each port")
 	f.DurationVar(&cfg.Duration, "duration", 30*time.Second, "measure for `TIME`")
 	f.DurationVar(&cfg.Timeout, "timeout", 30*time.Second, "wait at most `TIME` for a reply or for data")
 	f.StringVar(&l.ports, "ports", "", "the server should keep to `FIRST-LAST`; the site's range with --spec")

@@ -19,7 +19,7 @@ var logFormats = map[string]func(io.Writer) slog.Handler{
 	"json": func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, nil) },
 }
 
-// transferLog is a file that log rotation may move away: SIGHUP opens it anew.
+// transferLog is a file that log rotation may move away: SIGHUP reopens it.
 type transferLog struct {
 	path string
 

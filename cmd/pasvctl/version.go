@@ -11,7 +11,7 @@ import (
 func newVersion(s streams) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
-		Short:   "print the version that stands in generated files",
+		Short:   "print the version that generated files name",
 		Example: "  pasvctl version",
 		Args:    exactly(),
 		RunE: func(*cobra.Command, []string) error {

@@ -175,7 +175,7 @@ func TestCloseLeavesNoDescriptor(t *testing.T) {
 	}
 }
 
-// However many strangers stand in the queue before it, a connection is found.
+// However many strangers queue before it, a connection is found.
 func TestQueueOfStrangers(t *testing.T) {
 	p := silent(t, nil)
 	const strangers = 200

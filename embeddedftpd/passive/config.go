@@ -35,7 +35,7 @@ type Config struct {
 
 	// Listeners are already bound ones, from socket activation or from a daemon
 	// that hands over. One that is bound to an address and port of the range is
-	// used instead of binding anew, any other is closed. Open owns them all from
+	// used instead of binding again, any other is closed. Open owns them all from
 	// the call on, also when it fails.
 	Listeners []*net.TCPListener
 

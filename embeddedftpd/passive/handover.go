@@ -70,7 +70,7 @@ func (p *Pool) incoming(s *Socket) {
 	}
 }
 
-// Knows tells whether the client has anything here: a reservation, a wait, a
+// Knows reports whether the client has anything here: a reservation, a wait, a
 // handshake or a port at rest.
 func (p *Pool) Knows(client netip.Addr) bool {
 	key := ClientKey(client, p.config.IPv6Prefix)

@@ -15,7 +15,7 @@ import (
 // not know yet. For a file that goes through in one piece it never has to, which
 // spares a small transfer half of its system calls; nor where the kernel itself
 // waits for the client, which spares a large one the poller's waking up whenever
-// there is room. For everything else that a net.Conn does, and that but for Close
+// there is room. For everything else that a net.Conn does, and that, except Close,
 // one goroutine at a time may ask of it, it turns into a *net.TCPConn.
 type Socket struct {
 	from, to netip.AddrPort
@@ -67,7 +67,7 @@ func (s *Socket) Receive(b []byte, deadline time.Time) (int, error) {
 		if n, err := s.receiveNow(b); err != errNothing {
 			return n, err
 		}
-		// Where there are others to run, it may well have come after them.
+		// Where there are others to run, it may have come after them.
 		runtime.Gosched()
 	}
 	s.mu.Lock()

@@ -1,4 +1,4 @@
-# The name stands in every generated file, whatever this folder is called.
+# Every generated file bears this name, whatever this folder is called.
 pasvctl {
   name             = "fleet"
   required_version = ">= 0.1.0"

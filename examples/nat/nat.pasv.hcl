@@ -1,7 +1,7 @@
 # Two FTP servers in a private network behind one NAT gateway.
 #
-# A client reaches both at the gateway's address. That address therefore has to
-# stand in the servers' passive replies (announce), the gateway has to forward
+# A client reaches both at the gateway's address. The servers therefore announce
+# that address in their passive replies, the gateway has to forward
 # every data port to the server that handed it out, port for port, and the two
 # ranges must not overlap, although the servers are different machines.
 

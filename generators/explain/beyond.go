@@ -76,7 +76,7 @@ func Doubt(doubt []sizing.Influence) string {
 	return "with 30 % less/more: " + strings.Join(parts, ", ")
 }
 
-// short is an attribute without the block that it stands in.
+// short is an attribute without its block.
 func short(attribute string) string { return attribute[strings.IndexByte(attribute, '.')+1:] }
 
 func portsOr(n int, why string) string {

@@ -34,7 +34,7 @@ const (
 // lockNumber is how a lock writes a number of ports.
 var lockNumber = regexp.MustCompile(`^[0-9]{1,5}$`)
 
-const lockRemedy = " Restore the file from version control (a merge may have left both sides in it), or delete it to have all ranges chosen anew."
+const lockRemedy = " Restore the file from version control (a merge may have left both sides in it), or delete it to let pasvctl choose all ranges again."
 
 const lockHeader = `# Made by pasvctl: the data ports that each site was given. Commit this file
 # beside the spec: it keeps every site where its firewalls and clients expect
@@ -132,7 +132,7 @@ func ParseLock(src []byte, filename string) (*Lock, hcl.Diagnostics) {
 		return nil, hcl.Diagnostics{{
 			Severity: hcl.DiagError,
 			Summary:  "Lock file too large",
-			Detail:   fmt.Sprintf("The lock has %d bytes; at most %d are read. Restore it from version control, or delete it to have all ranges chosen anew.", len(src), MaxLockBytes),
+			Detail:   fmt.Sprintf("The lock has %d bytes; at most %d are read. Restore it from version control, or delete it to let pasvctl choose all ranges again.", len(src), MaxLockBytes),
 			Subject:  &hcl.Range{Filename: filename, Start: hcl.InitialPos, End: hcl.InitialPos},
 		}}
 	}

@@ -86,7 +86,7 @@ func seats(sites []*Site, gateways []*spec.Gateway, lock *Lock) []*seat {
 	return all
 }
 
-// banned are the ports of a host where no range is ever placed, but for the
+// banned are the ports of a host where no range is ever placed, except the
 // control ports.
 func banned(h *spec.Host) *portSet {
 	set := &portSet{}
@@ -283,7 +283,7 @@ func noRoom(t *seat, locked bool) *hcl.Diagnostic {
 	}
 	repack := ""
 	if locked {
-		repack = ", or delete " + LockFile + " to have all ranges packed anew"
+		repack = ", or delete " + LockFile + " to let pasvctl place all ranges again"
 	}
 	return wrong(t.Site.Site, "concurrency.sessions", "No room for the passive range", fmt.Sprintf(
 		"Site %q needs %s ports side by side, but host %q has %s, clear of ephemeral_ports, avoid_ports, control ports, well-known services and the other sites. "+

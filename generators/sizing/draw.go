@@ -73,7 +73,7 @@ func (p pool) refuses(taken int) float64 {
 // lastOne is the probability that draws with replacement miss the one free port
 // of N: none of t draws is it, which has probability (1 − 1/N)^t, or all others
 // have come before it, which has 1/N. Of the first event the second has a part,
-// but for the r ports that t draws leave out: then the free one is before the
+// except for the r ports that t draws leave out: then the free one is before the
 // last of them with probability r/(r+1). That is concave and at most r/2, and r
 // is (N−1)(1 − 1/(N−1))^t on average.
 func lastOne(size int, none float64) float64 {

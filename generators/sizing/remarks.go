@@ -206,7 +206,7 @@ func (s *site) aboutSquatting(Result) (Remark, bool) {
 	}
 	return Remark{
 		Name: "squatting", Attribute: "traffic",
-		Summary: "a client that means ill can hold a port for as long as its session lives",
+		Summary: "a malicious client can hold a port for its session's lifetime",
 		Detail: fmt.Sprintf("PASV and then NOOP now and again keep a port on %s without a connection. Each of the %s can do that; "+
 			"cap them per address, or set worst_case = true.", s.p.Title, Plural(s.w.Sessions, "session")),
 	}, true

@@ -36,7 +36,7 @@ func (b *block) address(attr, text string, at hcl.Range) (netip.Addr, bool) {
 
 // unroutable returns the network addr is in whose packets no router forwards
 // (RFC 6890, section 2.2.2); the zero value is none. Loopback and link-local
-// addresses are not among them: a site may well listen there.
+// addresses are not among them: a site may listen there.
 func unroutable(addr netip.Addr) netip.Prefix {
 	for _, p := range []netip.Prefix{
 		netip.PrefixFrom(netip.IPv4Unspecified(), 8),
@@ -59,7 +59,7 @@ func (b *block) addresses(attr string, elements []element) []netip.Addr {
 			continue
 		}
 		if seen[addr] {
-			b.errAt(e.at, "Duplicate address", "%s stands in %s twice. Remove one of them.", addr, b.key(attr))
+			b.errAt(e.at, "Duplicate address", "%s is in %s twice. Remove one of them.", addr, b.key(attr))
 			continue
 		}
 		seen[addr] = true
@@ -118,7 +118,7 @@ func (b *block) prefixes(attr string, elements []element) []netip.Prefix {
 			continue
 		}
 		if seen[prefix] {
-			b.errAt(e.at, "Duplicate client network", "%s stands in %s twice. Remove one of them.", prefix, b.key(attr))
+			b.errAt(e.at, "Duplicate client network", "%s is in %s twice. Remove one of them.", prefix, b.key(attr))
 			continue
 		}
 		seen[prefix] = true

@@ -8,7 +8,7 @@ import (
 )
 
 // functions returns the functions of a spec: Terraform's, by Terraform's
-// names, but for those that read files, the clock or random numbers, because
+// names, except those that read files, the clock or random numbers, because
 // the same spec must give the same files.
 func functions() map[string]function.Function {
 	all := map[string]function.Function{

@@ -78,7 +78,7 @@ func (l *loader) gatewaySites(b *block, g *Gateway, attr *hcl.Attribute) []*Site
 		case !declared:
 			b.errAt(e.at, "Unknown site", "no site block is named %q.%s Name one that is, or add it.", e.text, l.suggest(e.text, namesOf(l.sites)))
 		case seen[e.text]:
-			b.errAt(e.at, "Duplicate site", "site %q stands in sites twice. Remove one of them.", e.text)
+			b.errAt(e.at, "Duplicate site", "site %q is in sites twice. Remove one of them.", e.text)
 		case site == nil:
 			*b.failed = true // the site's own error has been reported
 		default:

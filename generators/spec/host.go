@@ -120,7 +120,7 @@ func decodeChain(b *block, r *rawFirewall, addrs []netip.Addr) *Chain {
 		}
 	}
 	if chain.Family == "inet" && chain.Table == ownName || chain.Chain == ownName || strings.HasPrefix(chain.Chain, ownName+"_") {
-		b.err("into", "Chain of pasvctl's own", "into is %q, but the table inet %s and the chains %s and %s_… are written anew at every load. Name the chain of yours that drops by default, or leave firewall out for a table of pasvctl's own.", text, ownName, ownName, ownName)
+		b.err("into", "Chain of pasvctl's own", "into is %q, but the table inet %s and the chains %s and %s_… are rewritten at every load. Name the chain of yours that drops by default, or leave firewall out for a table of pasvctl's own.", text, ownName, ownName, ownName)
 		return nil
 	}
 	v4, v6 := families(addrs)

@@ -10,10 +10,10 @@ import (
 )
 
 // Spec is a folder of *.pasv.hcl files, decoded and checked. The blocks of a
-// kind stand in the order of file name, then position.
+// kind are ordered by file name, then position.
 type Spec struct {
 	// Name is what the pasvctl block calls the spec; "" if it does not. No
-	// file's or folder's name takes its place, because it stands in every
+	// file's or folder's name takes its place, because the name is in every
 	// generated file, and a renamed folder changes none of them.
 	Name     string
 	Hosts    []*Host

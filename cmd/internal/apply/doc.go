@@ -2,7 +2,7 @@
 // administrator on the far side of an SSH connection can dare: what was there
 // is known, the change is one step, and the way back needs nobody.
 //
-// What is in force, what was before, and what waits to be confirmed stand in
+// What is in force, what was before, and what waits to be confirmed are kept in
 // one file, replaced as a whole; a process may be killed at any point, and the
 // next one reads there what it finds. It is not for the rules themselves:
 // package kernel loads and removes them.

@@ -70,7 +70,7 @@ func shortened(heading string) string {
 	return strings.ToValidUTF8(heading[:maxBlock], "") + cut
 }
 
-// inside is the block that the subject of a shown source stands in.
+// inside is the block around the subject of a shown source.
 type inside string
 
 // ContextString is what the text writer of HCL asks of a file.

@@ -1,6 +1,6 @@
 // Package doctor looks at a machine that is to run the sites of a plan and
-// says what stands in their way: ports that others hold, kernel settings, and
-// firewalls that drop before our rules are asked.
+// reports problems: ports that others hold, kernel settings, and
+// firewalls that drop before our rules run.
 //
 // It only looks. Every finding names the command that mends it and leaves it
 // to the administrator.
@@ -33,7 +33,7 @@ const (
 
 var rank = map[Severity]int{Error: 0, Warning: 1, Note: 2}
 
-// Finding is one thing that stands in a site's way.
+// Finding is one problem of a site on this machine.
 type Finding struct {
 	Severity Severity `json:"severity"`
 	Check    string   `json:"check"` // squatter, outbound, ephemeral, reserved, …

@@ -142,7 +142,7 @@ func TestFindings(t *testing.T) {
 		{"other local ports than the spec's", set("proc/sys/net/ipv4/ip_local_port_range", "30000 60999"), Warning, "ephemeral",
 			[]string{"30000-60999", `ephemeral_ports = "30000-60999"`}},
 		{"not reserved", set(reservedFile, "8080"), Warning, "reserved", []string{"61000-61099", "60-pasvctl.conf"}},
-		{"reserved but for one port", set(reservedFile, "61000-61049,61051-61099"), Warning, "reserved", nil},
+		{"reserved except one port", set(reservedFile, "61000-61049,61051-61099"), Warning, "reserved", nil},
 		{"reserved in two pieces", set(reservedFile, "61000-61049,61050-61200"), "", "", nil},
 		{"small conntrack table", set("proc/sys/net/netfilter/nf_conntrack_max", "800"), Error, "conntrack",
 			[]string{"800 entries", "nf_conntrack_max=2048"}},

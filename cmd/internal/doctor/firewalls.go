@@ -82,7 +82,7 @@ func (e *exam) drops(beside Beside, intact bool) {
 }
 
 // jumpedFrom is the base chain that our rules are jumped to from; "" if they
-// stand in one of their own, where no accept of others goes before them.
+// have one of their own, which no other program's accept comes before.
 func (e *exam) jumpedFrom() string {
 	if e.Next.Rules.Backend == "iptables" {
 		return "ip filter INPUT"

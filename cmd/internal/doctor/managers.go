@@ -36,7 +36,7 @@ func (m manager) in(live shadow.Rules) string {
 	return ""
 }
 
-// docker reports whether a rule stands in a chain or table of Docker's.
+// docker reports whether a rule is in a chain or table of Docker's.
 func docker(rule string) bool {
 	chain, _, _ := strings.Cut(rule, ":")
 	return strings.Contains(strings.ToLower(chain), "docker")

@@ -93,7 +93,7 @@ type Config struct {
 	// its next PASV would give the port back.
 	AbandonFor time.Duration
 	ReadRate   float64 // bytes a second of a slow reader; 0 is full speed
-	// Relogin ends each session after one port and logs in anew: on servers
+	// Relogin ends each session after one port and logs in again: on servers
 	// that keep a session's port until its end, a port then serves one transfer.
 	Relogin bool
 	// TLS is the client's configuration for AUTH TLS with PROT P (RFC 4217);

@@ -27,7 +27,7 @@ const (
 	OutsideRange       Kind = "port outside the range" // the server left the range
 )
 
-// refusals are the kinds in which the passive port itself was not to be had.
+// refusals are the kinds in which the server had no passive port to give.
 var refusals = map[Kind]bool{
 	RefusedByReply: true, SessionDropped: true, ReplyTimeout: true,
 	ConnectRefused: true, ConnectTimeout: true, ConnectFailed: true, OutsideRange: true,

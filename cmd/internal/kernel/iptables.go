@@ -17,7 +17,7 @@ var families = []struct{ command, file string }{
 	{"ip6tables", "iptables.v6"},
 }
 
-// hooks are the tables that rules of ours stand in, and the chain of each that
+// hooks are the tables that hold rules of ours, and the chain of each that
 // jumps to them.
 var hooks = []struct{ table, chain string }{{"filter", "INPUT"}, {"nat", "PREROUTING"}}
 

@@ -75,8 +75,8 @@ func (s Server) Expect(l Load) Expected {
 		// apart.
 		p.Hold, p.PortsPerSession = sizing.HoldTransfer, 0
 	}
-	// A session that abandons a port asks anew after AbandonFor, which gives
-	// the old port back.
+	// A session that abandons a port asks again after AbandonFor, which frees
+	// the old port.
 	p.AbandonedHold = min(p.AbandonedHold, fromSeconds(l.AbandonFor))
 	w := sizing.Workload{
 		Sessions: l.Sessions, SessionsPerAddress: (l.Sessions + l.Addresses - 1) / l.Addresses,

@@ -133,7 +133,7 @@ func (h Host) missing(gone []netip.Addr, devices []device, evidence string) Faul
 	return f
 }
 
-// ownAddress is an address of this machine that a NAT may stand in front of:
+// ownAddress is an address of this machine that may be behind a NAT:
 // of the same family as a, and none of the spec's.
 func ownAddress(devices []device, a netip.Addr, named []netip.Addr) netip.Addr {
 	for _, d := range devices {

@@ -370,7 +370,7 @@ func (b *bed) tryAll(all []attempt) error {
 	return err
 }
 
-// ours reports whether a rule of a trace stands in a chain of ours.
+// ours reports whether a rule of a trace is in a chain of ours.
 func ours(rule string) bool {
 	f := strings.Fields(strings.SplitN(rule, ":", 2)[0])
 	return len(f) == 3 && (f[0] == "inet" && f[1] == "pasvctl" || f[2] == "pasvctl" ||

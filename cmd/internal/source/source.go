@@ -52,7 +52,7 @@ func Open(path string) (*Source, error) {
 	return openFile(path, info)
 }
 
-// Stat tells what lies at path.
+// Stat describes the file at path.
 func Stat(path string) (fs.FileInfo, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {

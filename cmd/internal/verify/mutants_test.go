@@ -27,7 +27,7 @@ var (
 	ports  = regexp.MustCompile(`^(\d+)([-:])(\d+)$`)
 )
 
-// turned are parts of rules and what is to stand in their place.
+// turned are parts of rules and what replaces them.
 var turned = [][2]string{
 	{"goto pasvctl_pass", "drop"}, {"_control,", "_data,"}, {"_data,", "_control,"},
 	{" accept", " drop"}, {" drop", " accept"},

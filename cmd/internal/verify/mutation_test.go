@@ -45,7 +45,7 @@ func equivalent(rules string, m mutant) int {
 	})
 }
 
-// Every mutant of the rendered rules is caught by packets, but for those that
+// Every mutant of the rendered rules is caught by packets, except those that
 // change no policy; and a comparison with the live rules finds all of them that
 // leave anything else in the kernel.
 func TestMutantsAreCaught(t *testing.T) {

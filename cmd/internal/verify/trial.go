@@ -44,7 +44,7 @@ const otherDevice = "pasvctl-other"
 const loopback = "lo"
 
 // prepare lists the trials: each host in every setting that its rules may
-// stand in, and each gateway with each host behind it.
+// be loaded in, and each gateway with each host behind it.
 func prepare(p *plan.Plan, files []generators.File, o Options) (all []*trial, err error) {
 	var reserved []netip.Addr
 	for _, h := range p.Hosts {

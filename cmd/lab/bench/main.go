@@ -74,7 +74,7 @@ func run(ctx context.Context, o options) error {
 }
 
 // intoNamespaces runs this program once more in network, mount and process
-// namespaces of its own: nothing of it reaches the host, but for keepMemory.
+// namespaces of its own: nothing of it reaches the host, except keepMemory.
 func intoNamespaces(ctx context.Context, o options) error {
 	if os.Geteuid() != 0 {
 		return errors.New("needs root, for namespaces and control groups")

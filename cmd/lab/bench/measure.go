@@ -302,7 +302,7 @@ func largeResumed(_ context.Context, b *bench, s *server) (sample, error) {
 	return one, err
 }
 
-// stored tells whether the whole file has arrived.
+// stored reports whether the whole file has arrived.
 func (b *bench) stored() error {
 	info, err := os.Stat(filepath.Join(home, "stored"))
 	if err == nil && info.Size() != b.size {

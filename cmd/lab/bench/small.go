@@ -188,7 +188,7 @@ func write(fd int, text string) error {
 	return err
 }
 
-// advance reads replies of m and does what follows. It tells whether a
+// advance reads replies of m and does what follows. It reports whether a
 // transfer is over, or was refused.
 func (c *crowd) advance(m *member) (over bool, err error) {
 	var chunk [512]byte
@@ -233,7 +233,7 @@ func (c *crowd) advance(m *member) (over bool, err error) {
 	return false, err
 }
 
-// over tells whether m has both the file and the reply.
+// over reports whether m has both the file and the reply.
 func (c *crowd) over(m *member) bool {
 	if !m.replied || m.data >= 0 {
 		return false

@@ -66,7 +66,7 @@ func Rules(t testing.TB, backend, text string) kernel.Rules {
 	return r
 }
 
-// PlainHost is a spec of one host and one site, whose rules stand in chains of
+// PlainHost is a spec of one host and one site, whose rules are in chains of
 // their own.
 func PlainHost(more string) string { return strings.Replace(oneSite, "INTO", "", 1) + more }
 

@@ -29,11 +29,11 @@ func readKept(t *testing.T) []Measured {
 		t.Fatal(err)
 	}
 	if len(all) != len(wanted) {
-		t.Fatalf("the table has %d rows, and there are %d: measure anew with make proof", len(all), len(wanted))
+		t.Fatalf("the table has %d rows, and there are %d: measure again with make proof", len(all), len(wanted))
 	}
 	for i, m := range all {
 		if m.server != wanted[i].Server || m.asks != wanted[i].asked() || m.ports != wanted[i].ports() {
-			t.Fatalf("row %d is %s, %s on %s ports, and should be %s: measure anew with make proof", i+1, m.server, m.asks, m.ports, wanted[i])
+			t.Fatalf("row %d is %s, %s on %s ports, and should be %s: measure again with make proof", i+1, m.server, m.asks, m.ports, wanted[i])
 		}
 		all[i].Row = wanted[i]
 	}
@@ -45,7 +45,7 @@ func readKept(t *testing.T) []Measured {
 func TestTableIsOfToday(t *testing.T) {
 	for _, m := range readKept(t) {
 		if got := m.expected(); got != m.Model {
-			t.Errorf("%s: the table's model is %.4f, and today's %.4f: measure anew with make proof", m.Row, m.Model, got)
+			t.Errorf("%s: the table's model is %.4f, and today's %.4f: measure again with make proof", m.Row, m.Model, got)
 		}
 		if got := m.verdict(); got != m.Verdict {
 			t.Errorf("%s: the table says %q, and its numbers %q", m.Row, m.Verdict, got)

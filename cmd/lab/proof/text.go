@@ -32,7 +32,7 @@ func writeTable(w io.Writer, all []Measured, seconds float64) error {
 
 const page = `# The model against running servers
 
-Made by ` + "`make proof`" + `, which measures it anew; do not edit. Of {rows} rows the model
+Made by ` + "`make proof`" + `, which repeats the measurement; do not edit. Of {rows} rows the model
 lies inside the measured 95 % interval in {inside}, above it, on the safe side, in {above}, and
 below it in {below}. Planned ranges that refused more than their objective: {over}.
 

@@ -109,8 +109,8 @@ func TestWaitsOfABusyAddressStayUnderTheBound(t *testing.T) {
 				t.Errorf("%+v: %d ports are said to lose at most %g, played %+v", c, ports, bound, r.Refused)
 			}
 		}
-		// Half the ports are not enough, however careful the bound is: but for
-		// a timeout so short that one may well wait for it.
+		// Half the ports are not enough, however careful the bound is, except with
+		// a timeout so short that a session may wait for it.
 		if half := planned.Ports / 2; planned.Ports >= 4 && c.timeout >= 5*c.wait {
 			r := run(t, Config{Profile: p, Workload: w, Ports: half, Seed: 9, Shape: Lognormal, Requests: 5000, Split: SplitNever})
 			if r.Refused.High <= c.refused {

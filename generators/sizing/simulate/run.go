@@ -34,7 +34,7 @@ type Waits struct {
 }
 
 // Run simulates. It uses all processors, and its result does not depend on how
-// many there are. Its errors are those of sizing.Size but for a range that is
+// many there are. Its errors are those of sizing.Size except a range that is
 // too small, mistakes in the Config, and the context's.
 func Run(ctx context.Context, c Config) (Result, error) {
 	if err := c.check(); err != nil {

@@ -23,7 +23,7 @@ func run(t *testing.T, c Config) Result {
 }
 
 // agrees fails where want is further from the estimate than twice its 95 %
-// interval, which chance does once in 10,000 times; it tells whether want lies
+// interval, which chance does once in 10,000 times; it reports whether want lies
 // in the interval.
 func agrees(t *testing.T, what string, e Estimate, want float64) bool {
 	t.Helper()

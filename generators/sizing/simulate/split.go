@@ -93,7 +93,7 @@ const (
 )
 
 // chooseLevels finds levels by runs of growing reach, each with as many copies
-// as it is rarer than the one before, four where that can be had. They only
+// as it is rarer than the one before, at least four if possible. They only
 // decide how precise the result is, not what it is.
 func (s *setup) chooseLevels(rng *rand.Rand, done <-chan struct{}) {
 	pilot := *s
