@@ -1,6 +1,6 @@
-// Package explain puts into prose why a site has the passive ports that it
-// has: what tells connections apart, what one port would do, each bound and
-// the one that binds, and where the range lies.
+// Package explain derives a site's passive range in prose: what tells data
+// connections apart, what one port does, each bound and the one that binds,
+// and where the range is.
 //
 // It is pure, and it computes no bound: package sizing does, and package plan
 // places the range.

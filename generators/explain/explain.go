@@ -10,8 +10,7 @@ import (
 	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
-// Explanation is the derivation of one site's range. Its JSON is the stable
-// face for other programs.
+// Explanation is the derivation of one site's range. Its JSON is stable.
 type Explanation struct {
 	Version   int            `json:"version"` // 1
 	Site      string         `json:"site"`
@@ -32,8 +31,8 @@ type Explanation struct {
 	Servers      []Need             `json:"servers"`
 	RulesOfThumb []Rule             `json:"rules_of_thumb"`
 	Theft        sizing.Theft       `json:"theft"`
-	// Ceiling is how many data connections a second one port would carry of
-	// one client address at most; 0 where the traffic is not known.
+	// Ceiling is the most data connections a second of one client address
+	// that one port carries; 0 if the traffic is not known.
 	Ceiling float64 `json:"one_port_ceiling"`
 }
 
@@ -66,28 +65,28 @@ func Site(s *plan.Site, configured bool) Explanation {
 	for _, b := range s.Sizing.Bounds {
 		e.Bounds = append(e.Bounds, Bound{b, b.Name == s.Sizing.Binding})
 	}
-	t := newTeller(s, configured)
-	e.OneFewer = t.oneFewer()
+	d := newDerivation(s, configured)
+	e.OneFewer = d.oneFewer()
 	for _, section := range []Section{
-		{"the answer", t.answer()},
-		{"what tells data connections apart", t.fourValues()},
-		{"what is asked of the range", t.asked()},
-		{"what one port would do", t.onePort()},
-		{"the bounds", t.bounds()},
-		{"what else to know", t.remarks()},
-		{"how sure that is", t.doubts()},
-		{"what would make it smaller", t.shrink()},
-		{"what other servers would need", t.others()},
-		{"what the rules of thumb would open", t.rules()},
-		{"what a stranger could do", t.theft()},
-		{"where the range lies", t.placement()},
-		{"where this is known from", t.sources()},
+		{"the answer", d.answer()},
+		{"what tells data connections apart", d.fourValues()},
+		{"what the site asks for", d.asked()},
+		{"what one port does", d.onePort()},
+		{"the bounds", d.bounds()},
+		{"what else to know", d.remarks()},
+		{"how sensitive that is", d.doubts()},
+		{"what makes it smaller", d.shrink()},
+		{"what other servers need", d.others()},
+		{"what the rules of thumb open", d.rules()},
+		{"what a stranger could do", d.theft()},
+		{"where the range is", d.placement()},
+		{"sources", d.sources()},
 	} {
 		if len(section.Text) > 0 {
 			e.Sections = append(e.Sections, section)
 		}
 	}
-	t.figures(&e)
+	d.figures(&e)
 	return e
 }
 
@@ -115,8 +114,8 @@ func wrap(paragraph string, columns int) string {
 	return Wrap(paragraph, columns, "  ", "  ")
 }
 
-// Wrap breaks a paragraph into lines of so many columns, the first of which
-// begins with first and the others with rest.
+// Wrap breaks a paragraph into lines of at most columns characters, the first
+// of which starts with first and the others with rest.
 func Wrap(paragraph string, columns int, first, rest string) string {
 	width := columns - max(len(first), len(rest))
 	return first + strings.ReplaceAll(wordwrap.WrapString(paragraph, uint(max(width, 20))), "\n", "\n"+rest) + "\n"

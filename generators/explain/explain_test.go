@@ -79,53 +79,53 @@ var cases = map[string]*spec.Site{
 // says are clauses that a site's prose must hold, wherever its lines break.
 var says = map[string][]string{
 	"vsftpd-worst-case": {
-		`Site "downloads" runs vsftpd on host "edge1", control port 21. Its range of passive ports is 61000-62856, which is 1,857 ports. That is the smallest number that is safe here.`,
+		`Site "downloads" runs vsftpd on host "edge1", control port 21. Its passive ports are 61000-62856: 1,857 ports. That is the smallest safe number.`,
 		"at most 1e-6 may be refused. 1,856 ports would refuse just over that.",
 		"server address, server port, client address, client port",
-		"vsftpd goes by the server port alone", "to the end of the transfer", "gives up after 9 draws", "the session dies",
+		"vsftpd tells data connections apart by the server port alone", "to the end of the transfer", "gives up after 9 draws", "If it finds none, the session ends.",
 		"400 sessions at once, at most 50 of them behind one client address.", "every session wants a port at the same time",
 		"One port refuses all here: 400 sessions compete for it, which serves one at a time, and another program may take it before any of them.",
-		"it would refuse all of the data connections that are asked for while another session holds it.",
-		"At the very best it would carry 235 data connections a second of one client address", // 28,232 in 120 s
-		"Verdict: one port does not work here; this site takes 1,857 ports.",
+		"it refuses all of the data connections while another session holds it.",
+		"At best it carries 235 data connections a second of one client address", // 28,232 in 120 s
+		"Verdict: one port does not work here; this site needs 1,857 ports.",
 		"- contention: 1,857 ports, and it binds: ",
 		"- concurrency.sessions: 1,300 ports or 2,414 ports", // 280·10^(2/3) and 520·10^(2/3)
-		"30 % more or less of concurrency.sessions_per_address makes no difference.",
+		"30 % more or less of concurrency.sessions_per_address changes nothing.",
 		"with probability 21.5 %, when all sessions wait at once.", // 400 of 1,857
 		"- run pasvctl serve: 50 ports, 1,807 fewer (server)", "The range is the largest of these: 1,857 ports.",
-		"- pasvctl serve: 50 ports, by its per_address bound", "- docker-pure-ftpd (two ports a client): 800 ports, 1,057 too few, would refuse 0.195 %", // (400/800)^9
+		"- pasvctl serve: 50 ports, by its per_address bound", "- docker-pure-ftpd (two ports a client): 800 ports, 1,057 too few, refuses 0.195 %", // (400/800)^9
 
-		"- Plesk (49152-65535): 16,384 ports, 14,527 open for nothing",
-		"It lies outside 32768-60999", "only to clients that have a control connection",
+		"- Plesk (49152-65535): 16,384 ports, 14,527 more than needed",
+		"It is outside 32768-60999", "only to clients that have a control connection",
 	},
-	"pureftpd":       {"61000-61799, which is 800 ports", "until its next PASV or the session's end", "- server: 800 ports, and it binds: ", "refuses the transfer"},
-	"embedded-clear": {"which is 50 ports", "by client address and port", "waits its turn, up to 1s"},
-	"embedded-tls": {"Its range of passive ports is 61000, which is 1 port.", "by their TLS session", "One port is enough here: ",
-		"It refuses none of the data connections;", "Verdict: one port works here", "Nothing: no range is smaller than one port."},
+	"pureftpd":       {"61000-61799: 800 ports", "until its next PASV or the session's end", "- server: 800 ports, and it binds: ", "refuses the transfer"},
+	"embedded-clear": {": 50 ports.", "by client address and port", "waits its turn, up to 1s"},
+	"embedded-tls": {"Its passive ports are 61000: 1 port.", "by their TLS session", "One port is enough here: ",
+		"They refuse none of the data connections;", "Verdict: one port works here", "Nothing: no range is smaller than one port."},
 	"appliance": {
 		// Engset's formula for 200 sources, 2.4 Erlang, one port: 70.7 %.
-		"Acme Appliance goes by the server port alone", "it would refuse 70.7 % of the data connections.",
-		"It would carry at most 0.833 data connections a second of all clients together, one after the other; they ask for 2.", // 1/1.2 s
-		"What it does where it finds none is not known.", "What Acme Appliance does when it finds no port is not said.",
+		"Acme Appliance tells data connections apart by the server port alone", "it refuses 70.7 % of the data connections.",
+		"It carries at most 0.833 data connections a second of all clients together, one after the other; they ask for 2.", // 1/1.2 s
+		"What it does if it finds none is not known.", "What Acme Appliance does when it finds no port is not said.",
 		"would be refused if all 200 sessions started within 1s", "worst_case = true sizes it for all sessions at once, which takes 201 ports.",
 		"whoever connects first is served", "No target writes a config for Acme Appliance: set its passive ports to 61000-61013 by hand.",
 	},
 	"embedded-traffic": {
-		"At the peak 20 data connections a second, each 100ms until the client connects and 1s for the transfer; 0.1 % of the PASVs",
-		"a client asks with up to 4 sessions in the same instant.", "50 sessions of one client address queue for it",
-		"of each client address; the busiest asks for 20.", "all of the site's traffic; its 50 sessions would carry 39.8.", // 0.9·50/(0.999·1.1 + 0.001·32)
-		"one in a hundred takes 621ms or more, as lognormal times do, and one in a thousand loses its SYN and takes 1s longer.",
-		"only the other sessions of its own address would feel it",
+		"At the peak 20 data connections a second, each 100ms until the client connects and 1s for the transfer; no connection follows 0.1 % of the PASVs",
+		"a client asks with up to 4 sessions at the same time.", "50 sessions of one client address queue for it",
+		"of each client address; the busiest asks for 20.", "all of the site's traffic; its 50 sessions can carry 39.8.", // 0.9·50/(0.999·1.1 + 0.001·32)
+		"one in a hundred takes 621ms or more (from a lognormal distribution), and one in a thousand loses its SYN and takes 1s longer.",
+		"only the other sessions of its own address wait for it",
 		"- require TLS with session reuse: 1 port, ",
 	},
 	"one session": {
 		"1 session at a time.", "another program may take it before the one session does.",
-		"Verdict: one port would work if it could be kept from other programs; as it is, this site takes 5 ports.", // (1/5)^9 = 5.1e-7
-		"30 % more or less of concurrency.sessions or concurrency.sessions_per_address makes no difference.",
+		"Verdict: one port would work if no other program could take it; this site needs 5 ports.", // (1/5)^9 = 5.1e-7
+		"30 % more or less of concurrency.sessions or concurrency.sessions_per_address changes nothing.",
 	},
 	"proftpd-traffic-pinned": {
-		"The spec pins it; ", "are open for nothing", "At the peak 60 data connections a second, each 120ms until the client connects and 2s for the transfer",
-		"0.2 % of the PASVs", "The range, 20000-20999, is the spec's own (data_ports).", "Clients are told 198.51.100.7", "takes a port outside the range",
+		"The spec pins them; ", "are open without need", "At the peak 60 data connections a second, each 120ms until the client connects and 2s for the transfer",
+		"no connection follows 0.2 % of the PASVs", "The range is 20000-20999: the spec pins it (data_ports).", "The reply to PASV announces 198.51.100.7", "takes a port outside the range",
 		"- traffic.transfers_per_second: ",
 	},
 }
@@ -220,9 +220,9 @@ func TestTruncatedUploads(t *testing.T) {
 		want string
 	}{
 		"embedded, required":         {secure("embedded", true, ""), "refuses such an upload with 426"},
-		"embedded, offered":          {secure("embedded", false, ""), "takes such an upload for a whole one"},
+		"embedded, offered":          {secure("embedded", false, ""), "accepts such an upload as complete"},
 		"embedded, offered, refuse":  {secure("embedded", false, spec.RefuseTruncated), "refuses such an upload with 426"},
-		"embedded, required, accept": {secure("embedded", true, spec.AcceptTruncated), "takes such an upload for a whole one"},
+		"embedded, required, accept": {secure("embedded", true, spec.AcceptTruncated), "accepts such an upload as complete"},
 		"vsftpd":                     {secure("vsftpd", true, ""), "strict_ssl_read_eof=NO"},
 		"vsftpd, refuse":             {secure("vsftpd", true, spec.RefuseTruncated), "refuses such an upload with 426"},
 		"proftpd":                    {secure("proftpd", true, ""), "has no setting"},
@@ -252,10 +252,10 @@ func TestForeignData(t *testing.T) {
 		site *spec.Site
 		want []string
 	}{
-		"clear text": {foreign("embedded", false), []string{"with foreign_data, goes by the server port alone",
+		"clear text": {foreign("embedded", false), []string{"with foreign_data, tells data connections apart by the server port alone",
 			"all 400 sessions may hold a port at once", "whoever connects first is served, from any of the clients' addresses"}},
 		"TLS":    {foreign("embedded", true), []string{"tells data connections apart by their TLS session", "a stolen port is worth nothing"}},
-		"vsftpd": {foreign("vsftpd", false), []string{"vsftpd goes by the server port alone", "from any of the clients' addresses"}},
+		"vsftpd": {foreign("vsftpd", false), []string{"vsftpd tells data connections apart by the server port alone", "from any of the clients' addresses"}},
 	} {
 		text, _ := json.Marshal(explained(t, c.site).Sections)
 		for _, want := range c.want {

@@ -2,7 +2,8 @@ package explain
 
 import "github.com/pasvctl/pasvctl/generators/sizing"
 
-// Need is what a server would need for this site, or why no range would do.
+// Need is how many ports a server needs for this site, or why no range is
+// enough.
 type Need struct {
 	Server  string `json:"server"`
 	Ports   int    `json:"ports,omitempty"`
@@ -10,17 +11,17 @@ type Need struct {
 	Error   string `json:"error,omitempty"`
 }
 
-// Rule is what a rule of thumb would open, and the share that this site's
-// server would refuse with it.
+// Rule is what a rule of thumb opens, and the share that this site's server
+// refuses with it.
 type Rule struct {
 	sizing.Rule
 	Refused float64 `json:"refused"`
 }
 
-// figures fills in what the sections say in prose.
-func (t *teller) figures(e *Explanation) {
-	e.Sensitivity, e.Remarks, e.Advice, e.Theft = t.doubt, t.s.Remarks, t.advice, t.odds
-	for _, c := range t.compared {
+// figures adds what the sections say as numbers.
+func (d *derivation) figures(e *Explanation) {
+	e.Sensitivity, e.Remarks, e.Advice, e.Theft = d.doubt, d.s.Remarks, d.advice, d.odds
+	for _, c := range d.compared {
 		need := Need{Server: c.Profile.Name}
 		if c.Err != nil {
 			need.Error = c.Err.Error()
@@ -29,8 +30,8 @@ func (t *teller) figures(e *Explanation) {
 		}
 		e.Servers = append(e.Servers, need)
 	}
-	for _, r := range sizing.RulesOfThumb(t.w) {
-		e.RulesOfThumb = append(e.RulesOfThumb, Rule{r, sizing.Refused(t.s.Profile, t.w, r.Ports)})
+	for _, r := range sizing.RulesOfThumb(d.w) {
+		e.RulesOfThumb = append(e.RulesOfThumb, Rule{r, sizing.Refused(d.s.Profile, d.w, r.Ports)})
 	}
-	e.Ceiling = sizing.Ceiling(t.s.Profile, t.w)
+	e.Ceiling = sizing.Ceiling(d.s.Profile, d.w)
 }
