@@ -37,7 +37,7 @@ func Root(t testing.TB) {
 func Server(t testing.TB, name string) string {
 	t.Helper()
 	_, self, _, _ := runtime.Caller(0)
-	root := filepath.Join(filepath.Dir(self), "..", "..", ".ci", "cache", "servers", name)
+	root := filepath.Join(filepath.Dir(self), "..", "..", "..", ".ci", "cache", "servers", name)
 	if _, err := os.Stat(root); err != nil {
 		missing(t, "the unpacked server "+name)
 	}
