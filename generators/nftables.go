@@ -71,6 +71,9 @@ func (t *nftTable) Chains() []string {
 	names := []string{t.Entry, t.Prefix + "pass"}
 	for _, s := range t.Sites {
 		names = append(names, s.Name+"_control", s.Name+"_data")
+		if s.Gate {
+			names = append(names, s.Name+"_learn")
+		}
 	}
 	return names
 }

@@ -46,7 +46,7 @@ func TestLeftoversOfLoadsByHandAreNamed(t *testing.T) {
 			m.load(two)
 			kerneltest.Run(t, m.exec, one.Files["nftables.nft"], "nft", "-f", "-")
 			left := m.onlyUnreachable(one)
-			for _, want := range []string{"edi_control", "edi_data", "edi_learnt4", "edi_clients6", "edi_refused"} {
+			for _, want := range []string{"edi_control", "edi_learn", "edi_data", "edi_learnt4", "edi_clients6", "edi_refused"} {
 				if !slices.ContainsFunc(left, func(name string) bool { return strings.HasSuffix(name, want) }) {
 					t.Errorf("%s is not named: %q", want, left)
 				}

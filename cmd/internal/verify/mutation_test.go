@@ -31,7 +31,8 @@ func small(host string) string {
 var equivalents = []struct{ rules, mutant, why string }{
 	{"", `^\S+nft: dropped: (flush|delete table) `, "it clears what an older file left, and the kernel is empty"},
 	{"", `^edge1/nftables.nft: moved to .* size \d+;`, "how many clients a set holds is a bound on memory"},
-	{"", `: (dropped|\S.* turned into .*|moved to .*): .*("the set is full"|_full)$`, "it only counts"},
+	{"", `: (dropped|\S.* turned into .*|moved to .*): .*"the set is full"$`, "it only counts"},
+	{"", `: (dropped|.* turned into .*|moved to .*): .*_full (accept|goto pasvctl_pass)$`, "only clients that find the set full come to it"},
 	{"nft", `^edge1/nftables.nft: dropped: accept$`, "what falls out of a chain of ours comes to the end of our own base chain, which accepts"},
 	{"iptables", `^edge1/ipset: moved to create \S+ hash:\w+ family \w+ (netmask 64 )?(timeout 0 )?maxelem \d+[357]: `, "how many clients a set holds is a bound on memory"},
 	{"iptables", `^edge1/ipset: moved to create .* timeout 1 `, "it is for members that come without a time of their own, and none does"},
