@@ -2,12 +2,12 @@ package generators
 
 import (
 	"encoding/json"
-	"fmt"
 	"regexp"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
 )
 
@@ -76,35 +76,16 @@ func (a *aws) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 func (a *aws) check() hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	if _, known := awsFormats[a.Format]; !known {
-		diags = append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError,
-			Summary:  "Unknown format",
-			Detail:   fmt.Sprintf("Target \"aws\" has no format %q. %s", a.Format, choices(a.Format, awsFormats)),
-			Subject:  &a.FormatRange,
-		})
+		diags = append(diags, finding.InvalidChoice.Error(&a.FormatRange, "Target \"aws\" has no format %q. %s", a.Format, choices(a.Format, awsFormats)))
 	}
 	if a.VPC != "" && !vpcID.MatchString(a.VPC) {
-		diags = append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError,
-			Summary:  "Not the id of a VPC",
-			Detail:   fmt.Sprintf("%q is not the id of a VPC, such as \"vpc-0a1b2c3d\". Without vpc_id the files ask for it.", a.VPC),
-			Subject:  &a.VPCRange,
-		})
+		diags = append(diags, finding.InvalidSetting.Error(&a.VPCRange, "%q is not the id of a VPC, such as \"vpc-0a1b2c3d\". Without vpc_id the files ask for it.", a.VPC))
 	} else if a.VPC != "" && a.Format == "cli" {
-		diags = append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagWarning,
-			Summary:  "vpc_id is not used",
-			Detail:   "The format \"cli\" adds rules to a security group that is there already, and the group has its VPC. Remove vpc_id.",
-			Subject:  &a.VPCRange,
-		})
+		diags = append(diags, finding.NoEffect.Warning(&a.VPCRange, "The format \"cli\" adds rules to a security group that is there already, and the group has its VPC. Remove vpc_id."))
 	}
 	if a.RulesPerGroup < 1 || a.RulesPerGroup > 1000 {
-		diags = append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError,
-			Summary:  "Quota out of bounds",
-			Detail:   fmt.Sprintf("rules_per_group is %d. AWS starts at 60 and grants up to 1000 rules over all groups of a network interface.", a.RulesPerGroup),
-			Subject:  &a.RulesPerGroupRange,
-		})
+		diags = append(diags, finding.ValueOutOfRange.Error(&a.RulesPerGroupRange,
+			"rules_per_group is %d. AWS starts at 60 and grants up to 1000 rules over all groups of a network interface.", a.RulesPerGroup))
 	}
 	return diags
 }
@@ -144,13 +125,9 @@ const (
 func (a *aws) cloudFormation(p *plan.Plan, groups []awsGroup) ([]File, hcl.Diagnostics) {
 	file := render("aws/pasvctl.cfn.yaml", "aws/pasvctl.cfn.yaml.tmpl", a.data(p, groups))
 	if len(groups) > cfnResources || len(file.Content) > cfnBytes {
-		return nil, hcl.Diagnostics{{
-			Severity: hcl.DiagError,
-			Summary:  "Too large for a CloudFormation template",
-			Detail: fmt.Sprintf("%d security groups make a template of %d bytes, and CloudFormation takes %d resources and %d bytes. "+
-				"Split the spec, or use the format \"terraform\".", len(groups), len(file.Content), cfnResources, cfnBytes),
-			Subject: &a.FormatRange,
-		}}
+		return nil, hcl.Diagnostics{finding.PlatformLimit.Error(&a.FormatRange,
+			"%d security groups make a template of %d bytes, and CloudFormation takes %d resources and %d bytes. "+
+				"Split the spec, or use the format \"terraform\".", len(groups), len(file.Content), cfnResources, cfnBytes)}
 	}
 	return []File{file}, nil
 }

@@ -209,14 +209,14 @@ func TestAWSDiagnostics(t *testing.T) {
 		want       []string
 		files      int
 	}{
-		{"a near format", `format = "cloudformatoin"`, wide(1), []string{"error: Unknown format at spec"}, 0},
-		{"not a VPC", `vpc_id = "sg-12"`, wide(1), []string{"error: Not the id of a VPC at spec"}, 0},
-		{"a VPC for cli", "format = \"cli\"\nvpc_id = \"vpc-0abc\"", wide(1), []string{"warning: vpc_id is not used at spec"}, 1},
-		{"no quota", `rules_per_group = 0`, wide(1), []string{"error: Quota out of bounds at spec"}, 0},
+		{"a near format", `format = "cloudformatoin"`, wide(1), []string{"error: invalid-choice at spec"}, 0},
+		{"not a VPC", `vpc_id = "sg-12"`, wide(1), []string{"error: invalid-setting at spec"}, 0},
+		{"a VPC for cli", "format = \"cli\"\nvpc_id = \"vpc-0abc\"", wide(1), []string{"warning: no-effect at spec"}, 1},
+		{"no quota", `rules_per_group = 0`, wide(1), []string{"error: value-out-of-range at spec"}, 0},
 		{"60 rules", ``, wide(30), nil, 1},
-		{"62 rules", ``, wide(31), []string{"error: Too many rules for a security group at clients"}, 0},
+		{"62 rules", ``, wide(31), []string{"error: security-group-full at clients"}, 0},
 		{"62 rules, quota raised", `rules_per_group = 62`, wide(31), nil, 1},
-		{"one port, two clienteles", ``, strangers, []string{"warning: A security group cannot tell these sites apart at clients"}, 1},
+		{"one port, two clienteles", ``, strangers, []string{"warning: security-group-shared at clients"}, 1},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -231,7 +231,7 @@ func TestAWSDiagnostics(t *testing.T) {
 	}
 	t.Run("62 rules that nobody asked for", func(t *testing.T) {
 		files, diags := kinds["aws"].New().Files(wide(31))
-		if want := []string{"warning: Too many rules for a security group at clients"}; !slices.Equal(said(diags), want) || files != nil {
+		if want := []string{"warning: security-group-full at clients"}; !slices.Equal(said(diags), want) || files != nil {
 			t.Errorf("got %q and %d files", said(diags), len(files))
 		}
 	})

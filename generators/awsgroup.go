@@ -8,6 +8,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
@@ -94,15 +95,11 @@ func (a *aws) quota(g awsGroup) hcl.Diagnostics {
 		if total <= a.RulesPerGroup {
 			continue
 		}
-		d := &hcl.Diagnostic{
-			Severity: hcl.DiagError,
-			Summary:  "Too many rules for a security group",
-			Detail: fmt.Sprintf("Host %q needs %d rules for %s, and a security group holds %d of each family. "+
+		d := finding.SecurityGroupFull.Error(by.Ranges.Of("clients"),
+			"Host %q needs %d rules for %s, and a security group holds %d of each family. "+
 				"Site %q alone needs %d, one for each of its client prefixes (merged as far as they go) to the control port and one to the data ports. "+
 				"Name fewer and wider prefixes, spread the sites over more hosts, or have the quota raised and set rules_per_group.",
-				g.Host.Name, total, family, a.RulesPerGroup, by.Name, most),
-			Subject: by.Ranges.Of("clients"),
-		}
+			g.Host.Name, total, family, a.RulesPerGroup, by.Name, most)
 		if !a.asked() {
 			d.Severity = hcl.DiagWarning
 			d.Detail += " The AWS files are left out. Where no host is on AWS, write a target block for each target that you do want."
@@ -140,15 +137,11 @@ func (g *awsGroup) shared() hcl.Diagnostics {
 			if !overlap || sameClients(a.Policy, b.Policy) {
 				continue
 			}
-			diags = append(diags, &hcl.Diagnostic{
-				Severity: hcl.DiagWarning,
-				Summary:  "A security group cannot tell these sites apart",
-				Detail: fmt.Sprintf("Sites %q and %q both use port %s, on different addresses of host %q and for different clients. "+
+			diags = append(diags, finding.SecurityGroupShared.Warning(b.Ranges.Of("clients"),
+				"Sites %q and %q both use port %s, on different addresses of host %q and for different clients. "+
 					"A security group is for all addresses of a machine, so each site's ports are open there to the other's clients too; "+
 					"the host's own firewall still keeps them apart. Give the sites different ports to have the group do so.",
-					a.Name, b.Name, ports, g.Host.Name),
-				Subject: b.Ranges.Of("clients"),
-			})
+				a.Name, b.Name, ports, g.Host.Name))
 		}
 	}
 	return diags

@@ -1,6 +1,7 @@
 package generators
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
 )
 
@@ -120,24 +122,16 @@ func (t target) render(p *plan.Plan) rendering {
 // leftOut is the warning in place of an offered target's errors.
 func leftOut(t target, diags hcl.Diagnostics) *hcl.Diagnostic {
 	first := diags[slices.IndexFunc(diags, func(d *hcl.Diagnostic) bool { return d.Severity == hcl.DiagError })]
-	return &hcl.Diagnostic{
-		Severity: hcl.DiagWarning,
-		Summary:  fmt.Sprintf("Target %s left out: %s", t.kind, first.Summary),
-		Detail:   fmt.Sprintf("%s The spec has no target blocks, so the other default targets are rendered without it. Write a block for each target that is wanted.", first.Detail),
-		Subject:  first.Subject,
-	}
+	return finding.TargetLeftOut.Warning(first.Subject,
+		"Target %s does not take the plan: %s The spec has no target blocks, so the other default targets are rendered without it. Write a block for each target that is wanted.", t.kind, first.Detail)
 }
 
 // misplaced says what is wrong with an output path: it leaves the output
 // folder, or another file has it.
 func misplaced(path string, t target, owner map[string]target) *hcl.Diagnostic {
 	if !outputFile(path) {
-		return &hcl.Diagnostic{
-			Severity: hcl.DiagError,
-			Summary:  "Output path outside the output folder",
-			Detail:   fmt.Sprintf("Target %q wants to write %q. Paths are relative to the output folder, use slashes, and have no \".\" or \"..\" in them.", t.kind, path),
-			Subject:  t.decl,
-		}
+		return finding.InvalidSetting.Error(t.decl,
+			"Target %q wants to write %q. Paths are relative to the output folder, use slashes, and have no \".\" or \"..\" in them.", t.kind, path)
 	}
 	if first, taken := owner[path]; taken {
 		return twoTargets(path, path, t, first)
@@ -166,15 +160,7 @@ func twoTargets(path, other string, t, first target) *hcl.Diagnostic {
 	if first.decl != nil {
 		where = fmt.Sprintf(" at %s:%d", first.decl.Filename, first.decl.Start.Line)
 	}
-	d := &hcl.Diagnostic{
-		Severity: hcl.DiagError,
-		Summary:  "Two files on one path",
-		Detail: fmt.Sprintf("Target %q writes %q, but target %q%s writes %q already. Change the output of one of them, or remove it.",
-			t.kind, path, first.kind, where, other),
-		Subject: t.decl,
-	}
-	if d.Subject == nil {
-		d.Subject = first.decl
-	}
-	return d
+	return finding.FileConflict.Error(cmp.Or(t.decl, first.decl),
+		"Target %q writes %q, but target %q%s writes %q already. Change the output of one of them, or remove it.",
+		t.kind, path, first.kind, where, other)
 }

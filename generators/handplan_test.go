@@ -125,7 +125,7 @@ func mustFiles(t *testing.T, target Target, p *plan.Plan) map[string]string {
 	return byPath
 }
 
-// said lists diagnostics as "severity summary at file", sorted as they came.
+// said lists diagnostics as "severity: id at place", sorted as they came.
 func said(diags hcl.Diagnostics) []string {
 	var all []string
 	for _, d := range diags {
@@ -134,7 +134,7 @@ func said(diags hcl.Diagnostics) []string {
 		if d.Subject != nil {
 			at = d.Subject.Filename
 		}
-		all = append(all, fmt.Sprintf("%s: %s at %s", severity, d.Summary, at))
+		all = append(all, fmt.Sprintf("%s: %s at %s", severity, idOf(d), at))
 	}
 	return all
 }

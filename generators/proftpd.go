@@ -1,10 +1,9 @@
 package generators
 
 import (
-	"fmt"
-
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
 )
 
@@ -23,12 +22,8 @@ func (*proftpd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	for _, s := range serverSites(p, "proftpd") {
 		more := append(s.holds("proftpd", "ProFTPD"), s.takesTruncated("ProFTPD")...)
 		if s.Data.Count() < 2 {
-			more = append(more, &hcl.Diagnostic{
-				Severity: hcl.DiagError,
-				Summary:  "ProFTPD needs two data ports",
-				Detail:   fmt.Sprintf("Site %q has one data port, %s, and ProFTPD does not start with a range of one. Give it two.", s.Site.Name, s.Data),
-				Subject:  s.Site.Ranges.Of("data_ports"),
-			})
+			more = append(more, finding.RangeTooSmall.Error(s.Site.Ranges.Of("data_ports"),
+				"Site %q has one data port, %s, and ProFTPD does not start with a range of one. Give it two.", s.Site.Name, s.Data))
 		}
 		diags = append(diags, more...)
 		if !more.HasErrors() {

@@ -2,7 +2,6 @@ package generators
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"maps"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
@@ -113,11 +113,7 @@ func readLock(fsys fs.FS, names []string, s *spec.Spec) (*plan.Lock, hcl.Diagnos
 		text, err = io.ReadAll(io.LimitReader(file, plan.MaxLockBytes+1))
 	}
 	if err != nil {
-		return nil, hcl.Diagnostics{{
-			Severity: hcl.DiagError,
-			Summary:  "Cannot read the lock",
-			Detail:   fmt.Sprintf("%s. Without it pasvctl would choose every range again.", err),
-		}}
+		return nil, hcl.Diagnostics{finding.LockUnreadable.Error(nil, "%s. Without it pasvctl would choose every range again.", err)}
 	}
 	s.Files[name] = &hcl.File{Bytes: text}
 	return plan.ParseLock(text, name)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
 )
 
@@ -34,16 +35,24 @@ func loadText(nameAndText ...string) (*Project, hcl.Diagnostics) {
 	return Load(fsys, names, Options{})
 }
 
-// places writes diagnostics as "file:line summary".
+// places writes diagnostics as "file:line id".
 func places(diags hcl.Diagnostics) (all []string) {
 	for _, d := range diags {
 		at := "nowhere"
 		if d.Subject != nil {
 			at = fmt.Sprintf("%s:%d", d.Subject.Filename, d.Subject.Start.Line)
 		}
-		all = append(all, at+" "+d.Summary)
+		all = append(all, at+" "+idOf(d))
 	}
 	return all
+}
+
+// idOf is the id of a diagnostic, or the summary of one that a test has made up.
+func idOf(d *hcl.Diagnostic) string {
+	if r := finding.Of(d); r != nil {
+		return r.ID
+	}
+	return d.Summary
 }
 
 // A mistake in a user's template is shown with the template's own line.
@@ -72,11 +81,11 @@ func TestAllMistakesInOneRun(t *testing.T) {
 		plan.LockFile, "site {\n}\n",
 	)
 	want := []string{
-		`a.pasv.hcl:5 site "small": 99 sessions on ProFTPD need 100 ports, but data_ports has 10`,
-		"a.pasv.hcl:11 Unsupported argument",
-		"a.pasv.hcl:13 Unknown target",
-		"b.pasv.hcl:4 Invalid name",
-		plan.LockFile + ":1 Missing name for site",
+		"a.pasv.hcl:5 range-too-small",
+		"a.pasv.hcl:11 unsupported-argument",
+		"a.pasv.hcl:13 unknown-target",
+		"b.pasv.hcl:4 invalid-name",
+		plan.LockFile + ":1 lock-damaged",
 	}
 	if got := places(diags); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -85,7 +94,7 @@ func TestAllMistakesInOneRun(t *testing.T) {
 		if d.Subject != nil && p.Spec.Files[d.Subject.Filename] == nil {
 			t.Errorf("the source of %s is not there", d.Subject)
 		}
-		if d.Summary == "Unsupported argument" && !strings.Contains(d.Detail, `"format"`) {
+		if finding.Of(d) == finding.UnsupportedArgument && !strings.Contains(d.Detail, `"format"`) {
 			t.Errorf("no suggestion: %s", d.Detail)
 		}
 	}
@@ -177,17 +186,17 @@ func TestOutputPaths(t *testing.T) {
 		want          string
 	}{
 		"different":            {[]string{"b", "a/c"}, []string{"a/b"}, ""},
-		"the same":             {[]string{"a/b"}, []string{"a/b"}, "x.pasv.hcl:2 Two files on one path"},
-		"the same twice":       {[]string{"a/b", "a/b"}, nil, "x.pasv.hcl:1 Two files on one path"},
-		"a folder of the file": {[]string{"a"}, []string{"a/b"}, "x.pasv.hcl:2 Two files on one path"},
-		"a file of the folder": {[]string{"a/b/c"}, []string{"a"}, "x.pasv.hcl:1 Two files on one path"},
-		"up":                   {nil, []string{"a/../../b"}, "x.pasv.hcl:2 Output path outside the output folder"},
-		"absolute":             {nil, []string{"/etc/passwd"}, "x.pasv.hcl:2 Output path outside the output folder"},
-		"nothing":              {nil, []string{""}, "x.pasv.hcl:2 Output path outside the output folder"},
-		"the folder itself":    {nil, []string{"."}, "x.pasv.hcl:2 Output path outside the output folder"},
-		"not clean":            {nil, []string{"a//b"}, "x.pasv.hcl:2 Output path outside the output folder"},
-		"backslash":            {nil, []string{`..\b`}, "x.pasv.hcl:2 Output path outside the output folder"},
-		"NUL":                  {nil, []string{"a\x00"}, "x.pasv.hcl:2 Output path outside the output folder"},
+		"the same":             {[]string{"a/b"}, []string{"a/b"}, "x.pasv.hcl:2 file-conflict"},
+		"the same twice":       {[]string{"a/b", "a/b"}, nil, "x.pasv.hcl:1 file-conflict"},
+		"a folder of the file": {[]string{"a"}, []string{"a/b"}, "x.pasv.hcl:2 file-conflict"},
+		"a file of the folder": {[]string{"a/b/c"}, []string{"a"}, "x.pasv.hcl:1 file-conflict"},
+		"up":                   {nil, []string{"a/../../b"}, "x.pasv.hcl:2 invalid-setting"},
+		"absolute":             {nil, []string{"/etc/passwd"}, "x.pasv.hcl:2 invalid-setting"},
+		"nothing":              {nil, []string{""}, "x.pasv.hcl:2 invalid-setting"},
+		"the folder itself":    {nil, []string{"."}, "x.pasv.hcl:2 invalid-setting"},
+		"not clean":            {nil, []string{"a//b"}, "x.pasv.hcl:2 invalid-setting"},
+		"backslash":            {nil, []string{`..\b`}, "x.pasv.hcl:2 invalid-setting"},
+		"NUL":                  {nil, []string{"a\x00"}, "x.pasv.hcl:2 invalid-setting"},
 	} {
 		p := &Project{targets: []target{
 			{Target: fixed{paths: c.first}, kind: "one", decl: blockAt(1)},
@@ -216,7 +225,7 @@ func TestTargetsAskedFor(t *testing.T) {
 	paths := func(only ...string) string {
 		files, diags := p.Files(only...)
 		if diags.HasErrors() {
-			return diags[0].Summary + ": " + diags[0].Detail
+			return idOf(diags[0]) + ": " + diags[0].Detail
 		}
 		var all []string
 		for _, f := range files {
@@ -237,7 +246,7 @@ func TestTargetsAskedFor(t *testing.T) {
 			t.Errorf("%v: %s, want %s", c.only, got, c.want)
 		}
 	}
-	if got := paths("nftable"); !strings.HasPrefix(got, `Unknown target: There is no target "nftable". Did you mean "nftables"?`) {
+	if got := paths("nftable"); !strings.HasPrefix(got, `unknown-target: There is no target "nftable". Did you mean "nftables"?`) {
 		t.Errorf("%s", got)
 	}
 }
@@ -255,7 +264,7 @@ func TestOfferedTargetDoesNoHarm(t *testing.T) {
 	if len(files) != 1 || files[0].Path != "rules" {
 		t.Errorf("files %v", files)
 	}
-	if len(diags) != 1 || diags[0].Severity != hcl.DiagWarning || !strings.Contains(diags[0].Summary, "cloud left out: Too many rules") || !strings.HasPrefix(diags[0].Detail, "There are 61.") {
+	if len(diags) != 1 || diags[0].Severity != hcl.DiagWarning || idOf(diags[0]) != "target-left-out" || !strings.HasPrefix(diags[0].Detail, "Target cloud does not take the plan: There are 61.") {
 		t.Errorf("%v", diags)
 	}
 	if files, diags := p.Files("cloud"); !diags.HasErrors() || files != nil {

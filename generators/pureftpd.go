@@ -5,6 +5,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
@@ -48,37 +49,33 @@ func (*pureftpd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 // pureLimits reports what Pure-FTPd cannot do.
 func (s serverSite) pureLimits() hcl.Diagnostics {
 	var diags hcl.Diagnostics
-	say := func(severity hcl.DiagnosticSeverity, attr, summary, format string, args ...any) {
-		diags = append(diags, &hcl.Diagnostic{
-			Severity: severity,
-			Summary:  summary,
-			Detail:   fmt.Sprintf("Site %q: ", s.Site.Name) + fmt.Sprintf(format, args...),
-			Subject:  s.Site.Ranges.Of(attr),
-		})
+	type made func(at *hcl.Range, format string, args ...any) *hcl.Diagnostic
+	say := func(made made, attr, format string, args ...any) {
+		diags = append(diags, made(s.Site.Ranges.Of(attr), "Site %q: %s", s.Site.Name, fmt.Sprintf(format, args...)))
 	}
 	if s.Several {
-		say(hcl.DiagError, "server", "Pure-FTPd runs once a host",
+		say(finding.ServerUnable.Error, "server",
 			"Host %q has several sites on Pure-FTPd, and its wrapper reads one folder, /etc/pure-ftpd/conf. Run another server for all but one of them.", s.Host.Name)
 	}
 	if clients := s.Data.Count() / 2; clients < s.Site.Sessions {
-		say(hcl.DiagError, "data_ports", "Too few data ports for Pure-FTPd's own cap",
+		say(finding.RangeTooSmall.Error, "data_ports",
 			"Pure-FTPd admits one client for every two ports of its range, so %s lets in %d of %d sessions. Give it %d ports.",
 			s.Data, clients, s.Site.Sessions, 2*s.Site.Sessions)
 	}
 	if s.TLS.Mode == spec.TLSImplicit {
-		say(hcl.DiagError, "tls.mode", "Pure-FTPd has no implicit TLS",
-			"set mode = \"explicit\", or run vsftpd or ProFTPD there.")
+		say(finding.ServerUnable.Error, "tls.mode",
+			"Pure-FTPd has no implicit TLS. Set mode = \"explicit\", or run vsftpd or ProFTPD there.")
 	}
 	if s.TLS.Mode == spec.TLSOff {
 		return diags
 	}
 	if s.TLS.Certificate != pureCertificate || s.TLS.Key != pureCertificate {
-		say(hcl.DiagWarning, "tls.certificate", "Pure-FTPd reads its certificate elsewhere",
+		say(finding.CertificateElsewhere.Warning, "tls.certificate",
 			"the server reads certificate and key from one file, %s. Put %s and %s there, one after the other, and name that file in both attributes.",
 			pureCertificate, s.TLS.Certificate, s.TLS.Key)
 	}
 	if _, written := s.Site.Ranges["tls.session_reuse"]; written && s.TLS.ReuseRequired {
-		say(hcl.DiagWarning, "tls.session_reuse", "Pure-FTPd does not check session reuse",
+		say(finding.ReuseUnchecked.Warning, "tls.session_reuse",
 			"the server takes a data connection in any TLS session. Set session_reuse = \"preferred\", or run vsftpd or ProFTPD there.")
 	}
 	return diags

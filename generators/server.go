@@ -1,13 +1,13 @@
 package generators
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
 	"github.com/pasvctl/pasvctl/templates"
@@ -90,25 +90,17 @@ func (s *serverSite) bindOne(title string) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, other := range host.Sites {
 		if other != s.Site && other.Port == s.Site.Port {
-			diags = append(diags, &hcl.Diagnostic{
-				Severity: hcl.DiagError,
-				Summary:  "Control port taken by a listener on all addresses",
-				Detail: fmt.Sprintf("%s listens on one address or on all, so site %q, which has %d, takes port %d on all of host %q. "+
+			diags = append(diags, finding.ControlPortTaken.Error(s.Site.Ranges.Of("addresses"),
+				"%s listens on one address or on all, so site %q, which has %d, takes port %d on all of host %q. "+
 					"Site %q wants it too. Give site %q one address or another port, or run ProFTPD there, which listens on any number.",
-					title, s.Site.Name, len(s.Site.Addresses), s.Site.Port, host.Name, other.Name, s.Site.Name),
-				Subject: s.Site.Ranges.Of("addresses"),
-			})
+				title, s.Site.Name, len(s.Site.Addresses), s.Site.Port, host.Name, other.Name, s.Site.Name))
 		}
 	}
 	if len(diags) == 0 && len(s.Site.Addresses) < len(host.Addresses) {
-		diags = append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagWarning,
-			Summary:  "The server listens on more addresses than the site has",
-			Detail: fmt.Sprintf("%s listens on one address or on all, so port %d of site %q answers on all %d addresses of host %q and not only on the %d named. "+
+		diags = append(diags, finding.ListensWider.Warning(s.Site.Ranges.Of("addresses"),
+			"%s listens on one address or on all, so port %d of site %q answers on all %d addresses of host %q and not only on the %d named. "+
 				"Name one address or all of them, or run ProFTPD there, which listens on any number.",
-				title, s.Site.Port, s.Site.Name, len(host.Addresses), host.Name, len(s.Site.Addresses)),
-			Subject: s.Site.Ranges.Of("addresses"),
-		})
+			title, s.Site.Port, s.Site.Name, len(host.Addresses), host.Name, len(s.Site.Addresses)))
 	}
 	return diags
 }
@@ -121,21 +113,12 @@ func (s serverSite) holds(format, title string) hcl.Diagnostics {
 		return nil
 	}
 	if s.Site.TLS.CBC {
-		diags = append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagWarning,
-			Summary:  "cbc has no effect",
-			Detail:   fmt.Sprintf("Site %q: cbc is for the bundled daemon; %s admits CBC suites whatever the spec says. Remove it.", s.Site.Name, title),
-			Subject:  s.Site.Ranges.Of("tls.cbc"),
-		})
+		diags = append(diags, finding.NoEffect.Warning(s.Site.Ranges.Of("tls.cbc"),
+			"Site %q: cbc is for the bundled daemon; %s admits CBC suites whatever the spec says. Remove it.", s.Site.Name, title))
 	}
 	for _, path := range [][2]string{{"tls.certificate", s.TLS.Certificate}, {"tls.key", s.TLS.Key}} {
 		if err := templates.Holds(format, path[1]); err != nil {
-			diags = append(diags, &hcl.Diagnostic{
-				Severity: hcl.DiagError,
-				Summary:  "Not possible in the config of " + title,
-				Detail:   fmt.Sprintf("Site %q: %s. Choose another path.", s.Site.Name, err),
-				Subject:  s.Site.Ranges.Of(path[0]),
-			})
+			diags = append(diags, finding.ServerUnable.Error(s.Site.Ranges.Of(path[0]), "Site %q: %s. Choose another path.", s.Site.Name, err))
 		}
 	}
 	return diags
@@ -148,11 +131,7 @@ func (s serverSite) takesTruncated(title string) hcl.Diagnostics {
 	if s.Site.TruncatedUploads != spec.RefuseTruncated {
 		return nil
 	}
-	return hcl.Diagnostics{{
-		Severity: hcl.DiagError,
-		Summary:  title + " takes truncated uploads",
-		Detail: fmt.Sprintf("Site %q: truncated_uploads is \"refuse\", but %s takes an upload under TLS that ends without close_notify for a whole one, and has no setting for that. "+
-			"Set truncated_uploads = \"accept\", or run vsftpd or the bundled daemon there.", s.Site.Name, title),
-		Subject: s.Site.Ranges.Of("truncated_uploads"),
-	}}
+	return hcl.Diagnostics{finding.ServerUnable.Error(s.Site.Ranges.Of("truncated_uploads"),
+		"Site %q: truncated_uploads is \"refuse\", but %s takes an upload under TLS that ends without close_notify for a whole one, and has no setting for that. "+
+			"Set truncated_uploads = \"accept\", or run vsftpd or the bundled daemon there.", s.Site.Name, title)}
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/gohcl"
 
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
@@ -45,7 +46,7 @@ type target struct {
 // spec has checked.
 func decode(t *spec.Target) (target, hcl.Diagnostics) {
 	settings := kinds[t.Kind].New()
-	diags := gohcl.DecodeBody(t.Body, t.Eval, settings)
+	diags := finding.Adopt(finding.InvalidExpression, gohcl.DecodeBody(t.Body, t.Eval, settings))
 	if s, ok := settings.(sourced); ok {
 		s.setSource(t.Source)
 	}
@@ -56,14 +57,10 @@ func decode(t *spec.Target) (target, hcl.Diagnostics) {
 func unconfigured(name string) (target, hcl.Diagnostics) {
 	kind, known := kinds[name]
 	if !known {
-		return target{}, hcl.Diagnostics{{
-			Severity: hcl.DiagError,
-			Summary:  "Unknown target",
-			Detail:   fmt.Sprintf("There is no target %q. %s", name, choices(name, kinds)),
-		}}
+		return target{}, hcl.Diagnostics{finding.UnknownTarget.Error(nil, "There is no target %q. %s", name, choices(name, kinds))}
 	}
 	settings := kind.New()
-	diags := gohcl.DecodeBody(hcl.EmptyBody(), nil, settings)
+	diags := finding.Adopt(finding.MissingArgument, gohcl.DecodeBody(hcl.EmptyBody(), nil, settings))
 	for _, d := range diags {
 		d.Subject = nil // an empty body stands nowhere
 		d.Detail += fmt.Sprintf(" Give the spec a target %q block with it.", name)

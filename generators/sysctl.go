@@ -1,13 +1,13 @@
 package generators
 
 import (
-	"fmt"
 	"slices"
 	"sort"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
@@ -103,12 +103,8 @@ func portList(sorted []reason) string {
 }
 
 func tooManyReserved(host *plan.Host, length int) *hcl.Diagnostic {
-	return &hcl.Diagnostic{
-		Severity: hcl.DiagError,
-		Summary:  "Too many separate port ranges to reserve",
-		Detail: fmt.Sprintf("The reserved ports of host %q make a list of %d characters, and sysctl loads no more than %d. "+
+	return finding.PlatformLimit.Error(host.Ranges.Of("reserved_ports"),
+		"The reserved ports of host %q make a list of %d characters, and sysctl loads no more than %d. "+
 			"Pin the data_ports of its sites next to each other, or join neighbouring ranges in reserved_ports.",
-			host.Name, length, reservedMax),
-		Subject: host.Ranges.Of("reserved_ports"),
-	}
+		host.Name, length, reservedMax)
 }

@@ -36,7 +36,7 @@ func TestSysctlListBeyondOneWrite(t *testing.T) {
 	host := handHost("edge1", "203.0.113.10")
 	host.ReservedPorts = alternate(10000, 800)
 	files, diags := (&sysctl{}).Files(handPlan(handSite(host, "a", "vsftpd", 21, spec.PortRange{First: 61000, Last: 61009}, nil)))
-	if want := []string{"error: Too many separate port ranges to reserve at reserved_ports"}; !slices.Equal(said(diags), want) || files != nil {
+	if want := []string{"error: platform-limit at reserved_ports"}; !slices.Equal(said(diags), want) || files != nil {
 		t.Errorf("got %v, %d files", said(diags), len(files))
 	}
 }

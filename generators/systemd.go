@@ -1,11 +1,11 @@
 package generators
 
 import (
-	"fmt"
 	"regexp"
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
 )
 
@@ -39,12 +39,8 @@ var unitProgram = regexp.MustCompile(`^(/[A-Za-z0-9_.+-]+)+$`)
 // for a served site DIR/HOST/pasvctl-SITE.service and pasvctl-SITE.socket.
 func (s *systemd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	if !unitProgram.MatchString(s.Program) {
-		return nil, hcl.Diagnostics{{
-			Severity: hcl.DiagError,
-			Summary:  "Invalid program",
-			Detail:   fmt.Sprintf("program is %q, but a unit needs the absolute path of pasvctl, of letters, digits and _ . + - only, like \"/usr/local/bin/pasvctl\".", s.Program),
-			Subject:  &s.ProgramRange,
-		}}
+		return nil, hcl.Diagnostics{finding.InvalidSetting.Error(&s.ProgramRange,
+			"program is %q, but a unit needs the absolute path of pasvctl, of letters, digits and _ . + - only, like \"/usr/local/bin/pasvctl\".", s.Program)}
 	}
 	if diags := s.wrong(); diags.HasErrors() {
 		return nil, diags

@@ -1,12 +1,12 @@
 package generators
 
 import (
-	"fmt"
 	"net/netip"
 	"regexp"
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
@@ -17,20 +17,10 @@ var unitUser = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,30}$`)
 // wrong tells what a unit of a served site cannot hold.
 func (s *systemd) wrong() (diags hcl.Diagnostics) {
 	if !unitProgram.MatchString(s.Spec) {
-		diags = append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError,
-			Summary:  "Invalid path of the spec",
-			Detail:   fmt.Sprintf("spec is %q, but a unit needs the absolute path of the spec on the host, of letters, digits and _ . + - only, like \"/etc/pasvctl\".", s.Spec),
-			Subject:  &s.SpecRange,
-		})
+		diags = append(diags, finding.InvalidSetting.Error(&s.SpecRange, "spec is %q, but a unit needs the absolute path of the spec on the host, of letters, digits and _ . + - only, like \"/etc/pasvctl\".", s.Spec))
 	}
 	if !unitUser.MatchString(s.User) || s.User == "root" {
-		diags = append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError,
-			Summary:  "Invalid user",
-			Detail:   fmt.Sprintf("user is %q, but the daemon runs as an ordinary user of the host, named with small letters, digits, _ and -, like \"ftp\".", s.User),
-			Subject:  &s.UserRange,
-		})
+		diags = append(diags, finding.InvalidSetting.Error(&s.UserRange, "user is %q, but the daemon runs as an ordinary user of the host, named with small letters, digits, _ and -, like \"ftp\".", s.User))
 	}
 	return diags
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/templates"
 )
@@ -38,13 +39,9 @@ var outputPath = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._+@ -]*(/[A-Za-z0-9
 // Files renders DIR/OUTPUT.
 func (u *userTemplate) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	if !fs.ValidPath(u.Output) || !outputPath.MatchString(u.Output) || len(u.Output) > 255 {
-		return nil, hcl.Diagnostics{{
-			Severity: hcl.DiagError,
-			Summary:  "Not a path inside the output folder",
-			Detail: fmt.Sprintf("output is %q. Write a path relative to the output folder, such as \"motd\" or \"docs/ports.md\": "+
-				"letters, digits and ._+@- with slashes between folders, none of them starting with a dot, at most 255 characters.", u.Output),
-			Subject: &u.OutputRange,
-		}}
+		return nil, hcl.Diagnostics{finding.InvalidSetting.Error(&u.OutputRange,
+			"output is %q. Write a path relative to the output folder, such as \"motd\" or \"docs/ports.md\": "+
+				"letters, digits and ._+@- with slashes between folders, none of them starting with a dot, at most 255 characters.", u.Output)}
 	}
 	content, mistake := templates.RenderUser(u.text, templateData(p))
 	if mistake != nil {
@@ -55,12 +52,7 @@ func (u *userTemplate) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 
 // diagnostic points into the template, where the mistake is of one place.
 func (u *userTemplate) diagnostic(mistake *templates.UserError) *hcl.Diagnostic {
-	d := &hcl.Diagnostic{
-		Severity: hcl.DiagError,
-		Summary:  "Mistake in the template",
-		Detail:   fmt.Sprintf("%s: %s.", u.Source, strings.TrimSuffix(mistake.Reason, ".")),
-		Subject:  &u.SourceRange,
-	}
+	d := finding.TemplateMistake.Error(&u.SourceRange, "%s: %s.", u.Source, strings.TrimSuffix(mistake.Reason, "."))
 	if mistake.Field != "" {
 		d.Detail = fmt.Sprintf("%s: there is no %q here. %s", u.Source, mistake.Field, choices(mistake.Field, templateFields))
 	}

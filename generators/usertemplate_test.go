@@ -17,14 +17,14 @@ func TestUserTemplateDiagnostics(t *testing.T) {
 	}{
 		{"motd", "{{ range .Sites }}{{ .Name }}: {{ .DataPorts.First }}{{ end }}", "", "", 0, 0},
 		{"docs/ports list.md", "", "", "", 0, 0},
-		{"../motd", "", "error: Not a path inside the output folder at spec", "../motd", 1, 0},
-		{"/motd", "", "error: Not a path inside the output folder at spec", "", 1, 0},
-		{"a//b", "", "error: Not a path inside the output folder at spec", "", 1, 0},
-		{".ssh/x", "", "error: Not a path inside the output folder at spec", "", 1, 0},
-		{"a\\\\b", "", "error: Not a path inside the output folder at spec", "", 1, 0},
-		{"motd", "one\n  {{ .Sits }}\n", "error: Mistake in the template at motd.tmpl", `there is no "Sits" here. Did you mean "Site"?`, 2, 6},
-		{"motd", "{{ range .Sites }}\n{{ .Port }}{{ end }}", "error: Mistake in the template at motd.tmpl", `Did you mean "Ports"?`, 2, 4},
-		{"motd", "{{ end }}", "error: Mistake in the template at motd.tmpl", "unexpected {{end}}", 1, 1},
+		{"../motd", "", "error: invalid-setting at spec", "../motd", 1, 0},
+		{"/motd", "", "error: invalid-setting at spec", "", 1, 0},
+		{"a//b", "", "error: invalid-setting at spec", "", 1, 0},
+		{".ssh/x", "", "error: invalid-setting at spec", "", 1, 0},
+		{"a\\\\b", "", "error: invalid-setting at spec", "", 1, 0},
+		{"motd", "one\n  {{ .Sits }}\n", "error: template-mistake at motd.tmpl", `there is no "Sits" here. Did you mean "Site"?`, 2, 6},
+		{"motd", "{{ range .Sites }}\n{{ .Port }}{{ end }}", "error: template-mistake at motd.tmpl", `Did you mean "Ports"?`, 2, 4},
+		{"motd", "{{ end }}", "error: template-mistake at motd.tmpl", "unexpected {{end}}", 1, 1},
 	}
 	for _, c := range cases {
 		t.Run(c.output+" "+c.source, func(t *testing.T) {

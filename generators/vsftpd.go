@@ -1,10 +1,9 @@
 package generators
 
 import (
-	"fmt"
-
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
 )
 
@@ -40,11 +39,7 @@ func (*vsftpd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 // listener, which serves IPv4 clients too: the 227 reply says 0,0,0,0
 // (measured).
 func announceOnIPv6(s serverSite) *hcl.Diagnostic {
-	return &hcl.Diagnostic{
-		Severity: hcl.DiagError,
-		Summary:  "vsftpd announces no address where it serves IPv6",
-		Detail: fmt.Sprintf("Site %q has an IPv6 address and announces %s. With listen_ipv6 vsftpd tells its clients to connect to 0.0.0.0 instead. "+
-			"Name only IPv4 addresses in addresses, or run ProFTPD there, or remove announce.", s.Site.Name, s.Announce),
-		Subject: s.Site.Ranges.Of("announce"),
-	}
+	return finding.ServerUnable.Error(s.Site.Ranges.Of("announce"),
+		"Site %q has an IPv6 address and announces %s. With listen_ipv6 vsftpd tells its clients to connect to 0.0.0.0 instead. "+
+			"Name only IPv4 addresses in addresses, or run ProFTPD there, or remove announce.", s.Site.Name, s.Announce)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
@@ -129,12 +130,8 @@ type lockBlock struct {
 // diagnostics and no lock, because a guess would move ports.
 func ParseLock(src []byte, filename string) (*Lock, hcl.Diagnostics) {
 	if len(src) > MaxLockBytes {
-		return nil, hcl.Diagnostics{{
-			Severity: hcl.DiagError,
-			Summary:  "Lock file too large",
-			Detail:   fmt.Sprintf("The lock has %d bytes; at most %d are read. Restore it from version control, or delete it to let pasvctl choose all ranges again.", len(src), MaxLockBytes),
-			Subject:  &hcl.Range{Filename: filename, Start: hcl.InitialPos, End: hcl.InitialPos},
-		}}
+		return nil, hcl.Diagnostics{damaged(fmt.Sprintf("The lock has %d bytes; at most %d are read.", len(src), MaxLockBytes),
+			hcl.Range{Filename: filename, Start: hcl.InitialPos, End: hcl.InitialPos})}
 	}
 	if diags := checkPlain(src, filename); diags.HasErrors() {
 		return nil, diags
@@ -154,6 +151,7 @@ func ParseLock(src []byte, filename string) (*Lock, hcl.Diagnostics) {
 func withRemedy(diags hcl.Diagnostics) hcl.Diagnostics {
 	for _, d := range diags {
 		d.Detail += lockRemedy
+		finding.LockDamaged.Mark(d)
 	}
 	return diags
 }
@@ -223,12 +221,7 @@ func checkLock(body lockBody) (*Lock, hcl.Diagnostics) {
 }
 
 func damaged(detail string, at hcl.Range) *hcl.Diagnostic {
-	return &hcl.Diagnostic{
-		Severity: hcl.DiagError,
-		Summary:  "Damaged lock file",
-		Detail:   detail + lockRemedy,
-		Subject:  at.Ptr(),
-	}
+	return finding.LockDamaged.Error(&at, "%s%s", detail, lockRemedy)
 }
 
 // parsePorts reads "61000-61099", or "61000" for one port.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
@@ -285,7 +286,7 @@ func noRoom(t *seat, locked bool) *hcl.Diagnostic {
 	if locked {
 		repack = ", or delete " + LockFile + " to let pasvctl place all ranges again"
 	}
-	return wrong(t.Site.Site, "concurrency.sessions", "No room for the passive range", fmt.Sprintf(
+	return wrong(t.Site.Site, "concurrency.sessions", finding.NoRoom, fmt.Sprintf(
 		"Site %q needs %s ports side by side, but host %q has %s, clear of ephemeral_ports, avoid_ports, control ports, well-known services and the other sites. "+
 			"Lower concurrency.sessions, choose a server that needs fewer ports, narrow ephemeral_ports (and the host's ip_local_port_range with it), "+
 			"give the site an address of its own, or pin data_ports%s.",

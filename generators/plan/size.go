@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
@@ -121,7 +122,7 @@ func sized(sites []*spec.Site) ([]*Site, hcl.Diagnostics) {
 		diags = append(diags, warnings(&site)...)
 		if site.Pinned {
 			if service := serviceIn(s.DataPorts); service != "" {
-				diags = append(diags, warning(s, "data_ports", "Data ports over a service", fmt.Sprintf(
+				diags = append(diags, warning(s, "data_ports", finding.RangeOverService, fmt.Sprintf(
 					"In site %q, data_ports %s covers %s. Whatever listens there is open to the site's clients, and the site cannot use the port. Move the range, or see to it that nothing does.",
 					s.Name, s.DataPorts, service)))
 			}
@@ -141,21 +142,21 @@ func mistake(s *spec.Site, a *answer) *hcl.Diagnostic {
 	var traffic *sizing.TrafficError
 	switch {
 	case a.err == errUnknownServer:
-		return wrong(s, "server", "Unknown server",
+		return wrong(s, "server", finding.UnknownServer,
 			fmt.Sprintf("There is no profile of a server %q.", s.Server))
 	case errors.As(a.err, &overload):
-		return wrong(s, rateAttribute(s, overload), overload.Error(), overload.Remedy())
+		return wrong(s, rateAttribute(s, overload), finding.Overload, fmt.Sprintf("In site %q, %s. %s", s.Name, overload, overload.Remedy()))
 	case errors.As(a.err, &unreachable):
-		return wrong(s, limitAttribute(unreachable), "No range is large enough",
+		return wrong(s, limitAttribute(unreachable), finding.NoRangeSuffices,
 			fmt.Sprintf("In site %q, %s. %s", s.Name, unreachable, unreachable.Remedy()))
 	case errors.As(a.err, &traffic):
-		return wrong(s, "server", "Traffic must be known", fmt.Sprintf("In site %q, %s. %s", s.Name, traffic, traffic.Remedy()))
+		return wrong(s, "server", finding.TrafficRequired, fmt.Sprintf("In site %q, %s. %s", s.Name, traffic, traffic.Remedy()))
 	case errors.As(a.err, &workload):
-		return wrong(s, workload.Attribute, "Impossible workload", fmt.Sprintf("In site %q, %s.", s.Name, workload))
+		return wrong(s, workload.Attribute, finding.ImpossibleWorkload, fmt.Sprintf("In site %q, %s.", s.Name, workload))
 	case a.err != nil:
-		return wrong(s, "", "Site cannot be sized", fmt.Sprintf("Site %q: %s.", s.Name, a.err))
+		return wrong(s, "", finding.ImpossibleWorkload, fmt.Sprintf("Site %q: %s.", s.Name, a.err))
 	case a.Profile.FixedPorts > 0 && pinned != a.Profile.FixedPorts:
-		return wrong(s, "data_ports", "Range cannot be chosen", fmt.Sprintf(
+		return wrong(s, "data_ports", finding.RangeFixed, fmt.Sprintf(
 			"%s always uses the same %s ports. Pin data_ports to them.", a.Profile.Title, sizing.Count(a.Profile.FixedPorts)))
 	case pinned > 0 && pinned < a.Sizing.Ports:
 		return tooSmall(s, a)
@@ -171,10 +172,9 @@ func tooSmall(s *spec.Site, a *answer) *hcl.Diagnostic {
 			why = "Why: " + b.Why + ". "
 		}
 	}
-	return wrong(s, "data_ports",
-		fmt.Sprintf("site %q: %s sessions on %s need %s ports, but data_ports has %s",
-			s.Name, sizing.Count(s.Sessions), a.Profile.Title, sizing.Count(a.Sizing.Ports), sizing.Count(s.DataPorts.Count())),
-		fmt.Sprintf("%sWiden data_ports to %s ports or more, remove it to have the range chosen, or ask for less in concurrency, traffic or objective.",
+	return wrong(s, "data_ports", finding.RangeTooSmall,
+		fmt.Sprintf("Site %q: %s sessions on %s need %s ports, but data_ports has %s. %sWiden data_ports to %s ports or more, remove it to have the range chosen, or ask for less in concurrency, traffic or objective.",
+			s.Name, sizing.Count(s.Sessions), a.Profile.Title, sizing.Count(a.Sizing.Ports), sizing.Count(s.DataPorts.Count()),
 			why, sizing.Count(a.Sizing.Ports)))
 }
 
@@ -208,12 +208,7 @@ func impossible(p *spec.Profile, e *sizing.ProfileError) *hcl.Diagnostic {
 	if field == "tries" { // as a spec calls them
 		field = "draws"
 	}
-	return &hcl.Diagnostic{
-		Severity: hcl.DiagError,
-		Summary:  "Impossible profile",
-		Detail:   fmt.Sprintf("In profile %q, %s %s. Correct it.", p.Name, field, e.Problem),
-		Subject:  p.Ranges.Of(field),
-	}
+	return finding.ImpossibleProfile.Error(p.Ranges.Of(field), "In profile %q, %s %s. Correct it.", p.Name, field, e.Problem)
 }
 
 // warnings are the serious remarks on a site.
@@ -221,24 +216,23 @@ func warnings(s *Site) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, r := range s.Remarks {
 		if r.Serious {
-			summary := strings.ToUpper(r.Summary[:1]) + r.Summary[1:]
-			diags = append(diags, warning(s.Site, r.Attribute, summary, fmt.Sprintf("In site %q: %s", s.Name, r.Detail)))
+			diags = append(diags, warning(s.Site, r.Attribute, seriousRemarks[r.Name], fmt.Sprintf("In site %q, %s. %s", s.Name, r.Summary, r.Detail)))
 		}
 	}
 	return diags
 }
 
-func warning(s *spec.Site, attr, summary, detail string) *hcl.Diagnostic {
-	d := wrong(s, attr, summary, detail)
-	d.Severity = hcl.DiagWarning
-	return d
+// seriousRemarks are the rules of those remarks that may be serious.
+var seriousRemarks = map[string]*finding.Rule{
+	"foreign_data":         finding.DataConnectionsUnproven,
+	sizing.BoundListenRace: finding.ListenRace,
+	"nat":                  finding.SharedSourcePorts,
 }
 
-func wrong(s *spec.Site, attr, summary, detail string) *hcl.Diagnostic {
-	return &hcl.Diagnostic{
-		Severity: hcl.DiagError,
-		Summary:  summary,
-		Detail:   detail,
-		Subject:  s.Ranges.Of(attr),
-	}
+func warning(s *spec.Site, attr string, rule *finding.Rule, detail string) *hcl.Diagnostic {
+	return rule.Warning(s.Ranges.Of(attr), "%s", detail)
+}
+
+func wrong(s *spec.Site, attr string, rule *finding.Rule, detail string) *hcl.Diagnostic {
+	return rule.Error(s.Ranges.Of(attr), "%s", detail)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
@@ -78,8 +79,8 @@ func TestPins(t *testing.T) {
 		t.Fatalf("%v", diags)
 	}
 	d := diags[0]
-	if want := `site "downloads": 400 sessions on vsftpd need 1,857 ports, but data_ports has 100`; d.Summary != want {
-		t.Errorf("%s\nwant %s", d.Summary, want)
+	if want := `Site "downloads": 400 sessions on vsftpd need 1,857 ports, but data_ports has 100. `; finding.Of(d) != finding.RangeTooSmall || !strings.HasPrefix(d.Detail, want) {
+		t.Errorf("%s\nwant %s", d, want)
 	}
 	if d.Subject == nil || *d.Subject != site.Ranges["data_ports"] || !strings.Contains(d.Detail, "Widen data_ports to 1,857 ports") {
 		t.Errorf("%s at %v", d.Detail, d.Subject)
@@ -128,16 +129,16 @@ func TestFixedRange(t *testing.T) {
 
 func TestSizingErrors(t *testing.T) {
 	for name, c := range map[string]struct {
-		change  func(*spec.Site)
-		line    int
-		summary string
-		detail  string
+		change func(*spec.Site)
+		line   int
+		rule   *finding.Rule
+		detail string
 	}{
 		"more transfers than sessions carry": {
 			func(s *spec.Site) {
 				s.Traffic = &sizing.Traffic{Rate: 500, Transfer: 2 * time.Second, PeakFactor: 1}
 			},
-			14, "400 sessions cannot carry 500 transfers/s of 2s", "allow more than 1,000 sessions",
+			14, finding.Overload, "400 sessions cannot carry 500 transfers/s of 2s. 400 sessions that are each busy for 2s carry less than 200 transfers/s: allow more than 1,000 sessions",
 		},
 		"more than one address's sessions carry": {
 			func(s *spec.Site) {
@@ -145,19 +146,19 @@ func TestSizingErrors(t *testing.T) {
 				s.Traffic = &sizing.Traffic{Rate: 10, RatePerAddress: 5, Transfer: 2 * time.Second, PeakFactor: 1}
 				s.Ranges["traffic.transfers_per_second_per_address"] = at(15)
 			},
-			15, "2 sessions of one client address cannot carry 5 transfers/s of 2s", "session",
+			15, finding.Overload, "2 sessions of one client address cannot carry 5 transfers/s of 2s",
 		},
 		"more ports than there are": {
 			func(s *spec.Site) { s.Sessions, s.SessionsPerAddress = 100_000, 1 },
-			12, "No range is large enough", "64,512",
+			12, finding.NoRangeSuffices, "64,512",
 		},
 		"no such server": {
 			func(s *spec.Site) { s.Server = "wu-ftpd" },
-			10, "Unknown server", `"wu-ftpd"`,
+			10, finding.UnknownServer, `"wu-ftpd"`,
 		},
 		"no such workload": {
 			func(s *spec.Site) { s.Sessions = 0 },
-			12, "Impossible workload", "concurrency.sessions is 0",
+			12, finding.ImpossibleWorkload, "concurrency.sessions is 0",
 		},
 	} {
 		site := newSite(newHost("edge1"), "a", 21, 400)
@@ -168,7 +169,7 @@ func TestSizingErrors(t *testing.T) {
 			continue
 		}
 		d := diags[0]
-		if d.Severity != hcl.DiagError || d.Subject == nil || d.Subject.Start.Line != c.line || d.Summary != c.summary || !strings.Contains(d.Detail, c.detail) {
+		if d.Severity != hcl.DiagError || d.Subject == nil || d.Subject.Start.Line != c.line || finding.Of(d) != c.rule || !strings.Contains(d.Detail, c.detail) {
 			t.Errorf("%s: %s", name, d)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
 // address parses one IP address; what is wrong with it is reported.
@@ -13,21 +15,21 @@ func (b *block) address(attr, text string, at hcl.Range) (netip.Addr, bool) {
 	addr, err := netip.ParseAddr(text)
 	switch {
 	case err != nil && strings.Contains(text, "/"):
-		b.errAt(at, "Invalid address", "%q in %s is a network, and a single address is needed. Write it without the part from the slash on.", text, b.key(attr))
+		b.errAt(at, finding.InvalidAddress, "%q in %s is a network, and a single address is needed. Write it without the part from the slash on.", text, b.key(attr))
 	case err != nil:
-		b.errAt(at, "Invalid address", "%q in %s is not an IP address. Write it like \"203.0.113.10\" or \"2001:db8::10\"; host names are not resolved.", text, b.key(attr))
+		b.errAt(at, finding.InvalidAddress, "%q in %s is not an IP address. Write it like \"203.0.113.10\" or \"2001:db8::10\"; host names are not resolved.", text, b.key(attr))
 	case addr.Zone() != "":
-		b.errAt(at, "Address with a zone", "%q in %s has a zone, which firewall rules cannot match. Write %q and name the interface instead.", text, b.key(attr), addr.WithZone("").String())
+		b.errAt(at, finding.InvalidAddress, "%q in %s has a zone, which firewall rules cannot match. Write %q and name the interface instead.", text, b.key(attr), addr.WithZone("").String())
 	case addr.Is4In6():
-		b.errAt(at, "IPv4 address in IPv6 form", "%q in %s never appears in an IPv6 packet. Write %q.", text, b.key(attr), addr.Unmap().String())
+		b.errAt(at, finding.InvalidAddress, "%q in %s never appears in an IPv6 packet. Write %q.", text, b.key(attr), addr.Unmap().String())
 	case addr.IsUnspecified():
-		b.errAt(at, "Invalid address", "%q in %s means every address. Write the addresses themselves, because rules and port ranges are kept apart by address.", text, b.key(attr))
+		b.errAt(at, finding.InvalidAddress, "%q in %s means every address. Write the addresses themselves, because rules and port ranges are kept apart by address.", text, b.key(attr))
 	case addr.IsMulticast():
-		b.errAt(at, "Invalid address", "%q in %s is a multicast address, which no TCP connection can have.", text, b.key(attr))
+		b.errAt(at, finding.InvalidAddress, "%q in %s is a multicast address, which no TCP connection can have.", text, b.key(attr))
 	case addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		b.errAt(at, "Invalid address", "%q in %s is the broadcast address, which no TCP connection can have.", text, b.key(attr))
+		b.errAt(at, finding.InvalidAddress, "%q in %s is the broadcast address, which no TCP connection can have.", text, b.key(attr))
 	case unroutable(addr).IsValid():
-		b.errAt(at, "Invalid address", "%q in %s is in %s, whose packets no router forwards (RFC 6890, section 2.2.2). Write an address that a machine can be reached by.", text, b.key(attr), unroutable(addr))
+		b.errAt(at, finding.InvalidAddress, "%q in %s is in %s, whose packets no router forwards (RFC 6890, section 2.2.2). Write an address that a machine can be reached by.", text, b.key(attr), unroutable(addr))
 	default:
 		return addr, true
 	}
@@ -59,7 +61,7 @@ func (b *block) addresses(attr string, elements []element) []netip.Addr {
 			continue
 		}
 		if seen[addr] {
-			b.errAt(e.at, "Duplicate address", "%s is in %s twice. Remove one of them.", addr, b.key(attr))
+			b.errAt(e.at, finding.DuplicateElement, "%s is in %s twice. Remove one of them.", addr, b.key(attr))
 			continue
 		}
 		seen[addr] = true
@@ -76,16 +78,16 @@ func (b *block) prefix(attr string, e element) (netip.Prefix, bool) {
 	prefix, err := netip.ParsePrefix(e.text)
 	switch {
 	case err != nil:
-		b.errAt(e.at, "Invalid client network", "%q in %s is not a network. Write it like \"192.0.2.0/24\" or \"2001:db8::/32\".", e.text, b.key(attr))
+		b.errAt(e.at, finding.InvalidNetwork, "%q in %s is not a network. Write it like \"192.0.2.0/24\" or \"2001:db8::/32\".", e.text, b.key(attr))
 	case prefix.Addr().Is4In6():
-		b.errAt(e.at, "IPv4 network in IPv6 form", "%q in %s never matches an IPv6 packet. Write the IPv4 network.", e.text, b.key(attr))
+		b.errAt(e.at, finding.InvalidNetwork, "%q in %s never matches an IPv6 packet. Write the IPv4 network.", e.text, b.key(attr))
 	case prefix != prefix.Masked():
-		b.errAt(e.at, "Network with host bits", "%q in %s has bits set behind its prefix. Write %q for the network, or %q for the one address.",
+		b.errAt(e.at, finding.InvalidNetwork, "%q in %s has bits set behind its prefix. Write %q for the network, or %q for the one address.",
 			e.text, b.key(attr), prefix.Masked().String(), prefix.Addr().String())
 	case prefix.Addr().IsMulticast():
-		b.errAt(e.at, "Invalid client network", "%q in %s is a multicast network, from which no packet comes.", e.text, b.key(attr))
+		b.errAt(e.at, finding.InvalidNetwork, "%q in %s is a multicast network, from which no packet comes.", e.text, b.key(attr))
 	case prefix.Addr().IsUnspecified() && prefix.IsSingleIP():
-		b.errAt(e.at, "Invalid client network", "%q in %s is no client's address. Write %q for everyone.", e.text, b.key(attr), prefix.Addr().String()+"/0")
+		b.errAt(e.at, finding.InvalidNetwork, "%q in %s is no client's address. Write %q for everyone.", e.text, b.key(attr), prefix.Addr().String()+"/0")
 	default:
 		return prefix, true
 	}
@@ -97,10 +99,10 @@ func (b *block) singleClient(attr string, e element) (netip.Prefix, bool) {
 	addr, err := netip.ParseAddr(e.text)
 	switch {
 	case err != nil:
-		b.errAt(e.at, "Invalid client network", "%q in %s is neither a network nor an address. Write it like \"192.0.2.0/24\" or \"192.0.2.7\"; for everyone, leave %s out.", e.text, b.key(attr), attr)
+		b.errAt(e.at, finding.InvalidNetwork, "%q in %s is neither a network nor an address. Write it like \"192.0.2.0/24\" or \"192.0.2.7\"; for everyone, leave %s out.", e.text, b.key(attr), attr)
 		return netip.Prefix{}, false
 	case addr.IsUnspecified():
-		b.errAt(e.at, "Invalid client network", "%q in %s is no client's address. Write %q for everyone.", e.text, b.key(attr), e.text+"/0")
+		b.errAt(e.at, finding.InvalidNetwork, "%q in %s is no client's address. Write %q for everyone.", e.text, b.key(attr), e.text+"/0")
 		return netip.Prefix{}, false
 	}
 	addr, ok := b.address(attr, e.text, e.at)
@@ -118,7 +120,7 @@ func (b *block) prefixes(attr string, elements []element) []netip.Prefix {
 			continue
 		}
 		if seen[prefix] {
-			b.errAt(e.at, "Duplicate client network", "%s is in %s twice. Remove one of them.", prefix, b.key(attr))
+			b.errAt(e.at, finding.DuplicateElement, "%s is in %s twice. Remove one of them.", prefix, b.key(attr))
 			continue
 		}
 		seen[prefix] = true

@@ -10,6 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
@@ -94,25 +95,25 @@ func (b *block) key(attr string) string {
 
 // errAt reports an error of this block at a range; detail is prefixed with
 // the block's title.
-func (b *block) errAt(at hcl.Range, summary, format string, args ...any) {
+func (b *block) errAt(at hcl.Range, rule *finding.Rule, format string, args ...any) {
 	*b.failed = true
 	if !b.broken {
-		b.l.err(&at, summary, b.title+": "+fmt.Sprintf(format, args...))
+		b.l.err(&at, rule, b.title+": "+fmt.Sprintf(format, args...))
 	}
 }
 
 // err reports an error at an attribute, or at the nearest thing there is.
-func (b *block) err(attr, summary, format string, args ...any) {
-	b.errAt(*b.ranges.Of(b.key(attr)), summary, format, args...)
+func (b *block) err(attr string, rule *finding.Rule, format string, args ...any) {
+	b.errAt(*b.ranges.Of(b.key(attr)), rule, format, args...)
 }
 
-func (b *block) warn(attr, summary, format string, args ...any) {
-	b.warnAt(*b.ranges.Of(b.key(attr)), summary, format, args...)
+func (b *block) warn(attr string, rule *finding.Rule, format string, args ...any) {
+	b.warnAt(*b.ranges.Of(b.key(attr)), rule, format, args...)
 }
 
-func (b *block) warnAt(at hcl.Range, summary, format string, args ...any) {
+func (b *block) warnAt(at hcl.Range, rule *finding.Rule, format string, args ...any) {
 	if !b.broken {
-		b.l.warn(&at, summary, b.title+": "+fmt.Sprintf(format, args...))
+		b.l.warn(&at, rule, b.title+": "+fmt.Sprintf(format, args...))
 	}
 }
 
@@ -128,7 +129,7 @@ func (b *block) missing(attr, remedy string) {
 	if b.has(attr) {
 		return
 	}
-	b.errAt(*b.ranges.Of(b.nested), "Missing "+attr, "%s is not set. %s", b.key(attr), remedy)
+	b.errAt(*b.ranges.Of(b.nested), finding.MissingArgument, "%s is not set. %s", b.key(attr), remedy)
 }
 
 // value evaluates an attribute and converts it. It is absent where the
@@ -155,7 +156,7 @@ func (b *block) value(name string, attr *hcl.Attribute, want cty.Type, example s
 	}
 	converted, err := convert.Convert(val, want)
 	if err != nil {
-		b.err(name, "Wrong type of "+name, "%s must be %s, and this is %s. Write it like %s.",
+		b.err(name, finding.WrongType, "%s must be %s, and this is %s. Write it like %s.",
 			b.key(name), kindOf(want), kindOf(val.Type()), example)
 		return cty.NilVal, false
 	}
@@ -191,11 +192,11 @@ func (b *block) text(name string, attr *hcl.Attribute, example string) (string, 
 // fits reports whether a config can have text as it is.
 func (b *block) fits(name, what, text string, at hcl.Range) bool {
 	if len(text) > maxText {
-		b.errAt(at, "Text too long in "+name, "%s has %s bytes, more than the %s that any setting needs.", what, sizing.Count(len(text)), sizing.Count(maxText))
+		b.errAt(at, finding.TextTooLong, "%s has %s bytes, more than the %s that any setting needs.", what, sizing.Count(len(text)), sizing.Count(maxText))
 		return false
 	}
 	if character := controlCharacter(text); character != "" {
-		b.errAt(at, "Control character in "+name, "%s contains %s. Write it without control characters and line breaks.", what, character)
+		b.errAt(at, finding.ControlCharacter, "%s contains %s. Write it without control characters and line breaks.", what, character)
 		return false
 	}
 	return true
@@ -240,7 +241,7 @@ func choice[T ~string](b *block, name string, attr *hcl.Attribute, otherwise T, 
 		}
 		known[i] = string(word)
 	}
-	b.err(name, "Invalid "+name, "%s is %q, but it must be %s.%s", b.key(name), text, quotedList(known), DidYouMean(text, known))
+	b.err(name, finding.InvalidChoice, "%s is %q, but it must be %s.%s", b.key(name), text, quotedList(known), DidYouMean(text, known))
 	return otherwise
 }
 

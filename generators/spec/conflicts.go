@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"sort"
+
+	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
 // claim is a site's use of ports on an address.
@@ -83,15 +85,15 @@ func (l *loader) reportOverlap(a, b claim, where string, reported map[[2]claim]b
 	blk := &block{l: l, title: `site "` + b.site.Name + `"`, ranges: b.site.Ranges, failed: new(bool)}
 	switch {
 	case a.site == b.site:
-		blk.err("data_ports", "Control port among the data ports", "data_ports %s contains the site's own control port %d. Choose a range without it.", b.site.DataPorts, b.site.Port)
+		blk.err("data_ports", finding.PortsOverlap, "data_ports %s contains the site's own control port %d. Choose a range without it.", b.site.DataPorts, b.site.Port)
 	case !a.pin && !b.pin:
-		blk.err("port", "Control port in use", "port %d on %s belongs to site %q (%s). Give one of them another port.", b.site.Port, where, a.site.Name, place(*a.site.Ranges.Of("port")))
+		blk.err("port", finding.ControlPortTaken, "port %d on %s belongs to site %q (%s). Give one of them another port.", b.site.Port, where, a.site.Name, place(*a.site.Ranges.Of("port")))
 	case a.pin && b.pin:
-		blk.err("data_ports", "Overlapping data ports", "data_ports %s overlaps %s of site %q (%s) on %s. Move one of the two ranges.", b.ports, a.ports, a.site.Name, place(*a.site.Ranges.Of("data_ports")), where)
+		blk.err("data_ports", finding.PortsOverlap, "data_ports %s overlaps %s of site %q (%s) on %s. Move one of the two ranges.", b.ports, a.ports, a.site.Name, place(*a.site.Ranges.Of("data_ports")), where)
 	case b.pin:
-		blk.err("data_ports", "Control port among the data ports", "data_ports %s contains the control port %s of site %q (%s) on %s. Choose a range without it.", b.ports, a.ports, a.site.Name, place(*a.site.Ranges.Of("port")), where)
+		blk.err("data_ports", finding.PortsOverlap, "data_ports %s contains the control port %s of site %q (%s) on %s. Choose a range without it.", b.ports, a.ports, a.site.Name, place(*a.site.Ranges.Of("port")), where)
 	default:
-		blk.err("port", "Control port among the data ports", "port %s lies within the data_ports %s of site %q (%s) on %s. Choose another port, or move that range.", b.ports, a.ports, a.site.Name, place(*a.site.Ranges.Of("data_ports")), where)
+		blk.err("port", finding.PortsOverlap, "port %s lies within the data_ports %s of site %q (%s) on %s. Choose another port, or move that range.", b.ports, a.ports, a.site.Name, place(*a.site.Ranges.Of("data_ports")), where)
 	}
 }
 
@@ -115,18 +117,18 @@ func (l *loader) checkPin(s *Site, reserved bool) {
 	}
 	b := &block{l: l, title: `site "` + s.Name + `"`, ranges: s.Ranges, failed: new(bool)}
 	if pin.First < 1024 {
-		b.err("data_ports", "Data ports below 1024", "data_ports %s begins below 1024, where servers that have given up root cannot listen. Choose a range above 1023.", pin)
+		b.err("data_ports", finding.DataPortsPrivileged, "data_ports %s begins below 1024, where servers that have given up root cannot listen. Choose a range above 1023.", pin)
 	}
 	for _, avoid := range s.Host.AvoidPorts {
 		if pin.Overlaps(avoid) {
-			b.err("data_ports", "Data ports to be avoided", "data_ports %s overlaps %s, which host %q lists in avoid_ports (%s). Move the range, or take it off that list.", pin, avoid, s.Host.Name, place(*s.Host.Ranges.Of("avoid_ports")))
+			b.err("data_ports", finding.DataPortsAvoided, "data_ports %s overlaps %s, which host %q lists in avoid_ports (%s). Move the range, or take it off that list.", pin, avoid, s.Host.Name, place(*s.Host.Ranges.Of("avoid_ports")))
 		}
 	}
 	if eph := s.Host.EphemeralPorts; pin.Overlaps(eph) {
 		if reserved {
-			b.warn("data_ports", "Data ports among the ephemeral ports", "data_ports %s overlaps host %q's ephemeral ports %s. They are safe only while the sysctl file reserves them; a range outside needs no such care.", pin, s.Host.Name, eph)
+			b.warn("data_ports", finding.DataPortsEphemeral, "data_ports %s overlaps host %q's ephemeral ports %s. They are safe only while the sysctl file reserves them; a range outside needs no such care.", pin, s.Host.Name, eph)
 			return
 		}
-		b.err("data_ports", "Data ports among the ephemeral ports", "data_ports %s overlaps host %q's ephemeral ports %s, so its own outgoing connections will take some of them. Move the range, or add target \"sysctl\" {}, which reserves them.", pin, s.Host.Name, eph)
+		b.err("data_ports", finding.DataPortsEphemeral, "data_ports %s overlaps host %q's ephemeral ports %s, so its own outgoing connections will take some of them. Move the range, or add target \"sysctl\" {}, which reserves them.", pin, s.Host.Name, eph)
 	}
 }

@@ -1,13 +1,12 @@
 package spec
 
 import (
-	"fmt"
-
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/dynblock"
 	"github.com/hashicorp/hcl/v2/gohcl"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
@@ -70,7 +69,7 @@ func (l *loader) decode() {
 
 // consequence is an error that stops HCL and is not reported, because its
 // cause has been.
-var consequence = &hcl.Diagnostic{Severity: hcl.DiagError}
+var consequence = finding.InvalidExpression.Error(nil, "")
 
 // checkForEach bounds what dynamic blocks make, and stops at a value that
 // failed elsewhere instead of making blocks out of it.
@@ -88,12 +87,7 @@ func (l *loader) checkForEach(each cty.Value, expr hcl.Expression, made *int) hc
 		return nil
 	}
 	at := expr.Range()
-	return hcl.Diagnostics{{
-		Severity: hcl.DiagError,
-		Summary:  "Too many blocks",
-		Detail:   fmt.Sprintf("The dynamic blocks of this spec make more than %s blocks. Split the spec.", sizing.Count(maxDynamic)),
-		Subject:  &at,
-	}}
+	return hcl.Diagnostics{finding.SpecTooComplex.Error(&at, "The dynamic blocks of this spec make more than %s blocks. Split the spec.", sizing.Count(maxDynamic))}
 }
 
 // checkAnySite reports a spec that asks for nothing, unless something else is
@@ -111,5 +105,5 @@ func (l *loader) checkAnySite(files []rawFile) {
 	if len(l.bodies) > 0 {
 		at = l.bodies[0].body.MissingItemRange().Ptr()
 	}
-	l.err(at, "Spec without a site", `The spec has no site block, so there is nothing to compute. Add one: site "downloads" { host = …, server = …, port = 21, concurrency { sessions = 100 } }.`)
+	l.err(at, finding.NoSite, `The spec has no site block, so there is nothing to compute. Add one: site "downloads" { host = …, server = …, port = 21, concurrency { sessions = 100 } }.`)
 }

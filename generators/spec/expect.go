@@ -7,6 +7,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
 // Expect is an expectation of the user's own about the rendered rules: what
@@ -38,7 +40,7 @@ func (l *loader) decodeExpect(raw *rawBlock) {
 	e := &Expect{Name: raw.Label, Ranges: b.ranges}
 	if elements, ok := b.oneOrMore("from", r.From, `"198.51.100.9"`); ok {
 		if len(elements) == 0 && !*b.failed {
-			b.err("from", "No addresses", "from is empty. Name the address of a client.")
+			b.err("from", finding.EmptyList, "from is empty. Name the address of a client.")
 		}
 		e.From = b.addresses("from", elements)
 	}
@@ -89,12 +91,12 @@ func (l *loader) expectTo(b *block, e *Expect, text string) {
 		return
 	}
 	if len(words) != 3 || words[2] != "data" && words[2] != "control" {
-		b.err("to", "Invalid destination", "%s is no destination. Write site.NAME.data or site.NAME.control.", text)
+		b.err("to", finding.InvalidDestination, "%s is no destination. Write site.NAME.data or site.NAME.control.", text)
 		return
 	}
 	site, declared := l.sites[words[1]]
 	if !declared && len(l.broken) == 0 {
-		b.err("to", "Unknown site", "no site block is named %q.%s Name one that is, or add it.", words[1], l.suggest(words[1], namesOf(l.sites)))
+		b.err("to", finding.UnknownSite, "no site block is named %q.%s Name one that is, or add it.", words[1], l.suggest(words[1], namesOf(l.sites)))
 	}
 	if site == nil {
 		*b.failed = true // which has been reported
@@ -107,12 +109,12 @@ func (l *loader) expectHost(b *block, e *Expect, text string) {
 	name, port, ok := strings.Cut(text, ":")
 	n, err := strconv.ParseUint(port, 10, 16)
 	if !ok || err != nil || n == 0 {
-		b.err("to", "Invalid destination", "%q is no destination. Write site.NAME.data, site.NAME.control, or a host and a port like \"edge1:22\".", text)
+		b.err("to", finding.InvalidDestination, "%q is no destination. Write site.NAME.data, site.NAME.control, or a host and a port like \"edge1:22\".", text)
 		return
 	}
 	host, declared := l.hosts[name]
 	if !declared && len(l.broken) == 0 {
-		b.err("to", "Unknown host", "no host block is named %q.%s Name one that is, or add it.", name, l.suggest(name, namesOf(l.hosts)))
+		b.err("to", finding.UnknownHost, "no host block is named %q.%s Name one that is, or add it.", name, l.suggest(name, namesOf(l.hosts)))
 	}
 	if host == nil {
 		*b.failed = true // which has been reported
@@ -133,7 +135,7 @@ func checkExpectFamily(b *block, e *Expect) {
 	v4, v6 := families(to)
 	for _, from := range e.From {
 		if from.Is4() && !v4 || from.Is6() && !v6 {
-			b.err("from", "Client of the wrong family", "%s cannot reach the destination, which has only %s addresses (%s). Write a client of that family.", from, familyName(v4), addressList(to))
+			b.err("from", finding.FamilyMismatch, "%s cannot reach the destination, which has only %s addresses (%s). Write a client of that family.", from, familyName(v4), addressList(to))
 			return
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/gocty"
 
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
@@ -20,7 +21,7 @@ func (b *block) integer(name string, attr *hcl.Attribute, least, most, otherwise
 	}
 	var n int
 	if err := gocty.FromCtyValue(val, &n); err != nil || n < least || n > most {
-		b.err(name, "Invalid "+name, "%s is %s, but it must be a whole number from %s to %s.",
+		b.err(name, finding.ValueOutOfRange, "%s is %s, but it must be a whole number from %s to %s.",
 			b.key(name), number(val), sizing.Count(least), sizing.Count(most))
 		return otherwise
 	}
@@ -40,7 +41,7 @@ func (b *block) share(name string, attr *hcl.Attribute, least, most float64, bel
 		if below {
 			limit = fmt.Sprintf("at least %g and below %g", least, most)
 		}
-		b.err(name, "Invalid "+name, "%s is %s, but it must be %s.", b.key(name), number(val), limit)
+		b.err(name, finding.ValueOutOfRange, "%s is %s, but it must be %s.", b.key(name), number(val), limit)
 		return otherwise
 	}
 	return f
@@ -54,7 +55,7 @@ func (b *block) rate(name string, attr *hcl.Attribute) (float64, bool) {
 	}
 	f, _ := val.AsBigFloat().Float64()
 	if f <= 0 || f > maxRate {
-		b.err(name, "Invalid "+name, "%s is %s a second, but it must be above 0 and at most %s.", b.key(name), number(val), sizing.Count(maxRate))
+		b.err(name, finding.ValueOutOfRange, "%s is %s a second, but it must be above 0 and at most %s.", b.key(name), number(val), sizing.Count(maxRate))
 		return 0, false
 	}
 	return f, true
@@ -76,11 +77,11 @@ func (b *block) durationWithin(name string, attr *hcl.Attribute, least, most, ot
 		if _, err := time.ParseDuration(text + "s"); err == nil {
 			remedy = fmt.Sprintf("%q if seconds are meant", text+"s")
 		}
-		b.err(name, "Invalid "+name, "%s is %q, which is not a duration. Write a number with its unit, %s.", b.key(name), text, remedy)
+		b.err(name, finding.InvalidDuration, "%s is %q, which is not a duration. Write a number with its unit, %s.", b.key(name), text, remedy)
 		return otherwise
 	}
 	if d < least || d > most {
-		b.err(name, "Invalid "+name, "%s is %s, but it must be from %s to %s.", b.key(name), text, sizing.Duration(least), sizing.Duration(most))
+		b.err(name, finding.ValueOutOfRange, "%s is %s, but it must be from %s to %s.", b.key(name), text, sizing.Duration(least), sizing.Duration(most))
 		return otherwise
 	}
 	return d

@@ -4,6 +4,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/hclwrite"
+
+	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
 // Format returns src, a *.pasv.hcl file, in the canonical layout. Only spaces
@@ -11,13 +13,13 @@ import (
 // the diagnostics, under the given name, say why.
 func Format(name string, src []byte) ([]byte, hcl.Diagnostics) {
 	if len(src) > maxFile {
-		return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Cannot format", Detail: name + ": " + errTooLong.Error() + "."}}
+		return nil, hcl.Diagnostics{finding.FileTooLong.Error(nil, "%s: %s.", name, errTooLong)}
 	}
 	if diags := checkLimits(name, src); diags.HasErrors() {
 		return nil, diags
 	}
 	if _, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos); diags.HasErrors() {
-		return nil, diags
+		return nil, finding.Adopt(finding.InvalidSyntax, diags)
 	}
 	return hclwrite.Format(src), nil
 }

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
 type rawGateway struct {
@@ -38,23 +40,23 @@ func (l *loader) checkGatewayAddress(b *block, g *Gateway) {
 	}
 	key := "gateway address " + g.Address.String()
 	if first, twice := l.declared[key]; twice {
-		b.err("address", "Duplicate gateway address", "%s is the address of the gateway at %s already. List the sites of both in one block.", g.Address, place(first))
+		b.err("address", finding.DuplicateAddress, "%s is the address of the gateway at %s already. List the sites of both in one block.", g.Address, place(first))
 	} else {
 		l.declared[key] = b.at
 	}
 	if host, taken := l.declared["address "+g.Address.String()]; taken {
-		b.err("address", "Gateway address of a host", "%s is the address of the host at %s, which needs no gateway for it. Write the address that the NAT in front has.", g.Address, place(host))
+		b.err("address", finding.DuplicateAddress, "%s is the address of the host at %s, which needs no gateway for it. Write the address that the NAT in front has.", g.Address, place(host))
 	}
 }
 
 // checkFolder keeps the folders of hosts, gateways and targets apart.
 func (l *loader) checkFolder(b *block, raw *rawBlock) {
 	if first, taken := l.declared["host "+raw.Label]; taken {
-		b.errAt(raw.LabelRange, "Name taken by a host", "the host at %s has this name, and both would write to the output folder %s/. Rename the gateway.", place(first), raw.Label)
+		b.errAt(raw.LabelRange, finding.DuplicateName, "the host at %s has this name, and both would write to the output folder %s/. Rename the gateway.", place(first), raw.Label)
 	}
 	for _, kind := range l.o.Targets {
 		if kind == raw.Label {
-			b.errAt(raw.LabelRange, "Reserved name", "%q is also a kind of target, and both would write to the output folder %s/. Rename the gateway.", raw.Label, raw.Label)
+			b.errAt(raw.LabelRange, finding.ReservedName, "%q is also a kind of target, and both would write to the output folder %s/. Rename the gateway.", raw.Label, raw.Label)
 		}
 	}
 }
@@ -66,7 +68,7 @@ func (l *loader) gatewaySites(b *block, g *Gateway, attr *hcl.Attribute) []*Site
 		return nil
 	}
 	if len(elements) == 0 && !*b.failed {
-		b.err("sites", "No sites", "sites is empty. Name the sites behind the gateway.")
+		b.err("sites", finding.EmptyList, "sites is empty. Name the sites behind the gateway.")
 	}
 	var sites []*Site
 	seen := map[string]bool{}
@@ -76,9 +78,9 @@ func (l *loader) gatewaySites(b *block, g *Gateway, attr *hcl.Attribute) []*Site
 		case !declared && len(l.broken) > 0:
 			*b.failed = true // its declaration may be what is broken
 		case !declared:
-			b.errAt(e.at, "Unknown site", "no site block is named %q.%s Name one that is, or add it.", e.text, l.suggest(e.text, namesOf(l.sites)))
+			b.errAt(e.at, finding.UnknownSite, "no site block is named %q.%s Name one that is, or add it.", e.text, l.suggest(e.text, namesOf(l.sites)))
 		case seen[e.text]:
-			b.errAt(e.at, "Duplicate site", "site %q is in sites twice. Remove one of them.", e.text)
+			b.errAt(e.at, finding.DuplicateElement, "site %q is in sites twice. Remove one of them.", e.text)
 		case site == nil:
 			*b.failed = true // the site's own error has been reported
 		default:
@@ -98,7 +100,7 @@ func checkForward(b *block, g *Gateway, s *Site, at hcl.Range) {
 	}
 	v4, v6 := families(s.Addresses)
 	if g.Address.Is4() && !v4 || g.Address.Is6() && !v6 {
-		b.errAt(at, "Gateway of the wrong family", "%s cannot forward to site %q, which has only %s addresses (%s). Add an address of its family to the site, or use another gateway.",
+		b.errAt(at, finding.FamilyMismatch, "%s cannot forward to site %q, which has only %s addresses (%s). Add an address of its family to the site, or use another gateway.",
 			g.Address, s.Name, familyName(v4), addressList(s.Addresses))
 		return
 	}
@@ -107,8 +109,8 @@ func checkForward(b *block, g *Gateway, s *Site, at hcl.Range) {
 	}
 	remedy := fmt.Sprintf("Set announce = %q in the site.", g.Address)
 	if s.Announce == (netip.Addr{}) {
-		b.warnAt(at, "Site announces its inner address", "PASV clients of site %q are told the host's own address, not %s. %s", s.Name, g.Address, remedy)
+		b.warnAt(at, finding.AnnounceNotGateway, "PASV clients of site %q are told the host's own address, not %s. %s", s.Name, g.Address, remedy)
 		return
 	}
-	b.warnAt(at, "Site announces another address", "PASV clients of site %q are told %s, not %s. %s", s.Name, s.Announce, g.Address, remedy)
+	b.warnAt(at, finding.AnnounceNotGateway, "PASV clients of site %q are told %s, not %s. %s", s.Name, s.Announce, g.Address, remedy)
 }

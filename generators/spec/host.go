@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
 type rawHost struct {
@@ -31,7 +33,7 @@ func (l *loader) decodeHost(raw *rawBlock) {
 	b := l.block("host", raw)
 	l.checkName("host", b, raw)
 	if slices.Contains(l.o.Targets, raw.Label) {
-		b.errAt(raw.LabelRange, "Reserved name", "%q is also a kind of target, and both would write to the output folder %s/. Rename the host.", raw.Label, raw.Label)
+		b.errAt(raw.LabelRange, finding.ReservedName, "%q is also a kind of target, and both would write to the output folder %s/. Rename the host.", raw.Label, raw.Label)
 	}
 	var r rawHost
 	b.decode(raw.Body, &r)
@@ -40,7 +42,7 @@ func (l *loader) decodeHost(raw *rawBlock) {
 	if text, ok := b.text("interface", r.Interface, `"eth0"`); ok {
 		h.Interface = text
 		if !validInterface.MatchString(text) {
-			b.err("interface", "Invalid interface", "%q is not the name of a network interface: up to 15 letters, digits, dots, hyphens and underscores. `ip link` lists them.", text)
+			b.err("interface", finding.InvalidName, "%q is not the name of a network interface: up to 15 letters, digits, dots, hyphens and underscores. `ip link` lists them.", text)
 		}
 	}
 	h.Floating = b.boolean("floating", r.Floating, false)
@@ -71,13 +73,13 @@ func (l *loader) hostAddresses(b *block, attr *hcl.Attribute) []netip.Addr {
 		return nil
 	}
 	if len(elements) == 0 && !*b.failed {
-		b.err("addresses", "No addresses", "addresses is empty. Name the addresses that its FTP servers listen on.")
+		b.err("addresses", finding.EmptyList, "addresses is empty. Name the addresses that its FTP servers listen on.")
 	}
 	addrs := b.addresses("addresses", elements)
 	for _, addr := range addrs {
 		key := "address " + addr.String()
 		if first, twice := l.declared[key]; twice && !addr.IsLoopback() {
-			b.err("addresses", "Duplicate address", "%s belongs to the host at %s already. An address is one host's.", addr, place(first))
+			b.err("addresses", finding.DuplicateAddress, "%s belongs to the host at %s already. An address is one host's.", addr, place(first))
 			continue
 		}
 		l.declared[key] = b.at
@@ -105,22 +107,22 @@ func decodeChain(b *block, r *rawFirewall, addrs []netip.Addr) *Chain {
 	}
 	words := strings.Fields(text)
 	if len(words) != 3 {
-		b.err("into", "Invalid chain", "into is %q, but it must name a family, a table and a chain, like \"inet filter input\". `nft list chains` shows them.", text)
+		b.err("into", finding.InvalidChain, "into is %q, but it must name a family, a table and a chain, like \"inet filter input\". `nft list chains` shows them.", text)
 		return nil
 	}
 	chain := &Chain{Family: words[0], Table: words[1], Chain: words[2]}
 	for i, name := range words[1:] {
 		switch what := []string{"table", "chain"}[i]; {
 		case !validNftName.MatchString(name):
-			b.err("into", "Invalid chain", "%q in into is not a name that nft takes: letters, digits, and . / - _ after the first letter.", name)
+			b.err("into", finding.InvalidChain, "%q in into is not a name that nft takes: letters, digits, and . / - _ after the first letter.", name)
 			return nil
 		case nftWords[name]:
-			b.err("into", "Invalid chain", "the %s %q in into has a word of the nft language for a name, so no file for nft can refer to it, not even in quotes. Rename the %s in your ruleset.", what, name, what)
+			b.err("into", finding.InvalidChain, "the %s %q in into has a word of the nft language for a name, so no file for nft can refer to it, not even in quotes. Rename the %s in your ruleset.", what, name, what)
 			return nil
 		}
 	}
 	if chain.Family == "inet" && chain.Table == ownName || chain.Chain == ownName || strings.HasPrefix(chain.Chain, ownName+"_") {
-		b.err("into", "Chain of pasvctl's own", "into is %q, but the table inet %s and the chains %s and %s_… are rewritten at every load. Name the chain of yours that drops by default, or leave firewall out for a table of pasvctl's own.", text, ownName, ownName, ownName)
+		b.err("into", finding.InvalidChain, "into is %q, but the table inet %s and the chains %s and %s_… are rewritten at every load. Name the chain of yours that drops by default, or leave firewall out for a table of pasvctl's own.", text, ownName, ownName, ownName)
 		return nil
 	}
 	v4, v6 := families(addrs)
@@ -128,10 +130,10 @@ func decodeChain(b *block, r *rawFirewall, addrs []netip.Addr) *Chain {
 	case "inet":
 	case "ip", "ip6":
 		if missed := familyName(chain.Family != "ip"); chain.Family == "ip" && v6 || chain.Family == "ip6" && v4 {
-			b.err("into", "Chain of the wrong family", "%s chains never see %s packets, and this host has %s addresses. Name a chain of the family inet.", chain.Family, missed, missed)
+			b.err("into", finding.FamilyMismatch, "%s chains never see %s packets, and this host has %s addresses. Name a chain of the family inet.", chain.Family, missed, missed)
 		}
 	default:
-		b.err("into", "Invalid chain", "the family in into is %q, but rules for FTP can only be in inet, ip or ip6.%s", chain.Family, DidYouMean(chain.Family, []string{"inet", "ip", "ip6"}))
+		b.err("into", finding.InvalidChain, "the family in into is %q, but rules for FTP can only be in inet, ip or ip6.%s", chain.Family, DidYouMean(chain.Family, []string{"inet", "ip", "ip6"}))
 	}
 	return chain
 }

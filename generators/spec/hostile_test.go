@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
 // patience is far above what any load below takes, and far below what one
@@ -36,14 +38,14 @@ func loadText(t *testing.T, src string) (*Spec, hcl.Diagnostics) {
 	return nil, nil
 }
 
-func wantError(t *testing.T, diags hcl.Diagnostics, summary string) {
+func wantError(t *testing.T, diags hcl.Diagnostics, rule *finding.Rule) {
 	t.Helper()
 	for _, d := range diags {
-		if d.Severity == hcl.DiagError && d.Summary == summary {
+		if d.Severity == hcl.DiagError && finding.Of(d) == rule {
 			return
 		}
 	}
-	t.Errorf("no error %q among %v", summary, diags)
+	t.Errorf("no error %s among %v", rule.ID, diags)
 }
 
 // inLocals makes a spec whose only local has the expression as its value.
@@ -83,7 +85,7 @@ func TestDeep(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, diags := loadText(t, src)
-			wantError(t, diags, "Spec too complex")
+			wantError(t, diags, finding.SpecTooComplex)
 			if _, diags := Format("x.pasv.hcl", []byte(src)); !diags.HasErrors() {
 				t.Error("Format takes it")
 			}
@@ -104,7 +106,7 @@ func TestLong(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, diags := loadText(t, src)
-			if len(diags) != 1 || diags[0].Summary != "Spec without a site" {
+			if len(diags) != 1 || finding.Of(diags[0]) != finding.NoSite {
 				t.Errorf("refused: %v", diags)
 			}
 		})
@@ -126,16 +128,19 @@ func numbered(n int, format string) string {
 // TestBombs loads sources that are short and would make very many blocks, or
 // very long numbers, or overflow the stack.
 func TestBombs(t *testing.T) {
-	for name, c := range map[string]struct{ src, summary string }{
-		"number":     {inLocals("1e999999999"), "Spec too complex"},
-		"digits":     {inLocals(strings.Repeat("9", 10_000)), "Spec too complex"},
-		"range":      {inLocals(`range(1000000000)`), "Error in function call"},
-		"json depth": {inLocals(`jsondecode("` + strings.Repeat("[", 100_000) + `")`), "Invalid function argument"},
-		"dynamic":    {"locals {\n  a = range(1000)\n}\ndynamic \"site\" {\n  for_each = local.a\n  labels = [\"x\"]\n  content {\n    dynamic \"tls\" {\n      for_each = local.a\n      content {}\n    }\n  }\n}\n", "Too many blocks"},
+	for name, c := range map[string]struct {
+		src  string
+		rule *finding.Rule
+	}{
+		"number":     {inLocals("1e999999999"), finding.SpecTooComplex},
+		"digits":     {inLocals(strings.Repeat("9", 10_000)), finding.SpecTooComplex},
+		"range":      {inLocals(`range(1000000000)`), finding.InvalidExpression},
+		"json depth": {inLocals(`jsondecode("` + strings.Repeat("[", 100_000) + `")`), finding.InvalidExpression},
+		"dynamic":    {"locals {\n  a = range(1000)\n}\ndynamic \"site\" {\n  for_each = local.a\n  labels = [\"x\"]\n  content {\n    dynamic \"tls\" {\n      for_each = local.a\n      content {}\n    }\n  }\n}\n", finding.SpecTooComplex},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, diags := loadText(t, c.src)
-			wantError(t, diags, c.summary)
+			wantError(t, diags, c.rule)
 		})
 	}
 }
@@ -143,7 +148,7 @@ func TestBombs(t *testing.T) {
 // A function that panics is a mistake in the spec like any other.
 func TestPanicInFunction(t *testing.T) {
 	_, diags := loadText(t, inLocals(`indent(-1, "a\nb")`))
-	wantError(t, diags, "Error in function call")
+	wantError(t, diags, finding.InvalidExpression)
 	for _, d := range diags {
 		if strings.Contains(d.Detail, "goroutine") || !strings.Contains(d.Detail, "negative Repeat count") && d.Summary == "Error in function call" {
 			t.Errorf("got %s", d.Detail)
@@ -168,7 +173,7 @@ func TestNotText(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, diags := loadText(t, c.src)
-			if len(diags) != 1 || diags[0].Summary != "Not a text file" {
+			if len(diags) != 1 || finding.Of(diags[0]) != finding.NotText {
 				t.Fatalf("got %v", diags)
 			}
 			d := diags[0]
@@ -183,7 +188,7 @@ func TestNotText(t *testing.T) {
 func TestSize(t *testing.T) {
 	long := strings.Repeat("#"+strings.Repeat("x", 48)+"\n", maxFile/50+1)
 	fsys := fstest.MapFS{"a.pasv.hcl": {Data: []byte(long)}, "b.pasv.hcl": {Data: []byte(long[:maxFile])}}
-	if _, diags := Load(fsys, []string{"b.pasv.hcl"}, known()); len(diags) != 1 || diags[0].Summary != "Spec without a site" {
+	if _, diags := Load(fsys, []string{"b.pasv.hcl"}, known()); len(diags) != 1 || finding.Of(diags[0]) != finding.NoSite {
 		t.Errorf("1 MiB: %v", diags)
 	}
 	if _, diags := Load(fsys, []string{"a.pasv.hcl", "b.pasv.hcl"}, known()); len(diags) != 1 || diags[0].Detail != "a.pasv.hcl: the file is longer than 1 MiB; split it into several files of one folder." {
@@ -200,13 +205,13 @@ func TestVariableBombs(t *testing.T) {
 		return diags
 	}
 	o.Vars = map[string]string{"x": "[" + strings.Repeat(" ", maxFile) + "]"}
-	wantError(t, load(), "Invalid value of variable")
+	wantError(t, load(), finding.NotText)
 	o.Vars = map[string]string{"x": strings.Repeat("[", 10_000)}
-	wantError(t, load(), "Spec too complex")
+	wantError(t, load(), finding.SpecTooComplex)
 	o.Vars = map[string]string{"x": "[\xff]"}
-	wantError(t, load(), "Invalid value of variable")
+	wantError(t, load(), finding.NotText)
 	o.Vars, o.VarFiles = nil, []VarFile{{"x.vars", make([]byte, maxFile+1)}}
-	wantError(t, load(), "Variable file too long")
+	wantError(t, load(), finding.FileTooLong)
 }
 
 // TestFiles loads what is no file.

@@ -7,6 +7,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
 // Limits of a source. hclsyntax parses and evaluates recursively, and a Go
@@ -44,12 +46,7 @@ func checkText(name string, src []byte) *hcl.Diagnostic {
 	column := 1 + utf8.RuneCount(src[bytes.LastIndexByte(src[:at], '\n')+1:at])
 	start := hcl.Pos{Line: line, Column: column, Byte: at}
 	end := hcl.Pos{Line: line, Column: column + 1, Byte: at + 1}
-	return &hcl.Diagnostic{
-		Severity: hcl.DiagError,
-		Summary:  "Not a text file",
-		Detail:   fmt.Sprintf("Byte %d of %s is %s. %s", at, name, what, remedy),
-		Subject:  &hcl.Range{Filename: name, Start: start, End: end},
-	}
+	return finding.NotText.Error(&hcl.Range{Filename: name, Start: start, End: end}, "Byte %d of %s is %s. %s", at, name, what, remedy)
 }
 
 func firstInvalid(src []byte) int {

@@ -6,6 +6,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
 // element is one string of a list, with its own place where the list is
@@ -40,7 +42,7 @@ func (b *block) listIn(val cty.Value, name string, attr *hcl.Attribute, example 
 	// Conversion to a list as a whole would compare all elements' types.
 	texts, ok := textsOf(val)
 	if !ok {
-		b.err(name, "Wrong type of "+name, "%s must be a list of strings, and this is %s. Write it like %s.", b.key(name), kindOf(val.Type()), example)
+		b.err(name, finding.WrongType, "%s must be a list of strings, and this is %s. Write it like %s.", b.key(name), kindOf(val.Type()), example)
 		return nil, false
 	}
 	var places []hcl.Expression
@@ -54,7 +56,7 @@ func (b *block) listIn(val cty.Value, name string, attr *hcl.Attribute, example 
 			at = places[i].Range()
 		}
 		if v.IsNull() {
-			b.errAt(at, "Null in "+name, "element %d of %s is null. Leave it out, or use compact().", i+1, b.key(name))
+			b.errAt(at, finding.EmptyList, "element %d of %s is null. Leave it out, or use compact().", i+1, b.key(name))
 			continue
 		}
 		if b.fits(name, fmt.Sprintf("element %d of %s", i+1, b.key(name)), v.AsString(), at) {

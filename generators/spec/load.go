@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
@@ -101,7 +102,7 @@ func newLoader(fsys fs.FS, o Options) *loader {
 }
 
 func (l *loader) add(diags ...*hcl.Diagnostic) {
-	for _, diag := range diags {
+	for _, diag := range finding.Adopt(finding.InvalidExpression, diags) {
 		// cty makes an error of a function's panic, with the stack behind it.
 		diag.Detail, _, _ = strings.Cut(diag.Detail, "\ngoroutine ")
 		if diag != consequence {
@@ -110,12 +111,12 @@ func (l *loader) add(diags ...*hcl.Diagnostic) {
 	}
 }
 
-func (l *loader) err(at *hcl.Range, summary, detail string) {
-	l.add(&hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: at})
+func (l *loader) err(at *hcl.Range, rule *finding.Rule, detail string) {
+	l.add(rule.Error(at, "%s", detail))
 }
 
-func (l *loader) warn(at *hcl.Range, summary, detail string) {
-	l.add(&hcl.Diagnostic{Severity: hcl.DiagWarning, Summary: summary, Detail: detail, Subject: at})
+func (l *loader) warn(at *hcl.Range, rule *finding.Rule, detail string) {
+	l.add(rule.Warning(at, "%s", detail))
 }
 
 // sortDiagnostics puts the diagnostics in the order of the sources, because

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
@@ -167,7 +168,7 @@ func diagnosticLine(d *hcl.Diagnostic) string {
 	if d.Severity == hcl.DiagWarning {
 		severity = "warning"
 	}
-	return fmt.Sprintf("%s: %s: %s; %s", at, severity, d.Summary, strings.ReplaceAll(d.Detail, "\n", " "))
+	return fmt.Sprintf("%s: %s: %s [%s]; %s", at, severity, d.Summary, finding.Of(d).ID, strings.ReplaceAll(d.Detail, "\n", " "))
 }
 
 func kept(s *Spec) []string {

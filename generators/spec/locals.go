@@ -7,6 +7,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
 // local is one value of a locals block.
@@ -23,7 +25,7 @@ func (l *loader) declareLocals(raw *hcl.Block) {
 	for _, name := range namesOf(attrs) {
 		attr := attrs[name]
 		if first, twice := l.declaredLocals[name]; twice {
-			l.err(&attr.NameRange, "Duplicate local value", fmt.Sprintf("The local value %q is already set at %s. Rename one of them.", name, place(first.attr.NameRange)))
+			l.err(&attr.NameRange, finding.DuplicateName, fmt.Sprintf("The local value %q is already set at %s. Rename one of them.", name, place(first.attr.NameRange)))
 			continue
 		}
 		l.declaredLocals[name] = &local{name: name, attr: attr, value: cty.DynamicVal}
@@ -137,5 +139,5 @@ func (l *loader) reportCycle(names []string) {
 	if len(refs) > 1 {
 		detail = strings.Join(refs, ", ") + " refer to each other."
 	}
-	l.err(&l.declaredLocals[names[0]].attr.NameRange, "Cycle of local values", detail+" Give one of them a value of its own.")
+	l.err(&l.declaredLocals[names[0]].attr.NameRange, finding.ReferenceCycle, detail+" Give one of them a value of its own.")
 }

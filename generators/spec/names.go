@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
 // A name becomes a folder, a file, an nftables set, an iptables chain (28
@@ -25,7 +27,7 @@ func (l *loader) checkName(kind string, b *block, raw *rawBlock) {
 	b.checkName(name, raw.LabelRange)
 	key := kind + " " + name
 	if first, twice := l.declared[key]; twice {
-		b.errAt(raw.LabelRange, "Duplicate "+kind, "this name is taken by the %s at %s. Rename one of them.", kind, place(first))
+		b.errAt(raw.LabelRange, finding.DuplicateName, "this name is taken by the %s at %s. Rename one of them.", kind, place(first))
 		return
 	}
 	l.declared[key] = raw.LabelRange
@@ -35,11 +37,11 @@ func (l *loader) checkName(kind string, b *block, raw *rawBlock) {
 func (b *block) checkName(name string, at hcl.Range) {
 	switch {
 	case len(name) > maxName:
-		b.errAt(at, "Name too long", "the name has %d characters, more than the %d that fit into chain, set and cloud names. Shorten it.", len(name), maxName)
+		b.errAt(at, finding.InvalidName, "the name has %d characters, more than the %d that fit into chain, set and cloud names. Shorten it.", len(name), maxName)
 	case !validName.MatchString(name):
-		b.errAt(at, "Invalid name", "a name consists of lower-case letters, digits and hyphens, starts with a letter and ends with a letter or digit, because it becomes a file, chain and cloud name.%s", nameRemedy(name))
+		b.errAt(at, finding.InvalidName, "a name consists of lower-case letters, digits and hyphens, starts with a letter and ends with a letter or digit, because it becomes a file, chain and cloud name.%s", nameRemedy(name))
 	case deviceNames.MatchString(name):
-		b.errAt(at, "Reserved name", "Windows has no files of this name. Add something to it: %q.", name+"-1")
+		b.errAt(at, finding.ReservedName, "Windows has no files of this name. Add something to it: %q.", name+"-1")
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
 // bracket is one level of nesting while the tokens are scanned.
@@ -33,12 +35,7 @@ func checkNesting(tokens hclsyntax.Tokens) hcl.Diagnostics {
 			next = &tokens[i+1]
 		}
 		if detail := scan.token(&tokens[i], next); detail != "" {
-			return hcl.Diagnostics{{
-				Severity: hcl.DiagError,
-				Summary:  "Spec too complex",
-				Detail:   detail,
-				Subject:  tokens[i].Range.Ptr(),
-			}}
+			return hcl.Diagnostics{finding.SpecTooComplex.Error(tokens[i].Range.Ptr(), "%s", detail)}
 		}
 	}
 	return nil

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
 // maxPort is the largest TCP port.
@@ -17,7 +19,7 @@ var rangeText = regexp.MustCompile(`^([0-9]{1,9})(?:-([0-9]{1,9}))?$`)
 func (b *block) portRange(attr, text string, at hcl.Range) (PortRange, bool) {
 	m := rangeText.FindStringSubmatch(text)
 	if m == nil {
-		b.errAt(at, "Invalid port range", "%q in %s is not a range of ports. Write the first and the last port with a hyphen, like %q.", text, b.key(attr), rangeRemedy(text))
+		b.errAt(at, finding.InvalidPortRange, "%q in %s is not a range of ports. Write the first and the last port with a hyphen, like %q.", text, b.key(attr), rangeRemedy(text))
 		return PortRange{}, false
 	}
 	// At most nine digits each, so neither conversion fails.
@@ -28,9 +30,9 @@ func (b *block) portRange(attr, text string, at hcl.Range) (PortRange, bool) {
 	}
 	switch {
 	case min(first, last) < 1 || max(first, last) > maxPort:
-		b.errAt(at, "Port out of range", "%q in %s goes beyond the ports there are, 1 to %d.", text, b.key(attr), maxPort)
+		b.errAt(at, finding.PortOutOfRange, "%q in %s goes beyond the ports there are, 1 to %d.", text, b.key(attr), maxPort)
 	case first > last:
-		b.errAt(at, "Reversed port range", "%q in %s ends before it begins. Write %q.", text, b.key(attr), sortedRange(first, last))
+		b.errAt(at, finding.InvalidPortRange, "%q in %s ends before it begins. Write %q.", text, b.key(attr), sortedRange(first, last))
 	default:
 		return PortRange{uint16(first), uint16(last)}, true
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
@@ -51,7 +52,7 @@ func (l *loader) decodeProfile(raw *rawBlock) {
 	b := l.block("profile", raw)
 	l.checkName("profile", b, raw)
 	if slices.Contains(l.servers(), raw.Label) {
-		b.errAt(raw.LabelRange, "Name of a known server", "%q is a profile that pasvctl has already. Give your own another name, and let the site's server name that.", raw.Label)
+		b.errAt(raw.LabelRange, finding.DuplicateName, "%q is a profile that pasvctl has already. Give your own another name, and let the site's server name that.", raw.Label)
 	}
 	var r rawProfile
 	b.decode(raw.Body, &r)
@@ -82,7 +83,7 @@ func (l *loader) decodeProfile(raw *rawBlock) {
 	b.missing("hold", `Say until when the server keeps a passive port to itself: hold = "listen", "transfer" or "session".`)
 	checkDraws(b, p)
 	if p.FixedPorts > 0 && p.FixedPorts < p.MinPorts {
-		b.err("fixed_ports", "Fewer ports than it needs", "fixed_ports is %d, but min_ports is %d. Correct one of them.", p.FixedPorts, p.MinPorts)
+		b.err("fixed_ports", finding.ConflictingValues, "fixed_ports is %d, but min_ports is %d. Correct one of them.", p.FixedPorts, p.MinPorts)
 	}
 	if _, twice := l.profiles[raw.Label]; twice {
 		return
@@ -101,14 +102,14 @@ func checkScope(b *block, s *Site) {
 	if s.Profile == nil || s.Profile.Scope != sizing.ScopeTLS || s.MarkedSessions {
 		return
 	}
-	b.err("server", "TLS does not tell all sessions apart", `profile %q has scope "tls_session", but the site does not require TLS with session reuse. `+
+	b.err("server", finding.NeedsTLS, `profile %q has scope "tls_session", but the site does not require TLS with session reuse. `+
 		`Require both in the tls block, or give the profile the scope that holds without TLS and marks_sessions = true.`, s.Profile.Name)
 }
 
 func checkDraws(b *block, p *Profile) {
 	if p.Pick == sizing.PickScan {
 		if b.has("draws") {
-			b.err("draws", "Draws of a scan", `draws is %d, but a scan looks at every port. Set pick to "random", "distinct" or "scan_window", or remove draws.`, p.Tries)
+			b.err("draws", finding.ConflictingValues, `draws is %d, but a scan looks at every port. Set pick to "random", "distinct" or "scan_window", or remove draws.`, p.Tries)
 		}
 		return
 	}

@@ -5,6 +5,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
 // declarationSchema finds the blocks that give names to values. They are read
@@ -29,7 +31,7 @@ func (l *loader) declare() {
 		}
 		for _, b := range src.body.Blocks {
 			if b.Type == "dynamic" && len(b.Labels) > 0 && (b.Labels[0] == "variable" || b.Labels[0] == "locals") {
-				l.err(&b.LabelRanges[0], "Not a dynamic block", fmt.Sprintf("A %s block cannot be made by a dynamic block, because dynamic blocks depend on its values. Write it out.", b.Labels[0]))
+				l.err(&b.LabelRanges[0], finding.UnsupportedArgument, fmt.Sprintf("A %s block cannot be made by a dynamic block, because dynamic blocks depend on its values. Write it out.", b.Labels[0]))
 			}
 		}
 	}
@@ -68,7 +70,7 @@ func (l *loader) checkReference(traversal hcl.Traversal) {
 		step, ok = traversal[1].(hcl.TraverseAttr)
 	}
 	if !ok {
-		l.err(&at, "Incomplete reference", fmt.Sprintf("%q needs the name of a value after a dot, like %s.name.", root, root))
+		l.err(&at, finding.UnknownReference, fmt.Sprintf("%q needs the name of a value after a dot, like %s.name.", root, root))
 		return
 	}
 	if root == "var" && l.declaredVars[step.Name] == nil {
@@ -83,6 +85,6 @@ func (l *loader) checkReference(traversal hcl.Traversal) {
 
 func (l *loader) undeclared(at hcl.Range, kind, name string, candidates []string, remedy string) {
 	if len(l.broken) == 0 { // else a syntax error may have hidden the declaration
-		l.err(&at, "Unknown "+kind, fmt.Sprintf("No %s %q is declared.%s Declare it %s, or correct the name.", kind, name, l.suggest(name, candidates), remedy))
+		l.err(&at, finding.UnknownReference, fmt.Sprintf("No %s %q is declared.%s Declare it %s, or correct the name.", kind, name, l.suggest(name, candidates), remedy))
 	}
 }

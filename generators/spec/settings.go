@@ -6,6 +6,8 @@ import (
 	"github.com/hashicorp/go-version"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
 // rawSettings is the body of the pasvctl block: what a spec says of itself.
@@ -18,7 +20,7 @@ type rawSettings struct {
 func (l *loader) decodeSettings(raw *rawUnnamed) {
 	b := l.blockAt("pasvctl", raw.DefRange)
 	if first, twice := l.declared["pasvctl"]; twice {
-		b.errAt(raw.DefRange, "Duplicate pasvctl", "there is a pasvctl block at %s already. Write both into one.", place(first))
+		b.errAt(raw.DefRange, finding.DuplicateArgument, "there is a pasvctl block at %s already. Write both into one.", place(first))
 		return
 	}
 	l.declared["pasvctl"] = raw.DefRange
@@ -31,9 +33,9 @@ func (l *loader) decodeSettings(raw *rawUnnamed) {
 	if text, ok := b.text("required_version", r.RequiredVersion, `">= 0.1.0"`); ok {
 		switch met, err := l.meets(text); {
 		case err != nil:
-			b.err("required_version", "Invalid required_version", "%q does not say which versions are meant. Write it like \">= 0.1.0\" or \">= 0.1.0, < 2.0.0\".", text)
+			b.err("required_version", finding.InvalidChoice, "%q does not say which versions are meant. Write it like \">= 0.1.0\" or \">= 0.1.0, < 2.0.0\".", text)
 		case !met:
-			b.err("required_version", unmetSummary, "%s", l.unmet(text))
+			b.err("required_version", finding.VersionUnmet, "%s", l.unmet(text))
 		}
 	}
 }
@@ -61,7 +63,7 @@ func (l *loader) supported() bool {
 			if met, err := l.meets(val.AsString()); err == nil && !met {
 				at := attr.Expr.Range()
 				l.diags = nil
-				l.err(&at, unmetSummary, "pasvctl: "+l.unmet(val.AsString()))
+				l.err(&at, finding.VersionUnmet, "pasvctl: "+l.unmet(val.AsString()))
 				return false
 			}
 		}
@@ -78,8 +80,6 @@ func (l *loader) meets(text string) (bool, error) {
 	own, err := version.NewVersion(l.o.Version)
 	return err == nil && allowed.Check(own), err
 }
-
-const unmetSummary = "Another version of pasvctl required"
 
 func (l *loader) unmet(text string) string {
 	return fmt.Sprintf("required_version is %q, and this is pasvctl %s. Run a version that it allows, or change it.", text, l.o.Version)

@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
@@ -33,7 +34,7 @@ func (l *loader) decodeSite(raw *rawBlock) {
 	b := l.block("site", raw)
 	l.checkName("site", b, raw)
 	if raw.Label == "ipset" {
-		b.errAt(raw.LabelRange, "Reserved name", `a site's files go to HOST/SITE/, and HOST/ipset is a file already. Rename the site.`)
+		b.errAt(raw.LabelRange, finding.ReservedName, `a site's files go to HOST/SITE/, and HOST/ipset is a file already. Rename the site.`)
 	}
 	var r rawSite
 	b.decode(raw.Body, &r)
@@ -81,16 +82,16 @@ func siteForeign(b *block, s *Site, server sizing.Profile, foreign, gate *hcl.At
 		} else if server.Name == "pureftpd" { // measured, 1.0.50
 			why = "Pure-FTPd admits them with AllowUserFXP, which also has it connect to any address that PORT and EPRT name. Run " + others + " there."
 		}
-		b.err("foreign_data", "The server cannot admit foreign data connections", "%s", why)
+		b.err("foreign_data", finding.ServerUnable, "%s", why)
 	case s.ForeignData && s.Gate:
-		b.err("gate", "The gate refuses foreign data connections",
+		b.err("gate", finding.GateRefusesForeignData,
 			"foreign_data is true, but gate = true opens the data ports only to addresses that have a control connection. Remove gate.")
 	case !s.Gate && !s.ForeignData && refuses:
 		remedy := "Write foreign_data = true to have it admit them"
 		if !server.AdmitsForeign {
 			remedy = "Where clients need them, run " + others + " with foreign_data = true"
 		}
-		b.warn("gate", "The server still refuses foreign data connections",
+		b.warn("gate", finding.ServerRefusesForeignData,
 			"gate = false opens the firewall to data connections from any client address, but %s refuses those that come from another address than their control connection. %s, or remove gate.", s.Server, remedy)
 	}
 }
@@ -104,7 +105,7 @@ func (l *loader) siteHost(b *block, attr *hcl.Attribute) *Host {
 	}
 	host, declared := l.hosts[name]
 	if !declared && len(l.broken) == 0 {
-		b.err("host", "Unknown host", "no host block is named %q.%s Name one that is, or add it.", name, l.suggest(name, namesOf(l.hosts)))
+		b.err("host", finding.UnknownHost, "no host block is named %q.%s Name one that is, or add it.", name, l.suggest(name, namesOf(l.hosts)))
 	}
 	return host
 }
@@ -127,7 +128,7 @@ func (l *loader) siteServer(b *block, s *Site, attr *hcl.Attribute) sizing.Profi
 	at := slices.IndexFunc(l.o.Servers, func(p sizing.Profile) bool { return p.Name == name })
 	if at < 0 {
 		names := append(l.servers(), namesOf(l.profiles)...)
-		b.err("server", "Unknown server", "no profile of a server %q is known.%s The known ones are %s. A profile block describes another.", name, l.suggest(name, names), quotedList(names))
+		b.err("server", finding.UnknownServer, "no profile of a server %q is known.%s The known ones are %s. A profile block describes another.", name, l.suggest(name, names), quotedList(names))
 		return noServer
 	}
 	return l.o.Servers[at]
@@ -153,7 +154,7 @@ func sitePort(b *block, attr *hcl.Attribute) uint16 {
 	}
 	port, exact := val.AsBigFloat().Int64()
 	if exact != 0 || port < 1 || port > maxPort {
-		b.err("port", "Port out of range", "port is %s, but ports are whole numbers from 1 to %d. FTP's own is 21.", number(val), maxPort)
+		b.err("port", finding.PortOutOfRange, "port is %s, but ports are whole numbers from 1 to %d. FTP's own is 21.", number(val), maxPort)
 		return 0
 	}
 	return uint16(port)
@@ -163,7 +164,7 @@ func sitePort(b *block, attr *hcl.Attribute) uint16 {
 func siteAddresses(b *block, host *Host, attr *hcl.Attribute) []netip.Addr {
 	elements, given := b.list("addresses", attr, `["203.0.113.10"]`)
 	if given && len(elements) == 0 && !*b.failed {
-		b.err("addresses", "No addresses", "addresses is empty. Leave it out for all addresses of the host.")
+		b.err("addresses", finding.EmptyList, "addresses is empty. Leave it out for all addresses of the host.")
 	}
 	addrs := b.addresses("addresses", elements)
 	if host == nil {
@@ -174,7 +175,7 @@ func siteAddresses(b *block, host *Host, attr *hcl.Attribute) []netip.Addr {
 	}
 	for _, e := range elements {
 		if addr, err := netip.ParseAddr(e.text); err == nil && slices.Contains(addrs, addr) && !slices.Contains(host.Addresses, addr) {
-			b.errAt(e.at, "Not the host's address", "%s is not an address of host %q, which has %s. Use one of these, or add it to the host.", addr, host.Name, addressList(host.Addresses))
+			b.errAt(e.at, finding.AddressNotOfHost, "%s is not an address of host %q, which has %s. Use one of these, or add it to the host.", addr, host.Name, addressList(host.Addresses))
 		}
 	}
 	var some []netip.Addr
@@ -200,16 +201,16 @@ func siteAnnounce(b *block, s *Site, attr *hcl.Attribute) netip.Addr {
 	v4, _ := families(s.Addresses)
 	switch {
 	case !addr.Is4():
-		b.err("announce", "Announced address is not IPv4", "announce is %s, but the 227 reply can only carry an IPv4 address; IPv6 clients use EPSV, which names none. Write the IPv4 address that clients reach the site by, or leave announce out.", addr)
+		b.err("announce", finding.AnnounceInvalid, "announce is %s, but the 227 reply can only carry an IPv4 address; IPv6 clients use EPSV, which names none. Write the IPv4 address that clients reach the site by, or leave announce out.", addr)
 		return netip.Addr{}
 	case addr.IsLinkLocalUnicast():
-		b.err("announce", "Invalid announced address", "%s is a link-local address, which clients elsewhere cannot reach. Write the address that clients connect to.", addr)
+		b.err("announce", finding.AnnounceInvalid, "%s is a link-local address, which clients elsewhere cannot reach. Write the address that clients connect to.", addr)
 		return netip.Addr{}
 	case addr.IsLoopback() && !slices.ContainsFunc(s.Addresses, netip.Addr.IsLoopback) && s.Host != nil:
-		b.err("announce", "Invalid announced address", "%s is a loopback address: clients would connect to themselves. Write the address that clients connect to.", addr)
+		b.err("announce", finding.AnnounceInvalid, "%s is a loopback address: clients would connect to themselves. Write the address that clients connect to.", addr)
 		return netip.Addr{}
 	case s.Host != nil && len(s.Addresses) > 0 && !v4:
-		b.warn("announce", "Announced address has no effect", "the site has no IPv4 address, so no 227 reply is ever sent. Leave announce out.")
+		b.warn("announce", finding.NoEffect, "the site has no IPv4 address, so no 227 reply is ever sent. Leave announce out.")
 	}
 	return addr
 }
@@ -221,7 +222,7 @@ func siteClients(b *block, s *Site, attr *hcl.Attribute) []netip.Prefix {
 	}
 	before := *b.failed
 	if len(elements) == 0 && !before {
-		b.err("clients", "No clients", "clients is empty, so nobody could connect. Name their networks, or leave clients out for everyone.")
+		b.err("clients", finding.EmptyList, "clients is empty, so nobody could connect. Name their networks, or leave clients out for everyone.")
 	}
 	prefixes := b.prefixes("clients", elements)
 	checkClients(b, s, prefixes)
@@ -238,11 +239,11 @@ func checkClients(b *block, s *Site, prefixes []netip.Prefix) {
 	for _, prefix := range prefixes {
 		reachable = reachable || prefix.Addr().Is4() && v4 || prefix.Addr().Is6() && v6
 		if prefix.Addr().IsLoopback() && !loopback {
-			b.warn("clients", "Clients that cannot come", "%s is the loopback network, from which no packet arrives at %s.", prefix, addressList(s.Addresses))
+			b.warn("clients", finding.UnreachableClients, "%s is the loopback network, from which no packet arrives at %s.", prefix, addressList(s.Addresses))
 		}
 	}
 	if !reachable {
-		b.err("clients", "Clients of the wrong family", "all clients are %s, but the site has only %s addresses (%s), so nobody could connect. Add a client network or an address of the other family.",
+		b.err("clients", finding.FamilyMismatch, "all clients are %s, but the site has only %s addresses (%s), so nobody could connect. Add a client network or an address of the other family.",
 			familyName(!v4), familyName(v4), addressList(s.Addresses))
 	}
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
 // source is one parsed file.
@@ -21,7 +23,7 @@ func (l *loader) parse(names []string) {
 	for _, name := range names {
 		src, err := readBounded(l.fsys, name, maxFile)
 		if err != nil {
-			l.err(nil, "Cannot read the spec", fmt.Sprintf("%s: %s.", name, err))
+			l.err(nil, finding.SpecUnreadable, fmt.Sprintf("%s: %s.", name, err))
 			continue
 		}
 		if body := l.parseFile(name, src); body != nil {
@@ -38,7 +40,7 @@ func (l *loader) parseFile(name string, src []byte) *hclsyntax.Body {
 		return nil
 	}
 	file, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
-	l.add(diags...)
+	l.add(finding.Adopt(finding.InvalidSyntax, diags)...)
 	l.spec.Files[name] = file
 	body := file.Body.(*hclsyntax.Body)
 	l.markBroken(body, diags)

@@ -8,6 +8,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
 // maxSource bounds the template file that a target names.
@@ -25,7 +27,7 @@ func (l *loader) decodeTarget(raw *rawBlock) {
 	b := l.block("target", raw)
 	l.targets = append(l.targets, raw.Label)
 	if !slices.Contains(l.o.Targets, raw.Label) {
-		b.errAt(raw.LabelRange, "Unknown target", "there is no target %q.%s The known ones are %s.", raw.Label, l.suggest(raw.Label, l.o.Targets), quotedList(l.o.Targets))
+		b.errAt(raw.LabelRange, finding.UnknownTarget, "there is no target %q.%s The known ones are %s.", raw.Label, l.suggest(raw.Label, l.o.Targets), quotedList(l.o.Targets))
 		return
 	}
 	// What else the body holds is the target's to decode and to report.
@@ -62,20 +64,20 @@ func (l *loader) checkSetting(b *block, name string, attr *hcl.Attribute) {
 func (l *loader) readSource(b *block, from, name string) []byte {
 	file := path.Join(path.Dir(from), name)
 	if path.IsAbs(name) || !fs.ValidPath(file) || file == "." {
-		b.err("source", "Source outside the spec", "source is %q, but only files in the spec's own folder are read. Put the file there and write its path from there.", name)
+		b.err("source", finding.SourceUnreadable, "source is %q, but only files in the spec's own folder are read. Put the file there and write its path from there.", name)
 		return nil
 	}
 	text, err := readBounded(l.fsys, file, maxSource)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		b.err("source", "Source not found", "there is no file %q. Write its path from the folder of the spec.", file)
+		b.err("source", finding.SourceUnreadable, "there is no file %q. Write its path from the folder of the spec.", file)
 	case err == errTooLong:
-		b.err("source", "Source too long", "%q is longer than %d KiB.", file, maxSource>>10)
+		b.err("source", finding.FileTooLong, "%q is longer than %d KiB.", file, maxSource>>10)
 	case err != nil:
-		b.err("source", "Cannot read the source", "%q: %s.", file, err)
+		b.err("source", finding.SourceUnreadable, "%q: %s.", file, err)
 	default:
 		if diag := checkText(file, text); diag != nil {
-			b.err("source", "Source is not text", "%s", diag.Detail)
+			b.err("source", finding.NotText, "%s", diag.Detail)
 			return nil
 		}
 		l.spec.Files[file] = &hcl.File{Bytes: text}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
@@ -39,13 +40,13 @@ func decodeTLS(site *block, s *Site, server sizing.Profile, r *rawTLS) TLS {
 	}
 	if mode == TLSOff {
 		if t.Required {
-			b.err("required", "TLS is off and required", `required is true, but mode is "off". Set mode to "explicit", or remove required.`)
+			b.err("required", finding.ConflictingValues, `required is true, but mode is "off". Set mode to "explicit", or remove required.`)
 		}
 		return t
 	}
 	for _, name := range []string{"certificate", "key"} {
 		if !b.has(name) {
-			b.errAt(r.DefRange, "TLS without a "+name, `%s is not set, but mode is %q. Write the absolute path of the PEM file, or set mode to "off".`, b.key(name), mode)
+			b.errAt(r.DefRange, finding.MissingArgument, `%s is not set, but mode is %q. Write the absolute path of the PEM file, or set mode to "off".`, b.key(name), mode)
 		}
 	}
 	if mode == TLSImplicit {
@@ -56,13 +57,13 @@ func decodeTLS(site *block, s *Site, server sizing.Profile, r *rawTLS) TLS {
 
 func checkImplicit(b *block, s *Site, server sizing.Profile, t TLS) {
 	if server.NoImplicitTLS {
-		b.err("mode", "No implicit TLS", `%s has no implicit TLS. Set mode to "explicit", or choose another server.`, s.Server)
+		b.err("mode", finding.ServerUnable, `%s has no implicit TLS. Set mode to "explicit", or choose another server.`, s.Server)
 	}
 	if !t.Required && b.has("required") {
-		b.err("required", "Implicit TLS is always required", `required is false, but a connection under implicit TLS begins with TLS. Remove required, or set mode to "explicit".`)
+		b.err("required", finding.ConflictingValues, `required is false, but a connection under implicit TLS begins with TLS. Remove required, or set mode to "explicit".`)
 	}
 	if s.Port == 21 {
-		b.warn("mode", "Implicit TLS on port 21", "clients speak clear text or AUTH TLS on port 21 and will not connect. Implicit TLS has port %d.", implicitPort)
+		b.warn("mode", finding.ImplicitTLSPort, "clients speak clear text or AUTH TLS on port 21 and will not connect. Implicit TLS has port %d.", implicitPort)
 	}
 }
 
@@ -73,10 +74,10 @@ func siteTruncated(b *block, s *Site, attr *hcl.Attribute) Truncated {
 	switch {
 	case s.TLS.Mode != TLSOff:
 	case t == RefuseTruncated:
-		b.err("truncated_uploads", "Truncated uploads are not seen without TLS",
+		b.err("truncated_uploads", finding.NeedsTLS,
 			`truncated_uploads is "refuse", but the site has no TLS, and in clear text a connection that was cut looks like one that ended. Add a tls block, or remove truncated_uploads.`)
 	case t == AcceptTruncated:
-		b.warn("truncated_uploads", "truncated_uploads has no effect", "the site has no TLS, and in clear text a connection that was cut looks like one that ended. Remove truncated_uploads.")
+		b.warn("truncated_uploads", finding.NoEffect, "the site has no TLS, and in clear text a connection that was cut looks like one that ended. Remove truncated_uploads.")
 	}
 	return t
 }
@@ -93,11 +94,11 @@ func (b *block) path(name string, attr *hcl.Attribute, example string) string {
 	}
 	switch {
 	case !strings.HasPrefix(text, "/"):
-		b.err(name, "Not an absolute path", "%s is %q. Write the path on the host from the root on, like %s.", b.key(name), text, example)
+		b.err(name, finding.InvalidPath, "%s is %q. Write the path on the host from the root on, like %s.", b.key(name), text, example)
 	case len(text) > 255 || !validPath.MatchString(text):
-		b.err(name, "Invalid path", "%s is %q. Server configs take paths of at most 255 letters, digits and / . _ @ + , = : - without spaces or quotes.", b.key(name), text)
+		b.err(name, finding.InvalidPath, "%s is %q. Server configs take paths of at most 255 letters, digits and / . _ @ + , = : - without spaces or quotes.", b.key(name), text)
 	case path.Clean(text) != text:
-		b.err(name, "Invalid path", "%s is %q. Write %q.", b.key(name), text, path.Clean(text))
+		b.err(name, finding.InvalidPath, "%s is %q. Write %q.", b.key(name), text, path.Clean(text))
 	default:
 		return text
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
@@ -41,7 +42,7 @@ func decodeConcurrency(site *block, r *rawConcurrency) (sessions, perAddress int
 	b.missing("sessions", "Write how many control connections the server admits at once: its own cap, like sessions = 100.")
 	perAddress = b.integer("sessions_per_address", r.SessionsPerAddress, 1, maxSessions, sessions)
 	if sessions > 0 && perAddress > sessions {
-		b.err("sessions_per_address", "More sessions per address than sessions", "sessions_per_address is %s, but the site admits only %s sessions in all. Lower it to %d or less, or raise sessions.",
+		b.err("sessions_per_address", finding.ConflictingValues, "sessions_per_address is %s, but the site admits only %s sessions in all. Lower it to %d or less, or raise sessions.",
 			sizing.Count(perAddress), sizing.Count(sessions), sessions)
 	}
 	return sessions, perAddress
@@ -80,11 +81,11 @@ func decodeTraffic(site *block, r *rawTraffic, sessions, perAddress int) *sizing
 	b.missing("transfers_per_second", "Write how many data connections clients ask for a second at peak, LIST included, or remove the traffic block: then the worst case is computed.")
 	t.RatePerAddress, _ = b.rate("transfers_per_second_per_address", r.TransfersPerSecondPerAddress)
 	if ok && t.RatePerAddress > t.Rate {
-		b.err("transfers_per_second_per_address", "More transfers per address than transfers", "one address asks for %g transfers a second, but all together for %g. Lower it, or raise transfers_per_second.",
+		b.err("transfers_per_second_per_address", finding.ConflictingValues, "one address asks for %g transfers a second, but all together for %g. Lower it, or raise transfers_per_second.",
 			t.RatePerAddress, t.Rate)
 	}
 	if perAddress > 0 && t.Parallel > perAddress {
-		b.err("parallel", "More sessions at once than sessions per address", "a client asks with %d sessions at once, but concurrency admits only %d of one address. Lower parallel, or raise sessions_per_address.",
+		b.err("parallel", finding.ConflictingValues, "a client asks with %d sessions at once, but concurrency admits only %d of one address. Lower parallel, or raise sessions_per_address.",
 			t.Parallel, perAddress)
 	}
 	t.Bursts = decodeBursts(b, r.Bursts, sessions)
@@ -106,7 +107,7 @@ func decodeBursts(traffic *block, raw []rawBurst, sessions int) (all sizing.Burs
 		}
 		b := traffic.in("traffic.burst", r.DefRange)
 		if i == sizing.MaxBursts {
-			b.errAt(r.DefRange, "Too many bursts", "traffic has %d burst blocks, more than %d. Keep the largest ones: each counts apart from the others.", len(raw), sizing.MaxBursts)
+			b.errAt(r.DefRange, finding.SpecTooComplex, "traffic has %d burst blocks, more than %d. Keep the largest ones: each counts apart from the others.", len(raw), sizing.MaxBursts)
 			return all
 		}
 		each := sizing.Burst{
@@ -117,7 +118,7 @@ func decodeBursts(traffic *block, raw []rawBurst, sessions int) (all sizing.Burs
 		b.missing("sessions", "Write how many sessions start together, like sessions = 100.")
 		b.missing("within", `Write within how much time they start, like within = "10s".`)
 		if sessions > 0 && each.Sessions > sessions {
-			b.err("sessions", "Burst larger than the site", "%s sessions start together, but the site admits only %s at once. Lower it, or raise concurrency.sessions.",
+			b.err("sessions", finding.ConflictingValues, "%s sessions start together, but the site admits only %s at once. Lower it, or raise concurrency.sessions.",
 				sizing.Count(each.Sessions), sizing.Count(sessions))
 		}
 		all[i] = each
@@ -134,10 +135,10 @@ func (b *block) connectTimeP99(attr *hcl.Attribute, mean time.Duration) time.Dur
 	switch {
 	case p99 == 0:
 	case p99 < mean:
-		b.err(name, "Invalid "+name, "%s is %s, but connect_time, the mean, is %s. Write the time that one connection in a hundred exceeds, %s or more, or lower connect_time.",
+		b.err(name, finding.ConflictingValues, "%s is %s, but connect_time, the mean, is %s. Write the time that one connection in a hundred exceeds, %s or more, or lower connect_time.",
 			b.key(name), sizing.Duration(p99), sizing.Duration(mean), sizing.Duration(mean))
 	case p99 > most:
-		b.err(name, "Invalid "+name, "%s is %s, but lognormal times with a mean (connect_time) of %s have a 99th percentile of at most %s. Lower it, or raise connect_time.",
+		b.err(name, finding.ConflictingValues, "%s is %s, but lognormal times with a mean (connect_time) of %s have a 99th percentile of at most %s. Lower it, or raise connect_time.",
 			b.key(name), sizing.Duration(p99), sizing.Duration(mean), sizing.Duration(most))
 	default:
 		return p99

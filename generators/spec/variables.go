@@ -11,6 +11,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
 type rawVariable struct {
@@ -42,13 +44,13 @@ type variable struct {
 func (l *loader) declareVariable(raw *hcl.Block) {
 	name := raw.Labels[0]
 	if first, twice := l.declaredVars[name]; twice {
-		l.err(&raw.LabelRanges[0], "Duplicate variable", fmt.Sprintf("The variable %q is already declared at %s. Rename one of them.", name, place(first.declared)))
+		l.err(&raw.LabelRanges[0], finding.DuplicateName, fmt.Sprintf("The variable %q is already declared at %s. Rename one of them.", name, place(first.declared)))
 		return
 	}
 	v := &variable{name: name, declared: raw.DefRange, ty: cty.DynamicPseudoType}
 	l.declaredVars[name] = v
 	if !hclsyntax.ValidIdentifier(name) {
-		l.err(&raw.LabelRanges[0], "Invalid variable name", fmt.Sprintf("%q cannot be written after var. Use letters, digits and underscores, and begin with a letter.", name))
+		l.err(&raw.LabelRanges[0], finding.InvalidName, fmt.Sprintf("%q cannot be written after var. Use letters, digits and underscores, and begin with a letter.", name))
 	}
 	var decoded rawVariable
 	diags := gohcl.DecodeBody(raw.Body, nil, &decoded)
@@ -84,7 +86,7 @@ func (l *loader) set(v *variable, val cty.Value, from *hcl.Range, source string)
 	converted, err := convert.Convert(val, v.ty)
 	if err != nil {
 		v.failed = true
-		l.err(from, "Wrong type of variable", fmt.Sprintf("The variable %q is of type %s (%s), and the value of %s does not fit: %s.", v.name, typeexpr.TypeString(v.ty), place(v.declared), source, err))
+		l.err(from, finding.WrongType, fmt.Sprintf("The variable %q is of type %s (%s), and the value of %s does not fit: %s.", v.name, typeexpr.TypeString(v.ty), place(v.declared), source, err))
 		return
 	}
 	v.value, v.from = converted, from
@@ -104,7 +106,7 @@ func (l *loader) evaluateVariables() {
 	for _, name := range namesOf(l.o.Vars) {
 		v := l.declaredVars[name]
 		if v == nil {
-			l.err(nil, "Unknown variable", fmt.Sprintf("--var sets %q, but the spec declares no such variable.%s Remove it, or add a variable block.", name, l.suggest(name, namesOf(l.declaredVars))))
+			l.err(nil, finding.UnknownVariable, fmt.Sprintf("--var sets %q, but the spec declares no such variable.%s Remove it, or add a variable block.", name, l.suggest(name, namesOf(l.declaredVars))))
 			continue
 		}
 		l.setRaw(v, l.o.Vars[name], "--var "+name)
@@ -115,7 +117,7 @@ func (l *loader) evaluateVariables() {
 		v := l.declaredVars[name]
 		if v.value == cty.NilVal && !v.failed {
 			v.failed = true
-			l.err(&v.declared, "Variable without a value", fmt.Sprintf("The variable %q has no default and nothing sets it. Give it a default, or set it with --var %s=VALUE, in a --var-file, or with PASVCTL_VAR_%s.", name, name, name))
+			l.err(&v.declared, finding.VariableWithoutValue, fmt.Sprintf("The variable %q has no default and nothing sets it. Give it a default, or set it with --var %s=VALUE, in a --var-file, or with PASVCTL_VAR_%s.", name, name, name))
 		}
 		if values[name] = v.value; v.failed {
 			values[name] = cty.DynamicVal
@@ -141,7 +143,7 @@ func (l *loader) setRaw(v *variable, text, source string) {
 	l.spec.Files[name] = &hcl.File{Bytes: []byte(text)}
 	if diag := checkText(name, []byte(text)); diag != nil || len(text) > maxFile {
 		v.failed = true
-		l.err(at, "Invalid value of variable", fmt.Sprintf("%s must be text in UTF-8 without NULs, at most %d MiB long.", source, maxFile>>20))
+		l.err(at, finding.NotText, fmt.Sprintf("%s must be text in UTF-8 without NULs, at most %d MiB long.", source, maxFile>>20))
 		return
 	}
 	if !v.typed || v.ty.IsPrimitiveType() {
@@ -170,7 +172,7 @@ func (l *loader) setRaw(v *variable, text, source string) {
 
 func (l *loader) setFromFile(file VarFile) {
 	if len(file.Src) > maxFile {
-		l.err(nil, "Variable file too long", fmt.Sprintf("%s is longer than %d MiB.", file.Name, maxFile>>20))
+		l.err(nil, finding.FileTooLong, fmt.Sprintf("%s is longer than %d MiB.", file.Name, maxFile>>20))
 		return
 	}
 	body := l.parseFile(file.Name, file.Src)
@@ -183,7 +185,7 @@ func (l *loader) setFromFile(file VarFile) {
 		attr := attrs[name]
 		v := l.declaredVars[name]
 		if v == nil {
-			l.err(&attr.NameRange, "Unknown variable", fmt.Sprintf("The spec declares no variable %q.%s Remove it, or add a variable block.", name, l.suggest(name, namesOf(l.declaredVars))))
+			l.err(&attr.NameRange, finding.UnknownVariable, fmt.Sprintf("The spec declares no variable %q.%s Remove it, or add a variable block.", name, l.suggest(name, namesOf(l.declaredVars))))
 			continue
 		}
 		val, diags := attr.Expr.Value(nil)
@@ -200,7 +202,7 @@ func (l *loader) setFromFile(file VarFile) {
 func (l *loader) validate(v *variable) {
 	for _, rule := range v.validations {
 		if rule.Condition == nil || rule.ErrorMessage == nil {
-			l.err(&rule.DefRange, "Incomplete validation", fmt.Sprintf("The validation of variable %q needs both condition and error_message.", v.name))
+			l.err(&rule.DefRange, finding.MissingArgument, fmt.Sprintf("The validation of variable %q needs both condition and error_message.", v.name))
 			continue
 		}
 		if v.failed {
@@ -217,7 +219,7 @@ func (l *loader) validate(v *variable) {
 			continue
 		}
 		if !holds {
-			l.err(v.from, "Invalid value of variable", fmt.Sprintf("%s This is the rule of variable %q at %s.", message, v.name, place(rule.Condition.Range)))
+			l.err(v.from, finding.VariableRefused, fmt.Sprintf("%s This is the rule of variable %q at %s.", message, v.name, place(rule.Condition.Range)))
 		}
 	}
 }

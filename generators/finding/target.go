@@ -1,0 +1,45 @@
+package finding
+
+// What the targets find.
+var (
+	InvalidSetting = rule("invalid-setting", "Invalid setting of a target",
+		"A target's setting has a form that its file format or platform does not take.",
+		"The target renders nothing.",
+		"Write it as the message says.")
+	TargetLeftOut = rule("target-left-out", "Default target left out",
+		"A default target cannot hold the plan, and the spec does not ask for it.",
+		"Its files are missing; those of the other default targets are written.",
+		"Write a target block for each target that is wanted.")
+	FileConflict = rule("file-conflict", "Two files on one path",
+		"Two targets write the same path, or one writes a file where another needs a folder.",
+		"One would overwrite the other.",
+		"Change the output of one of them, or remove it.")
+	TemplateMistake = rule("template-mistake", "Mistake in the template",
+		"The target's own template does not parse, or fails.",
+		"The target renders nothing.",
+		"Correct the marked place of the template.")
+	PlatformLimit = rule("platform-limit", "More than the platform takes",
+		"The rendered file exceeds a limit of the platform that reads it.",
+		"The platform refuses it, or loads a part.",
+		"Split the spec, or merge ranges and networks.")
+	SecurityGroupFull = rule("security-group-full", "Too many rules for a security group",
+		"A host needs more rules than one security group holds.",
+		"AWS refuses the group.",
+		"Name fewer and wider client networks, spread the sites, or raise the quota and rules_per_group.")
+	SecurityGroupShared = rule("security-group-shared", "A security group cannot tell these sites apart",
+		"Two sites use one port on different addresses of a host, for different clients.",
+		"In AWS each site's ports are open to the other's clients; the host's firewall still tells them apart.",
+		"Give the sites different ports.")
+	ListensWider = rule("listens-wider", "The server listens on more addresses than the site has",
+		"The server binds one address or all, and the site has some of the host's.",
+		"It answers on addresses that the site does not name.",
+		"Name one address or all of them, or run ProFTPD.")
+	CertificateElsewhere = rule("certificate-elsewhere", "The server reads its certificate elsewhere",
+		"Pure-FTPd reads certificate and key from one file, which the spec does not name.",
+		"The server does not start with TLS until the file is there.",
+		"Join both in that file and name it in the spec.")
+	ReuseUnchecked = rule("reuse-unchecked", "The server does not check session reuse",
+		"The spec requires TLS session reuse, and the server takes data connections of any TLS session.",
+		"A stranger's data connection is served.",
+		`Set session_reuse = "preferred", or run another server.`)
+)
