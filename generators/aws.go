@@ -2,18 +2,28 @@ package generators
 
 import (
 	"encoding/json"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 func init() {
 	register(Kind{Name: "aws", Default: true, IfFits: true, New: func() Target {
 		return &aws{Format: "terraform", RulesPerGroup: 60}
+	}, Settings: []spec.Argument{
+		{Name: "format", Type: spec.Word, Words: slices.Sorted(maps.Keys(awsFormats)), Default: "terraform", Example: `"cloudformation"`,
+			Doc: "What the rules are written for: the AWS command line, CloudFormation or Terraform."},
+		{Name: "vpc_id", Type: spec.Text, Otherwise: "the files ask for it", Limit: "the id of a VPC, like vpc-0a1b2c3d", Example: `"vpc-0a1b2c3d"`,
+			Doc: "VPC of the security groups. The command line's rules go to a group that is there already, and need none."},
+		{Name: "rules_per_group", Type: spec.Whole, Least: 1, Most: 1000, Default: 60, Unit: "rules", Example: "100",
+			Doc: "The account's quota of inbound rules for each family in one group: 60 unless AWS raised it."},
 	}})
 }
 
@@ -28,10 +38,8 @@ type aws struct {
 	// in one group: 60 unless AWS raised it, at most 1000.
 	RulesPerGroup int `hcl:"rules_per_group,optional"`
 
-	FormatRange        hcl.Range `hcl:"format,attr_value_range"`
-	VPCRange           hcl.Range `hcl:"vpc_id,attr_value_range"`
-	RulesPerGroupRange hcl.Range `hcl:"rules_per_group,attr_value_range"`
-	Block              hcl.Body  `hcl:",body"`
+	FormatRange hcl.Range `hcl:"format,attr_value_range"`
+	VPCRange    hcl.Range `hcl:"vpc_id,attr_value_range"`
 }
 
 // awsFormats are the renderings by their name in the format attribute.
@@ -75,25 +83,12 @@ func (a *aws) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 // check looks at the block's own settings.
 func (a *aws) check() hcl.Diagnostics {
 	var diags hcl.Diagnostics
-	if _, known := awsFormats[a.Format]; !known {
-		diags = append(diags, finding.InvalidChoice.Error(&a.FormatRange, "Target \"aws\" has no format %q. %s", a.Format, choices(a.Format, awsFormats)))
-	}
 	if a.VPC != "" && !vpcID.MatchString(a.VPC) {
 		diags = append(diags, finding.InvalidSetting.Error(&a.VPCRange, "%q is not the id of a VPC, such as \"vpc-0a1b2c3d\". Without vpc_id the files ask for it.", a.VPC))
 	} else if a.VPC != "" && a.Format == "cli" {
 		diags = append(diags, finding.NoEffect.Warning(&a.VPCRange, "The format \"cli\" adds rules to a security group that is there already, and the group has its VPC. Remove vpc_id."))
 	}
-	if a.RulesPerGroup < 1 || a.RulesPerGroup > 1000 {
-		diags = append(diags, finding.ValueOutOfRange.Error(&a.RulesPerGroupRange,
-			"rules_per_group is %d. AWS starts at 60 and grants up to 1000 rules over all groups of a network interface.", a.RulesPerGroup))
-	}
 	return diags
-}
-
-// asked reports whether the spec has a target block for this, rather than that
-// the target is rendered because the spec names none.
-func (a *aws) asked() bool {
-	return a.Block != nil && a.Block.MissingItemRange().Filename != ""
 }
 
 // terraform renders a module of its own: rules as separate resources with

@@ -95,16 +95,11 @@ func (a *aws) quota(g awsGroup) hcl.Diagnostics {
 		if total <= a.RulesPerGroup {
 			continue
 		}
-		d := finding.SecurityGroupFull.Error(by.Ranges.Of("clients"),
+		diags = append(diags, finding.SecurityGroupFull.Error(by.Ranges.Of("clients"),
 			"Host %q needs %d rules for %s, and a security group holds %d of each family. "+
 				"Site %q alone needs %d, one for each of its client prefixes (merged as far as they go) to the control port and one to the data ports. "+
 				"Name fewer and wider prefixes, spread the sites over more hosts, or have the quota raised and set rules_per_group.",
-			g.Host.Name, total, family, a.RulesPerGroup, by.Name, most)
-		if !a.asked() {
-			d.Severity = hcl.DiagWarning
-			d.Detail += " The AWS files are left out. Where no host is on AWS, write a target block for each target that you do want."
-		}
-		diags = append(diags, d)
+			g.Host.Name, total, family, a.RulesPerGroup, by.Name, most))
 	}
 	return diags
 }

@@ -123,7 +123,7 @@ func (t target) render(p *plan.Plan) rendering {
 func leftOut(t target, diags hcl.Diagnostics) *hcl.Diagnostic {
 	first := diags[slices.IndexFunc(diags, func(d *hcl.Diagnostic) bool { return d.Severity == hcl.DiagError })]
 	return finding.TargetLeftOut.Warning(first.Subject,
-		"Target %s does not take the plan: %s The spec has no target blocks, so the other default targets are rendered without it. Write a block for each target that is wanted.", t.kind, first.Detail)
+		"Target %s does not take the plan: %s It is a default target, so the others are rendered without it. Write a target block for each target that is wanted.", t.kind, first.Detail)
 }
 
 // misplaced says what is wrong with an output path: it leaves the output

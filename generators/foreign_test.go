@@ -73,7 +73,7 @@ func TestServersThatCannotHaveForeignData(t *testing.T) {
 			continue
 		}
 		if len(diags) != 1 || places(diags)[0] != "x.pasv.hcl:8 server-unable" ||
-			!strings.Contains(diags[0].Detail, `"embedded"), vsftpd or ProFTPD`) {
+			!strings.Contains(diags[0].Detail, `"embedded", "proftpd" or "vsftpd"`) {
 			t.Errorf("%s: %v", p.Name, diags)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 func init() {
-	register(Kind{Name: "iptables", Default: true, New: func() Target { return &iptables{} }})
+	register(Kind{Name: "iptables", Default: true, HostFiles: []string{"ipset"}, New: func() Target { return &iptables{} }})
 }
 
 // iptables renders each host's firewall policy for iptables-restore and

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"maps"
 	"path"
 	"slices"
 
@@ -25,6 +24,9 @@ type Project struct {
 	// Unkept are the sites whose range the lock did not have and the spec does
 	// not pin: this run has chosen it, and another spec may make it choose otherwise.
 	Unkept []string
+	// LeftOut are the default targets that are not rendered, because the spec
+	// has blocks for others.
+	LeftOut []string
 
 	targets []target
 	watch   Watch
@@ -69,7 +71,7 @@ func Load(fsys fs.FS, names []string, o Options) (*Project, hcl.Diagnostics) {
 	s, diags := spec.Load(fsys, names, spec.Options{
 		Version:  Version,
 		Servers:  sizing.Profiles(),
-		Targets:  slices.Sorted(maps.Keys(kinds)),
+		Targets:  specKinds(),
 		Vars:     o.Vars,
 		VarFiles: o.VarFiles,
 		Env:      o.Env,
@@ -81,7 +83,7 @@ func Load(fsys fs.FS, names []string, o Options) (*Project, hcl.Diagnostics) {
 	var placement *plan.Placement
 	p.Plan, placement, more = plan.Build(s, lock)
 	diags = append(diags, more...)
-	p.targets, more = targets(s)
+	p.targets, p.LeftOut, more = targets(s)
 	diags = append(diags, more...)
 	if !diags.HasErrors() {
 		p.Lock, p.Moves = placement.Lock, placement.Moves

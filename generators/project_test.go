@@ -143,26 +143,6 @@ func TestPartialSpecKeepsTheLockOfTheRest(t *testing.T) {
 	}
 }
 
-func TestDefaultTargets(t *testing.T) {
-	p, diags := loadText("x.pasv.hcl", edgeHost+siteText("a", 21, 9, ""))
-	if diags.HasErrors() {
-		t.Fatal(diags)
-	}
-	var got []string
-	for _, target := range p.targets {
-		got = append(got, target.kind)
-	}
-	var want []string
-	for _, k := range Kinds() {
-		if k.Default {
-			want = append(want, k.Name)
-		}
-	}
-	if strings.Join(got, " ") != strings.Join(want, " ") || len(want) < 6 {
-		t.Errorf("%v, want %v", got, want)
-	}
-}
-
 // fixed is a target that makes the files it is told to.
 type fixed struct {
 	paths []string

@@ -62,10 +62,6 @@ func (s serverSite) pureLimits() hcl.Diagnostics {
 			"Pure-FTPd admits one client for every two ports of its range, so %s lets in %d of %d sessions. Give it %d ports.",
 			s.Data, clients, s.Site.Sessions, 2*s.Site.Sessions)
 	}
-	if s.TLS.Mode == spec.TLSImplicit {
-		say(finding.ServerUnable.Error, "tls.mode",
-			"Pure-FTPd has no implicit TLS. Set mode = \"explicit\", or run vsftpd or ProFTPD there.")
-	}
 	if s.TLS.Mode == spec.TLSOff {
 		return diags
 	}

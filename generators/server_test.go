@@ -36,9 +36,6 @@ func TestServerDiagnostics(t *testing.T) {
 		{"a path that ends in a blank", "vsftpd", twelve, tls("/etc/cert.pem "), []string{"error: server-unable at tls.certificate"}},
 		{"a path with a variable", "proftpd", twelve, tls("/etc/%{env:HOME}.pem"), []string{"error: server-unable at tls.certificate"}},
 		{"a certificate elsewhere", "pureftpd", twelve, tls("/etc/cert.pem"), []string{"warning: certificate-elsewhere at tls.certificate"}},
-		{"implicit TLS", "pureftpd", twelve, func(s *plan.Site) {
-			s.TLS = spec.TLS{Mode: spec.TLSImplicit, Certificate: pureCertificate, Key: pureCertificate}
-		}, []string{"error: server-unable at tls.mode"}},
 		{"truncated uploads", "proftpd", twelve, func(s *plan.Site) { s.TruncatedUploads = spec.RefuseTruncated }, []string{"error: server-unable at truncated_uploads"}},
 		{"truncated uploads", "pureftpd", twelve, func(s *plan.Site) { s.TruncatedUploads = spec.RefuseTruncated }, []string{"error: server-unable at truncated_uploads"}},
 		{"CBC", "vsftpd", twelve, func(s *plan.Site) {

@@ -10,27 +10,30 @@ import (
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
-// targets decodes the target blocks of a spec; without one, the default kinds.
-func targets(s *spec.Spec) ([]target, hcl.Diagnostics) {
-	var all []target
-	var diags hcl.Diagnostics
+// targets decodes the target blocks of a spec. Without one, or if the spec asks
+// for them, the default kinds are among the targets; else leftOut names those
+// that have no block.
+func targets(s *spec.Spec) (all []target, leftOut []string, diags hcl.Diagnostics) {
+	asked := map[string]bool{}
 	for _, block := range s.Targets {
 		t, more := decode(block)
 		diags = append(diags, more...)
 		all = append(all, t)
-	}
-	if len(s.Targets) > 0 {
-		return all, diags
+		asked[block.Kind] = true
 	}
 	for _, k := range Kinds() {
-		if k.Default {
+		switch {
+		case !k.Default || asked[k.Name]:
+		case len(s.Targets) > 0 && !s.DefaultTargets:
+			leftOut = append(leftOut, k.Name)
+		default:
 			t, more := unconfigured(k.Name)
 			t.offered = k.IfFits
 			diags = append(diags, more...)
 			all = append(all, t)
 		}
 	}
-	return all, diags
+	return all, leftOut, diags
 }
 
 // target is a Target with the settings of its block.

@@ -13,7 +13,7 @@ import (
 )
 
 func init() {
-	register(Kind{Name: "sysctl", Default: true, New: func() Target { return &sysctl{} }})
+	register(Kind{Name: "sysctl", Default: true, Reserves: true, New: func() Target { return &sysctl{} }})
 }
 
 // sysctl reserves each host's data ports, so that no outbound connection and

@@ -7,10 +7,20 @@ import (
 
 	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 func init() {
-	register(Kind{Name: "systemd", New: func() Target { return &systemd{Program: "/usr/bin/pasvctl", Spec: "/etc/pasvctl", User: "ftp"} }})
+	register(Kind{Name: "systemd", New: func() Target {
+		return &systemd{Program: "/usr/bin/pasvctl", Spec: "/etc/pasvctl", User: "ftp"}
+	}, Settings: []spec.Argument{
+		{Name: "program", Type: spec.Text, Default: "/usr/bin/pasvctl", Limit: unitPath, Example: `"/usr/local/bin/pasvctl"`,
+			Doc: "Where pasvctl is installed on the host."},
+		{Name: "spec", Type: spec.Text, Default: "/etc/pasvctl", Limit: unitPath, Example: `"/srv/pasvctl"`,
+			Doc: "Where the spec is on the host."},
+		{Name: "user", Type: spec.Text, Default: "ftp", Limit: "small letters, digits, _ and -; not root", Example: `"ftpd"`,
+			Doc: "User that the bundled daemon runs as."},
+	}})
 }
 
 // systemd renders a unit for each host that puts the rules which were applied
@@ -28,6 +38,8 @@ type systemd struct {
 	SpecRange    hcl.Range `hcl:"spec,attr_value_range"`
 	UserRange    hcl.Range `hcl:"user,attr_value_range"`
 }
+
+const unitPath = "an absolute path of letters, digits and _ . + -"
 
 // unitProgram are paths that systemd.service(5) takes as they are, without
 // quotes and specifiers.

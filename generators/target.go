@@ -7,6 +7,7 @@ import (
 
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/sizing"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // Version is in the header of every generated file: the same spec, lock
@@ -41,12 +42,19 @@ type sourced interface {
 // Kind is a registered sort of target.
 type Kind struct {
 	Name string // the label of its block
-	// Default: rendered where a spec has no target block at all.
+	// Default: rendered if a spec has no target block, or default_targets = true.
 	Default bool
 	// IfFits: as a default it is left out, with a warning, where the plan does
 	// not fit its platform. A target that nobody asked for must not keep the
 	// others from being rendered.
 	IfFits bool
+	// Reserves: it keeps the kernel from giving out data ports as ephemeral ones.
+	Reserves bool
+	// HostFiles are the files without an extension that it writes to a host's
+	// folder, where sites have folders of their names.
+	HostFiles []string
+	// Settings describe the arguments of its block, for its struct's tags to decode.
+	Settings []spec.Argument
 	// New returns a pointer to a settings struct with its defaults filled in.
 	New func() Target
 }
@@ -68,6 +76,15 @@ func Kinds() []Kind {
 		all = append(all, k)
 	}
 	sort.Slice(all, func(i, j int) bool { return all[i].Name < all[j].Name })
+	return all
+}
+
+// specKinds is what package spec must know of the targets.
+func specKinds() []spec.TargetKind {
+	var all []spec.TargetKind
+	for _, k := range Kinds() {
+		all = append(all, spec.TargetKind{Name: k.Name, Default: k.Default, Reserves: k.Reserves, HostFiles: k.HostFiles, Settings: k.Settings})
+	}
 	return all
 }
 

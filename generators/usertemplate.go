@@ -11,11 +11,19 @@ import (
 
 	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
 	"github.com/pasvctl/pasvctl/templates"
 )
 
 func init() {
-	register(Kind{Name: "template", New: func() Target { return &userTemplate{} }})
+	register(Kind{Name: "template", New: func() Target { return &userTemplate{} }, Settings: []spec.Argument{
+		{Name: "source", Type: spec.Source, Example: `"motd.tmpl"`,
+			Required: `Name the template, like source = "motd.tmpl".`,
+			Doc:      "A Go text/template, read from the spec's folder."},
+		{Name: "output", Type: spec.Text, Limit: "at most 255 letters, digits and . _ + @ -, with slashes between folders", Example: `"edge1/motd"`,
+			Required: `Name the file to write, like output = "motd".`,
+			Doc:      "File that is written, relative to the output folder."},
+	}})
 }
 
 // userTemplate renders a Go text/template of the user's own over the plan, with

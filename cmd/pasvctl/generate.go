@@ -93,6 +93,7 @@ func (g *generator) run(path string) error {
 		return err
 	}
 	g.tellRanges(p.Plan.Sites)
+	g.tellLeftOut(p.LeftOut)
 	g.tellMoves(p.Moves)
 	tellStarts(g.err, p.Plan.Sites)
 	if g.check {
@@ -150,6 +151,13 @@ func (g *generator) tellRanges(sites []*plan.Site) {
 		if !generators.Configures(s.Server) && !s.Profile.HoldsRange {
 			fmt.Fprintf(g.err, "%s: no target writes a config for %s: set its passive ports to %s\n", s.Name, s.Profile.Title, s.DataPorts)
 		}
+	}
+}
+
+// tellLeftOut names the default targets that the spec's target blocks turn off.
+func (g *generator) tellLeftOut(targets []string) {
+	if len(targets) > 0 && len(g.targets) == 0 {
+		fmt.Fprintf(g.err, "left out: %s: target blocks turn the default targets off, pasvctl { default_targets = true } keeps them\n", strings.Join(targets, ", "))
 	}
 }
 

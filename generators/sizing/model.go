@@ -101,6 +101,8 @@ type Profile struct {
 	// their control connections' where foreign_data asks for that, while PORT and
 	// EPRT to such addresses stay refused.
 	AdmitsForeign bool
+	// WhyNotForeign says, in a sentence, why it does not although the server could.
+	WhyNotForeign string `json:",omitzero"`
 	// NoImplicitTLS: the server cannot speak TLS from the first byte on.
 	NoImplicitTLS bool
 	// PortsPerSession is the number of ports the server wants per admitted

@@ -146,7 +146,8 @@ var profiles = []Profile{
 		Hold: HoldSession, Pick: PickScan, Scope: ScopePort, WhenFull: FullRefuses,
 		AbandonedHold: 900 * time.Second, PortsPerSession: 2, MinPorts: 2,
 		RaceWindow: racePureFTPd, Strangers: StrangersIgnored,
-		NoImplicitTLS: true, // its TLS modes are all explicit
+		NoImplicitTLS: true,                                                                                                         // its TLS modes are all explicit
+		WhyNotForeign: "Pure-FTPd admits them with AllowUserFXP, which also has it connect to any address that PORT and EPRT name.", // measured, 1.0.50
 		Sources: []string{
 			"hold (until the next PASV or the session's end), pick (a scan from a random start), when full (425): measured, 1.0.50",
 			"abandoned hold: measured, MaxIdleTime 15 minutes",

@@ -2,11 +2,10 @@ package spec
 
 import (
 	"fmt"
-	"strings"
+	"slices"
 	"unicode"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/gohcl"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 
@@ -17,16 +16,7 @@ import (
 // maxText bounds every string that reaches a config, in bytes.
 const maxText = 1000
 
-// rawBlock is a block with one label whose body is decoded on its own, so
-// that its diagnostics are known to be its own.
-type rawBlock struct {
-	Label      string    `hcl:"name,label"`
-	LabelRange hcl.Range `hcl:"name,label_range"`
-	DefRange   hcl.Range `hcl:",def_range"`
-	Body       hcl.Body  `hcl:",remain"`
-}
-
-// block reads the attributes of one block and of those nested in it. It
+// block reads the arguments of one block and of those nested in it. It
 // remembers where each stands and whether any was wrong.
 type block struct {
 	l      *loader
@@ -36,16 +26,20 @@ type block struct {
 	ranges Ranges
 	failed *bool
 	broken bool // by a syntax error, which is all that is reported
+
+	def   *Block
+	attrs hcl.Attributes
+	inner map[string]hcl.Blocks // by type
 }
 
-func (l *loader) block(kind string, raw *rawBlock) *block {
-	return l.blockAt(fmt.Sprintf("%s %q", kind, shortened(raw.Label)), raw.DefRange)
-}
-
-// blockAt is the reader of a block that diagnostics call title.
-func (l *loader) blockAt(title string, at hcl.Range) *block {
-	failed := l.broken[at]
-	return &block{l: l, title: title, at: at, ranges: Ranges{"": at}, failed: &failed, broken: failed}
+// block is the reader of a block of the top level.
+func (l *loader) block(raw *hcl.Block) *block {
+	title := raw.Type
+	if len(raw.Labels) > 0 {
+		title = fmt.Sprintf("%s %q", raw.Type, shortened(raw.Labels[0]))
+	}
+	failed := l.broken[raw.DefRange]
+	return &block{l: l, title: title, at: raw.DefRange, ranges: Ranges{"": raw.DefRange}, failed: &failed, broken: failed}
 }
 
 // shortened keeps a name of any length readable.
@@ -64,25 +58,38 @@ func (b *block) add(diags hcl.Diagnostics) {
 	*b.failed = *b.failed || diags.HasErrors()
 }
 
-// in returns the reader for a block nested in b.
-func (b *block) in(nested string, at hcl.Range) *block {
-	inner := *b
-	inner.nested = nested
-	inner.ranges[nested] = at
-	return &inner
-}
-
-// decode fills a raw struct from the block's body.
-func (b *block) decode(body hcl.Body, into any) {
-	diags := gohcl.DecodeBody(body, b.l.ctx, into)
+// decode reads the block's body.
+func (b *block) decode(body hcl.Body, def *Block) {
+	content, diags := def.Content(body)
 	b.add(diags)
-	for _, diag := range diags {
-		// gohcl decodes none of the blocks that come twice.
-		var name string
-		if n, _ := fmt.Sscanf(diag.Summary, "Duplicate %s block", &name); n == 1 {
-			b.ranges[name] = *diag.Subject
+	b.def, b.attrs, b.inner = def, content.Attributes, content.Blocks.ByType()
+	for _, inner := range def.Blocks {
+		if all := b.inner[inner.Type]; inner.Most == 1 && len(all) > 1 {
+			b.errAt(all[1].DefRange, finding.DuplicateArgument, "there is a %s block at %s already. Write both into one.", inner.Type, place(all[0].DefRange))
 		}
 	}
+}
+
+// in returns the reader of the block of this type that is nested in b; nil if
+// there is none.
+func (b *block) in(kind string) *block {
+	def := b.def.nested(kind)
+	if len(b.inner[kind]) == 0 {
+		if def.Required != "" {
+			b.missing(kind, def.Required)
+		}
+		return nil
+	}
+	return b.inside(def, b.inner[kind][0])
+}
+
+func (b *block) inside(def *Block, raw *hcl.Block) *block {
+	inner := *b
+	inner.nested = b.key(def.Type)
+	inner.at = raw.DefRange
+	inner.ranges[inner.nested] = raw.DefRange
+	inner.decode(raw.Body, def)
+	return &inner
 }
 
 // key is the name of an attribute as Ranges has it.
@@ -132,10 +139,13 @@ func (b *block) missing(attr, remedy string) {
 	b.errAt(*b.ranges.Of(b.nested), finding.MissingArgument, "%s is not set. %s", b.key(attr), remedy)
 }
 
-// value evaluates an attribute and converts it. It is absent where the
-// attribute is not set, null, or wrong; what is wrong has been reported.
-func (b *block) value(name string, attr *hcl.Attribute, want cty.Type, example string) (val cty.Value, ok bool) {
+// value evaluates an argument and converts it. It is absent if the argument is
+// not set, null, or wrong; what is wrong, and what is required and not there,
+// has been reported.
+func (b *block) value(name string) (val cty.Value, ok bool) {
+	arg, attr := b.def.argument(name), b.attrs[name]
 	if attr == nil {
+		b.require(arg)
 		return cty.NilVal, false
 	}
 	b.ranges[b.key(name)] = attr.Expr.Range()
@@ -152,15 +162,23 @@ func (b *block) value(name string, attr *hcl.Attribute, want cty.Type, example s
 	}
 	if val.IsNull() {
 		delete(b.ranges, b.key(name))
+		b.require(arg)
 		return cty.NilVal, false
 	}
-	converted, err := convert.Convert(val, want)
+	converted, err := convert.Convert(val, arg.Type.cty())
 	if err != nil {
 		b.err(name, finding.WrongType, "%s must be %s, and this is %s. Write it like %s.",
-			b.key(name), kindOf(want), kindOf(val.Type()), example)
+			b.key(name), kindOf(arg.Type.cty()), kindOf(val.Type()), arg.Example)
 		return cty.NilVal, false
 	}
 	return converted, true
+}
+
+// require reports an argument that is not set and must be.
+func (b *block) require(arg *Argument) {
+	if arg.Required != "" {
+		b.missing(arg.Name, arg.Required)
+	}
 }
 
 func kindOf(ty cty.Type) string {
@@ -181,12 +199,12 @@ func kindOf(ty cty.Type) string {
 
 // text reads a string. Control characters are refused wherever they stand: a
 // line break would end a line of a generated config.
-func (b *block) text(name string, attr *hcl.Attribute, example string) (string, bool) {
-	val, ok := b.value(name, attr, cty.String, example)
+func (b *block) text(name string) (string, bool) {
+	val, ok := b.value(name)
 	if !ok {
 		return "", false
 	}
-	return val.AsString(), b.fits(name, b.key(name), val.AsString(), attr.Expr.Range())
+	return val.AsString(), b.fits(name, b.key(name), val.AsString(), b.ranges[b.key(name)])
 }
 
 // fits reports whether a config can have text as it is.
@@ -220,8 +238,18 @@ func controlCharacter(text string) string {
 	return ""
 }
 
-func (b *block) boolean(name string, attr *hcl.Attribute, otherwise bool) bool {
-	val, ok := b.value(name, attr, cty.Bool, "true")
+// otherwise is an argument's default; nil's is the zero value.
+func otherwise[T any](b *block, name string) T {
+	value, _ := b.def.argument(name).Default.(T)
+	return value
+}
+
+func (b *block) boolean(name string) bool {
+	return b.booleanOr(name, otherwise[bool](b, name))
+}
+
+func (b *block) booleanOr(name string, otherwise bool) bool {
+	val, ok := b.value(name)
 	if !ok {
 		return otherwise
 	}
@@ -229,20 +257,15 @@ func (b *block) boolean(name string, attr *hcl.Attribute, otherwise bool) bool {
 }
 
 // choice reads one of a few words.
-func choice[T ~string](b *block, name string, attr *hcl.Attribute, otherwise T, words ...T) T {
-	text, ok := b.text(name, attr, fmt.Sprintf("%q", words[0]))
-	if !ok {
-		return otherwise
-	}
-	known := make([]string, len(words))
-	for i, word := range words {
-		if text == string(word) {
-			return word
+func choice[T ~string](b *block, name string) T {
+	if text, ok := b.text(name); ok {
+		words := b.def.argument(name).Words
+		if slices.Contains(words, text) {
+			return T(text)
 		}
-		known[i] = string(word)
+		b.err(name, finding.InvalidChoice, "%s is %q, but it must be %s.%s", b.key(name), text, quotedList(words), DidYouMean(text, words))
 	}
-	b.err(name, finding.InvalidChoice, "%s is %q, but it must be %s.%s", b.key(name), text, quotedList(known), DidYouMean(text, known))
-	return otherwise
+	return T(otherwise[string](b, name))
 }
 
 // quotedList writes words as "a", "b" or "c".
@@ -251,8 +274,5 @@ func quotedList(words []string) string {
 	for i, word := range words {
 		quoted[i] = fmt.Sprintf("%q", word)
 	}
-	if len(quoted) < 2 {
-		return strings.Join(quoted, "")
-	}
-	return strings.Join(quoted[:len(quoted)-1], ", ") + " or " + quoted[len(quoted)-1]
+	return list(quoted, "or")
 }

@@ -18,11 +18,11 @@ type claim struct {
 // checkPorts finds the ports that two sites want on one address, and the pins
 // that lie where other programs take ports.
 func (l *loader) checkPorts() {
-	reserved := l.reserves()
+	reserving, reserved := l.reserving()
 	byAddress := map[netip.Addr][]claim{}
 	var addrs []netip.Addr
 	for _, s := range l.spec.Sites {
-		l.checkPin(s, reserved)
+		l.checkPin(s, reserving, reserved)
 		for _, addr := range s.Addresses {
 			if byAddress[addr] == nil {
 				addrs = append(addrs, addr)
@@ -110,7 +110,7 @@ func (l *loader) later(a, b claim) bool {
 }
 
 // checkPin checks one site's data_ports against its host.
-func (l *loader) checkPin(s *Site, reserved bool) {
+func (l *loader) checkPin(s *Site, reserving *TargetKind, reserved bool) {
 	pin := s.DataPorts
 	if pin.Count() == 0 {
 		return
@@ -126,9 +126,13 @@ func (l *loader) checkPin(s *Site, reserved bool) {
 	}
 	if eph := s.Host.EphemeralPorts; pin.Overlaps(eph) {
 		if reserved {
-			b.warn("data_ports", finding.DataPortsEphemeral, "data_ports %s overlaps host %q's ephemeral ports %s. They are safe only while the sysctl file reserves them; a range outside needs no such care.", pin, s.Host.Name, eph)
+			b.warn("data_ports", finding.DataPortsEphemeral, "data_ports %s overlaps host %q's ephemeral ports %s. They are safe only while the file of target %q reserves them; a range outside needs no such care.", pin, s.Host.Name, eph, reserving.Name)
 			return
 		}
-		b.err("data_ports", finding.DataPortsEphemeral, "data_ports %s overlaps host %q's ephemeral ports %s, so its own outgoing connections will take some of them. Move the range, or add target \"sysctl\" {}, which reserves them.", pin, s.Host.Name, eph)
+		remedy := ""
+		if reserving != nil {
+			remedy = fmt.Sprintf(", or add target %q {}, which reserves them", reserving.Name)
+		}
+		b.err("data_ports", finding.DataPortsEphemeral, "data_ports %s overlaps host %q's ephemeral ports %s, so its own outgoing connections will take some of them. Move the range%s.", pin, s.Host.Name, eph, remedy)
 	}
 }

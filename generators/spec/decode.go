@@ -3,7 +3,6 @@ package spec
 import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/dynblock"
-	"github.com/hashicorp/hcl/v2/gohcl"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/pasvctl/pasvctl/generators/finding"
@@ -13,58 +12,39 @@ import (
 // maxDynamic bounds the blocks that all dynamic blocks of a spec make.
 const maxDynamic = 50_000
 
-// rawFile is the schema of a file's top level.
-type rawFile struct {
-	Settings  []rawUnnamed `hcl:"pasvctl,block"`
-	Variables []rawBlock   `hcl:"variable,block"`
-	Locals    []rawUnnamed `hcl:"locals,block"`
-	Hosts     []rawBlock   `hcl:"host,block"`
-	Sites     []rawBlock   `hcl:"site,block"`
-	Gateways  []rawBlock   `hcl:"gateway,block"`
-	Targets   []rawBlock   `hcl:"target,block"`
-	Profiles  []rawBlock   `hcl:"profile,block"`
-	Expects   []rawBlock   `hcl:"expect,block"`
-}
-
-// rawUnnamed is a block without a label.
-type rawUnnamed struct {
-	DefRange hcl.Range `hcl:",def_range"`
-	Body     hcl.Body  `hcl:",remain"`
-}
+// Language is the top level of a spec: all blocks, with all their arguments.
+var Language = &Block{Blocks: []*Block{
+	settingsBlock, variableBlock, localsBlock, hostBlock, siteBlock, gatewayBlock, targetBlock, profileBlock, expectBlock,
+}}
 
 // decode turns the blocks into the Spec. In all files, what is referred to
 // comes before what refers to it: sites to hosts and profiles, gateways and
 // expectations to sites.
 func (l *loader) decode() {
-	files := make([]rawFile, len(l.bodies))
 	made := 0
 	limit := dynblock.OptCheckForEach(func(each cty.Value, expr hcl.Expression, _ *hcl.EvalContext) hcl.Diagnostics {
 		return l.checkForEach(each, expr, &made)
 	})
-	for i, src := range l.bodies {
-		l.add(gohcl.DecodeBody(dynblock.Expand(src.body, l.ctx, limit), l.ctx, &files[i])...)
+	var blocks hcl.Blocks
+	for _, src := range l.bodies {
+		content, diags := Language.Content(dynblock.Expand(src.body, l.ctx, limit))
+		l.add(diags...)
+		blocks = append(blocks, content.Blocks...)
 	}
-	for i := range files {
-		for j := range files[i].Settings {
-			l.decodeSettings(&files[i].Settings[j])
+	byType := blocks.ByType()
+	for _, kind := range []struct {
+		def    *Block
+		decode func(*hcl.Block)
+	}{
+		{settingsBlock, l.decodeSettings}, {hostBlock, l.decodeHost}, {profileBlock, l.decodeProfile}, {targetBlock, l.decodeTarget},
+		{siteBlock, l.decodeSite}, {gatewayBlock, l.decodeGateway}, {expectBlock, l.decodeExpect},
+	} {
+		for _, raw := range byType[kind.def.Type] {
+			kind.decode(raw)
 		}
 	}
-	each := func(blocks func(*rawFile) []rawBlock, decode func(*rawBlock)) {
-		for i := range files {
-			of := blocks(&files[i])
-			for j := range of {
-				decode(&of[j])
-			}
-		}
-	}
-	each(func(f *rawFile) []rawBlock { return f.Hosts }, l.decodeHost)
-	each(func(f *rawFile) []rawBlock { return f.Profiles }, l.decodeProfile)
-	each(func(f *rawFile) []rawBlock { return f.Targets }, l.decodeTarget)
-	each(func(f *rawFile) []rawBlock { return f.Sites }, l.decodeSite)
-	each(func(f *rawFile) []rawBlock { return f.Gateways }, l.decodeGateway)
-	each(func(f *rawFile) []rawBlock { return f.Expects }, l.decodeExpect)
 	l.checkPorts()
-	l.checkAnySite(files)
+	l.checkAnySite(len(byType[siteBlock.Type]))
 }
 
 // consequence is an error that stops HCL and is not reported, because its
@@ -92,13 +72,8 @@ func (l *loader) checkForEach(each cty.Value, expr hcl.Expression, made *int) hc
 
 // checkAnySite reports a spec that asks for nothing, unless something else is
 // wrong with it already.
-func (l *loader) checkAnySite(files []rawFile) {
-	for i := range files {
-		if len(files[i].Sites) > 0 {
-			return
-		}
-	}
-	if l.diags.HasErrors() {
+func (l *loader) checkAnySite(sites int) {
+	if sites > 0 || l.diags.HasErrors() {
 		return
 	}
 	var at *hcl.Range

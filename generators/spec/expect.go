@@ -26,31 +26,37 @@ type Expect struct {
 	Ranges Ranges
 }
 
-type rawExpect struct {
-	From    *hcl.Attribute `hcl:"from,optional"`
-	To      *hcl.Attribute `hcl:"to,optional"`
-	Verdict *hcl.Attribute `hcl:"verdict,optional"`
+var expectBlock = &Block{
+	Type: "expect", Label: "name", Doc: "An expectation of your own about the rules, which verify proves with packets.",
+	Arguments: []Argument{
+		{Name: "from", Type: Clients, Example: `"198.51.100.9"`,
+			Required: `Name the address of a client, like from = "198.51.100.9".`,
+			Doc:      "Client addresses that connect, each by itself, without a control connection."},
+		{Name: "to", Type: Reference, Limit: `site.NAME.data, site.NAME.control or "HOST:PORT"`, Example: "site.downloads.data",
+			Required: `Write where the connection goes: to = site.NAME.data, site.NAME.control or "HOST:PORT".`,
+			Doc:      "Where they connect: to a site's data ports, to its control port, or to a port of a host."},
+		{Name: "verdict", Type: Word, Words: []string{accept, "drop"}, Example: `"drop"`,
+			Required: `Write what must become of the connection: verdict = "accept" or "drop".`,
+			Doc:      "What the rules must do with the connection."},
+	},
 }
 
-func (l *loader) decodeExpect(raw *rawBlock) {
-	b := l.block("expect", raw)
-	l.checkName("expect", b, raw)
-	var r rawExpect
-	b.decode(raw.Body, &r)
-	e := &Expect{Name: raw.Label, Ranges: b.ranges}
-	if elements, ok := b.oneOrMore("from", r.From, `"198.51.100.9"`); ok {
+const accept = "accept"
+
+func (l *loader) decodeExpect(raw *hcl.Block) {
+	b := l.block(raw)
+	e := &Expect{Name: l.checkName(b, raw), Ranges: b.ranges}
+	b.decode(raw.Body, expectBlock)
+	if elements, ok := b.list("from"); ok {
 		if len(elements) == 0 && !*b.failed {
 			b.err("from", finding.EmptyList, "from is empty. Name the address of a client.")
 		}
 		e.From = b.addresses("from", elements)
 	}
-	b.missing("from", `Name the address of a client, like from = "198.51.100.9".`)
-	e.Accept = choice(b, "verdict", r.Verdict, "", "accept", "drop") == "accept"
-	b.missing("verdict", `Write what must become of the connection: verdict = "accept" or "drop".`)
-	if text, ok := b.reference("to", r.To); ok {
+	e.Accept = choice[string](b, "verdict") == accept
+	if text, ok := b.reference("to"); ok {
 		l.expectTo(b, e, text)
 	}
-	b.missing("to", "Write where the connection goes: to = site.NAME.data, site.NAME.control or \"HOST:PORT\".")
 	if !*b.failed && (e.Site != nil || e.Host != nil) {
 		checkExpectFamily(b, e)
 	}
@@ -61,13 +67,14 @@ func (l *loader) decodeExpect(raw *rawBlock) {
 
 // reference reads an attribute that is a reference like site.downloads.data,
 // with or without quotes.
-func (b *block) reference(name string, attr *hcl.Attribute) (string, bool) {
+func (b *block) reference(name string) (string, bool) {
+	attr := b.attrs[name]
 	if attr == nil {
-		return "", false
+		return b.text(name)
 	}
 	traversal, diags := hcl.AbsTraversalForExpr(attr.Expr)
 	if diags.HasErrors() || traversal.RootName() != "site" {
-		return b.text(name, attr, "site.downloads.data")
+		return b.text(name)
 	}
 	b.ranges[b.key(name)] = attr.Expr.Range()
 	words := []string{"site"}

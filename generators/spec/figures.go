@@ -2,10 +2,10 @@ package spec
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
-	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/gocty"
 
@@ -13,61 +13,42 @@ import (
 	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
-// integer reads a whole number from least to most.
-func (b *block) integer(name string, attr *hcl.Attribute, least, most, otherwise int) int {
-	val, ok := b.value(name, attr, cty.Number, fmt.Sprint(max(otherwise, least)))
+// integer reads a whole number.
+func (b *block) integer(name string) int {
+	return b.integerOr(name, otherwise[int](b, name))
+}
+
+func (b *block) integerOr(name string, otherwise int) int {
+	val, ok := b.value(name)
 	if !ok {
 		return otherwise
 	}
 	var n int
-	if err := gocty.FromCtyValue(val, &n); err != nil || n < least || n > most {
-		b.err(name, finding.ValueOutOfRange, "%s is %s, but it must be a whole number from %s to %s.",
-			b.key(name), number(val), sizing.Count(least), sizing.Count(most))
+	arg := b.def.argument(name)
+	if err := gocty.FromCtyValue(val, &n); err != nil || !arg.admits(float64(n)) {
+		b.err(name, finding.ValueOutOfRange, "%s is %s, but it must be a whole number %s.", b.key(name), number(val), arg.Bounds())
 		return otherwise
 	}
 	return n
 }
 
-// share reads a number from least to most, both included; with below, most is
-// excluded.
-func (b *block) share(name string, attr *hcl.Attribute, least, most float64, below bool, otherwise float64) float64 {
-	val, ok := b.value(name, attr, cty.Number, fmt.Sprint(otherwise))
-	if !ok {
-		return otherwise
-	}
-	f, _ := val.AsBigFloat().Float64()
-	if f < least || f > most || below && f == most {
-		limit := fmt.Sprintf("from %g to %g", least, most)
-		if below {
-			limit = fmt.Sprintf("at least %g and below %g", least, most)
+// figure reads a number.
+func (b *block) figure(name string) float64 {
+	if val, ok := b.value(name); ok {
+		arg := b.def.argument(name)
+		f, _ := val.AsBigFloat().Float64()
+		if arg.admits(f) {
+			return f
 		}
-		b.err(name, finding.ValueOutOfRange, "%s is %s, but it must be %s.", b.key(name), number(val), limit)
-		return otherwise
+		b.err(name, finding.ValueOutOfRange, "%s is %s, but it must be %s.", b.key(name), number(val), arg.Bounds())
 	}
-	return f
+	return otherwise[float64](b, name)
 }
 
-// rate reads events a second: above 0, at most a million.
-func (b *block) rate(name string, attr *hcl.Attribute) (float64, bool) {
-	val, ok := b.value(name, attr, cty.Number, "40")
-	if !ok {
-		return 0, false
-	}
-	f, _ := val.AsBigFloat().Float64()
-	if f <= 0 || f > maxRate {
-		b.err(name, finding.ValueOutOfRange, "%s is %s a second, but it must be above 0 and at most %s.", b.key(name), number(val), sizing.Count(maxRate))
-		return 0, false
-	}
-	return f, true
-}
-
-// duration reads a time like "120ms", from a millisecond to a day.
-func (b *block) duration(name string, attr *hcl.Attribute, otherwise time.Duration) time.Duration {
-	return b.durationWithin(name, attr, minDuration, maxDuration, otherwise)
-}
-
-func (b *block) durationWithin(name string, attr *hcl.Attribute, least, most, otherwise time.Duration) time.Duration {
-	text, ok := b.text(name, attr, `"120ms"`)
+// duration reads a time like "120ms".
+func (b *block) duration(name string) time.Duration {
+	otherwise := otherwise[time.Duration](b, name)
+	text, ok := b.text(name)
 	if !ok {
 		return otherwise
 	}
@@ -80,11 +61,38 @@ func (b *block) durationWithin(name string, attr *hcl.Attribute, least, most, ot
 		b.err(name, finding.InvalidDuration, "%s is %q, which is not a duration. Write a number with its unit, %s.", b.key(name), text, remedy)
 		return otherwise
 	}
-	if d < least || d > most {
-		b.err(name, finding.ValueOutOfRange, "%s is %s, but it must be from %s to %s.", b.key(name), text, sizing.Duration(least), sizing.Duration(most))
+	if arg := b.def.argument(name); !arg.admits(d.Seconds()) {
+		b.err(name, finding.ValueOutOfRange, "%s is %s, but it must be %s.", b.key(name), text, arg.Bounds())
 		return otherwise
 	}
 	return d
+}
+
+// admits reports whether a figure is within the argument's bounds.
+func (a *Argument) admits(f float64) bool {
+	return (f > a.Least || f == a.Least && !a.Above) && (f < a.Most || f == a.Most && !a.Below)
+}
+
+// Bounds writes the argument's bounds: "from 1 to 100,000".
+func (a *Argument) Bounds() string {
+	switch {
+	case a.Above:
+		return fmt.Sprintf("above %s and at most %s", a.figure(a.Least), a.figure(a.Most))
+	case a.Below:
+		return fmt.Sprintf("at least %s and below %s", a.figure(a.Least), a.figure(a.Most))
+	}
+	return fmt.Sprintf("from %s to %s", a.figure(a.Least), a.figure(a.Most))
+}
+
+// figure writes a figure as a value of the argument is written.
+func (a *Argument) figure(f float64) string {
+	switch {
+	case a.Type == Duration:
+		return sizing.Duration(time.Duration(f * float64(time.Second)))
+	case f == math.Trunc(f):
+		return sizing.Count(int(f))
+	}
+	return fmt.Sprintf("%g", f)
 }
 
 // number writes a cty number as a person would.

@@ -3,30 +3,35 @@ package spec
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
-type rawGateway struct {
-	Address *hcl.Attribute `hcl:"address,optional"`
-	Sites   *hcl.Attribute `hcl:"sites,optional"`
+var gatewayBlock = &Block{
+	Type: "gateway", Label: "name",
+	Doc: "A NAT in front of sites. It forwards each site's control port and data ports to the site's host, port for port.",
+	Arguments: []Argument{
+		{Name: "address", Type: Address, Example: `"198.51.100.7"`,
+			Required: "Write the address that clients connect to.",
+			Doc:      "Address that clients connect to. A site behind it announces it."},
+		{Name: "sites", Type: Names, Example: `["downloads"]`,
+			Required: "Name the sites behind it.",
+			Doc:      "Sites behind the gateway. No two of them share a port."},
+	},
 }
 
-func (l *loader) decodeGateway(raw *rawBlock) {
-	b := l.block("gateway", raw)
-	l.checkName("gateway", b, raw)
+func (l *loader) decodeGateway(raw *hcl.Block) {
+	b := l.block(raw)
+	g := &Gateway{Name: l.checkName(b, raw), Ranges: b.ranges}
 	l.checkFolder(b, raw)
-	var r rawGateway
-	b.decode(raw.Body, &r)
-	g := &Gateway{Name: raw.Label, Ranges: b.ranges}
-	if text, ok := b.text("address", r.Address, `"198.51.100.7"`); ok {
+	b.decode(raw.Body, gatewayBlock)
+	if text, ok := b.text("address"); ok {
 		g.Address, _ = b.address("address", text, b.ranges["address"])
-	} else {
-		b.missing("address", "Write the address that clients connect to.")
 	}
-	g.Sites = l.gatewaySites(b, g, r.Sites)
+	g.Sites = l.gatewaySites(b, g)
 	l.checkGatewayAddress(b, g)
 	if !*b.failed {
 		l.spec.Gateways = append(l.spec.Gateways, g)
@@ -50,21 +55,23 @@ func (l *loader) checkGatewayAddress(b *block, g *Gateway) {
 }
 
 // checkFolder keeps the folders of hosts, gateways and targets apart.
-func (l *loader) checkFolder(b *block, raw *rawBlock) {
-	if first, taken := l.declared["host "+raw.Label]; taken {
-		b.errAt(raw.LabelRange, finding.DuplicateName, "the host at %s has this name, and both would write to the output folder %s/. Rename the gateway.", place(first), raw.Label)
+func (l *loader) checkFolder(b *block, raw *hcl.Block) {
+	if first, taken := l.declared["host "+raw.Labels[0]]; taken {
+		b.errAt(raw.LabelRanges[0], finding.DuplicateName, "the host at %s has this name, and both would write to the output folder %s/. Rename the gateway.", place(first), raw.Labels[0])
 	}
-	for _, kind := range l.o.Targets {
-		if kind == raw.Label {
-			b.errAt(raw.LabelRange, finding.ReservedName, "%q is also a kind of target, and both would write to the output folder %s/. Rename the gateway.", raw.Label, raw.Label)
-		}
+	l.checkKind(b, raw)
+}
+
+// checkKind keeps a block's folder apart from those of the targets.
+func (l *loader) checkKind(b *block, raw *hcl.Block) {
+	if name := raw.Labels[0]; slices.Contains(l.kinds(), name) {
+		b.errAt(raw.LabelRanges[0], finding.ReservedName, "%q is also a kind of target, and both would write to the output folder %s/. Rename the %s.", name, name, raw.Type)
 	}
 }
 
-func (l *loader) gatewaySites(b *block, g *Gateway, attr *hcl.Attribute) []*Site {
-	elements, ok := b.list("sites", attr, `["downloads"]`)
+func (l *loader) gatewaySites(b *block, g *Gateway) []*Site {
+	elements, ok := b.list("sites")
 	if !ok {
-		b.missing("sites", "Name the sites behind it.")
 		return nil
 	}
 	if len(elements) == 0 && !*b.failed {

@@ -3,7 +3,6 @@ package spec
 import (
 	"net/netip"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -11,65 +10,76 @@ import (
 	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
-type rawHost struct {
-	Addresses      *hcl.Attribute `hcl:"addresses,optional"`
-	Interface      *hcl.Attribute `hcl:"interface,optional"`
-	Floating       *hcl.Attribute `hcl:"floating,optional"`
-	EphemeralPorts *hcl.Attribute `hcl:"ephemeral_ports,optional"`
-	AvoidPorts     *hcl.Attribute `hcl:"avoid_ports,optional"`
-	ReservedPorts  *hcl.Attribute `hcl:"reserved_ports,optional"`
-	Firewall       *rawFirewall   `hcl:"firewall,block"`
+var hostBlock = &Block{
+	Type: "host", Label: "name", Doc: "A machine that FTP servers run on.",
+	Arguments: []Argument{
+		{Name: "addresses", Type: Addresses, Example: `["203.0.113.10", "2001:db8::10"]`,
+			Required: `Name the addresses that its FTP servers listen on, like addresses = ["203.0.113.10"].`,
+			Doc:      "Addresses that its FTP servers listen on. No two hosts share one, loopback apart."},
+		{Name: "interface", Type: Text, Otherwise: "any interface", Example: `"eth0"`,
+			Limit: "a name of up to 15 letters, digits, dots, hyphens and underscores",
+			Doc:   "Network interface that the clients arrive on; the rules match it."},
+		{Name: "floating", Type: Bool, Default: false, Example: "true",
+			Doc: "The addresses move between machines, as with VRRP. apply and doctor then accept a machine that has none of them at the moment."},
+		{Name: "ephemeral_ports", Type: Ports, Default: defaultEphemeral.String(), Example: `"40000-60999"`, Limit: portLimit,
+			Doc: "The kernel's range for outgoing connections, net.ipv4.ip_local_port_range. Data ports are placed outside it while there is room."},
+		{Name: "avoid_ports", Type: PortRanges, Otherwise: "none", Example: `["61000-61999"]`, Limit: portLimit,
+			Doc: "Ports that no data range is placed on, because something else needs them."},
+		{Name: "reserved_ports", Type: PortRanges, Otherwise: "none", Example: `["50051", "50100-50199"]`, Limit: portLimit,
+			Doc: "Ports that ip_local_reserved_ports holds already, for other programs. The list is written anew as a whole, so they must be named here."},
+	},
+	Blocks: []*Block{firewallBlock},
 }
 
-type rawFirewall struct {
-	Into     *hcl.Attribute `hcl:"into,optional"`
-	DefRange hcl.Range      `hcl:",def_range"`
+var firewallBlock = &Block{
+	Type: "firewall", Most: 1,
+	Doc: "The host's own firewall. A host that drops by default needs it, because an accept in one table cannot undo a drop in another.",
+	Arguments: []Argument{
+		{Name: "into", Type: Text, Example: `"inet filter input"`,
+			Required: `Name the chain to jump from, like into = "inet filter input".`,
+			Limit:    "the family inet, ip or ip6, a table and a chain, which are no words of the nft language and not pasvctl's own",
+			Doc:      "Base chain of the ruleset that drops by default. Its owner adds a jump to the chains that pasvctl puts into that table."},
+	},
 }
 
 // defaultEphemeral is Linux's default net.ipv4.ip_local_port_range.
 var defaultEphemeral = PortRange{32768, 60999}
 
-func (l *loader) decodeHost(raw *rawBlock) {
-	b := l.block("host", raw)
-	l.checkName("host", b, raw)
-	if slices.Contains(l.o.Targets, raw.Label) {
-		b.errAt(raw.LabelRange, finding.ReservedName, "%q is also a kind of target, and both would write to the output folder %s/. Rename the host.", raw.Label, raw.Label)
-	}
-	var r rawHost
-	b.decode(raw.Body, &r)
-	h := &Host{Name: raw.Label, EphemeralPorts: defaultEphemeral, Ranges: b.ranges}
-	h.Addresses = l.hostAddresses(b, r.Addresses)
-	if text, ok := b.text("interface", r.Interface, `"eth0"`); ok {
+func (l *loader) decodeHost(raw *hcl.Block) {
+	b := l.block(raw)
+	name := l.checkName(b, raw)
+	l.checkKind(b, raw)
+	b.decode(raw.Body, hostBlock)
+	h := &Host{Name: name, Ranges: b.ranges}
+	h.Addresses = l.hostAddresses(b)
+	if text, ok := b.text("interface"); ok {
 		h.Interface = text
 		if !validInterface.MatchString(text) {
 			b.err("interface", finding.InvalidName, "%q is not the name of a network interface: up to 15 letters, digits, dots, hyphens and underscores. `ip link` lists them.", text)
 		}
 	}
-	h.Floating = b.boolean("floating", r.Floating, false)
-	if ports, ok := b.portRangeOf("ephemeral_ports", r.EphemeralPorts); ok {
-		h.EphemeralPorts = ports
-	}
-	h.AvoidPorts = b.portRangesOf("avoid_ports", r.AvoidPorts)
-	h.ReservedPorts = b.portRangesOf("reserved_ports", r.ReservedPorts)
-	if r.Firewall != nil {
-		h.Firewall = decodeChain(b.in("firewall", r.Firewall.DefRange), r.Firewall, h.Addresses)
+	h.Floating = b.boolean("floating")
+	h.EphemeralPorts = b.portRangeOf("ephemeral_ports")
+	h.AvoidPorts = b.portRangesOf("avoid_ports")
+	h.ReservedPorts = b.portRangesOf("reserved_ports")
+	if firewall := b.in("firewall"); firewall != nil {
+		h.Firewall = decodeChain(firewall, h.Addresses)
 	}
 	if *b.failed {
-		if _, exists := l.hosts[raw.Label]; !exists {
-			l.hosts[raw.Label] = nil
+		if _, exists := l.hosts[name]; !exists {
+			l.hosts[name] = nil
 		}
 		return
 	}
-	l.hosts[raw.Label] = h
+	l.hosts[name] = h
 	l.spec.Hosts = append(l.spec.Hosts, h)
 }
 
 // hostAddresses reads a host's addresses, which no other host may have: their
 // rules would open each other's ports.
-func (l *loader) hostAddresses(b *block, attr *hcl.Attribute) []netip.Addr {
-	elements, ok := b.list("addresses", attr, `["203.0.113.10"]`)
+func (l *loader) hostAddresses(b *block) []netip.Addr {
+	elements, ok := b.list("addresses")
 	if !ok {
-		b.missing("addresses", `Name the addresses that its FTP servers listen on, like addresses = ["203.0.113.10"].`)
 		return nil
 	}
 	if len(elements) == 0 && !*b.failed {
@@ -99,10 +109,9 @@ var validNftName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./-]{0,63}$`)
 const ownName = "pasvctl"
 
 // decodeChain reads firewall.into, "FAMILY TABLE CHAIN".
-func decodeChain(b *block, r *rawFirewall, addrs []netip.Addr) *Chain {
-	text, ok := b.text("into", r.Into, `"inet filter input"`)
+func decodeChain(b *block, addrs []netip.Addr) *Chain {
+	text, ok := b.text("into")
 	if !ok {
-		b.missing("into", `Name the chain to jump from, like into = "inet filter input".`)
 		return nil
 	}
 	words := strings.Fields(text)

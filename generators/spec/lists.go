@@ -18,40 +18,28 @@ type element struct {
 }
 
 // list reads a list of strings.
-func (b *block) list(name string, attr *hcl.Attribute, example string) ([]element, bool) {
-	val, ok := b.value(name, attr, cty.DynamicPseudoType, example)
+func (b *block) list(name string) ([]element, bool) {
+	val, ok := b.value(name)
 	if !ok {
 		return nil, false
 	}
-	return b.listIn(val, name, attr, example)
-}
-
-// oneOrMore reads a string or a list of strings.
-func (b *block) oneOrMore(name string, attr *hcl.Attribute, example string) ([]element, bool) {
-	val, ok := b.value(name, attr, cty.DynamicPseudoType, example)
-	if !ok {
-		return nil, false
-	}
-	if val.Type() == cty.String {
+	if b.def.argument(name).Type == Clients && val.Type() == cty.String {
 		val = cty.TupleVal([]cty.Value{val})
 	}
-	return b.listIn(val, name, attr, example)
-}
-
-func (b *block) listIn(val cty.Value, name string, attr *hcl.Attribute, example string) ([]element, bool) {
 	// Conversion to a list as a whole would compare all elements' types.
 	texts, ok := textsOf(val)
 	if !ok {
-		b.err(name, finding.WrongType, "%s must be a list of strings, and this is %s. Write it like %s.", b.key(name), kindOf(val.Type()), example)
+		b.err(name, finding.WrongType, "%s must be a list of strings, and this is %s. Write it like %s.", b.key(name), kindOf(val.Type()), b.def.argument(name).Example)
 		return nil, false
 	}
+	expr := b.attrs[name].Expr
 	var places []hcl.Expression
-	if exprs, diags := hcl.ExprList(attr.Expr); !diags.HasErrors() && len(exprs) == len(texts) {
+	if exprs, diags := hcl.ExprList(expr); !diags.HasErrors() && len(exprs) == len(texts) {
 		places = exprs
 	}
 	elements := make([]element, 0, len(texts))
 	for i, v := range texts {
-		at := attr.Expr.Range()
+		at := expr.Range()
 		if places != nil {
 			at = places[i].Range()
 		}

@@ -20,8 +20,8 @@ type Options struct {
 	Version string
 	// Servers are the server profiles that a site may name.
 	Servers []sizing.Profile
-	// Targets are the kinds that a target block may have.
-	Targets []string
+	// Targets are the kinds that a target block may have, by name.
+	Targets []TargetKind
 	// Vars are values given on the command line, as raw text by variable
 	// name. They win over everything else.
 	Vars map[string]string

@@ -25,12 +25,15 @@ func known() Options {
 	return Options{
 		Version: "0.1.0",
 		Servers: []sizing.Profile{
-			{Name: "embedded", Strangers: sizing.StrangersServed, HoldsRange: true},
+			{Name: "embedded", Strangers: sizing.StrangersServed, HoldsRange: true, AdmitsForeign: true},
 			{Name: "proftpd", Strangers: sizing.StrangersRefused, AdmitsForeign: true},
-			{Name: "pureftpd", Strangers: sizing.StrangersIgnored, NoImplicitTLS: true},
-			{Name: "vsftpd", Strangers: sizing.StrangersServed},
+			{Name: "pureftpd", Strangers: sizing.StrangersIgnored, NoImplicitTLS: true, WhyNotForeign: "Pure-FTPd does it otherwise."},
+			{Name: "vsftpd", Strangers: sizing.StrangersServed, AdmitsForeign: true},
 		},
-		Targets: []string{"aws", "iptables", "nftables", "sysctl", "template"},
+		Targets: []TargetKind{
+			{Name: "aws", Default: true, Settings: []Argument{{Name: "format", Type: Text}, {Name: "vpc_id", Type: Text}}}, {Name: "iptables", Default: true, HostFiles: []string{"ipset"}}, {Name: "nftables", Default: true},
+			{Name: "sysctl", Default: true, Reserves: true}, {Name: "template", Settings: []Argument{{Name: "source", Type: Source, Example: `"motd.tmpl"`}, {Name: "output", Type: Text}}},
+		},
 	}
 }
 

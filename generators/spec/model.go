@@ -20,8 +20,10 @@ type Spec struct {
 	Sites    []*Site
 	Gateways []*Gateway
 	Targets  []*Target
-	Profiles []*Profile // server profiles of the user's own
-	Expects  []*Expect  // expectations that the rules are held to
+	// DefaultTargets: the default targets are rendered beside Targets.
+	DefaultTargets bool
+	Profiles       []*Profile // server profiles of the user's own
+	Expects        []*Expect  // expectations that the rules are held to
 	// Files are the parsed sources by name, for writing diagnostics with
 	// their source lines.
 	Files map[string]*hcl.File

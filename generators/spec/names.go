@@ -21,16 +21,17 @@ var validName = regexp.MustCompile(`^[a-z]([a-z0-9-]*[a-z0-9])?$`)
 var deviceNames = regexp.MustCompile(`^(con|prn|aux|nul|com[0-9]|lpt[0-9])$`)
 
 // checkName checks a block's label and that no other block of its kind has
-// it. A label that comes twice is an error of the second block.
-func (l *loader) checkName(kind string, b *block, raw *rawBlock) {
-	name := raw.Label
-	b.checkName(name, raw.LabelRange)
-	key := kind + " " + name
+// it, and returns it. A label that comes twice is an error of the second block.
+func (l *loader) checkName(b *block, raw *hcl.Block) (name string) {
+	name = raw.Labels[0]
+	b.checkName(name, raw.LabelRanges[0])
+	key := raw.Type + " " + name
 	if first, twice := l.declared[key]; twice {
-		b.errAt(raw.LabelRange, finding.DuplicateName, "this name is taken by the %s at %s. Rename one of them.", kind, place(first))
-		return
+		b.errAt(raw.LabelRanges[0], finding.DuplicateName, "this name is taken by the %s at %s. Rename one of them.", raw.Type, place(first))
+		return name
 	}
-	l.declared[key] = raw.LabelRange
+	l.declared[key] = raw.LabelRanges[0]
+	return name
 }
 
 // checkName checks how a name is written.

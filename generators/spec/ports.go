@@ -13,6 +13,9 @@ import (
 // maxPort is the largest TCP port.
 const maxPort = 65535
 
+// portLimit is the bounds of a range of ports in words.
+const portLimit = "from 1 to 65535, the first before the last"
+
 var rangeText = regexp.MustCompile(`^([0-9]{1,9})(?:-([0-9]{1,9}))?$`)
 
 // portRange parses "20000-20199", or "21" for one port.
@@ -51,17 +54,21 @@ func rangeRemedy(text string) string {
 }
 
 // portRangeOf reads an attribute that holds one range.
-func (b *block) portRangeOf(name string, attr *hcl.Attribute) (PortRange, bool) {
-	text, ok := b.text(name, attr, `"20000-20199"`)
+func (b *block) portRangeOf(name string) PortRange {
+	text, ok := b.text(name)
 	if !ok {
-		return PortRange{}, false
+		text = otherwise[string](b, name)
 	}
-	return b.portRange(name, text, b.ranges[b.key(name)])
+	if !ok && text == "" {
+		return PortRange{}
+	}
+	r, _ := b.portRange(name, text, *b.ranges.Of(b.key(name)))
+	return r
 }
 
 // portRangesOf reads an attribute that holds a list of ranges.
-func (b *block) portRangesOf(name string, attr *hcl.Attribute) []PortRange {
-	elements, _ := b.list(name, attr, `["30000-32767"]`)
+func (b *block) portRangesOf(name string) []PortRange {
+	elements, _ := b.list(name)
 	var ranges []PortRange
 	for _, e := range elements {
 		if r, ok := b.portRange(name, e.text, e.at); ok {

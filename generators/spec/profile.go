@@ -17,80 +17,93 @@ type Profile struct {
 	Ranges Ranges
 }
 
-type rawProfile struct {
-	Title           *hcl.Attribute `hcl:"title,optional"`
-	Hold            *hcl.Attribute `hcl:"hold,optional"`
-	Pick            *hcl.Attribute `hcl:"pick,optional"`
-	Draws           *hcl.Attribute `hcl:"draws,optional"`
-	Scope           *hcl.Attribute `hcl:"scope,optional"`
-	WhenFull        *hcl.Attribute `hcl:"when_full,optional"`
-	Strangers       *hcl.Attribute `hcl:"strangers,optional"`
-	AbandonedHold   *hcl.Attribute `hcl:"abandoned_hold,optional"`
-	RaceWindow      *hcl.Attribute `hcl:"race_window,optional"`
-	PortRest        *hcl.Attribute `hcl:"port_rest,optional"`
-	PortsPerSession *hcl.Attribute `hcl:"ports_per_session,optional"`
-	MinPorts        *hcl.Attribute `hcl:"min_ports,optional"`
-	FixedPorts      *hcl.Attribute `hcl:"fixed_ports,optional"`
-	NeverDrawn      *hcl.Attribute `hcl:"never_drawn,optional"`
-	HoldsRange      *hcl.Attribute `hcl:"holds_range,optional"`
-	ResumesTLS      *hcl.Attribute `hcl:"resumes_tls,optional"`
-	MarksSessions   *hcl.Attribute `hcl:"marks_sessions,optional"`
-	ImplicitTLS     *hcl.Attribute `hcl:"implicit_tls,optional"`
+var profileBlock = &Block{
+	Type: "profile", Label: "name", Doc: "A server that pasvctl does not know, as it treats passive ports. A site's server names it.",
+	Arguments: []Argument{
+		{Name: "title", Type: Text, Otherwise: "the block's name", Example: `"Acme Appliance"`,
+			Doc: "The server's name as its makers write it."},
+		{Name: "hold", Type: Word, Words: words(sizing.HoldListen, sizing.HoldTransfer, sizing.HoldSession), Example: `"transfer"`,
+			Required: `Say until when the server keeps a passive port to itself: hold = "listen", "transfer" or "session".`,
+			Doc:      "Until when a port is one session's: until its data connection comes, until the transfer ends, or until the next PASV or the session's end."},
+		{Name: "pick", Type: Word, Words: words(sizing.PickScan, sizing.PickRandom, sizing.PickDistinct, sizing.PickScanPartial), Default: string(sizing.PickScan), Example: `"random"`,
+			Doc: "How it draws a port: by looking at every port, by random draws, by random draws of different ports, or at neighbours of a random start."},
+		{Name: "draws", Type: Whole, Least: 1, Most: maxPort, Limit: "required, unless pick is \"scan\"", Unit: "draws", Example: "9",
+			Doc: "Ports that it tries before it gives up."},
+		{Name: "scope", Type: Word, Words: words(sizing.ScopePort, sizing.ScopeAddress, sizing.ScopeTLS), Default: string(sizing.ScopePort), Example: `"address_port"`,
+			Doc: "What a port is held against: everybody, sessions of the same client address, or nobody, because TLS tells sessions apart."},
+		{Name: "when_full", Type: Word, Words: words(sizing.FullRefuses, sizing.FullDrops, sizing.FullLeaves, sizing.FullWaits, sizing.FullUnknown), Default: string(sizing.FullUnknown), Example: `"refuses"`,
+			Doc: "What it does with a PASV that finds no port."},
+		{Name: "strangers", Type: Word, Words: words(sizing.StrangersServed, sizing.StrangersRefused, sizing.StrangersIgnored), Default: string(sizing.StrangersServed), Example: `"refused"`,
+			Doc: "What becomes of a data connection from another address than the control connection's. Refused, the client's transfer fails; ignored, the client still gets its port."},
+		{Name: "abandoned_hold", Type: Duration, Least: least, Most: day, Default: defaultAbandoned, Example: `"60s"`,
+			Doc: "How long a PASV that no data connection follows keeps its port."},
+		{Name: "race_window", Type: Duration, Least: 0, Most: 1, Default: time.Duration(0), Example: `"200us"`,
+			Doc: "Time from the choice of a port to listening on it, in which another session may choose it too and fail."},
+		{Name: "port_rest", Type: Duration, Least: 0, Most: 3600, Default: time.Duration(0), Example: `"60s"`,
+			Doc: "How long a port cannot be bound again after a transfer: TIME_WAIT, on a server without SO_REUSEADDR."},
+		{Name: "ports_per_session", Type: Whole, Least: 0, Most: 100, Default: 0, Unit: "ports", Example: "2",
+			Doc: "Ports that it demands for each session that it admits. 0 is no such cap."},
+		{Name: "min_ports", Type: Whole, Least: 1, Most: sizing.MaxPorts, Default: 1, Unit: "ports", Example: "4",
+			Doc: "Smallest range that it accepts."},
+		{Name: "fixed_ports", Type: Whole, Least: 0, Most: sizing.MaxPorts, Limit: "at least min_ports, or 0", Default: 0, Unit: "ports", Example: "50",
+			Doc: "Size of its range, if nobody can choose it. 0 is free."},
+		{Name: "never_drawn", Type: Whole, Least: 0, Most: sizing.MaxPorts - 1, Default: 0, Unit: "ports", Example: "1",
+			Doc: "Ports of the range that it never draws."},
+		{Name: "holds_range", Type: Bool, Default: false, Example: "true",
+			Doc: "It binds the whole range when it starts, so that no other program takes a port of it."},
+		{Name: "resumes_tls", Type: Bool, Default: false, Example: "true",
+			Doc: "It can demand that a data connection resumes the TLS session of its control connection."},
+		{Name: "marks_sessions", Type: Bool, Default: false, Example: "true",
+			Doc: "If TLS and resumption are required, it tells sessions on one port apart by them."},
+		{Name: "implicit_tls", Type: Bool, Default: true, Example: "false",
+			Doc: "It can speak TLS from the first byte on."},
+	},
 }
 
-// Bounds of a profile's figures.
-const (
-	maxDraws           = maxPort
-	maxPortsPerSession = 100
-	maxRaceWindow      = time.Second
-	maxPortRest        = time.Hour
-	// defaultAbandoned is the middle of what servers do, 30 s to 900 s.
-	defaultAbandoned = 300 * time.Second
-)
+// defaultAbandoned is the middle of what servers do, 30 s to 900 s.
+const defaultAbandoned = 300 * time.Second
 
-func (l *loader) decodeProfile(raw *rawBlock) {
-	b := l.block("profile", raw)
-	l.checkName("profile", b, raw)
-	if slices.Contains(l.servers(), raw.Label) {
-		b.errAt(raw.LabelRange, finding.DuplicateName, "%q is a profile that pasvctl has already. Give your own another name, and let the site's server name that.", raw.Label)
+func (l *loader) decodeProfile(raw *hcl.Block) {
+	b := l.block(raw)
+	name := l.checkName(b, raw)
+	if slices.Contains(l.servers(), name) {
+		b.errAt(raw.LabelRanges[0], finding.DuplicateName, "%q is a profile that pasvctl has already. Give your own another name, and let the site's server name that.", name)
 	}
-	var r rawProfile
-	b.decode(raw.Body, &r)
+	b.decode(raw.Body, profileBlock)
 	p := &Profile{Ranges: b.ranges, Profile: sizing.Profile{
-		Name: raw.Label, Title: raw.Label,
-		Hold:            choice(b, "hold", r.Hold, "", sizing.HoldListen, sizing.HoldTransfer, sizing.HoldSession),
-		Pick:            choice(b, "pick", r.Pick, sizing.PickScan, sizing.PickScan, sizing.PickRandom, sizing.PickDistinct, sizing.PickScanPartial),
-		Scope:           choice(b, "scope", r.Scope, sizing.ScopePort, sizing.ScopePort, sizing.ScopeAddress, sizing.ScopeTLS),
-		WhenFull:        choice(b, "when_full", r.WhenFull, sizing.FullUnknown, sizing.FullRefuses, sizing.FullDrops, sizing.FullLeaves, sizing.FullWaits, sizing.FullUnknown),
-		Strangers:       choice(b, "strangers", r.Strangers, sizing.StrangersServed, sizing.StrangersServed, sizing.StrangersRefused, sizing.StrangersIgnored),
-		AbandonedHold:   b.duration("abandoned_hold", r.AbandonedHold, defaultAbandoned),
-		RaceWindow:      b.durationWithin("race_window", r.RaceWindow, 0, maxRaceWindow, 0),
-		PortRest:        b.durationWithin("port_rest", r.PortRest, 0, maxPortRest, 0),
-		PortsPerSession: b.integer("ports_per_session", r.PortsPerSession, 0, maxPortsPerSession, 0),
-		MinPorts:        b.integer("min_ports", r.MinPorts, 1, sizing.MaxPorts, 1),
-		FixedPorts:      b.integer("fixed_ports", r.FixedPorts, 0, sizing.MaxPorts, 0),
-		NeverDrawn:      b.integer("never_drawn", r.NeverDrawn, 0, sizing.MaxPorts-1, 0),
-		HoldsRange:      b.boolean("holds_range", r.HoldsRange, false),
-		ResumesTLS:      b.boolean("resumes_tls", r.ResumesTLS, false),
-		MarksSessions:   b.boolean("marks_sessions", r.MarksSessions, false),
-		Tries:           b.integer("draws", r.Draws, 1, maxDraws, 0),
-		NoImplicitTLS:   !b.boolean("implicit_tls", r.ImplicitTLS, true),
-		Sources:         []string{fmt.Sprintf("all fields: profile %q of the spec", raw.Label)},
+		Name: name, Title: name,
+		Hold:            choice[sizing.Hold](b, "hold"),
+		Pick:            choice[sizing.Pick](b, "pick"),
+		Scope:           choice[sizing.Scope](b, "scope"),
+		WhenFull:        choice[sizing.WhenFull](b, "when_full"),
+		Strangers:       choice[sizing.Strangers](b, "strangers"),
+		AbandonedHold:   b.duration("abandoned_hold"),
+		RaceWindow:      b.duration("race_window"),
+		PortRest:        b.duration("port_rest"),
+		PortsPerSession: b.integer("ports_per_session"),
+		MinPorts:        b.integer("min_ports"),
+		FixedPorts:      b.integer("fixed_ports"),
+		NeverDrawn:      b.integer("never_drawn"),
+		HoldsRange:      b.boolean("holds_range"),
+		ResumesTLS:      b.boolean("resumes_tls"),
+		MarksSessions:   b.boolean("marks_sessions"),
+		Tries:           b.integer("draws"),
+		NoImplicitTLS:   !b.boolean("implicit_tls"),
+		Sources:         []string{fmt.Sprintf("all fields: profile %q of the spec", name)},
 	}}
-	if title, ok := b.text("title", r.Title, `"Acme Appliance"`); ok {
+	if title, ok := b.text("title"); ok {
 		p.Title = title
 	}
-	b.missing("hold", `Say until when the server keeps a passive port to itself: hold = "listen", "transfer" or "session".`)
 	checkDraws(b, p)
 	if p.FixedPorts > 0 && p.FixedPorts < p.MinPorts {
 		b.err("fixed_ports", finding.ConflictingValues, "fixed_ports is %d, but min_ports is %d. Correct one of them.", p.FixedPorts, p.MinPorts)
 	}
-	if _, twice := l.profiles[raw.Label]; twice {
+	if _, twice := l.profiles[name]; twice {
 		return
 	}
-	l.profiles[raw.Label] = nil
+	l.profiles[name] = nil
 	if !*b.failed {
-		l.profiles[raw.Label] = p
+		l.profiles[name] = p
 		l.spec.Profiles = append(l.spec.Profiles, p)
 	}
 }

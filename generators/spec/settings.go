@@ -10,27 +10,33 @@ import (
 	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
-// rawSettings is the body of the pasvctl block: what a spec says of itself.
-type rawSettings struct {
-	Name            *hcl.Attribute `hcl:"name,optional"`
-	RequiredVersion *hcl.Attribute `hcl:"required_version,optional"`
+var settingsBlock = &Block{
+	Type: "pasvctl", Doc: "What a spec says of itself.", Most: 1,
+	Arguments: []Argument{
+		{Name: "name", Type: Text, Example: `"edge"`,
+			Doc: "Names the spec in the headers of its files. Specs that share an output folder need a name each."},
+		{Name: "required_version", Type: Text, Example: `">= 0.1.0, < 2.0.0"`,
+			Doc: "Versions of pasvctl that may read the spec, as Terraform writes them: any other refuses it."},
+		{Name: "default_targets", Type: Bool, Default: false, Example: "true",
+			Doc: "Keeps the default targets beside those that have a target block. Without it, the first target block turns the defaults off."},
+	},
 }
 
 // decodeSettings reads a pasvctl block, of which a spec has at most one.
-func (l *loader) decodeSettings(raw *rawUnnamed) {
-	b := l.blockAt("pasvctl", raw.DefRange)
+func (l *loader) decodeSettings(raw *hcl.Block) {
+	b := l.block(raw)
 	if first, twice := l.declared["pasvctl"]; twice {
 		b.errAt(raw.DefRange, finding.DuplicateArgument, "there is a pasvctl block at %s already. Write both into one.", place(first))
 		return
 	}
 	l.declared["pasvctl"] = raw.DefRange
-	var r rawSettings
-	b.decode(raw.Body, &r)
-	if name, ok := b.text("name", r.Name, `"edge"`); ok {
-		b.checkName(name, r.Name.Expr.Range())
+	b.decode(raw.Body, settingsBlock)
+	l.spec.DefaultTargets = b.boolean("default_targets")
+	if name, ok := b.text("name"); ok {
+		b.checkName(name, b.ranges["name"])
 		l.spec.Name = name
 	}
-	if text, ok := b.text("required_version", r.RequiredVersion, `">= 0.1.0"`); ok {
+	if text, ok := b.text("required_version"); ok {
 		switch met, err := l.meets(text); {
 		case err != nil:
 			b.err("required_version", finding.InvalidChoice, "%q does not say which versions are meant. Write it like \">= 0.1.0\" or \">= 0.1.0, < 2.0.0\".", text)

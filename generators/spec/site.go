@@ -6,81 +6,93 @@ import (
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/zclconf/go-cty/cty"
 
 	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
-type rawSite struct {
-	Host             *hcl.Attribute  `hcl:"host,optional"`
-	Addresses        *hcl.Attribute  `hcl:"addresses,optional"`
-	Server           *hcl.Attribute  `hcl:"server,optional"`
-	Port             *hcl.Attribute  `hcl:"port,optional"`
-	Announce         *hcl.Attribute  `hcl:"announce,optional"`
-	Clients          *hcl.Attribute  `hcl:"clients,optional"`
-	IPv6ClientPrefix *hcl.Attribute  `hcl:"ipv6_client_prefix,optional"`
-	Gate             *hcl.Attribute  `hcl:"gate,optional"`
-	ForeignData      *hcl.Attribute  `hcl:"foreign_data,optional"`
-	DataPorts        *hcl.Attribute  `hcl:"data_ports,optional"`
-	TruncatedUploads *hcl.Attribute  `hcl:"truncated_uploads,optional"`
-	TLS              *rawTLS         `hcl:"tls,block"`
-	Concurrency      *rawConcurrency `hcl:"concurrency,block"`
-	Traffic          *rawTraffic     `hcl:"traffic,block"`
-	Objective        *rawObjective   `hcl:"objective,block"`
+var siteBlock = &Block{
+	Type: "site", Label: "name", Doc: "One FTP service: a control port and a range of data ports on a host.",
+	Arguments: []Argument{
+		{Name: "host", Type: Text, Example: `"edge1"`,
+			Required: "Name the host block that the site runs on.",
+			Doc:      "Host that the site runs on, by its block's name."},
+		{Name: "addresses", Type: Addresses, Otherwise: "all of the host", Limit: "addresses of the host", Example: `["203.0.113.10"]`,
+			Doc: "Addresses of the host that the site listens on."},
+		{Name: "server", Type: Text, Example: `"vsftpd"`,
+			Required: `Name the server that runs the site, like server = "vsftpd".`,
+			Doc:      "FTP server that runs the site: one of the known ones below, or the name of a profile block."},
+		{Name: "port", Type: Whole, Least: 1, Most: maxPort, Example: "21",
+			Required: "Write the control port, usually port = 21, or 990 with implicit TLS.",
+			Doc:      "Control port: 21, or 990 with implicit TLS."},
+		{Name: "announce", Type: Address, Otherwise: "the address that the client connected to", Limit: "an IPv4 address", Example: `"198.51.100.7"`,
+			Doc: "Address in the reply to PASV (227), if clients reach the site by another than its own, as behind NAT. EPSV's reply names none."},
+		{Name: "clients", Type: Networks, Otherwise: "everyone", Example: `["192.0.2.0/24", "198.51.100.9"]`,
+			Doc: "Client networks that may connect. The rules drop all others."},
+		{Name: "ipv6_client_prefix", Type: Whole, Least: 1, Most: 128, Default: 64, Unit: "bits", Example: "56",
+			Doc: "Length of the prefix by which IPv6 clients are told apart: a client with a network of its own counts as one address."},
+		{Name: "gate", Type: Bool, Otherwise: "true, and false with foreign_data", Example: "false",
+			Doc: "The rules open the data ports only to addresses that have a control connection."},
+		{Name: "foreign_data", Type: Bool, Default: false, Example: "true",
+			Doc: "Data connections may come from other addresses than their control connection's, as from a NAT's pool. It costs the gate, and ports on servers that tell clients apart by address."},
+		{Name: "data_ports", Type: Ports, Otherwise: "the plan chooses, and the lock keeps them", Limit: "from 1024 to 65535, the first before the last", Example: `"20000-20199"`,
+			Doc: "Pins the range of data ports. One that is too small for the site is refused."},
+		{Name: "truncated_uploads", Type: Word, Words: words(RefuseTruncated, AcceptTruncated), Example: `"refuse"`,
+			Otherwise: "the server's own way; the bundled daemon refuses them if TLS is required",
+			Doc:       "What becomes of an upload under TLS whose data connection ends without close_notify, as if somebody on the way had cut it."},
+	},
+	Blocks: []*Block{concurrencyBlock, trafficBlock, objectiveBlock, tlsBlock},
 }
 
-func (l *loader) decodeSite(raw *rawBlock) {
-	b := l.block("site", raw)
-	l.checkName("site", b, raw)
-	if raw.Label == "ipset" {
-		b.errAt(raw.LabelRange, finding.ReservedName, `a site's files go to HOST/SITE/, and HOST/ipset is a file already. Rename the site.`)
+func (l *loader) decodeSite(raw *hcl.Block) {
+	b := l.block(raw)
+	s := &Site{Name: l.checkName(b, raw), Ranges: b.ranges}
+	for _, kind := range l.o.Targets {
+		if slices.Contains(kind.HostFiles, s.Name) {
+			b.errAt(raw.LabelRanges[0], finding.ReservedName, `a site's files go to HOST/SITE/, and target %q writes the file HOST/%s. Rename the site.`, kind.Name, s.Name)
+		}
 	}
-	var r rawSite
-	b.decode(raw.Body, &r)
-	s := &Site{Name: raw.Label, Ranges: b.ranges}
-	s.Host = l.siteHost(b, r.Host)
-	server := l.siteServer(b, s, r.Server)
-	s.Port = sitePort(b, r.Port)
-	s.Addresses = siteAddresses(b, s.Host, r.Addresses)
-	s.Announce = siteAnnounce(b, s, r.Announce)
-	s.Clients = siteClients(b, s, r.Clients)
-	s.IPv6ClientPrefix = b.integer("ipv6_client_prefix", r.IPv6ClientPrefix, 1, 128, 64)
-	siteForeign(b, s, server, r.ForeignData, r.Gate)
-	s.TLS = decodeTLS(b, s, server, r.TLS)
-	s.TruncatedUploads = siteTruncated(b, s, r.TruncatedUploads)
+	b.decode(raw.Body, siteBlock)
+	s.Host = l.siteHost(b)
+	server := l.siteServer(b, s)
+	s.Port = uint16(b.integer("port"))
+	s.Addresses = siteAddresses(b, s.Host)
+	s.Announce = siteAnnounce(b, s)
+	s.Clients = siteClients(b, s)
+	s.IPv6ClientPrefix = b.integer("ipv6_client_prefix")
+	l.siteForeign(b, s, server)
+	s.TLS = decodeTLS(b.in("tls"), s, server)
+	s.TruncatedUploads = siteTruncated(b, s)
 	s.MarkedSessions = s.TLS.Mode != TLSOff && s.TLS.Required && s.TLS.ReuseRequired
 	checkScope(b, s)
-	s.Sessions, s.SessionsPerAddress = decodeConcurrency(b, r.Concurrency)
-	s.Traffic = decodeTraffic(b, r.Traffic, s.Sessions, s.SessionsPerAddress)
-	s.Objective = decodeObjective(b, server, r.Objective)
-	if ports, ok := b.portRangeOf("data_ports", r.DataPorts); ok {
-		s.DataPorts = ports
-	}
+	s.Sessions, s.SessionsPerAddress = decodeConcurrency(b.in("concurrency"))
+	s.Traffic = decodeTraffic(b.in("traffic"), s.Sessions, s.SessionsPerAddress)
+	s.Objective = decodeObjective(b.in("objective"), server)
+	s.DataPorts = b.portRangeOf("data_ports")
 	if *b.failed || s.Host == nil { // the host's own error has been reported
-		if _, exists := l.sites[raw.Label]; !exists {
-			l.sites[raw.Label] = nil
+		if _, exists := l.sites[s.Name]; !exists {
+			l.sites[s.Name] = nil
 		}
 		return
 	}
-	l.sites[raw.Label] = s
+	l.sites[s.Name] = s
 	l.spec.Sites = append(l.spec.Sites, s)
 }
 
 // siteForeign reads whether data connections may come from other addresses than
 // their control connection's, which a gate would refuse.
-func siteForeign(b *block, s *Site, server sizing.Profile, foreign, gate *hcl.Attribute) {
-	s.ForeignData = b.boolean("foreign_data", foreign, false)
-	s.Gate = b.boolean("gate", gate, !s.ForeignData)
+func (l *loader) siteForeign(b *block, s *Site, server sizing.Profile) {
+	s.ForeignData = b.boolean("foreign_data")
+	s.Gate = b.booleanOr("gate", !s.ForeignData)
 	refuses := server.Strangers != sizing.StrangersServed
-	const others = `the bundled daemon ("embedded"), vsftpd or ProFTPD`
+	others := l.admitting()
 	switch {
 	case s.ForeignData && refuses && !server.AdmitsForeign:
 		why := fmt.Sprintf(`pasvctl writes no config for %s, which refuses them unless it is told otherwise. Run %s there, or describe it in a profile block with strangers = "served".`, server.Title, others)
 		if s.Profile != nil {
 			why = fmt.Sprintf(`profile %q has strangers = %q. Write strangers = "served" if it admits data connections from any address.`, s.Server, server.Strangers)
-		} else if server.Name == "pureftpd" { // measured, 1.0.50
-			why = "Pure-FTPd admits them with AllowUserFXP, which also has it connect to any address that PORT and EPRT name. Run " + others + " there."
+		} else if server.WhyNotForeign != "" {
+			why = server.WhyNotForeign + " Run " + others + " there."
 		}
 		b.err("foreign_data", finding.ServerUnable, "%s", why)
 	case s.ForeignData && s.Gate:
@@ -96,11 +108,21 @@ func siteForeign(b *block, s *Site, server sizing.Profile, foreign, gate *hcl.At
 	}
 }
 
+// admitting names the servers that admit foreign data connections.
+func (l *loader) admitting() string {
+	var names []string
+	for _, p := range l.o.Servers {
+		if p.AdmitsForeign {
+			names = append(names, p.Name)
+		}
+	}
+	return quotedList(names)
+}
+
 // siteHost returns nil where the host is unknown or has an error of its own.
-func (l *loader) siteHost(b *block, attr *hcl.Attribute) *Host {
-	name, ok := b.text("host", attr, `"edge1"`)
+func (l *loader) siteHost(b *block) *Host {
+	name, ok := b.text("host")
 	if !ok {
-		b.missing("host", "Name the host block that the site runs on.")
 		return nil
 	}
 	host, declared := l.hosts[name]
@@ -110,10 +132,9 @@ func (l *loader) siteHost(b *block, attr *hcl.Attribute) *Host {
 	return host
 }
 
-func (l *loader) siteServer(b *block, s *Site, attr *hcl.Attribute) sizing.Profile {
-	name, ok := b.text("server", attr, `"vsftpd"`)
+func (l *loader) siteServer(b *block, s *Site) sizing.Profile {
+	name, ok := b.text("server")
 	if !ok {
-		b.missing("server", "Name the server that runs the site: "+quotedList(l.servers())+".")
 		return noServer
 	}
 	s.Server = name
@@ -146,23 +167,9 @@ func (l *loader) servers() []string {
 	return names
 }
 
-func sitePort(b *block, attr *hcl.Attribute) uint16 {
-	val, ok := b.value("port", attr, cty.Number, "21")
-	if !ok {
-		b.missing("port", "Write the control port, usually port = 21, or 990 with implicit TLS.")
-		return 0
-	}
-	port, exact := val.AsBigFloat().Int64()
-	if exact != 0 || port < 1 || port > maxPort {
-		b.err("port", finding.PortOutOfRange, "port is %s, but ports are whole numbers from 1 to %d. FTP's own is 21.", number(val), maxPort)
-		return 0
-	}
-	return uint16(port)
-}
-
 // siteAddresses returns some or all of the host's addresses, in its order.
-func siteAddresses(b *block, host *Host, attr *hcl.Attribute) []netip.Addr {
-	elements, given := b.list("addresses", attr, `["203.0.113.10"]`)
+func siteAddresses(b *block, host *Host) []netip.Addr {
+	elements, given := b.list("addresses")
 	if given && len(elements) == 0 && !*b.failed {
 		b.err("addresses", finding.EmptyList, "addresses is empty. Leave it out for all addresses of the host.")
 	}
@@ -189,8 +196,8 @@ func siteAddresses(b *block, host *Host, attr *hcl.Attribute) []netip.Addr {
 
 // siteAnnounce reads the address for the 227 reply, which has room for IPv4
 // only (RFC 959, section 4.1.2); EPSV's 229 names no address (RFC 2428).
-func siteAnnounce(b *block, s *Site, attr *hcl.Attribute) netip.Addr {
-	text, ok := b.text("announce", attr, `"198.51.100.7"`)
+func siteAnnounce(b *block, s *Site) netip.Addr {
+	text, ok := b.text("announce")
 	if !ok {
 		return netip.Addr{}
 	}
@@ -215,8 +222,8 @@ func siteAnnounce(b *block, s *Site, attr *hcl.Attribute) netip.Addr {
 	return addr
 }
 
-func siteClients(b *block, s *Site, attr *hcl.Attribute) []netip.Prefix {
-	elements, given := b.list("clients", attr, `["192.0.2.0/24"]`)
+func siteClients(b *block, s *Site) []netip.Prefix {
+	elements, given := b.list("clients")
 	if !given {
 		return everyone
 	}

@@ -2,12 +2,12 @@ package spec
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/zclconf/go-cty/cty"
 
 	"github.com/pasvctl/pasvctl/generators/finding"
 )
@@ -15,33 +15,68 @@ import (
 // maxSource bounds the template file that a target names.
 const maxSource = 1 << 20
 
-var sourceSchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "source"}}}
-
-// reserves reports whether the spec's targets reserve data ports against being
-// given out as ephemeral ones: one of them does, and it is among the default.
-func (l *loader) reserves() bool {
-	return len(l.targets) == 0 || slices.Contains(l.targets, "sysctl")
+// targetBlock is open: the kind of target says what its block takes.
+var targetBlock = &Block{
+	Type: "target", Label: "kind",
+	Doc: "Renders one kind of files. Without any target block the default targets are rendered; the first one turns them off, unless the pasvctl block has default_targets = true.",
 }
 
-func (l *loader) decodeTarget(raw *rawBlock) {
-	b := l.block("target", raw)
-	l.targets = append(l.targets, raw.Label)
-	if !slices.Contains(l.o.Targets, raw.Label) {
-		b.errAt(raw.LabelRange, finding.UnknownTarget, "there is no target %q.%s The known ones are %s.", raw.Label, l.suggest(raw.Label, l.o.Targets), quotedList(l.o.Targets))
-		return
+// TargetKind is what a spec must know of a kind of target.
+type TargetKind struct {
+	Name string // the label of its block
+	// Default: rendered if the spec has no target block.
+	Default bool
+	// Reserves: it keeps the kernel from giving out data ports as ephemeral ones.
+	Reserves bool
+	// HostFiles are the files without an extension that it writes to a host's
+	// folder, where no site's folder may have that name.
+	HostFiles []string
+	// Settings are what its block takes: arguments of type Bool, Whole, Number,
+	// Duration, Word, Text and Source.
+	Settings []Argument
+}
+
+// Block is the target's block.
+func (k TargetKind) Block() *Block {
+	return &Block{Type: fmt.Sprintf("target %q", k.Name), Arguments: k.Settings}
+}
+
+// kinds are the names of the targets.
+func (l *loader) kinds() []string {
+	names := make([]string, len(l.o.Targets))
+	for i, kind := range l.o.Targets {
+		names[i] = kind.Name
 	}
-	// What else the body holds is the target's to decode and to report.
-	content, _, _ := raw.Body.PartialContent(sourceSchema)
-	t := &Target{Kind: raw.Label, Body: raw.Body, Eval: l.ctx, DeclRange: raw.DefRange}
-	if content != nil {
-		if name, ok := b.text("source", content.Attributes["source"], `"motd.tmpl"`); ok {
-			t.Source = l.readSource(b, raw.DefRange.Filename, name)
+	return names
+}
+
+// reserving returns the target that reserves data ports against being given
+// out as ephemeral ones, and whether the spec asks for it; nil if there is none.
+func (l *loader) reserving() (kind *TargetKind, asked bool) {
+	for i := range l.o.Targets {
+		if k := &l.o.Targets[i]; k.Reserves {
+			byDefault := len(l.targets) == 0 || l.spec.DefaultTargets
+			return k, k.Default && byDefault || slices.Contains(l.targets, k.Name)
 		}
 	}
-	attrs, _ := raw.Body.JustAttributes()
-	for _, name := range namesOf(attrs) {
-		if name != "source" {
-			l.checkSetting(b, name, attrs[name])
+	return nil, false
+}
+
+func (l *loader) decodeTarget(raw *hcl.Block) {
+	b := l.block(raw)
+	name := raw.Labels[0]
+	l.targets = append(l.targets, name)
+	kinds := l.kinds()
+	at := slices.Index(kinds, name)
+	if at < 0 {
+		b.errAt(raw.LabelRanges[0], finding.UnknownTarget, "there is no target %q.%s The known ones are %s.", name, l.suggest(name, kinds), quotedList(kinds))
+		return
+	}
+	t := &Target{Kind: name, Body: raw.Body, Eval: l.ctx, DeclRange: raw.DefRange}
+	b.decode(raw.Body, l.o.Targets[at].Block())
+	for _, setting := range b.def.Arguments {
+		if source := b.check(setting); source != "" {
+			t.Source = l.readSource(b, raw.DefRange.Filename, source)
 		}
 	}
 	if !*b.failed {
@@ -49,15 +84,26 @@ func (l *loader) decodeTarget(raw *rawBlock) {
 	}
 }
 
-// checkSetting refuses control characters in a target's own strings. Whatever
-// else is wrong with them the target reports.
-func (l *loader) checkSetting(b *block, name string, attr *hcl.Attribute) {
-	val, diags := attr.Expr.Value(l.ctx)
-	if diags.HasErrors() || !val.IsWhollyKnown() || val.IsNull() || val.Type() != cty.String {
-		return
+// check reports what is wrong with a setting, which the target decodes itself.
+// It returns the name of the file that a Source names.
+func (b *block) check(setting Argument) (source string) {
+	switch setting.Type {
+	case Bool:
+		b.boolean(setting.Name)
+	case Whole:
+		b.integer(setting.Name)
+	case Number:
+		b.figure(setting.Name)
+	case Duration:
+		b.duration(setting.Name)
+	case Word:
+		choice[string](b, setting.Name)
+	case Source:
+		source, _ = b.text(setting.Name)
+	default:
+		b.text(setting.Name)
 	}
-	val, _ = val.Unmark()
-	b.fits(name, name, val.AsString(), attr.Expr.Range())
+	return source
 }
 
 // readSource reads a file beside the one that names it.

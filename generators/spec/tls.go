@@ -5,38 +5,45 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/hashicorp/hcl/v2"
-
 	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
-type rawTLS struct {
-	Mode         *hcl.Attribute `hcl:"mode,optional"`
-	Required     *hcl.Attribute `hcl:"required,optional"`
-	Certificate  *hcl.Attribute `hcl:"certificate,optional"`
-	Key          *hcl.Attribute `hcl:"key,optional"`
-	SessionReuse *hcl.Attribute `hcl:"session_reuse,optional"`
-	CBC          *hcl.Attribute `hcl:"cbc,optional"`
-	DefRange     hcl.Range      `hcl:",def_range"`
+var tlsBlock = &Block{
+	Type: "tls", Most: 1, Doc: "TLS of control and data connections (RFC 4217). Without the block the site has none.",
+	Arguments: []Argument{
+		{Name: "mode", Type: Word, Words: words(TLSExplicit, TLSImplicit, TLSOff), Default: string(TLSExplicit), Example: `"explicit"`,
+			Doc: "How a control connection gets its TLS: by AUTH TLS, from its first byte on (port 990), or never."},
+		{Name: "required", Type: Bool, Otherwise: "true if mode is \"implicit\", else false", Example: "true",
+			Doc: "Logins and data connections without TLS are refused."},
+		{Name: "certificate", Type: Path, Otherwise: "required, unless mode is \"off\"", Limit: pathLimit, Example: `"/etc/ssl/certs/ftp.pem"`,
+			Doc: "PEM file of the certificate on the host, its chain included."},
+		{Name: "key", Type: Path, Otherwise: "required, unless mode is \"off\"", Limit: pathLimit, Example: `"/etc/ssl/private/ftp.key"`,
+			Doc: "PEM file of the certificate's key on the host."},
+		{Name: "session_reuse", Type: Word, Words: []string{reuseRequired, "preferred"}, Default: reuseRequired, Example: `"preferred"`,
+			Doc: "Whether a data connection must resume its control connection's TLS session, which proves that it is the same client's. Required, it also tells sessions behind one address apart."},
+		{Name: "cbc", Type: Bool, Default: false, Example: "true",
+			Doc: "The bundled daemon admits TLS 1.2's suites with CBC, for clients that have no others. Other servers have lists of their own."},
+	},
 }
+
+const reuseRequired = "required"
 
 // implicitPort is the registered port of FTP over implicit TLS (ftps).
 const implicitPort = 990
 
-func decodeTLS(site *block, s *Site, server sizing.Profile, r *rawTLS) TLS {
-	if r == nil {
+func decodeTLS(b *block, s *Site, server sizing.Profile) TLS {
+	if b == nil {
 		return TLS{Mode: TLSOff, ReuseRequired: true}
 	}
-	b := site.in("tls", r.DefRange)
-	mode := choice(b, "mode", r.Mode, TLSExplicit, TLSExplicit, TLSImplicit, TLSOff)
+	mode := choice[TLSMode](b, "mode")
 	t := TLS{
 		Mode:          mode,
-		Required:      b.boolean("required", r.Required, mode == TLSImplicit),
-		ReuseRequired: choice(b, "session_reuse", r.SessionReuse, "required", "required", "preferred") == "required",
-		CBC:           b.boolean("cbc", r.CBC, false),
-		Certificate:   b.path("certificate", r.Certificate, `"/etc/ssl/certs/ftp.pem"`),
-		Key:           b.path("key", r.Key, `"/etc/ssl/private/ftp.key"`),
+		Required:      b.booleanOr("required", mode == TLSImplicit),
+		ReuseRequired: choice[string](b, "session_reuse") == reuseRequired,
+		CBC:           b.boolean("cbc"),
+		Certificate:   b.path("certificate"),
+		Key:           b.path("key"),
 	}
 	if mode == TLSOff {
 		if t.Required {
@@ -46,7 +53,7 @@ func decodeTLS(site *block, s *Site, server sizing.Profile, r *rawTLS) TLS {
 	}
 	for _, name := range []string{"certificate", "key"} {
 		if !b.has(name) {
-			b.errAt(r.DefRange, finding.MissingArgument, `%s is not set, but mode is %q. Write the absolute path of the PEM file, or set mode to "off".`, b.key(name), mode)
+			b.errAt(b.at, finding.MissingArgument, `%s is not set, but mode is %q. Write the absolute path of the PEM file, or set mode to "off".`, b.key(name), mode)
 		}
 	}
 	if mode == TLSImplicit {
@@ -69,8 +76,8 @@ func checkImplicit(b *block, s *Site, server sizing.Profile, t TLS) {
 
 // siteTruncated reads what becomes of an upload under TLS whose data connection
 // ends without close_notify. Without TLS nothing tells such an end from another.
-func siteTruncated(b *block, s *Site, attr *hcl.Attribute) Truncated {
-	t := choice(b, "truncated_uploads", attr, "", RefuseTruncated, AcceptTruncated)
+func siteTruncated(b *block, s *Site) Truncated {
+	t := choice[Truncated](b, "truncated_uploads")
 	switch {
 	case s.TLS.Mode != TLSOff:
 	case t == RefuseTruncated:
@@ -86,15 +93,17 @@ func siteTruncated(b *block, s *Site, attr *hcl.Attribute) Truncated {
 // spaces, comment signs, variables.
 var validPath = regexp.MustCompile(`^[A-Za-z0-9/._@+,=:-]+$`)
 
+const pathLimit = "at most 255 letters, digits and / . _ @ + , = : -, from the root on"
+
 // path reads the absolute path of a file on the host.
-func (b *block) path(name string, attr *hcl.Attribute, example string) string {
-	text, ok := b.text(name, attr, example)
+func (b *block) path(name string) string {
+	text, ok := b.text(name)
 	if !ok {
 		return ""
 	}
 	switch {
 	case !strings.HasPrefix(text, "/"):
-		b.err(name, finding.InvalidPath, "%s is %q. Write the path on the host from the root on, like %s.", b.key(name), text, example)
+		b.err(name, finding.InvalidPath, "%s is %q. Write the path on the host from the root on, like %s.", b.key(name), text, b.def.argument(name).Example)
 	case len(text) > 255 || !validPath.MatchString(text):
 		b.err(name, finding.InvalidPath, "%s is %q. Server configs take paths of at most 255 letters, digits and / . _ @ + , = : - without spaces or quotes.", b.key(name), text)
 	case path.Clean(text) != text:

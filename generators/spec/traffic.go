@@ -3,8 +3,6 @@ package spec
 import (
 	"time"
 
-	"github.com/hashicorp/hcl/v2"
-
 	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/sizing"
 )
@@ -13,34 +11,31 @@ import (
 const (
 	maxSessions    = 100_000
 	maxRate        = 1_000_000 // a second
-	minDuration    = time.Millisecond
-	maxDuration    = 24 * time.Hour
-	minRefused     = 1e-12
-	maxRefused     = 0.5
-	maxSquatted    = 60_000
+	least          = 0.001     // of most durations, in seconds
+	day            = 24 * 3600 // the most of them, in seconds
 	maxPeakFactor  = 1000
 	maxConnections = 10_000 // of a burst's session
-
-	defaultConnect  = 200 * time.Millisecond
-	defaultTransfer = time.Second
-	defaultMaxWait  = time.Second
 )
 
-type rawConcurrency struct {
-	Sessions           *hcl.Attribute `hcl:"sessions,optional"`
-	SessionsPerAddress *hcl.Attribute `hcl:"sessions_per_address,optional"`
-	DefRange           hcl.Range      `hcl:",def_range"`
+var concurrencyBlock = &Block{
+	Type: "concurrency", Most: 1, Doc: "How many sessions the site admits.",
+	Required: "Add a block that says how many control connections the server admits at once: concurrency { sessions = 100 }.",
+	Arguments: []Argument{
+		{Name: "sessions", Type: Whole, Least: 1, Most: maxSessions, Unit: "control connections", Example: "400",
+			Required: "Write how many control connections the server admits at once: its own cap, like sessions = 100.",
+			Doc:      "Control connections that the server admits at once: its own cap. A user's client opens two or three of them."},
+		{Name: "sessions_per_address", Type: Whole, Least: 1, Most: maxSessions, Limit: "at most sessions", Unit: "control connections", Example: "50", Otherwise: "sessions",
+			Doc: "Control connections that the server admits at once from one client address: those of everybody behind the busiest NAT."},
+	},
 }
 
-func decodeConcurrency(site *block, r *rawConcurrency) (sessions, perAddress int) {
-	if r == nil {
-		site.missing("concurrency", "Add a block that says how many control connections the server admits at once: concurrency { sessions = 100 }.")
+// decodeConcurrency reads the concurrency block, if it is there.
+func decodeConcurrency(b *block) (sessions, perAddress int) {
+	if b == nil {
 		return 0, 0
 	}
-	b := site.in("concurrency", r.DefRange)
-	sessions = b.integer("sessions", r.Sessions, 1, maxSessions, 0)
-	b.missing("sessions", "Write how many control connections the server admits at once: its own cap, like sessions = 100.")
-	perAddress = b.integer("sessions_per_address", r.SessionsPerAddress, 1, maxSessions, sessions)
+	sessions = b.integer("sessions")
+	perAddress = b.integerOr("sessions_per_address", sessions)
 	if sessions > 0 && perAddress > sessions {
 		b.err("sessions_per_address", finding.ConflictingValues, "sessions_per_address is %s, but the site admits only %s sessions in all. Lower it to %d or less, or raise sessions.",
 			sizing.Count(perAddress), sizing.Count(sessions), sessions)
@@ -48,39 +43,51 @@ func decodeConcurrency(site *block, r *rawConcurrency) (sessions, perAddress int
 	return sessions, perAddress
 }
 
-type rawTraffic struct {
-	TransfersPerSecond           *hcl.Attribute `hcl:"transfers_per_second,optional"`
-	TransfersPerSecondPerAddress *hcl.Attribute `hcl:"transfers_per_second_per_address,optional"`
-	ConnectTime                  *hcl.Attribute `hcl:"connect_time,optional"`
-	ConnectTimeP99               *hcl.Attribute `hcl:"connect_time_p99,optional"`
-	TransferTime                 *hcl.Attribute `hcl:"transfer_time,optional"`
-	Abandoned                    *hcl.Attribute `hcl:"abandoned,optional"`
-	ClientPorts                  *hcl.Attribute `hcl:"client_ports,optional"`
-	PeakFactor                   *hcl.Attribute `hcl:"peak_factor,optional"`
-	Parallel                     *hcl.Attribute `hcl:"parallel,optional"`
-	Bursts                       []rawBurst     `hcl:"burst,block"`
-	DefRange                     hcl.Range      `hcl:",def_range"`
+var trafficBlock = &Block{
+	Type: "traffic", Most: 1,
+	Doc: "What the clients do at the peak. Without the block the worst case is computed: all sessions hold a port at once.",
+	Arguments: []Argument{
+		{Name: "transfers_per_second", Type: Number, Above: true, Most: maxRate, Unit: "data connections a second", Example: "40",
+			Required: "Write how many data connections clients ask for a second at peak, LIST included, or remove the traffic block: then the worst case is computed.",
+			Doc:      "Data connections that all clients together ask for, LIST included, in the busiest second."},
+		{Name: "transfers_per_second_per_address", Type: Number, Above: true, Most: maxRate, Limit: "at most transfers_per_second", Unit: "data connections a second", Example: "10",
+			Otherwise: "transfers_per_second, but no more than the address's sessions carry if they are busy nine tenths of their time",
+			Doc:       "The same from the busiest client address."},
+		{Name: "connect_time", Type: Duration, Least: least, Most: day, Default: 200 * time.Millisecond, Example: `"120ms"`,
+			Doc: "Mean time from the reply to PASV to the client's data connection: a round trip and what the client takes."},
+		{Name: "connect_time_p99", Type: Duration, Least: least, Most: day, Limit: "from connect_time to 14.9 times that", Example: `"800ms"`,
+			Otherwise: "6.2 times connect_time, as lognormal times have it",
+			Doc:       "Connect time that one connection in a hundred exceeds. Times that spread more need more ports."},
+		{Name: "transfer_time", Type: Duration, Least: least, Most: day, Default: time.Second, Example: `"4s"`,
+			Doc: "Mean time that a transfer takes, on servers that keep the port that long."},
+		{Name: "abandoned", Type: Number, Least: 0, Most: 1, Below: true, Default: 0.0, Unit: "share of the PASVs", Example: "0.01",
+			Doc: "Share of the PASVs that no data connection follows. Each keeps its port until the server gives up."},
+		{Name: "client_ports", Type: Whole, Least: 1, Most: sizing.MaxPorts, Default: sizing.DefaultClientPorts, Unit: "ports", Example: "16384",
+			Doc: "Ports that the busiest client address opens data connections from. One cannot be used again to the same data port for a minute."},
+		{Name: "peak_factor", Type: Number, Least: 1, Most: maxPeakFactor, Default: 1.0, Unit: "times the rate", Example: "3",
+			Doc: "Multiplies the rate, for a busy hour within the figure given."},
+		{Name: "parallel", Type: Whole, Least: 1, Most: sizing.MaxParallel, Limit: "at most concurrency.sessions_per_address", Default: 1, Unit: "sessions", Example: "4",
+			Doc: "Sessions with which one client asks in the same instant, as lftp's mirror --parallel=4."},
+	},
+	Blocks: []*Block{burstBlock},
 }
 
-func decodeTraffic(site *block, r *rawTraffic, sessions, perAddress int) *sizing.Traffic {
-	if r == nil {
+func decodeTraffic(b *block, sessions, perAddress int) *sizing.Traffic {
+	if b == nil {
 		return nil
 	}
-	b := site.in("traffic", r.DefRange)
 	t := &sizing.Traffic{
-		Connect:     b.duration("connect_time", r.ConnectTime, defaultConnect),
-		Transfer:    b.duration("transfer_time", r.TransferTime, defaultTransfer),
-		Abandoned:   b.share("abandoned", r.Abandoned, 0, 1, true, 0),
-		ClientPorts: b.integer("client_ports", r.ClientPorts, 1, sizing.MaxPorts, sizing.DefaultClientPorts),
-		PeakFactor:  b.share("peak_factor", r.PeakFactor, 1, maxPeakFactor, false, 1),
-		Parallel:    b.integer("parallel", r.Parallel, 1, sizing.MaxParallel, 1),
+		Connect:     b.duration("connect_time"),
+		Transfer:    b.duration("transfer_time"),
+		Abandoned:   b.figure("abandoned"),
+		ClientPorts: b.integer("client_ports"),
+		PeakFactor:  b.figure("peak_factor"),
+		Parallel:    b.integer("parallel"),
 	}
-	t.ConnectP99 = b.connectTimeP99(r.ConnectTimeP99, t.Connect)
-	var ok bool
-	t.Rate, ok = b.rate("transfers_per_second", r.TransfersPerSecond)
-	b.missing("transfers_per_second", "Write how many data connections clients ask for a second at peak, LIST included, or remove the traffic block: then the worst case is computed.")
-	t.RatePerAddress, _ = b.rate("transfers_per_second_per_address", r.TransfersPerSecondPerAddress)
-	if ok && t.RatePerAddress > t.Rate {
+	t.ConnectP99 = b.connectTimeP99(t.Connect)
+	t.Rate = b.figure("transfers_per_second")
+	t.RatePerAddress = b.figure("transfers_per_second_per_address")
+	if t.Rate > 0 && t.RatePerAddress > t.Rate {
 		b.err("transfers_per_second_per_address", finding.ConflictingValues, "one address asks for %g transfers a second, but all together for %g. Lower it, or raise transfers_per_second.",
 			t.RatePerAddress, t.Rate)
 	}
@@ -88,35 +95,38 @@ func decodeTraffic(site *block, r *rawTraffic, sessions, perAddress int) *sizing
 		b.err("parallel", finding.ConflictingValues, "a client asks with %d sessions at once, but concurrency admits only %d of one address. Lower parallel, or raise sessions_per_address.",
 			t.Parallel, perAddress)
 	}
-	t.Bursts = decodeBursts(b, r.Bursts, sessions)
+	t.Bursts = decodeBursts(b, sessions)
 	return t
 }
 
-type rawBurst struct {
-	Sessions    *hcl.Attribute `hcl:"sessions,optional"`
-	Within      *hcl.Attribute `hcl:"within,optional"`
-	Connections *hcl.Attribute `hcl:"connections,optional"`
-	DefRange    hcl.Range      `hcl:",def_range"`
+var burstBlock = &Block{
+	Type: "burst", Most: sizing.MaxBursts,
+	Doc: "Sessions that start together, beside the traffic of all others: cron jobs at the full hour. Each burst counts apart from the others.",
+	Arguments: []Argument{
+		{Name: "sessions", Type: Whole, Least: 1, Most: maxSessions, Limit: "at most concurrency.sessions", Unit: "sessions", Example: "300",
+			Required: "Write how many sessions start together, like sessions = 100.",
+			Doc:      "How many sessions start together."},
+		{Name: "within", Type: Duration, Least: least, Most: day, Example: `"10s"`,
+			Required: `Write within how much time they start, like within = "10s".`,
+			Doc:      "Time within which they start, evenly spread."},
+		{Name: "connections", Type: Whole, Least: 1, Most: maxConnections, Default: 1, Unit: "data connections", Example: "4",
+			Doc: "Data connections of each session, one after another."},
+	},
 }
 
 // decodeBursts reads the burst blocks of a traffic block.
-func decodeBursts(traffic *block, raw []rawBurst, sessions int) (all sizing.Bursts) {
-	for i, r := range raw {
-		for _, attr := range []string{"sessions", "within", "connections"} {
-			delete(traffic.ranges, "traffic.burst."+attr) // of the burst before
+func decodeBursts(traffic *block, sessions int) (all sizing.Bursts) {
+	bursts := traffic.inner[burstBlock.Type]
+	for i, raw := range bursts {
+		for _, arg := range burstBlock.Arguments {
+			delete(traffic.ranges, "traffic.burst."+arg.Name) // of the burst before
 		}
-		b := traffic.in("traffic.burst", r.DefRange)
-		if i == sizing.MaxBursts {
-			b.errAt(r.DefRange, finding.SpecTooComplex, "traffic has %d burst blocks, more than %d. Keep the largest ones: each counts apart from the others.", len(raw), sizing.MaxBursts)
+		if i == burstBlock.Most {
+			traffic.errAt(raw.DefRange, finding.SpecTooComplex, "traffic has %d burst blocks, more than %d. Keep the largest ones: each counts apart from the others.", len(bursts), burstBlock.Most)
 			return all
 		}
-		each := sizing.Burst{
-			Sessions:    b.integer("sessions", r.Sessions, 1, maxSessions, 0),
-			Within:      b.duration("within", r.Within, 0),
-			Connections: b.integer("connections", r.Connections, 1, maxConnections, 1),
-		}
-		b.missing("sessions", "Write how many sessions start together, like sessions = 100.")
-		b.missing("within", `Write within how much time they start, like within = "10s".`)
+		b := traffic.inside(burstBlock, raw)
+		each := sizing.Burst{Sessions: b.integer("sessions"), Within: b.duration("within"), Connections: b.integer("connections")}
 		if sessions > 0 && each.Sessions > sessions {
 			b.err("sessions", finding.ConflictingValues, "%s sessions start together, but the site admits only %s at once. Lower it, or raise concurrency.sessions.",
 				sizing.Count(each.Sessions), sizing.Count(sessions))
@@ -128,9 +138,9 @@ func decodeBursts(traffic *block, raw []rawBurst, sessions int) (all sizing.Burs
 
 // connectTimeP99 reads the connect time that one connection in a hundred
 // exceeds; 0 where it is not given.
-func (b *block) connectTimeP99(attr *hcl.Attribute, mean time.Duration) time.Duration {
+func (b *block) connectTimeP99(mean time.Duration) time.Duration {
 	const name = "connect_time_p99"
-	p99 := b.duration(name, attr, 0)
+	p99 := b.duration(name)
 	most := time.Duration(sizing.MaxConnectSpread * float64(mean)).Round(time.Millisecond)
 	switch {
 	case p99 == 0:
@@ -146,31 +156,34 @@ func (b *block) connectTimeP99(attr *hcl.Attribute, mean time.Duration) time.Dur
 	return 0
 }
 
-type rawObjective struct {
-	Refused   *hcl.Attribute `hcl:"refused,optional"`
-	MaxWait   *hcl.Attribute `hcl:"max_wait,optional"`
-	Squatted  *hcl.Attribute `hcl:"squatted,optional"`
-	WorstCase *hcl.Attribute `hcl:"worst_case,optional"`
-	DefRange  hcl.Range      `hcl:",def_range"`
+var objectiveBlock = &Block{
+	Type: "objective", Most: 1, Doc: "What the range must achieve.",
+	Arguments: []Argument{
+		{Name: "refused", Type: Number, Least: 1e-12, Most: 0.5, Unit: "share of the data connections", Example: "0.0001",
+			Otherwise: "0.000001, or what the server can reach",
+			Doc:       "Share of the data connections that may be refused at the peak for want of a port."},
+		{Name: "max_wait", Type: Duration, Least: least, Most: day, Default: time.Second, Example: `"3s"`,
+			Doc: "How long a PASV may wait for a port on a server that queues."},
+		{Name: "squatted", Type: Whole, Least: 0, Most: 60_000, Unit: "ports", Example: "3",
+			Otherwise: "1, and 0 on a server that binds its whole range when it starts",
+			Doc:       "Ports of the range that other programs may have taken."},
+		{Name: "worst_case", Type: Bool, Default: false, Example: "true",
+			Doc: "All sessions want a port at once, whatever traffic says."},
+	},
 }
 
-func decodeObjective(site *block, server sizing.Profile, r *rawObjective) sizing.Objective {
+func decodeObjective(b *block, server sizing.Profile) sizing.Objective {
 	squatted := 1
 	if server.HoldsRange {
 		squatted = 0
 	}
-	if r == nil {
-		return sizing.Objective{MaxWait: defaultMaxWait, Squatted: squatted}
+	if b == nil {
+		return sizing.Objective{MaxWait: objectiveBlock.argument("max_wait").Default.(time.Duration), Squatted: squatted}
 	}
-	b := site.in("objective", r.DefRange)
-	o := sizing.Objective{
-		Refused:   b.share("refused", r.Refused, minRefused, maxRefused, false, sizing.DefaultRefused),
-		MaxWait:   b.duration("max_wait", r.MaxWait, defaultMaxWait),
-		Squatted:  b.integer("squatted", r.Squatted, 0, maxSquatted, squatted),
-		WorstCase: b.boolean("worst_case", r.WorstCase, false),
+	return sizing.Objective{
+		Refused:   b.figure("refused"), // 0 is the server's default, which sizing knows
+		MaxWait:   b.duration("max_wait"),
+		Squatted:  b.integerOr("squatted", squatted),
+		WorstCase: b.boolean("worst_case"),
 	}
-	if !b.has("refused") {
-		o.Refused = 0 // the server's default, which sizing knows
-	}
-	return o
 }

@@ -15,17 +15,40 @@ import (
 	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
-type rawVariable struct {
-	Type        *hcl.Attribute  `hcl:"type,optional"`
-	Default     *hcl.Attribute  `hcl:"default,optional"`
-	Description *hcl.Attribute  `hcl:"description,optional"`
-	Validations []rawValidation `hcl:"validation,block"`
+var variableBlock = &Block{
+	Type: "variable", Label: "name",
+	Doc: "A value that --var, --var-file or the environment may set, written var.NAME.",
+	Arguments: []Argument{
+		{Name: "type", Type: Any, Otherwise: "any type", Example: "list(string)",
+			Doc: "Type constraint, as Terraform writes it."},
+		{Name: "default", Type: Any, Otherwise: "none: the variable must be set", Example: `["203.0.113.10"]`,
+			Doc: "Value if nothing sets the variable."},
+		{Name: "description", Type: Text, Otherwise: "none", Example: `"addresses of the edge"`,
+			Doc: "For readers of the spec."},
+	},
+	Blocks: []*Block{validationBlock},
 }
 
-type rawValidation struct {
-	Condition    *hcl.Attribute `hcl:"condition,optional"`
-	ErrorMessage *hcl.Attribute `hcl:"error_message,optional"`
-	DefRange     hcl.Range      `hcl:",def_range"`
+var validationBlock = &Block{
+	Type: "validation", Doc: "A rule that the variable's value must keep.",
+	Arguments: []Argument{
+		{Name: "condition", Type: Bool, Example: "length(var.addresses) > 0",
+			Required: "Write it.",
+			Doc:      "Must be true of the value."},
+		{Name: "error_message", Type: Text, Example: `"Name at least one address."`,
+			Required: "Write it.",
+			Doc:      "What is reported if the condition is false."},
+	},
+}
+
+var localsBlock = &Block{
+	Type: "locals", Doc: "Values for use in the spec: each argument NAME = VALUE is written local.NAME. They may refer to each other.",
+}
+
+// validation is one rule of a variable.
+type validation struct {
+	condition, message *hcl.Attribute
+	at                 hcl.Range
 }
 
 // variable is a variable block with the value that it was given.
@@ -35,7 +58,7 @@ type variable struct {
 	ty          cty.Type // cty.DynamicPseudoType where there is no type
 	typed       bool
 	defaults    *typeexpr.Defaults
-	validations []rawValidation
+	validations []validation
 	value       cty.Value // cty.NilVal until something sets it
 	from        *hcl.Range
 	failed      bool
@@ -52,29 +75,33 @@ func (l *loader) declareVariable(raw *hcl.Block) {
 	if !hclsyntax.ValidIdentifier(name) {
 		l.err(&raw.LabelRanges[0], finding.InvalidName, fmt.Sprintf("%q cannot be written after var. Use letters, digits and underscores, and begin with a letter.", name))
 	}
-	var decoded rawVariable
-	diags := gohcl.DecodeBody(raw.Body, nil, &decoded)
+	decoded, diags := variableBlock.Content(raw.Body)
 	l.add(diags...)
 	v.failed = diags.HasErrors()
-	v.validations = decoded.Validations
-	if decoded.Type != nil {
-		ty, defaults, diags := typeexpr.TypeConstraintWithDefaults(decoded.Type.Expr)
+	for _, rule := range decoded.Blocks {
+		content, diags := validationBlock.Content(rule.Body)
+		l.add(diags...)
+		v.failed = v.failed || diags.HasErrors()
+		v.validations = append(v.validations, validation{content.Attributes["condition"], content.Attributes["error_message"], rule.DefRange})
+	}
+	if attr := decoded.Attributes["type"]; attr != nil {
+		ty, defaults, diags := typeexpr.TypeConstraintWithDefaults(attr.Expr)
 		l.add(diags...)
 		v.failed = v.failed || diags.HasErrors()
 		v.ty, v.defaults, v.typed = ty, defaults, true
 	}
-	if decoded.Description != nil {
+	if attr := decoded.Attributes["description"]; attr != nil {
 		var text string
-		l.add(gohcl.DecodeExpression(decoded.Description.Expr, nil, &text)...)
+		l.add(gohcl.DecodeExpression(attr.Expr, nil, &text)...)
 	}
-	if decoded.Default != nil && !v.failed {
-		val, diags := decoded.Default.Expr.Value(&hcl.EvalContext{Functions: l.ctx.Functions})
+	if attr := decoded.Attributes["default"]; attr != nil && !v.failed {
+		val, diags := attr.Expr.Value(&hcl.EvalContext{Functions: l.ctx.Functions})
 		l.add(diags...)
 		if diags.HasErrors() {
 			v.failed = true
 			return
 		}
-		l.set(v, val, decoded.Default.Expr.Range().Ptr(), "its default")
+		l.set(v, val, attr.Expr.Range().Ptr(), "its default")
 	}
 }
 
@@ -201,25 +228,25 @@ func (l *loader) setFromFile(file VarFile) {
 // validate checks a variable's value against its own conditions.
 func (l *loader) validate(v *variable) {
 	for _, rule := range v.validations {
-		if rule.Condition == nil || rule.ErrorMessage == nil {
-			l.err(&rule.DefRange, finding.MissingArgument, fmt.Sprintf("The validation of variable %q needs both condition and error_message.", v.name))
+		if rule.condition == nil || rule.message == nil {
+			l.err(&rule.at, finding.MissingArgument, fmt.Sprintf("The validation of variable %q needs both condition and error_message.", v.name))
 			continue
 		}
 		if v.failed {
 			continue
 		}
 		var holds bool
-		if diags := gohcl.DecodeExpression(rule.Condition.Expr, l.ctx, &holds); diags.HasErrors() {
+		if diags := gohcl.DecodeExpression(rule.condition.Expr, l.ctx, &holds); diags.HasErrors() {
 			l.add(diags...)
 			continue
 		}
 		var message string
-		if diags := gohcl.DecodeExpression(rule.ErrorMessage.Expr, l.ctx, &message); diags.HasErrors() {
+		if diags := gohcl.DecodeExpression(rule.message.Expr, l.ctx, &message); diags.HasErrors() {
 			l.add(diags...)
 			continue
 		}
 		if !holds {
-			l.err(v.from, finding.VariableRefused, fmt.Sprintf("%s This is the rule of variable %q at %s.", message, v.name, place(rule.Condition.Range)))
+			l.err(v.from, finding.VariableRefused, fmt.Sprintf("%s This is the rule of variable %q at %s.", message, v.name, place(rule.condition.Range)))
 		}
 	}
 }

@@ -1,0 +1,192 @@
+package spec
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// Block describes a kind of block. The decoders take from it which arguments
+// and blocks there are, and each argument's type, bounds and default; the
+// reference is made of it. What it does not describe, nothing can read.
+type Block struct {
+	Type  string // "" is the top level of a file
+	Label string // what the label names; "" has none
+	Doc   string
+	// Most is how many of them the enclosing block takes; 0 is any number.
+	Most int
+	// Required is what to do if the block is missing; "" if it may be.
+	Required  string
+	Arguments []Argument
+	Blocks    []*Block
+}
+
+// Argument describes one argument of a block.
+type Argument struct {
+	Name string
+	Type Type
+	// Words are all values that a Word may have.
+	Words []string
+	// Least and Most are the bounds of a Whole, a Number and a Duration, of the
+	// last in seconds. Above: Least itself is too small. Below: Most itself is
+	// too large.
+	Least, Most  float64
+	Above, Below bool
+	// Limit is a further bound, which other arguments set, in words.
+	Limit string
+	Unit  string // of a number, in words
+	// Default is what the decoder takes if the argument is not set: an int, a
+	// float64, a time.Duration, a bool or a string. Otherwise says in words what
+	// is taken if that is not the same for all.
+	Default   any
+	Otherwise string
+	// Required is what to do if the argument is missing; "" if it may be.
+	Required string
+	Example  string // a value, as HCL
+	Doc      string
+}
+
+// Type is what an argument takes, in words.
+type Type string
+
+// The types of arguments.
+const (
+	Bool       Type = "true or false"
+	Whole      Type = "whole number"
+	Number     Type = "number"
+	Duration   Type = "duration"
+	Word       Type = "word"
+	Text       Type = "string"
+	Path       Type = "absolute path"
+	Address    Type = "IP address"
+	Addresses  Type = "list of IP addresses"
+	Clients    Type = "IP address, or list of them"
+	Networks   Type = "list of networks and IP addresses"
+	Ports      Type = "range of ports"
+	PortRanges Type = "list of ranges of ports"
+	Names      Type = "list of names"
+	Reference  Type = "reference"
+	Source     Type = "file in the spec's folder"
+	Any        Type = "any value"
+)
+
+// cty is the type that a value is converted to.
+func (t Type) cty() cty.Type {
+	switch t {
+	case Bool:
+		return cty.Bool
+	case Whole, Number:
+		return cty.Number
+	case Addresses, Clients, Networks, PortRanges, Names, Any:
+		return cty.DynamicPseudoType // element by element, each with its own place
+	}
+	return cty.String
+}
+
+// argument finds an argument by its name, of which a decoder has no other way
+// to read one.
+func (d *Block) argument(name string) *Argument {
+	for i := range d.Arguments {
+		if d.Arguments[i].Name == name {
+			return &d.Arguments[i]
+		}
+	}
+	panic("block " + d.Type + " has no argument " + name)
+}
+
+func (d *Block) nested(kind string) *Block {
+	for _, inner := range d.Blocks {
+		if inner.Type == kind {
+			return inner
+		}
+	}
+	panic("block " + d.Type + " has no block " + kind)
+}
+
+// schema is the block's body for HCL. What is required is reported by the
+// decoders, with a remedy.
+func (d *Block) schema() *hcl.BodySchema {
+	s := &hcl.BodySchema{}
+	for _, arg := range d.Arguments {
+		s.Attributes = append(s.Attributes, hcl.AttributeSchema{Name: arg.Name})
+	}
+	for _, inner := range d.Blocks {
+		header := hcl.BlockHeaderSchema{Type: inner.Type}
+		if inner.Label != "" {
+			header.LabelNames = []string{"name"}
+		}
+		s.Blocks = append(s.Blocks, header)
+	}
+	return s
+}
+
+// Content reads a body by the block's schema. A diagnostic about a name that
+// the block does not have lists those that it has.
+func (d *Block) Content(body hcl.Body) (*hcl.BodyContent, hcl.Diagnostics) {
+	content, diags := body.Content(d.schema())
+	return content, d.Explain(diags)
+}
+
+// Explain adds to diagnostics about unsupported arguments and blocks what the
+// block takes.
+func (d *Block) Explain(diags hcl.Diagnostics) hcl.Diagnostics {
+	for _, diag := range diags {
+		if diag.Summary == "Unsupported argument" || diag.Summary == "Unsupported block type" {
+			diag.Detail += " " + d.takes()
+		}
+	}
+	return diags
+}
+
+// takes lists the arguments and blocks of the block in a sentence.
+func (d *Block) takes() string {
+	var parts []string
+	if n := len(d.Arguments); n > 0 {
+		names := make([]string, n)
+		for i, arg := range d.Arguments {
+			names[i] = arg.Name
+		}
+		parts = append(parts, plural(n, "argument")+" "+list(names, "and"))
+	}
+	if n := len(d.Blocks); n > 0 {
+		names := make([]string, n)
+		for i, inner := range d.Blocks {
+			names[i] = inner.Type
+		}
+		parts = append(parts, plural(n, "block")+" "+list(names, "and"))
+	}
+	subject := "A " + d.Type + " block"
+	if d.Type == "" {
+		subject = "A spec"
+	}
+	if len(parts) == 0 {
+		return subject + " takes nothing."
+	}
+	return fmt.Sprintf("%s takes the %s.", subject, strings.Join(parts, " and the "))
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return word
+	}
+	return word + "s"
+}
+
+// list writes words as a, b and c.
+func list(words []string, last string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " " + last + " " + words[len(words)-1]
+}
+
+// words writes the values of a Word's type as strings.
+func words[T ~string](values ...T) []string {
+	all := make([]string, len(values))
+	for i, v := range values {
+		all[i] = string(v)
+	}
+	return all
+}
