@@ -13,9 +13,9 @@ import (
 var settingsBlock = &Block{
 	Type: "pasvctl", Doc: "What a spec says of itself.", Most: 1,
 	Arguments: []Argument{
-		{Name: "name", Type: Text, Example: `"edge"`,
+		{Name: "name", Type: Text, Otherwise: "none", Example: `"edge"`,
 			Doc: "Names the spec in the headers of its files. Specs that share an output folder need a name each."},
-		{Name: "required_version", Type: Text, Example: `">= 0.1.0, < 2.0.0"`,
+		{Name: "required_version", Type: Text, Otherwise: "any version", Example: `">= 0.1.0, < 2.0.0"`,
 			Doc: "Versions of pasvctl that may read the spec, as Terraform writes them: any other refuses it."},
 		{Name: "default_targets", Type: Bool, Default: false, Example: "true",
 			Doc: "Keeps the default targets beside those that have a target block. Without it, the first target block turns the defaults off."},

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/pasvctl/pasvctl/generators/finding"
@@ -55,7 +56,7 @@ var trafficBlock = &Block{
 			Doc:       "The same from the busiest client address."},
 		{Name: "connect_time", Type: Duration, Least: least, Most: day, Default: 200 * time.Millisecond, Example: `"120ms"`,
 			Doc: "Mean time from the reply to PASV to the client's data connection: a round trip and what the client takes."},
-		{Name: "connect_time_p99", Type: Duration, Least: least, Most: day, Limit: "from connect_time to 14.9 times that", Example: `"800ms"`,
+		{Name: "connect_time_p99", Type: Duration, Least: least, Most: day, Limit: fmt.Sprintf("from connect_time to %v times that", sizing.MaxConnectSpread), Example: `"800ms"`,
 			Otherwise: "6.2 times connect_time, as lognormal times have it",
 			Doc:       "Connect time that one connection in a hundred exceeds. Times that spread more need more ports."},
 		{Name: "transfer_time", Type: Duration, Least: least, Most: day, Default: time.Second, Example: `"4s"`,
@@ -160,7 +161,7 @@ var objectiveBlock = &Block{
 	Type: "objective", Most: 1, Doc: "What the range must achieve.",
 	Arguments: []Argument{
 		{Name: "refused", Type: Number, Least: 1e-12, Most: 0.5, Unit: "share of the data connections", Example: "0.0001",
-			Otherwise: "0.000001, or what the server can reach",
+			Otherwise: fmt.Sprintf("%g, and %g on a server with a listen race with traffic, or what it reaches", sizing.DefaultRefused, sizing.DefaultRefusedInRace),
 			Doc:       "Share of the data connections that may be refused at the peak for want of a port."},
 		{Name: "max_wait", Type: Duration, Least: least, Most: day, Default: time.Second, Example: `"3s"`,
 			Doc: "How long a PASV may wait for a port on a server that queues."},
