@@ -34,33 +34,34 @@ func newApply(s streams) *cobra.Command {
 		Use:   "apply FILE|FOLDER",
 		Short: "put a host's firewall rules into this machine's kernel",
 		Long: `apply loads the rules of a host into this machine's kernel, in one step, and reserves
-its data ports with the kernel. Established connections go on, what the gate has learnt
-stays, and no other rules are changed, except for one jump tagged with the comment
-"pasvctl" where the rules need it.
+its data ports with the kernel. Established connections continue, the clients that the gate has learnt
+stay, and no other rules are changed, except for one jump tagged with the comment
+"pasvctl" if the rules need it.
 
 With --confirm 30s the change is taken back unless "pasvctl confirm" comes in time, even
-when this process, the shell or the connection to it dies. What stood under pasvctl's
-names before, whoever had loaded it, then comes back.
+when this process, the shell or the connection to it dies. The rules that were under
+pasvctl's names before then come back, whoever had loaded them.
 
 With --drain 1h a data range that has moved or changed stays open beside the new one,
 by the same rules, until its sessions have ended or the time is over.
 
-It refuses, and leaves things as they are, if this machine runs the rules of another
-spec or host (--replace replaces them), if somebody else has put lines under our name,
-which would be lost (--adopt replaces them), if another chain would drop the sites'
-connections (--ignore-drops loads the rules all the same), if the rules would go into a
+It refuses and changes nothing if this machine runs the rules of another
+spec or host (--replace replaces them), if somebody else has put lines under pasvctl's names
+that would be lost (--adopt replaces them), if another chain would drop the sites'
+connections (--ignore-drops loads the rules anyway), if the rules would go into a
 chain that firewalld or iptables owns, if the SSH connection it is run
-from uses a port of a site, and if the rules would match nothing: for an interface
-that this machine does not have, or addresses none of which it has (unless the host says
+from uses a port of a site, and if the rules would match nothing: they name an interface
+that this machine does not have, or only addresses that it does not have (unless the host has
 floating = true, for addresses that move between machines).
 
-With --dry-run it shows what would change: "-" is a line that only the kernel has, "+"
-one that it would get; --json lists the changes with the same signs.
+With --dry-run it shows what would change: "-" marks a line that only the kernel has, "+"
+a line that it would get; --json lists the changes with the same signs.
 
-With --remove all rules of ours are taken out again, and no FILE is needed; with FILE,
-only if they are that spec's. --restore loads the rules that were applied last, after a
-boot or after somebody has flushed them; with --if-missing only if the kernel lacks some
-of them, and not while a change waits to be confirmed. Neither does anything after --remove, or after a rollback to no rules.`,
+--remove removes all of pasvctl's rules and needs no FILE; with FILE it removes them only
+if they are that spec's. --restore loads the rules that were applied last, after a boot
+or after somebody has flushed them; with --if-missing only if the kernel lacks some of
+them and no change waits to be confirmed. --restore does nothing after --remove, or
+after a rollback to no rules.`,
 		Example: `  pasvctl apply edge.pasv.hcl --confirm 30s
   pasvctl apply edge.pasv.hcl --host edge1 --dry-run
   pasvctl apply --remove`,
@@ -81,10 +82,10 @@ of them, and not while a change waits to be confirmed. Neither does anything aft
 	c.Flags().DurationVar(&a.confirm, "confirm", 0, "take the change back unless it is confirmed within `TIME`, 10s to 24h")
 	c.Flags().DurationVar(&a.drain, "drain", 0, "keep older data ports open while they have sessions, for `TIME` at most, 10s to 168h")
 	c.Flags().BoolVar(&a.dryRun, "dry-run", false, "check everything and show what would change, but change nothing")
-	c.Flags().BoolVar(&a.adopt, "adopt", false, "replace rules under our name that somebody else has changed")
-	c.Flags().BoolVar(&a.dropped, "ignore-drops", false, "apply even where another chain drops the sites' connections")
+	c.Flags().BoolVar(&a.adopt, "adopt", false, "replace rules under pasvctl's names that somebody else has changed")
+	c.Flags().BoolVar(&a.dropped, "ignore-drops", false, "apply even if another chain drops the sites' connections")
 	c.Flags().BoolVar(&a.replace, "replace", false, "replace the rules of another spec or host")
-	c.Flags().BoolVar(&a.remove, "remove", false, "take all our rules out of the kernel")
+	c.Flags().BoolVar(&a.remove, "remove", false, "remove all of pasvctl's rules from the kernel")
 	c.Flags().BoolVar(&a.restore, "restore", false, "load the rules that were applied last")
 	c.Flags().BoolVar(&a.ifMissing, "if-missing", false, "with --restore: only if the kernel lacks some of the rules")
 	c.MarkFlagsMutuallyExclusive("remove", "restore", "dry-run")
@@ -128,7 +129,7 @@ func (a *applier) run(ctx context.Context, args []string) error {
 		return err
 	}
 	if !a.replace {
-		if err := owned(next, "put the sites of one machine into one spec folder; --replace replaces what is there"); err != nil {
+		if err := owned(next, "put the sites of one machine into one spec folder; --replace replaces the loaded rules"); err != nil {
 			return err
 		}
 	}
@@ -158,7 +159,7 @@ func (a *applier) run(ctx context.Context, args []string) error {
 		return nil
 	}
 	if other, err := thisMachine().Elsewhere(ctx, next.Rules.Backend); err == nil && other != "" { // else doctor says why
-		fmt.Fprintf(a.err, "warning: %s has rules under pasvctl's name too, which apply has not loaded: packets meet both\nhint: pasvctl apply --remove removes all; then apply again\n", other)
+		fmt.Fprintf(a.err, "warning: %s has rules under pasvctl's names too, which apply has not loaded: both see each packet\nhint: pasvctl apply --remove removes all; then apply again\n", other)
 	}
 	return a.tell(next, out)
 }
@@ -207,7 +208,7 @@ func (a *applier) tell(next apply.Applied, out apply.Outcome) error {
 	}
 	state := "in force"
 	if a.hindered {
-		state = "loaded, but other rules keep connections from the sites"
+		state = "loaded, but other rules drop connections to the sites"
 	}
 	fmt.Fprintf(a.err, "the rules of host %q are %s: %s\n", next.Host, state, counted(len(out.Changes), "change"))
 	if next.Drain != nil {
@@ -221,7 +222,7 @@ func (a *applier) tell(next apply.Applied, out apply.Outcome) error {
 	return nil
 }
 
-// safe refuses a change that would shut somebody out.
+// safe refuses a change that would lock somebody out.
 func (a *applier) safe(ctx context.Context, spec string, host *plan.Host, r kernel.Rules, expected kernel.Listing) error {
 	if err := cutsOff(sshConnection("/proc", os.Getpid()), host); err != nil {
 		return err

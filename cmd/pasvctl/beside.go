@@ -148,7 +148,7 @@ func (a *applier) removed(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		if err := owned(next, "pasvctl apply --remove without FILE removes the rules that are there"); err != nil {
+		if err := owned(next, "pasvctl apply --remove without FILE removes the loaded rules"); err != nil {
 			return err
 		}
 	}
@@ -187,7 +187,7 @@ func (a *applier) beside(ctx context.Context, spec string, host *plan.Host, r ke
 	}
 	if len(report.Untried) > 0 {
 		few := report.Untried[:min(len(report.Untried), 5)]
-		fmt.Fprintf(a.err, "warning: there was no time to try everything: %s are missing, as %s\n", counted(len(report.Untried), "part"), strings.Join(few, ", "))
+		fmt.Fprintf(a.err, "warning: the time ran out before everything was tried: %s are missing, such as %s\n", counted(len(report.Untried), "part"), strings.Join(few, ", "))
 	}
 	found := slices.DeleteFunc(beside.Drops(report), func(f doctor.Finding) bool { return f.Severity == doctor.Note })
 	switch {
@@ -204,8 +204,8 @@ func (a *applier) beside(ctx context.Context, spec string, host *plan.Host, r ke
 	if len(found) > 1 {
 		more = fmt.Sprintf(", and %s", counted(len(found)-1, "more cause"))
 	}
-	return failure(fmt.Errorf("connections would not get through: %s%s%s", site(found[0]), found[0].What, more),
-		found[0].Remedy+"\nhint: pasvctl doctor shows everything; --ignore-drops loads the rules all the same")
+	return failure(fmt.Errorf("connections would be dropped: %s%s%s", site(found[0]), found[0].What, more),
+		found[0].Remedy+"\nhint: pasvctl doctor shows everything; --ignore-drops loads the rules anyway")
 }
 
 // untried is for a trial that failed.
@@ -216,7 +216,7 @@ func (a *applier) untried(err error) error {
 		return explained(busy)
 	}
 	if a.dropped {
-		fmt.Fprintf(a.err, "warning: whether other rules drop the sites' connections could not be tried: %v\n", err)
+		fmt.Fprintf(a.err, "warning: cannot try whether other rules drop the sites' connections: %v\n", err)
 		return nil
 	}
 	hint := "--ignore-drops applies without the trial"
@@ -224,7 +224,7 @@ func (a *applier) untried(err error) error {
 		err = fmt.Errorf("this machine has no program %s", program.Name)
 		hint = "install the package nftables for the trial; " + hint
 	}
-	return failure(fmt.Errorf("whether other rules drop the sites' connections could not be tried: %w", err), hint)
+	return failure(fmt.Errorf("cannot try whether other rules drop the sites' connections: %w", err), hint)
 }
 
 func site(f doctor.Finding) string {

@@ -22,10 +22,10 @@ func newDiff(s streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "diff FILE|FOLDER",
 		Short: "compare this machine's live rules with the rendered ones",
-		Long: `diff compares our tables, chains and sets in the kernel with what the spec's rules would
-leave there. "-" is a line that only the kernel has, "+" one that only the rendered rules
-have; apply and --json write the same signs. Counters, handles and what the kernel has
-learnt are no difference. A difference ends with exit code 2.`,
+		Long: `diff compares pasvctl's tables, chains and sets in the kernel with those that the spec's
+rules would make. "-" marks a line that only the kernel has, "+" a line that only the
+rendered rules have; apply and --json write the same signs. Counters, handles and learnt
+clients do not count. A difference ends with exit code 2.`,
 		Example: "  pasvctl diff edge.pasv.hcl --host edge1",
 		Args:    exactly("FILE"),
 		RunE:    func(c *cobra.Command, args []string) error { return d.run(c.Context(), args[0]) },
@@ -64,7 +64,7 @@ func (d *differ) run(ctx context.Context, path string) error {
 	}
 	if len(changes) > 0 {
 		if current, err := thisMachine().InForce(); err == nil && current != nil && current.Drain != nil {
-			fmt.Fprintf(d.err, "older data ports are still open, until their sessions have ended, at most until %s\n", current.Drain.Until.Format(time.DateTime))
+			fmt.Fprintf(d.err, "older data ports stay open until their sessions have ended, at most until %s\n", current.Drain.Until.Format(time.DateTime))
 		}
 		var owner *apply.OwnerError
 		if errors.As(thisMachine().Owned(next), &owner) {

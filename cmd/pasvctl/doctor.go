@@ -21,28 +21,27 @@ import (
 	"github.com/pasvctl/pasvctl/generators/plan"
 )
 
-type physician struct {
+type examiner struct {
 	onHost
 	watch         time.Duration
 	backendChosen func() bool
 }
 
 func newDoctor(s streams) *cobra.Command {
-	d := &physician{onHost: onHost{streams: s}}
+	d := &examiner{onHost: onHost{streams: s}}
 	c := &cobra.Command{
 		Use:   "doctor FILE|FOLDER",
 		Short: "find what makes transfers fail on this machine",
 		Long: `doctor looks for what makes transfers fail on this machine: programs on ports of the
-ranges, settings of the kernel, certificates, pasvctl's own rules if somebody has changed
-them, and other people's rules. These it copies into a throwaway network with pasvctl's
-beside them, and opens a connection for each combination of client, address and port that
-they can tell apart, for at most 10 s. Each finding has its evidence and the command that
-mends it. Findings that need mending end with exit code 2.
+ranges, kernel settings, certificates, changes to pasvctl's own rules, and other rules.
+It copies all rules into a throwaway network and opens a connection for each combination
+of client, address and port that they can tell apart, for at most 10 s. Each finding has
+its evidence and the command that fixes it. Errors and warnings end with exit code 2.
 
 Without --backend, pasvctl's rules are those of the backend that was applied last.
 
-With --watch it goes on looking for squatters and prints each one that comes or goes,
-until it is interrupted.`,
+With --watch it keeps looking for programs on the sites' ports and prints each one that
+comes or goes, until it is interrupted.`,
 		Example: "  pasvctl doctor edge.pasv.hcl --host edge1\n  pasvctl doctor edge.pasv.hcl --watch 10s",
 		Args:    exactly("FILE"),
 		RunE:    func(c *cobra.Command, args []string) error { return d.run(c.Context(), args[0]) },
@@ -50,11 +49,11 @@ until it is interrupted.`,
 	d.flags(c)
 	d.backendFlag(c, "try other chains beside the rules of")
 	d.backendChosen = func() bool { return c.Flags().Changed("backend") }
-	c.Flags().DurationVar(&d.watch, "watch", 0, "look for squatters every `TIME`, 1s or more, until interrupted")
+	c.Flags().DurationVar(&d.watch, "watch", 0, "look for programs on the sites' ports every `TIME`, 1s or more, until interrupted")
 	return c
 }
 
-func (d *physician) run(ctx context.Context, path string) error {
+func (d *examiner) run(ctx context.Context, path string) error {
 	if d.watch != 0 && d.watch < time.Second {
 		return usage("write --watch 10s", "--watch takes 1s or more, not %s", d.watch)
 	}
@@ -103,7 +102,7 @@ func (d *physician) run(ctx context.Context, path string) error {
 }
 
 // backendInForce is the backend of the rules that were applied last.
-func (d *physician) backendInForce() string {
+func (d *examiner) backendInForce() string {
 	if os.Geteuid() == 0 {
 		if current, err := thisMachine().InForce(); err == nil && current != nil {
 			return current.Rules.Backend
@@ -112,7 +111,7 @@ func (d *physician) backendInForce() string {
 	return d.backend
 }
 
-func (d *physician) live(ctx context.Context) (shadow.Rules, error) {
+func (d *examiner) live(ctx context.Context) (shadow.Rules, error) {
 	if err := asRoot("reading the kernel's rules"); err != nil {
 		return shadow.Rules{}, err
 	}
@@ -120,7 +119,7 @@ func (d *physician) live(ctx context.Context) (shadow.Rules, error) {
 }
 
 // keepWatch prints squatters as they come and go.
-func (d *physician) keepWatch(ctx context.Context, m doctor.Machine, host *plan.Host) error {
+func (d *examiner) keepWatch(ctx context.Context, m doctor.Machine, host *plan.Host) error {
 	ctx, stop := interruptible(ctx)
 	defer stop()
 	seen := map[string]doctor.Finding{}
@@ -152,7 +151,7 @@ func (d *physician) keepWatch(ctx context.Context, m doctor.Machine, host *plan.
 	}
 }
 
-func (d *physician) event(what string, f doctor.Finding) error {
+func (d *examiner) event(what string, f doctor.Finding) error {
 	at := time.Now().Format(time.RFC3339)
 	if d.asJSON {
 		return writeJSON(d.out, map[string]any{"time": at, "event": what, "finding": f})

@@ -25,22 +25,22 @@ func explained(err error) error {
 	case errors.As(err, &said):
 		return err
 	case errors.As(err, &stuck):
-		return failure(err, "the kernel may hold a part of the change: run pasvctl rollback, then pasvctl diff")
+		return failure(err, "the kernel may have part of the change: run pasvctl rollback, then pasvctl diff")
 	case errors.As(err, &foreign):
 		var text strings.Builder
 		_ = writeChanges(&text, foreign.Changes[:min(len(foreign.Changes), 10)])
 		return failure(fmt.Errorf("%w\n%s", err, strings.TrimSpace(text.String())),
-			"see pasvctl diff; apply --adopt replaces what is there")
+			"see pasvctl diff; apply --adopt replaces the changed rules")
 	case errors.As(err, &pending):
 		return failure(err, "run pasvctl confirm or pasvctl rollback first")
 	case errors.As(err, &taken):
 		return failure(err, "apply again, and confirm in time")
 	case errors.As(err, &part):
-		return failure(err, "what it needs of others is gone; apply again puts the rules of the spec into force")
+		return failure(err, "other rules that it needs are gone; apply loads the spec's rules again")
 	case errors.As(err, &program):
 		return failure(fmt.Errorf("this machine has no program %s", program.Name), lacking[program.Name])
 	case errors.Is(err, apply.ErrLocked):
-		return failure(err, "wait until it is done")
+		return failure(err, "wait until it has ended")
 	case errors.Is(err, apply.ErrHalfDone):
 		return failure(err, "run pasvctl rollback, and apply again")
 	case errors.Is(err, apply.ErrNotWhole):

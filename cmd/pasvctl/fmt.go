@@ -30,8 +30,8 @@ func newFmt(s streams) *cobra.Command {
 		Use:   "fmt FILE|FOLDER|-...",
 		Short: "rewrite specs in the canonical layout",
 		Long: `fmt rewrites specs in the canonical layout of HCL and prints the name of each file
-that it changes. With "-" it reads stdin and writes to stdout. A file that is not
-valid HCL is left alone.
+that it changes. With "-" it reads stdin and writes to stdout. It does not change a file
+that is not valid HCL.
 
 With --check or --diff nothing is written.`,
 		Example: "  pasvctl fmt --check --diff examples\n  pasvctl fmt edge.pasv.hcl",
@@ -125,8 +125,7 @@ func (f *formatter) read(path string) ([]byte, error) {
 	return source.Read(path)
 }
 
-// refuse says why a file is left alone: the layout of a broken one is anybody's
-// guess.
+// refuse says why a file is not changed: a broken file has no canonical layout.
 func (f *formatter) refuse(path string, text []byte, diags hcl.Diagnostics) error {
 	err := showDiagnostics(f.streams, diagnostics.Report{
 		Diagnostics: diags, Files: map[string]*hcl.File{path: {Bytes: text}},
@@ -134,7 +133,7 @@ func (f *formatter) refuse(path string, text []byte, diags hcl.Diagnostics) erro
 	if err != nil {
 		return err
 	}
-	return failure(fmt.Errorf("%s is no valid HCL and was left alone", path), "")
+	return failure(fmt.Errorf("%s is not valid HCL; it was not changed", path), "")
 }
 
 // replace writes through a link to the file that it stands for.

@@ -35,15 +35,14 @@ func newGenerate(s streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "generate FILE|FOLDER -o DIR",
 		Short: "write the firewall rules and server configs of a spec",
-		Long: `generate renders the targets of a spec into DIR and prints each path with what
-became of it: created, updated or unchanged. Nothing is written unless everything
-could be rendered, each file is replaced as a whole, and what is equal is not
-touched. Files of an earlier run that this spec no longer makes are called stale and left
-where they are, because they may be in use somewhere; DIR/` + generators.ListFile + ` lists what
-earlier runs wrote. With --target only files of those targets are looked at. Several
+		Long: `generate renders the targets of a spec into DIR and prints each path with its state:
+created, updated or unchanged. It writes nothing unless everything renders, replaces each
+file as a whole, and does not touch files that are equal. It reports files of an earlier
+run that this spec no longer makes as stale and keeps them, because they may be in use;
+DIR/` + generators.ListFile + ` lists what earlier runs wrote. --target limits it to files of those targets. Several
 specs may share DIR if each has a name: pasvctl { name = "edge" }.
 
-The ranges are kept in ` + plan.LockFile + ` beside the spec. Commit it, and the list with
+It keeps the ranges in ` + plan.LockFile + ` beside the spec. Commit it, and the list with
 the files.
 
 With --check nothing is written, and a difference ends with exit code 2.`,
@@ -121,7 +120,7 @@ func (g *generator) keepsSources(p *project, files []generators.File) error {
 		if joins || slices.ContainsFunc(sources, func(from string) bool {
 			return filepath.Base(from) == filepath.Base(to) && sameFolder(filepath.Dir(from), filepath.Dir(to))
 		}) {
-			return failure(fmt.Errorf("%s is a part of the spec, and an output would take its place", to),
+			return failure(fmt.Errorf("%s is part of the spec, and an output would replace it", to),
 				"write into another folder with -o, or change the output of the target \"template\"")
 		}
 	}
@@ -268,7 +267,7 @@ func (g *generator) write(p *project, made []generators.File) error {
 		if errors.Is(err, errLockChanged) {
 			return failure(err, "run it again")
 		}
-		return failure(err, "the lock is kept beside the spec, which must be writable")
+		return failure(err, "the lock is written beside the spec: make that folder writable")
 	}
 	if err := pending.Commit(); err != nil {
 		return failure(err, "")
@@ -282,7 +281,7 @@ func (g *generator) write(p *project, made []generators.File) error {
 	}
 	g.summarize(changes)
 	if o.unlisted && slices.ContainsFunc(pending.Changes, func(c outdir.Change) bool { return c.State != outdir.Created }) {
-		fmt.Fprintf(g.err, "%s had no %s: files that an earlier version wrote there and this spec no longer makes are not known\n", g.dir, generators.ListFile)
+		fmt.Fprintf(g.err, "%s had no %s: cannot tell which files an earlier version wrote there\n", g.dir, generators.ListFile)
 	}
 	return nil
 }
@@ -328,7 +327,7 @@ func unchanged(p *project) error {
 	return nil
 }
 
-var errLockChanged = errors.New(plan.LockFile + " has been written by another process meanwhile")
+var errLockChanged = errors.New(plan.LockFile + " was changed by another process in the meantime")
 
 func lockFile(p *project) []outdir.File {
 	return []outdir.File{{Path: plan.LockFile, Content: p.Lock.Bytes()}}
@@ -364,13 +363,13 @@ func (g *generator) summarize(changes []outdir.Change) {
 	fmt.Fprintf(g.err, "%s created, %d updated, %d unchanged\n",
 		counted(count[outdir.Created], "file"), count[outdir.Updated], count[outdir.Unchanged])
 	if n := count[outdir.Stale]; n > 0 {
-		fmt.Fprintf(g.err, "%s stale: this spec no longer makes them; delete them, and take them out of use where they are deployed\n", counted(n, "file"))
+		fmt.Fprintf(g.err, "%s stale: this spec no longer makes them; undeploy and delete them\n", counted(n, "file"))
 	}
 }
 
 func writeHint(err error) string {
 	if errors.Is(err, fs.ErrPermission) {
-		return "choose a folder that you may write to with -o"
+		return "choose a writable folder with -o"
 	}
 	return ""
 }

@@ -31,7 +31,7 @@ type onHost struct {
 
 func (h *onHost) flags(c *cobra.Command) {
 	h.register(c)
-	c.Flags().StringVar(&h.host, "host", "", "this machine is the host `NAME` of the spec; not needed where the spec has one host")
+	c.Flags().StringVar(&h.host, "host", "", "this machine is the host `NAME` of the spec; not needed if the spec has one host")
 	c.Flags().BoolVar(&h.asJSON, "json", false, "write the result as JSON")
 }
 

@@ -43,16 +43,16 @@ func newLoad(s streams) *cobra.Command {
 		Use:   "load ADDR",
 		Short: "measure what a running FTP server refuses",
 		Long: `load keeps sessions open on an FTP server, asks for passive ports at a rate or as fast
-as it can, uses them, and counts what was refused and how: by a reply, by a reset, by
-silence, or with a port outside the range. What arrives is compared with what the
-session's file held when it was fetched alone, so that data which reaches the wrong
-session is seen: write %d into --path for a file of its own for each session.
+as it can, uses them, and counts refusals by kind: a reply, a reset, silence, or a port
+outside the range. It compares the data with what the session's file held when it was
+fetched alone, and so detects data that reaches the wrong session: write %d into --path
+to give each session its own file.
 
-With --spec and --site the model computes the refused share for the load that was
-measured, and a number outside the measured 95 % interval ends with exit code 2; so
-does, where the model only bounds the share, a measurement above the bound. On a
-server that keeps a session's port until its end (Pure-FTPd), the bound is that of
-sessions that all hold one; with --relogin each of them serves one transfer.
+With --spec and --site the model computes the refused share for the measured load. A
+model outside the measured 95 % interval ends with exit code 2; if the model is only an
+upper bound, a measurement above it does. On a server that keeps a session's port until
+the session ends (Pure-FTPd), the bound assumes that all sessions hold a port; with
+--relogin each session serves one transfer.
 
 The password comes from PASVCTL_PASSWORD or --password-file.`,
 		Example: `  pasvctl load 127.0.0.1:2121 --path hello.txt --sessions 20 --rate 50 --connect-delay exponential:50ms
@@ -79,7 +79,7 @@ The password comes from PASVCTL_PASSWORD or --password-file.`,
 	f.Float64Var(&cfg.Rate, "rate", 0, "ask `N` times a second in a Poisson stream; 0: each session asks again when it is done")
 	f.StringVar(&l.delay, "connect-delay", "0s", "connect `TIME` after the reply; exponential:TIME draws it")
 	f.Float64Var(&cfg.Abandoned, "abandoned", 0, "never connect for this `SHARE` of the replies")
-	f.DurationVar(&cfg.AbandonFor, "abandoned-for", 10*time.Second, "stay silent for `TIME` after a reply that is not followed")
+	f.DurationVar(&cfg.AbandonFor, "abandoned-for", 10*time.Second, "stay silent for `TIME` after a reply without a connection")
 	f.Float64Var(&cfg.ReadRate, "read-rate", 0, "read `N` bytes a second; 0 is full speed")
 	f.BoolVar(&l.tls, "tls", false, "use AUTH TLS and PROT P, and resume the TLS session on data connections")
 	f.StringVar(&l.ca, "ca", "", "trust the certificates of `FILE`")
@@ -87,7 +87,7 @@ The password comes from PASVCTL_PASSWORD or --password-file.`,
 	f.BoolVar(&cfg.Relogin, "relogin", false, "log in again after each port")
 	f.DurationVar(&cfg.Duration, "duration", 30*time.Second, "measure for `TIME`")
 	f.DurationVar(&cfg.Timeout, "timeout", 30*time.Second, "wait at most `TIME` for a reply or for data")
-	f.StringVar(&l.ports, "ports", "", "the server should keep to `FIRST-LAST`; the site's range with --spec")
+	f.StringVar(&l.ports, "ports", "", "the server should use only `FIRST-LAST`; the site's range with --spec")
 	f.Uint64Var(&cfg.Seed, "seed", 1, "start the random numbers from `N`")
 	f.StringVar(&l.spec, "spec", "", "compare with the model of a site in `FILE`")
 	f.StringVar(&l.site, "site", "", "the server is the site `NAME` of --spec")
@@ -135,7 +135,7 @@ func (l *loader) verdict(r *ftpload.Report, m *modelled) error {
 		return failure(fmt.Errorf("%s carried another session's data", counted(n, "transfer")), "do not use this server as it is")
 	}
 	if m != nil && !m.Agrees {
-		fmt.Fprintf(l.err, "the model says %s, and the measured interval is %.3g to %.3g\n", m.said(), r.Low, r.High)
+		fmt.Fprintf(l.err, "the model computes %s, but the measured interval is %.3g to %.3g\n", m.said(), r.Low, r.High)
 		return silent(exitDifference)
 	}
 	return nil
@@ -215,7 +215,7 @@ func (l *loader) tlsConfig(addr string) (*tls.Config, error) {
 		}
 		c.RootCAs = x509.NewCertPool()
 		if !c.RootCAs.AppendCertsFromPEM(text) {
-			return nil, failure(fmt.Errorf("%s holds no certificate", l.ca), "")
+			return nil, failure(fmt.Errorf("%s has no certificate", l.ca), "")
 		}
 	}
 	return c, nil
@@ -257,7 +257,7 @@ func parseDelay(text string) (ftpload.Delay, error) {
 	}
 	d, err := time.ParseDuration(mean)
 	if err != nil {
-		return ftpload.Delay{}, usage("write --connect-delay 50ms or --connect-delay exponential:50ms", "--connect-delay %q is no time", text)
+		return ftpload.Delay{}, usage("write --connect-delay 50ms or --connect-delay exponential:50ms", "invalid duration in --connect-delay %q", text)
 	}
 	return ftpload.Delay{Shape: ftpload.Shape(shape), Mean: d}, nil
 }
@@ -267,7 +267,7 @@ func parsePorts(text string) (first, last uint16, err error) {
 	x, err1 := strconv.ParseUint(a, 10, 16)
 	y, err2 := strconv.ParseUint(b, 10, 16)
 	if err := errors.Join(err1, err2); err != nil {
-		return 0, 0, usage("write --ports 61000-61099", "--ports %q is no range", text)
+		return 0, 0, usage("write --ports 61000-61099", "invalid range in --ports %q", text)
 	}
 	return uint16(x), uint16(y), nil
 }
@@ -308,9 +308,9 @@ func (m *modelled) said() string {
 
 func (m *modelled) word() string {
 	if m.Agrees {
-		return "they agree"
+		return "agrees"
 	}
-	return "they DISAGREE"
+	return "DISAGREES"
 }
 
 func writeLoad(w io.Writer, r *ftpload.Report, m *modelled) error {
@@ -319,7 +319,7 @@ func writeLoad(w io.Writer, r *ftpload.Report, m *modelled) error {
 	row("asked for", "%d data connections in %.1f s, %.4g/s", r.Asked, r.Seconds, r.Rate)
 	row("refused", "%d, a share of %.3g (95 %% interval %.3g to %.3g)", r.Refused, r.RefusedShare, r.Low, r.High)
 	if m != nil {
-		row("the model says", "%s for %s held %s on average: %s", m.said(), counted(m.Ports, "port"), seconds(m.Hold), m.word())
+		row("model", "%s for %s held %s on average: %s", m.said(), counted(m.Ports, "port"), seconds(m.Hold), m.word())
 	}
 	for _, k := range slices.Sorted(maps.Keys(r.Kinds)) {
 		row("  "+string(k), "%d", r.Kinds[k])
@@ -328,7 +328,7 @@ func writeLoad(w io.Writer, r *ftpload.Report, m *modelled) error {
 		row("  reply", "%d x %q", r.Replies[k], k)
 	}
 	if r.NoSession > 0 {
-		row("no session idle", "%d: give more --sessions", r.NoSession)
+		row("no session idle", "%d: raise --sessions", r.NoSession)
 	}
 	if r.Reconnects > 0 {
 		row("sessions lost", "%d", r.Reconnects)
@@ -347,7 +347,7 @@ func writeLoad(w io.Writer, r *ftpload.Report, m *modelled) error {
 	}
 	row("carried", "%d bytes", r.Bytes)
 	if !r.OwnFiles {
-		row("note", "all sessions used one file: data that reached the wrong session was not seen")
+		row("note", "all sessions used one file: data that reached the wrong session is not detected")
 	}
 	return t.Flush()
 }

@@ -25,13 +25,13 @@ func newPlan(s streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "plan FILE|FOLDER",
 		Short: "show the computed range of each site, and the reason for it",
-		Long: `plan shows for each site the range, the bound that makes it that large, the share of
-data connections that is refused with it, what a range of one port would do, and how
-many ports it would take were a figure of the spec 30 % smaller or larger. A note says
-about what share would be refused if all sessions of a site started within 1 s and
-within 10 s, unless the spec has a burst block or sizes for the worst case.
+		Long: `plan shows for each site the range, the bound that sets its size, the share of data
+connections that it refuses, what a range of one port does, and how many ports the site
+needs if a figure of the spec is 30 % smaller or larger. A note estimates the share that
+is refused if all sessions of a site start within 1 s and within 10 s, unless the spec
+has a burst block or sizes for the worst case.
 
-With --compare it shows what each known server would need for the same site.`,
+With --compare it shows how many ports each known server needs for the same site.`,
 		Example: "  pasvctl plan examples/quickstart\n  pasvctl plan --compare examples/quickstart",
 		Args:    exactly("FILE"),
 		RunE:    func(_ *cobra.Command, args []string) error { return p.run(args[0]) },
@@ -126,7 +126,7 @@ func notes(s *plan.Site) []string {
 
 // kept says that the lock keeps more ports than the site needs.
 func kept(s *plan.Site) string {
-	return fmt.Sprintf("%s kept, %s would do: delete the site's entry in %s to shrink",
+	return fmt.Sprintf("%s kept, %s are enough: delete the site's entry in %s to shrink the range",
 		sizing.Plural(s.DataPorts.Count(), "port"), sizing.Count(s.Sizing.Ports), plan.LockFile)
 }
 

@@ -16,7 +16,7 @@ func newConfirm(s streams) *cobra.Command {
 	return &cobra.Command{
 		Use:     "confirm",
 		Short:   "keep what apply --confirm has changed",
-		Long:    "confirm makes a change final that \"pasvctl apply --confirm\" would take back at its deadline.",
+		Long:    "confirm keeps a change that \"pasvctl apply --confirm\" would take back at its deadline.",
 		Example: "  pasvctl apply edge.pasv.hcl --confirm 30s\n  pasvctl confirm",
 		Args:    exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -36,9 +36,9 @@ func newRollback(s streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "rollback",
 		Short: "return to the rules that were in force before the last apply",
-		Long: `rollback takes back a change that waits to be confirmed, or else returns to what stood
-under pasvctl's names before the last apply: other rules, whoever had loaded them, or
-none. A second rollback undoes the first.`,
+		Long: `rollback takes back a change that waits to be confirmed, or else restores the rules that
+were under pasvctl's names before the last apply: other rules, whoever had loaded them,
+or none. A second rollback undoes the first.`,
 		Example: "  pasvctl rollback",
 		Args:    exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -89,12 +89,12 @@ func newGuard(s streams) *cobra.Command {
 func tellBack(s streams, back apply.Back) error {
 	switch {
 	case back.Applied != nil:
-		fmt.Fprintf(s.err, "what stood before is back: the rules of %s\n", back.Applied.Owner())
+		fmt.Fprintf(s.err, "restored the rules of %s\n", back.Applied.Owner())
 		return (&onHost{streams: s}).present(back.Applied.Match, false)
 	case back.Others:
-		fmt.Fprintln(s.err, "what stood before is back: rules that pasvctl apply had not loaded")
+		fmt.Fprintln(s.err, "restored rules that pasvctl apply had not loaded")
 	default:
-		fmt.Fprintln(s.err, "what stood before is back: no rules of pasvctl")
+		fmt.Fprintln(s.err, "removed pasvctl's rules, as before the change")
 	}
 	return nil
 }

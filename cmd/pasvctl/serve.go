@@ -49,23 +49,23 @@ func newServe(s streams) *cobra.Command {
 		Short: "run the bundled FTP daemon for a site, on its computed range",
 		Long: `serve runs the bundled FTP daemon for a site whose server is "embedded". It binds the
 control port and every port of the site's range at start, on the site's addresses or
-on those of --listen, and refuses to start where another program has one of them.
+on those of --listen, and refuses to start if another program has one of them.
 
-Where every --listen is on loopback it is a trial: the daemon stands in for any other
-server too, on the same range, and with a certificate of its own where the site's is
-not there. Elsewhere it refuses addresses outside the site's clients.
+If every --listen is on loopback, it is a trial: the daemon replaces any other server on
+the same range, and makes a certificate if the site's does not exist. Otherwise it
+refuses addresses outside the site's clients.
 
-A users file ("pasvctl user add" keeps it) has a line a user, NAME:HASH:FOLDER or
-NAME:HASH:FOLDER:ro, with an argon2id or bcrypt hash.
+A users file (see "pasvctl user") has one line per user, NAME:HASH:FOLDER or
+NAME:HASH:FOLDER:OPTIONS, with an argon2id or bcrypt hash.
 
 It logs to stderr, and stops on SIGTERM or SIGINT: idle sessions end at once, running
 transfers get a few seconds. SIGHUP reloads the users file and reopens the transfer log; a
-certificate that changes is reloaded without a signal. SIGUSR2 starts the program again
-and hands over to it: no session is refused, and running ones end in their own time.
---user must be able to read the files that are reloaded.
+changed certificate is reloaded without a signal. SIGUSR2 starts the program again and
+hands over to it: no session is refused, and running sessions continue until they end.
+The user of --user must be able to read the files that are reloaded.
 
-Under systemd it says when it is ready, answers the watchdog and takes the listeners of a
-socket unit; see the target "systemd".`,
+Under systemd it reports when it is ready, answers the watchdog and uses the listeners of
+a socket unit; see the target "systemd".`,
 		Example: "  pasvctl serve examples/quickstart --site downloads --listen 127.0.0.1:2121 --anonymous /srv/ftp",
 		Args:    exactly("FILE"),
 		RunE:    func(c *cobra.Command, args []string) error { return d.run(c.Context(), args[0]) },
@@ -73,13 +73,13 @@ socket unit; see the target "systemd".`,
 	d.register(c)
 	c.Flags().StringVar(&d.site, "site", "", "serve the site `NAME`")
 	c.Flags().StringArrayVar(&d.listen, "listen", nil, "bind control and data ports on `ADDR:PORT` instead of the site's addresses; repeatable")
-	c.Flags().StringVar(&d.anonymous, "anonymous", "", "let anybody read `DIR`")
+	c.Flags().StringVar(&d.anonymous, "anonymous", "", "let anonymous users read `DIR`")
 	c.Flags().StringVar(&d.users, "users", "", "let the users of `FILE` log in")
 	c.Flags().StringVar(&d.user, "user", "", "drop privileges to `NAME` after binding ports and opening files")
-	c.Flags().StringVar(&d.xferlog, "xferlog", "", "write a line a transferred file to `FILE`, in xferlog format")
+	c.Flags().StringVar(&d.xferlog, "xferlog", "", "log each transfer to `FILE`, in xferlog format")
 	c.Flags().StringVar(&d.logs, "log-format", "text", "log as `FORMAT`: text or json")
 	c.Flags().StringVar(&d.metrics, "metrics", "", "serve /metrics and /ready over HTTP on `ADDR:PORT`, to whoever can reach it")
-	c.Flags().DurationVar(&d.handOverTime, "hand-over-timeout", 0, "ask sessions to end that go on for `TIME` after a hand-over (default 5m)")
+	c.Flags().DurationVar(&d.handOverTime, "hand-over-timeout", 0, "end sessions that still run `TIME` after a hand-over (default 5m)")
 	d.limits.register(c)
 	_ = c.RegisterFlagCompletionFunc("site", d.completeSite)
 	_ = c.MarkFlagDirname("anonymous")
@@ -96,7 +96,7 @@ func (d *server) run(ctx context.Context, path string) (err error) {
 		return usage("write --site NAME", "the site is missing")
 	}
 	if d.anonymous == "" && d.users == "" {
-		return usage("write --anonymous DIR or --users FILE, or both", "nobody could log in")
+		return usage("write --anonymous DIR or --users FILE, or both", "no user could log in")
 	}
 	if logFormats[d.logs] == nil {
 		return usage("write text or json", "there is no log format %q", d.logs)
@@ -125,7 +125,7 @@ func (d *server) run(ctx context.Context, path string) (err error) {
 	}
 	for _, at := range cfg.Listen {
 		if site.DataPorts.Contains(at.Port()) {
-			return usage("choose a control port outside the range", "--listen %s lies within the passive range %s of site %q", at, site.DataPorts, site.Name)
+			return usage("choose a control port outside the range", "--listen %s is in the passive range %s of site %q", at, site.DataPorts, site.Name)
 		}
 	}
 	if err := d.servable(site, onLoopback(cfg.Listen)); err != nil {
@@ -142,7 +142,7 @@ func (d *server) servable(s *plan.Site, trial bool) error {
 			fmt.Sprintf("set server = %q in the spec, or try the range on this machine with --listen 127.0.0.1:2121", embedded))
 	}
 	if s.Server != embedded {
-		fmt.Fprintf(d.err, "site %q runs on %s: the bundled daemon stands in for it on the same range\n", s.Name, s.Profile.Title)
+		fmt.Fprintf(d.err, "site %q runs on %s: the bundled daemon replaces it on the same range\n", s.Name, s.Profile.Title)
 	}
 	return nil
 }
@@ -156,7 +156,7 @@ func (p *project) warnUnkept(w io.Writer, s *plan.Site) {
 		}
 	}
 	if slices.Contains(p.Unkept, s.Name) {
-		fmt.Fprintf(w, "warning: %s beside the spec has no range for site %q, so %s was chosen just now; copy the lock that generate wrote to this machine with the spec\n", plan.LockFile, s.Name, s.DataPorts)
+		fmt.Fprintf(w, "warning: %s beside the spec has no range for site %q, so pasvctl chose %s now; copy the lock that generate wrote to this machine with the spec\n", plan.LockFile, s.Name, s.DataPorts)
 	}
 }
 
@@ -171,10 +171,10 @@ func parseListen(values []string) ([]netip.AddrPort, error) {
 		}
 		at, err := netip.ParseAddrPort(text)
 		if err != nil {
-			return nil, usage(hint, "--listen %q is no address and port", value)
+			return nil, usage(hint, "invalid address and port in --listen %q", value)
 		}
 		if slices.Contains(all, at) {
-			return nil, usage("write each address once", "--listen %q is there twice", value)
+			return nil, usage("write each address once", "--listen %q is given twice", value)
 		}
 		all = append(all, at)
 	}
@@ -189,13 +189,13 @@ func joined(addrs []netip.AddrPort) string {
 	return strings.Join(words, ",")
 }
 
-// bindFailure says why the daemon did not start, and who is in its way.
+// bindFailure says why the daemon did not start, and who has its port.
 func bindFailure(s *plan.Site, cfg embeddedftpd.Config, err error) error {
 	var taken *passive.TakenError
 	switch {
 	case errors.As(err, &taken):
 		return failure(fmt.Errorf("port %d of the range %s of site %q is taken by %s", taken.Addr.Port(), s.DataPorts, s.Name, owner(taken.Addr)),
-			"end that program, or keep the range off its port with avoid_ports in the host block")
+			"end that program, or exclude its port with avoid_ports in the host block")
 	case errors.Is(err, handover.ErrOtherPorts):
 		return failure(err, "stop it and start it again: a hand-over keeps the ports as they are")
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -204,9 +204,9 @@ func bindFailure(s *plan.Site, cfg embeddedftpd.Config, err error) error {
 	case errors.Is(err, syscall.EMFILE):
 		return failure(err, "the range has more ports than this process may open files: raise the limit with LimitNOFILE= or ulimit -n")
 	case errors.Is(err, syscall.EACCES):
-		return failure(err, "ports below 1024 are root's: serve as root, or choose another port with --listen")
+		return failure(err, "only root may bind ports below 1024: serve as root, or choose another port with --listen")
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return failure(err, "the site's addresses are not this machine's: try it here with --listen 127.0.0.1:2121")
+		return failure(err, "this machine does not have the site's addresses: try it here with --listen 127.0.0.1:2121")
 	default:
 		return failure(err, "")
 	}

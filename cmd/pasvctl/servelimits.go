@@ -21,13 +21,13 @@ type serveLimits struct {
 
 func (l *serveLimits) register(c *cobra.Command) {
 	f := c.Flags()
-	f.Var(&l.rate, "rate", "let each transfer carry at most `BYTES` a second")
-	f.Var(&l.totalRate, "total-rate", "let all transfers together carry at most `BYTES` a second")
+	f.Var(&l.rate, "rate", "limit each transfer to `BYTES` a second")
+	f.Var(&l.totalRate, "total-rate", "limit all transfers together to `BYTES` a second")
 	f.IntVar(&l.loginAttempts, "login-attempts", 0, "close a session after `N` wrong passwords (default 3)")
 	f.DurationVar(&l.login, "login-timeout", 0, "close a session without a login after `TIME` (default 1m)")
 	f.DurationVar(&l.idle, "idle-timeout", 0, "close a session without a command after `TIME` (default 5m)")
-	f.DurationVar(&l.stall, "stall-timeout", 0, "break off a transfer that carries nothing for `TIME` (default 1m)")
-	f.DurationVar(&l.ending, "stop-timeout", 0, "let transfers go on for `TIME` when the daemon stops (default 10s)")
+	f.DurationVar(&l.stall, "stall-timeout", 0, "abort a transfer that carries nothing for `TIME` (default 1m)")
+	f.DurationVar(&l.ending, "stop-timeout", 0, "let transfers run for `TIME` when the daemon stops (default 10s)")
 	f.BoolVar(&l.active, "active", false, "let clients ask for active mode, to their own address only")
 }
 

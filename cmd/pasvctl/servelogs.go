@@ -54,8 +54,8 @@ func (l *transferLog) Write(p []byte) (int, error) {
 	return l.file.Write(p)
 }
 
-// reopen goes on in the file that now has the name; where it cannot be opened,
-// in the one before.
+// reopen switches to the file that now has the name; on an error the log keeps
+// the previous one.
 func (l *transferLog) reopen() error {
 	f, err := openAppend(l.path)
 	if err != nil {
@@ -74,7 +74,7 @@ type usersFile struct {
 	current atomic.Pointer[embeddedftpd.UserFile]
 }
 
-// read reads the file; where it cannot be used, the users stay as they are.
+// read reads the file; on an error the previous users stay.
 func (u *usersFile) read() error {
 	_, users, err := readUsers(u.path)
 	if err == nil {

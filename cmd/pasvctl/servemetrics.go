@@ -27,7 +27,7 @@ type metricsServer struct {
 func listenMetrics(ctx context.Context, text string) (*metricsServer, error) {
 	at, err := netip.ParseAddrPort(text)
 	if err != nil {
-		return nil, usage("write an IP address and a port, such as 127.0.0.1:9121", "--metrics %q is no address and port", text)
+		return nil, usage("write an IP address and a port, such as 127.0.0.1:9121", "invalid address and port in --metrics %q", text)
 	}
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", at.String())
 	if err != nil {

@@ -44,7 +44,7 @@ func (d *server) serve(ctx context.Context, s *plan.Site, cfg embeddedftpd.Confi
 		}
 	}
 	if os.Geteuid() == 0 {
-		cfg.Log.Warn("serving as root; --user NAME gives that up once the ports are bound")
+		cfg.Log.Warn("serving as root; --user NAME drops privileges after binding ports")
 	}
 	cfg.Log.Info("accepting connections", "control", joined(ftpd.Addrs()), "passive", s.DataPorts.String())
 	r := running{server: d, ftpd: ftpd, log: cfg.Log}
@@ -102,7 +102,7 @@ func (r *running) run(ctx context.Context, successor bool) error {
 		case err := <-r.handing:
 			r.handing = nil
 			if err != nil {
-				r.log.Error("not handed over: this daemon serves on", "error", err)
+				r.log.Error("hand-over failed, this daemon keeps serving", "error", err)
 				r.notify("MAINPID=" + strconv.Itoa(os.Getpid()))
 				r.scraped.close()
 				if r.rebind(ctx); r.scraped != nil {
@@ -130,7 +130,7 @@ func (r *running) rebind(ctx context.Context) {
 	}
 	var err error
 	if r.scraped, err = metricsAfter(ctx, r.metrics); err != nil {
-		r.log.Error("no metrics", "error", err)
+		r.log.Error("cannot serve metrics", "error", err)
 	}
 }
 
@@ -142,26 +142,26 @@ func (r *running) signal(sig os.Signal) {
 	}
 	if r.transfers != nil {
 		if err := r.transfers.reopen(); err != nil {
-			r.log.Error("the transfer log stays where it is", "error", err)
+			r.log.Error("reopening the transfer log failed, keeping the previous one", "error", err)
 		}
 	}
 	if r.accounts != nil {
 		if err := r.accounts.read(); err != nil {
-			r.log.Error("the users stay as they are", "error", err)
+			r.log.Error("reloading users failed, keeping the previous ones", "error", err)
 			return
 		}
 	}
-	r.log.Info("files read again")
+	r.log.Info("files reloaded")
 }
 
 func (r *running) handOver() {
 	if r.handing != nil {
-		r.log.Error("a hand-over is running already")
+		r.log.Error("a hand-over is already running")
 		return
 	}
 	to, its, err := startSuccessor(r.streams, r.log)
 	if err != nil {
-		r.log.Error("not handed over: this daemon serves on", "error", err)
+		r.log.Error("hand-over failed, this daemon keeps serving", "error", err)
 		return
 	}
 	r.log.Info("handing over", "successor", its)
@@ -189,12 +189,12 @@ func (r *running) alive(ctx context.Context) bool {
 	return err == nil
 }
 
-// watchdog ticks twice as often as systemd wants to hear of the daemon, and
-// never where it does not want to.
+// watchdog ticks twice as often as systemd expects a notification, and never
+// if it expects none.
 func (r *running) watchdog() (every <-chan time.Time, end func()) {
 	interval, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
-		r.log.Error("no watchdog", "error", err)
+		r.log.Error("cannot read the watchdog interval", "error", err)
 	}
 	if interval <= 0 {
 		return nil, func() {}
@@ -203,9 +203,9 @@ func (r *running) watchdog() (every <-chan time.Time, end func()) {
 	return ticker.C, ticker.Stop
 }
 
-// notify tells systemd, where it asked for it (sd_notify(3)).
+// notify sends a state to systemd, if it asked for it (sd_notify(3)).
 func (r *running) notify(state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
-		r.log.Error("systemd does not hear", "state", state, "error", err)
+		r.log.Error("sd_notify failed", "state", state, "error", err)
 	}
 }

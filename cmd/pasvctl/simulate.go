@@ -29,14 +29,14 @@ func newSimulate(s streams) *cobra.Command {
 	d := &simulator{streams: s}
 	c := &cobra.Command{
 		Use:   "simulate FILE|FOLDER [SITE]",
-		Short: "play the sites' load on their ranges, beside what the model says",
+		Short: "simulate the sites' load on their ranges, and compare with the model",
 		Long: `simulate plays the load of each site, or of SITE, event by event on its range: sessions
 ask for ports, which are drawn one by one as the server does it, hold them, and give
 them back. It shares no formula with the model. The refused share comes with its 95 %
 interval over independent replications; shares too rare to be seen directly are
 multiplied by importance splitting. The same seed gives the same numbers.
 
-A site whose number by the model lies outside the interval is marked, and ends with
+If the model is outside the interval, the site is marked and the command ends with
 exit code 2. Each burst of the spec is played, too, beside the traffic; its model is what
 the last one to ask is refused, and above what all are. Where sessions queue for a port, where a client asks with several at once,
 or where a server looks at neighbouring ports only, the model errs on the safe side and
@@ -59,9 +59,9 @@ constant ones, which all end together.`,
 	c.Flags().StringVar(&d.shape, "shape", "", "draw holds from a `SHAPE`: constant, exponential or lognormal (exponential, and lognormal where sessions queue)")
 	c.Flags().IntVar(&d.ports, "ports", 0, "simulate a range of `N` ports instead of the site's own")
 	c.Flags().IntVar(&d.replications, "replications", 20, "average over `N` independent runs, 5 or more")
-	c.Flags().IntVar(&d.requests, "requests", 0, "let each run see `N` requests (20,000, or fewer where rare refusals take many events)")
-	c.Flags().BoolVar(&d.open, "open", false, "let requests arrive in a Poisson stream, however many are under way")
-	c.Flags().DurationVar(&d.retry, "retry", 0, "let a refused session of a burst ask again after `TIME`, instead of going on without")
+	c.Flags().IntVar(&d.requests, "requests", 0, "simulate `N` requests in each run (20,000, or fewer if rare refusals take many events)")
+	c.Flags().BoolVar(&d.open, "open", false, "let requests arrive in a Poisson stream, however many are running")
+	c.Flags().DurationVar(&d.retry, "retry", 0, "let a refused session of a burst ask again after `TIME` instead of skipping the transfer")
 	c.Flags().BoolVar(&d.asJSON, "json", false, "write the result as JSON")
 	complete := c.ValidArgsFunction
 	c.ValidArgsFunction = func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
@@ -91,7 +91,7 @@ type simulated struct {
 
 func (d *simulator) run(ctx context.Context, args []string) error {
 	if d.ports < 0 || d.ports > sizing.MaxPorts {
-		return usage(fmt.Sprintf("write --ports 1 to %d", sizing.MaxPorts), "--ports %d is no range", d.ports)
+		return usage(fmt.Sprintf("write --ports 1 to %d", sizing.MaxPorts), "--ports %d is out of range", d.ports)
 	}
 	p, err := d.valid(d.streams, args[0])
 	if err != nil {
@@ -129,7 +129,7 @@ func (d *simulator) run(ctx context.Context, args []string) error {
 	}
 	for _, r := range results {
 		if !r.Agrees {
-			fmt.Fprintf(d.err, "site %q: the model's number lies outside the interval\n", r.Site)
+			fmt.Fprintf(d.err, "site %q: the model is outside the interval\n", r.Site)
 			err = silent(exitDifference)
 		}
 	}

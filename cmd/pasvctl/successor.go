@@ -99,7 +99,7 @@ func activated() ([]*net.TCPListener, error) {
 func startSuccessor(streams streams, log *slog.Logger) (handover.Successor, int, error) {
 	var none handover.Successor
 	if os.Getpid() == 1 {
-		return none, 0, errors.New("process 1 cannot hand over: its end ends the container; start another container")
+		return none, 0, errors.New("process 1 cannot hand over, because its exit ends the container; start another container")
 	}
 	program, err := os.Executable()
 	if err != nil {
@@ -125,7 +125,7 @@ func startSuccessor(streams streams, log *slog.Logger) (handover.Successor, int,
 	go func() {
 		defer close(reaped)
 		if err := c.Wait(); err != nil {
-			log.Error("the successor has ended", "pid", c.Process.Pid, "error", err)
+			log.Error("the successor has exited", "pid", c.Process.Pid, "error", err)
 		}
 	}()
 	kill := func() {

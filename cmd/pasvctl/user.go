@@ -28,7 +28,7 @@ import (
 func newUser(s streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "user COMMAND",
-		Short:   "keep the users file of the bundled daemon",
+		Short:   "manage the users file of the bundled daemon",
 		Example: "  pasvctl user add ftp.users alice /srv/ftp/alice",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -46,7 +46,7 @@ func newUserRemove(s streams) *cobra.Command {
 	return &cobra.Command{
 		Use:     "remove FILE NAME",
 		Short:   "remove a user",
-		Long:    `remove takes a user's line out of a users file. The user's folder stays.`,
+		Long:    `remove removes a user's line from a users file. The user's folder stays.`,
 		Example: "  pasvctl user remove ftp.users alice",
 		Args:    exactly("FILE", "NAME"),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -113,22 +113,22 @@ func newUserAdd(s streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "add FILE NAME FOLDER",
 		Short: "add a user who sees FOLDER as the root",
-		Long: `add puts a user into a users file for "pasvctl serve --users", and makes the file where
-there is none. The password is asked for on a terminal, or else is the first line of
-stdin; the file holds its argon2id hash.`,
+		Long: `add adds a user to a users file for "pasvctl serve --users", and creates the file if it
+does not exist. On a terminal it asks for the password, otherwise it reads the first line
+of stdin; the file holds its argon2id hash.`,
 		Example: "  pasvctl user add ftp.users alice /srv/ftp/alice\n  pasvctl user add ftp.users scanner /srv/scans --read-only <password",
 		Args:    exactly("FILE", "NAME", "FOLDER"),
 		RunE:    func(_ *cobra.Command, args []string) error { return u.run(args[0], args[1], args[2]) },
 	}
 	c.Flags().BoolVar(&u.readOnly, "read-only", false, "let the user read only")
-	c.Flags().Var(&u.rate, "rate", "let each of the user's transfers carry at most `BYTES` a second")
-	c.Flags().BoolVar(&u.replace, "replace", false, "replace the user's line where there is one")
+	c.Flags().Var(&u.rate, "rate", "limit each of the user's transfers to `BYTES` a second")
+	c.Flags().BoolVar(&u.replace, "replace", false, "replace the user's line if there is one")
 	return c
 }
 
 func (u *userAdder) run(file, name, folder string) error {
 	if strings.ContainsAny(name, ":/") { // they would end the field, or the name
-		return usage("choose a name without ':' and '/'", "%q is no name of a user", name)
+		return usage("choose a name without ':' and '/'", "invalid user name %q", name)
 	}
 	root, err := filepath.Abs(folder)
 	if err != nil {
@@ -138,7 +138,7 @@ func (u *userAdder) run(file, name, folder string) error {
 		return failure(fmt.Errorf("%s has a colon, which separates the fields of a users file", root), "name the folder by a link without a colon")
 	}
 	if info, err := os.Stat(root); err != nil {
-		return failure(err, "make the folder first")
+		return failure(err, "create the folder first")
 	} else if !info.IsDir() {
 		return failure(fmt.Errorf("%s is not a folder", root), "")
 	}
@@ -175,7 +175,7 @@ func (u *userAdder) others(file, name string) ([]byte, error) {
 	}
 	others, found := without(text, name)
 	if found && !u.replace {
-		return nil, failure(fmt.Errorf("%s has a user %q already", file, name), "write --replace to change it")
+		return nil, failure(fmt.Errorf("%s already has a user %q", file, name), "use --replace to change it")
 	}
 	return others, nil
 }
@@ -257,7 +257,7 @@ func (u *userAdder) password(name string) (string, error) {
 // readableHint says how to close a users file that is open to everybody.
 func readableHint(file string, err error) error {
 	if errors.Is(err, source.ErrReadable) {
-		return failure(err, "it holds password hashes: chmod o-rwx "+file)
+		return failure(err, "it has password hashes: chmod o-rwx "+file)
 	}
 	return failure(err, "")
 }

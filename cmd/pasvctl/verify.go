@@ -33,15 +33,15 @@ func newVerify(s streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify FILE|FOLDER",
 		Short: "prove the rendered rules with packets, in throwaway networks",
-		Long: `verify loads the rendered rules of each host into a network namespace of its own, sends
-real packets as clients inside and outside "clients" do, over IPv4 and IPv6, and
-compares what becomes of them with the firewall policy of the plan. It tries control
-ports and data ports with and without a control connection, the ports beside each range,
-other sites' ranges, the cap on control connections, packets of somebody who sees no answer,
-transfers that outlive the gate, and gateways; then the spec's own expect blocks.
+		Long: `verify loads the rendered rules of each host into its own network namespace, sends real
+packets from clients inside and outside "clients", over IPv4 and IPv6, and compares the
+results with the firewall policy of the plan. It tries control ports and data ports with
+and without a control connection, the ports next to each range, other sites' ranges, the
+cap on control connections, packets of a sender who sees no answer, transfers that outlive
+the gate, and gateways; then the spec's own expect blocks.
 
-This machine's rules are neither used nor touched. Without root, verify makes a user
-namespace for itself.
+It neither uses nor changes this machine's rules. Without root it runs in a user
+namespace.
 
 An expectation that is not met ends with exit code 1.`,
 		Example: "  pasvctl verify edge.pasv.hcl\n  pasvctl verify edge.pasv.hcl --backend iptables --junit verify.xml",
@@ -53,7 +53,7 @@ An expectation that is not met ends with exit code 1.`,
 	c.Flags().StringVar(&v.backend, "backend", kernel.NFT, "prove the rules of `BACKEND`: nft or iptables")
 	c.Flags().BoolVarP(&v.all, "all", "v", false, "show every expectation, not only those that were not met")
 	c.Flags().BoolVar(&v.asJSON, "json", false, "write every expectation as JSON")
-	c.Flags().StringVar(&v.junit, "junit", "", "write a JUnit report to `FILE` too")
+	c.Flags().StringVar(&v.junit, "junit", "", "also write a JUnit report to `FILE`")
 	_ = c.RegisterFlagCompletionFunc("backend", cobra.FixedCompletions([]string{kernel.NFT, kernel.IPTables}, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
@@ -64,7 +64,7 @@ func (v *verifier) run(ctx context.Context, path string) error {
 		return usage("the backends are nft and iptables", "there is no backend %q", v.backend)
 	}
 	if os.Geteuid() != 0 {
-		return v.asRootOfItsOwn(ctx)
+		return v.inUserNamespace(ctx)
 	}
 	p, err := v.valid(v.streams, path)
 	if err != nil {
@@ -148,7 +148,7 @@ func (v *verifier) remedy(err error) string {
 		return "install the program: the packages are called iproute2, nftables, iptables and ipset"
 	}
 	if errors.Is(err, os.ErrPermission) {
-		return "this needs network namespaces, which this system keeps from you: run verify as root, on a machine or in a container that may make them"
+		return "verify needs network namespaces, which this system does not allow: run it as root, on a machine or in a container that may create them"
 	}
 	if strings.Contains(err.Error(), "Message too long") {
 		return "iptables cannot load so many rules in one step without root: run verify as root, or prove one host at a time with --host"
@@ -159,13 +159,13 @@ func (v *verifier) remedy(err error) string {
 // inside is set for a process that runs in a user namespace made for it.
 const inside = "PASVCTL_USER_NAMESPACE"
 
-// asRootOfItsOwn runs the same command line in a new user namespace, where
+// inUserNamespace runs the same command line in a new user namespace, where
 // this user is root over network namespaces and over nothing else.
-func (v *verifier) asRootOfItsOwn(ctx context.Context) error {
+func (v *verifier) inUserNamespace(ctx context.Context) error {
 	const hint = "run it as root, or allow user namespaces: sysctl kernel.unprivileged_userns_clone=1 (Debian), " +
 		"kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu), user.max_user_namespaces=10000"
 	if os.Getenv(inside) != "" {
-		return failure(errors.New("root of a user namespace is not root there"), hint)
+		return failure(errors.New("root of a user namespace may not create a network namespace"), hint)
 	}
 	lock, err := os.CreateTemp("", "pasvctl-xtables-lock-")
 	if err != nil {

@@ -20,15 +20,15 @@ import (
 func Build(s *spec.Spec, lock *Lock) (*Plan, *Placement, hcl.Diagnostics) {
 	sites, diags := sized(s.Sites)
 	all := seats(sites, s.Gateways, lock)
-	roomless := place(all, false)
-	if len(roomless) > 0 {
+	unplaced := place(all, false)
+	if len(unplaced) > 0 {
 		// A small range may lie where only a large one would have fitted.
 		again := seats(sites, s.Gateways, lock)
 		if len(place(again, true)) == 0 {
-			all, roomless = again, nil
+			all, unplaced = again, nil
 		}
 	}
-	for _, t := range roomless {
+	for _, t := range unplaced {
 		diags = append(diags, noRoom(t, lock != nil))
 	}
 	for _, t := range all {

@@ -105,7 +105,7 @@ func one(port uint16) spec.PortRange { return spec.PortRange{First: port, Last: 
 // place gives every site of a spec its range and returns those it has no room
 // for. Pins come first, then what the lock says, then the rest: by name, or
 // the largest first.
-func place(all []*seat, largestFirst bool) (roomless []*seat) {
+func place(all []*seat, largestFirst bool) (unplaced []*seat) {
 	for _, t := range all {
 		if t.Pinned {
 			t.claim(t.Site.Site.DataPorts)
@@ -124,10 +124,10 @@ func place(all []*seat, largestFirst bool) (roomless []*seat) {
 	}
 	for _, t := range rest {
 		if !t.choose() {
-			roomless = append(roomless, t)
+			unplaced = append(unplaced, t)
 		}
 	}
-	return roomless
+	return unplaced
 }
 
 // keep leaves sites where the lock has them: first all with the ports they had,

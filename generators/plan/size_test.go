@@ -180,10 +180,10 @@ func TestSizingErrors(t *testing.T) {
 func TestMistakesTogether(t *testing.T) {
 	h := newHost("edge1")
 	h.AvoidPorts = []spec.PortRange{ports(1024, 61999), ports(62100, 65535)}
-	overloaded, pinned, roomless, fine := newSite(h, "a", 21, 1), newSite(h, "b", 22, 50), newSite(h, "c", 23, 100), newSite(h, "d", 24, 9)
+	overloaded, pinned, unplaced, fine := newSite(h, "a", 21, 1), newSite(h, "b", 22, 50), newSite(h, "c", 23, 100), newSite(h, "d", 24, 9)
 	overloaded.Traffic = &sizing.Traffic{Rate: 9, Transfer: time.Second}
 	pinned.DataPorts = ports(62090, 62099)
-	p, _, diags := Build(&spec.Spec{Sites: []*spec.Site{overloaded, pinned, roomless, fine}}, nil)
+	p, _, diags := Build(&spec.Spec{Sites: []*spec.Site{overloaded, pinned, unplaced, fine}}, nil)
 	if len(diags) != 3 {
 		t.Errorf("%d diagnostics: %v", len(diags), diags)
 	}

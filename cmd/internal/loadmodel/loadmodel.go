@@ -64,8 +64,8 @@ func (e Expected) Agrees(low, high float64) bool {
 	return low <= e.Refused && (e.AtMost || e.Refused <= high)
 }
 
-// crowd is a number of sources that is as good as infinite: a Poisson stream.
-const crowd = 1_000_000
+// unlimited is a number of sources that is as good as infinite: a Poisson stream.
+const unlimited = 1_000_000
 
 // Expect computes the refused share of a load.
 func (s Server) Expect(l Load) Expected {
@@ -95,7 +95,7 @@ func (s Server) Expect(l Load) Expected {
 	case !l.Open:
 		w.Traffic.Rate = l.unrefused(e.Hold)
 	case p.Scope == sizing.ScopePort && p.Hold != sizing.HoldSession:
-		w.Sessions, w.SessionsPerAddress = crowd, crowd
+		w.Sessions, w.SessionsPerAddress = unlimited, unlimited
 	}
 	if l.Addresses > 1 && w.Sessions == l.Sessions { // each of them asks alike
 		w.Traffic.RatePerAddress = w.Traffic.Rate / float64(l.Addresses)

@@ -73,14 +73,14 @@ func (b *Bed) Connect(probes ...Probe) []Connection {
 	return all
 }
 
-// Knock sends one SYN for each probe and ignores every answer to it: the first
+// SendSYN sends one SYN for each probe and ignores every answer to it: the first
 // packet of a handshake that is never finished. The sockets answer again when
 // the Closer is closed.
-func (b *Bed) Knock(probes ...Probe) (io.Closer, error) {
+func (b *Bed) SendSYN(probes ...Probe) (io.Closer, error) {
 	v := newVolley(probes)
 	err := b.World.Do(func() error {
 		for i := range probes {
-			v.start(i, deaf)
+			v.start(i, dropAll)
 			if err := v.results[i].Err; err != nil {
 				return err
 			}
@@ -90,8 +90,8 @@ func (b *Bed) Knock(probes ...Probe) (io.Closer, error) {
 	return v, err
 }
 
-// deaf is a socket filter that takes no packet.
-var deaf = &unix.SockFprog{Len: 1, Filter: &unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}}
+// dropAll is a socket filter that takes no packet.
+var dropAll = &unix.SockFprog{Len: 1, Filter: &unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}}
 
 func (b *Bed) inTurns(probes []Probe, f func([]Probe)) {
 	for len(probes) > 0 {

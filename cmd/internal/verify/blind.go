@@ -80,7 +80,7 @@ func (t *trial) blind() error {
 			return err
 		}
 	}
-	return t.stealth()
+	return t.flagScans()
 }
 
 // leftToOwner is what becomes of packets that our rules let pass and that
@@ -92,9 +92,9 @@ func (t *trial) leftToOwner() packets.Verdict {
 	return packets.Admitted // at the end of our own base chain
 }
 
-// stealth proves that packets without ACK and RST, which tell by the answer
+// flagScans proves that packets without ACK and RST, which tell by the answer
 // whether somebody listens, pass no gate.
-func (t *trial) stealth() error {
+func (t *trial) flagScans() error {
 	var all []raw
 	for _, l := range t.lanes {
 		all = append(all, t.scan(l, l.ghost, l.lastPort(), "data port, before any control connection")...)

@@ -71,7 +71,7 @@ func TestMutantsAreCaught(t *testing.T) {
 			if tt.coarse {
 				all = slices.DeleteFunc(all, func(m mutant) bool { return strings.HasPrefix(m.what, "moved") })
 			}
-			c := &court{name: name, project: p, files: files, backend: tt.backend, expected: map[string]kernel.Listing{}}
+			c := &mutationRun{name: name, project: p, files: files, backend: tt.backend, expected: map[string]kernel.Listing{}}
 			if len(all) < 60 {
 				t.Fatalf("only %d mutants", len(all))
 			}
@@ -103,8 +103,8 @@ func TestMutantsAreCaught(t *testing.T) {
 	}
 }
 
-// court tries mutants of one set of rules.
-type court struct {
+// mutationRun tries mutants of one set of rules.
+type mutationRun struct {
 	name    string
 	project *generators.Project
 	files   []generators.File
@@ -125,7 +125,7 @@ const (
 	untried    = "not tried"
 )
 
-func (c *court) try(m mutant) outcome {
+func (c *mutationRun) try(m mutant) outcome {
 	files := slices.Clone(c.files)
 	i := slices.IndexFunc(files, func(f generators.File) bool { return f.Path == m.file })
 	files[i].Content = []byte(m.content)
@@ -167,7 +167,7 @@ func (c *court) try(m mutant) outcome {
 func tooSlow(u verify.Untried) bool { return strings.HasPrefix(u.Why, "not measured") }
 
 // listing is what the rules of a node leave in an empty kernel.
-func (c *court) listing(files []generators.File, node string) (kernel.Listing, error) {
+func (c *mutationRun) listing(files []generators.File, node string) (kernel.Listing, error) {
 	original := &files[0] == &c.files[0]
 	c.mu.Lock()
 	known, ok := c.expected[node]

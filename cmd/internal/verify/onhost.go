@@ -230,7 +230,7 @@ func (t *trial) afterASYN() error {
 			all = append(all, l.data(a, l.mute, "data port after a bare SYN to the control port")...)
 		}
 	}
-	knocked, err := t.bed.Knock(knocks...)
+	knocked, err := t.bed.SendSYN(knocks...)
 	if err != nil {
 		return err
 	}
