@@ -72,7 +72,9 @@ func (s *ftpSession) authTLS(config *tls.Config) error {
 	return nil
 }
 
-func (s *ftpSession) login() error {
+func (s *ftpSession) login() error { return s.loginAs("shop", "secret") }
+
+func (s *ftpSession) loginAs(user, password string) error {
 	if s.config != nil {
 		if _, err := s.cmd(200, "PBSZ 0"); err != nil {
 			return err
@@ -82,13 +84,23 @@ func (s *ftpSession) login() error {
 		}
 		s.private = true
 	}
-	if _, err := s.cmd(331, "USER shop"); err != nil {
+	// 230 at once: anonymous sessions may do without a password.
+	if err := s.text.PrintfLine("USER %s", user); err != nil {
 		return err
 	}
-	if _, err := s.cmd(230, "PASS secret"); err != nil {
+	code, message, err := s.text.ReadResponse(0)
+	if err == nil && code != 331 && code != 230 {
+		err = fmt.Errorf("USER: %d %s", code, message)
+	}
+	if err != nil {
 		return err
 	}
-	_, err := s.cmd(200, "TYPE I")
+	if code == 331 {
+		if _, err := s.cmd(230, "PASS %s", password); err != nil {
+			return err
+		}
+	}
+	_, err = s.cmd(200, "TYPE I")
 	return err
 }
 
@@ -146,6 +158,36 @@ func (s *ftpSession) retrieve(name string, from string, to netip.AddrPort, resum
 	data.Close()
 	_, _, err = s.text.ReadResponse(226)
 	return string(content), err
+}
+
+// store stores content under a name, in the control connection's TLS session.
+func (s *ftpSession) store(name, content, from string) error {
+	to, err := s.passive(true)
+	if err != nil {
+		return err
+	}
+	data, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: ftpPatience}).Dial("tcp", to.String())
+	if err != nil {
+		return err
+	}
+	defer data.Close()
+	if err := data.SetDeadline(time.Now().Add(ftpPatience)); err != nil {
+		return err
+	}
+	if _, err := s.cmd(150, "STOR %s", name); err != nil {
+		return err
+	}
+	if s.private {
+		data = tls.Client(data, s.config)
+	}
+	if _, err := io.WriteString(data, content); err != nil {
+		return err
+	}
+	if err := data.Close(); err != nil {
+		return err
+	}
+	_, _, err = s.text.ReadResponse(226)
+	return err
 }
 
 // storeTruncated stores content over a data connection under TLS that ends

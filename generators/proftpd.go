@@ -25,10 +25,11 @@ func (*proftpd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 			more = append(more, finding.RangeTooSmall.Error(s.Site.Ranges.Of("data_ports"),
 				"Site %q has one data port, %s, and ProFTPD does not start with a range of one. Give it two.", s.Site.Name, s.Data))
 		}
-		diags = append(diags, more...)
 		if !more.HasErrors() {
-			files = append(files, render(s.folder()+"proftpd.conf", "proftpd/proftpd.conf.tmpl", s))
+			made, why := s.config("proftpd.conf", "proftpd/process.tmpl", "proftpd/server.tmpl")
+			files, more = append(files, made...), append(more, why...)
 		}
+		diags = append(diags, more...)
 	}
 	if diags.HasErrors() {
 		return nil, diags

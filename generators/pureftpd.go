@@ -2,11 +2,13 @@ package generators
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/serverconf"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
@@ -22,6 +24,9 @@ type pureftpd struct{}
 // the other in one file; the wrapper has no setting for it.
 const pureCertificate = "/etc/ssl/private/pure-ftpd.pem"
 
+// pureFolder is where the settings go in the site's folder.
+const pureFolder = "pure-ftpd/conf/"
+
 // pureSetting is one file of /etc/pure-ftpd/conf.
 type pureSetting struct{ Header, Name, Value, Why string }
 
@@ -35,10 +40,18 @@ func (*pureftpd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 		if more.HasErrors() {
 			continue
 		}
-		for _, setting := range s.pureSettings() {
+		settings, theirs, more := s.pureKept()
+		diags = append(diags, more...)
+		for _, setting := range settings {
 			setting.Header = s.Header
-			files = append(files, render(s.folder()+"pure-ftpd/conf/"+setting.Name, "pureftpd/setting.tmpl", setting))
+			if s.Site.Base != nil {
+				setting.Header += "\n" + serverconf.Warning
+			}
+			f := render(s.folder()+pureFolder+setting.Name, "pureftpd/setting.tmpl", setting)
+			f.Private = s.Site.Base != nil
+			files = append(files, f)
 		}
+		files = append(files, theirs...)
 	}
 	if diags.HasErrors() {
 		return nil, diags
@@ -109,6 +122,39 @@ func (s serverSite) pureSettings() []pureSetting {
 		settings = append(settings, pureSetting{Name: "TLSCipherSuite", Value: "HIGH", Why: "as OpenSSL's ciphers(1)"})
 	}
 	return settings
+}
+
+// pureKept are the settings to write, and those of a base config that stay as
+// they are. auth/ is the owner's.
+func (s serverSite) pureKept() (settings []pureSetting, theirs []File, diags hcl.Diagnostics) {
+	settings = s.pureSettings()
+	base := s.Site.Base
+	if base == nil {
+		return settings, nil, nil
+	}
+	settings = slices.DeleteFunc(settings, func(p pureSetting) bool {
+		_, owned := serverconf.Owned("pureftpd", p.Name)
+		return !owned
+	})
+	var ours []spec.BaseFile
+	for _, p := range settings {
+		ours = append(ours, spec.BaseFile{Name: p.Name, Text: []byte(p.Value)})
+	}
+	config, err := serverconf.Read("pureftpd", base)
+	if err != nil {
+		return nil, nil, hcl.Diagnostics{s.unreadable(err)}
+	}
+	kept, err := config.KeepFolder(base, ours)
+	if err != nil {
+		return nil, nil, hcl.Diagnostics{s.unreadable(err)}
+	}
+	for _, name := range kept.Unset {
+		settings = append(settings, pureSetting{Name: name, Why: "the spec sets it, to what the server has without it"})
+	}
+	for _, f := range kept.Theirs {
+		theirs = append(theirs, File{Path: s.folder() + pureFolder + f.Name, Content: f.Text, Private: true})
+	}
+	return settings, theirs, s.differences(kept.Differences)
 }
 
 func (s serverSite) pureTLS() int {

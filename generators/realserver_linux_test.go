@@ -40,8 +40,9 @@ const (
 // its configuration.
 type realServer struct {
 	realserver.Server
-	name   string
-	target Target
+	name    string
+	target  Target
+	prepare func(t *testing.T) // what else the machine has; may be nil
 }
 
 var realServers = []realServer{
@@ -53,7 +54,7 @@ func realServerOf(name string, target Target) realServer {
 	if !known {
 		panic("no such server: " + name)
 	}
-	return realServer{server, name, target}
+	return realServer{Server: server, name: name, target: target}
 }
 
 // inNamespaces runs the calling test once more in network, mount and process
@@ -91,6 +92,9 @@ func (server realServer) serve(t *testing.T, p *plan.Plan) {
 	}
 	write(t, realserver.Home+"/list.txt", fileContent, 0o644)
 	writeCertificate(t)
+	if server.prepare != nil {
+		server.prepare(t)
+	}
 	for path, content := range mustFiles(t, server.target, p) {
 		if err := server.Install(path, []byte(content)); err != nil {
 			t.Fatal(err)

@@ -25,6 +25,9 @@ type serverSite struct {
 	TLS       spec.TLS
 	Idle      int  // seconds until an idle session is closed
 	Several   bool // the host runs this server more than once
+	// Of a base config:
+	Virtual   bool // a <VirtualHost> of ProFTPD answers for the site
+	NoCiphers bool // vsftpd's has no ssl_ciphers
 }
 
 // stall is how long a transfer may make no progress, in seconds.

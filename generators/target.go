@@ -19,6 +19,7 @@ const Version = "0.1.0"
 type File struct {
 	Path    string
 	Content []byte
+	Private bool   // it may hold passwords: for its owner only
 	Target  string // the kind of the target that made it; set by Project.Files
 }
 

@@ -24,10 +24,11 @@ func (*vsftpd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 		if s.Announce != "" && !s.IPv4Only {
 			more = append(more, announceOnIPv6(s))
 		}
-		diags = append(diags, more...)
 		if !more.HasErrors() {
-			files = append(files, render(s.folder()+"vsftpd.conf", "vsftpd/vsftpd.conf.tmpl", s))
+			made, why := s.config("vsftpd.conf", "", "vsftpd/owned.tmpl")
+			files, more = append(files, made...), append(more, why...)
 		}
+		diags = append(diags, more...)
 	}
 	if diags.HasErrors() {
 		return nil, diags

@@ -205,7 +205,7 @@ func (g *generator) outputs(p *project, made []generators.File) (o outputs, err 
 		}
 	}
 	for _, f := range made {
-		o.files = append(o.files, outdir.File{Path: f.Path, Content: f.Content})
+		o.files = append(o.files, outdir.File{Path: f.Path, Content: f.Content, Private: f.Private})
 	}
 	o.files = append(o.files, outdir.File{Path: generators.ListFile, Content: list.Bytes()})
 	return o, nil

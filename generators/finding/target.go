@@ -30,6 +30,26 @@ var (
 		"Two sites use one port on different addresses of a host, for different clients.",
 		"In AWS each site's ports are open to the other's clients; the host's firewall still tells them apart.",
 		"Give the sites different ports.")
+	BaseConfigUnfit = rule("base-config-unfit", "Not a config of the server",
+		"base_config is of a kind that the site's server does not have, or pasvctl writes none for that server.",
+		"Nothing is generated.",
+		"Name the server's own config, or remove base_config.")
+	BaseConfigUnreadable = rule("base-config-unreadable", "Cannot read the base config",
+		"base_config cannot be read, is outside the spec's folder, or is none that its server would read.",
+		"Nothing is generated.",
+		"Correct the named place of the file.")
+	BaseConfigDiffers = rule("base-config-differs", "The base config says otherwise",
+		"A directive of the base config that the spec sets has another value there.",
+		"The generated config has the spec's value, and the base's line is a comment.",
+		"Write the value into the spec, or remove the line from the base config.")
+	BaseConfigIncludes = rule("base-config-includes", "Files of the base config are not read",
+		"The base config names further files of the server's config.",
+		"A directive in them may win over the spec's.",
+		"Remove from those files the directives that the generated block has.")
+	BaseConfigShared = rule("base-config-shared", "Other servers lose a directive",
+		"A directive of <Global> is a comment in the generated config, and other servers of the base config read it, too.",
+		"They have ProFTPD's default instead.",
+		"Write it into the sections of those servers.")
 	ListensWider = rule("listens-wider", "The server listens on more addresses than the site has",
 		"The server binds one address or all, and the site has some of the host's.",
 		"It answers on addresses that the site does not name.",

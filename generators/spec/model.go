@@ -150,6 +150,7 @@ type Site struct {
 	Addresses []netip.Addr // some or all of the host's, in the host's order
 	Server    string       // name of a sizing profile, or of Profile
 	Profile   *Profile     // the spec's own profile of that name; nil: a known server
+	Base      *Base        `json:",omitempty"` // the server's own config, to be kept
 	Port      uint16       // control port
 	Announce  netip.Addr   // address in the 227 reply; zero: the control connection's own
 	Clients   []netip.Prefix

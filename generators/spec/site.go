@@ -22,6 +22,8 @@ var siteBlock = &Block{
 		{Name: "server", Type: Text, Example: `"vsftpd"`,
 			Required: `Name the server that runs the site, like server = "vsftpd".`,
 			Doc:      "FTP server that runs the site: one of the known ones below, or the name of a profile block."},
+		{Name: "base_config", Type: Source, Otherwise: "pasvctl writes the whole config", Example: `"vsftpd.conf"`,
+			Doc: "The server's own config, for vsftpd and ProFTPD a file, for Pure-FTPd the folder of its settings. The generated one keeps it, with the directives that the spec sets in their place."},
 		{Name: "port", Type: Whole, Least: 1, Most: maxPort, Example: "21",
 			Required: "Write the control port, usually port = 21, or 990 with implicit TLS.",
 			Doc:      "Control port: 21, or 990 with implicit TLS."},
@@ -55,6 +57,7 @@ func (l *loader) decodeSite(raw *hcl.Block) {
 	b.decode(raw.Body, siteBlock)
 	s.Host = l.siteHost(b)
 	server := l.siteServer(b, s)
+	s.Base = siteBase(b, raw.DefRange.Filename)
 	s.Port = uint16(b.integer("port"))
 	s.Addresses = siteAddresses(b, s.Host)
 	s.Announce = siteAnnounce(b, s)

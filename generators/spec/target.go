@@ -106,28 +106,45 @@ func (b *block) check(setting Argument) (source string) {
 	return source
 }
 
-// readSource reads a file beside the one that names it.
+// readSource reads the file that a target's source names.
 func (l *loader) readSource(b *block, from, name string) []byte {
-	file := path.Join(path.Dir(from), name)
-	if path.IsAbs(name) || !fs.ValidPath(file) || file == "." {
-		b.err("source", finding.SourceUnreadable, "source is %q, but only files in the spec's own folder are read. Put the file there and write its path from there.", name)
+	file, ok := b.beside("source", from, name, finding.SourceUnreadable)
+	if !ok {
 		return nil
 	}
-	text, err := readBounded(l.fsys, file, maxSource)
+	text, ok := b.readBeside("source", file, maxSource, finding.SourceUnreadable)
+	if !ok {
+		return nil
+	}
+	if diag := checkText(file, text); diag != nil {
+		b.err("source", finding.NotText, "%s", diag.Detail)
+		return nil
+	}
+	l.spec.Files[file] = &hcl.File{Bytes: text}
+	return text
+}
+
+// beside is the path of a file that an argument names from the folder of the
+// spec; from is the file with the argument.
+func (b *block) beside(arg, from, name string, rule *finding.Rule) (file string, ok bool) {
+	file = path.Join(path.Dir(from), name)
+	if path.IsAbs(name) || !fs.ValidPath(file) || file == "." {
+		b.err(arg, rule, "%s is %q, but only files in the spec's own folder are read. Put the file there and write its path from there.", arg, name)
+		return "", false
+	}
+	return file, true
+}
+
+// readBeside reads a file of at most max bytes that an argument names.
+func (b *block) readBeside(arg, file string, max int, rule *finding.Rule) ([]byte, bool) {
+	text, err := readBounded(b.l.fsys, file, max)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		b.err("source", finding.SourceUnreadable, "there is no file %q. Write its path from the folder of the spec.", file)
+		b.err(arg, rule, "there is no file %q. Write its path from the folder of the spec.", file)
 	case err == errTooLong:
-		b.err("source", finding.FileTooLong, "%q is longer than %d KiB.", file, maxSource>>10)
+		b.err(arg, finding.FileTooLong, "%q is longer than %d KiB.", file, max>>10)
 	case err != nil:
-		b.err("source", finding.SourceUnreadable, "%q: %s.", file, err)
-	default:
-		if diag := checkText(file, text); diag != nil {
-			b.err("source", finding.NotText, "%s", diag.Detail)
-			return nil
-		}
-		l.spec.Files[file] = &hcl.File{Bytes: text}
-		return text
+		b.err(arg, rule, "%q: %s.", file, err)
 	}
-	return nil
+	return text, err == nil
 }

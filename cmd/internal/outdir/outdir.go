@@ -13,6 +13,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sort"
 	"sync"
@@ -27,6 +28,9 @@ import (
 type File struct {
 	Path    string
 	Content []byte
+	// Private: for its owner only (mode 0600), whatever the mode of one that is
+	// there. Compare does not look at modes, which git does not keep.
+	Private bool
 }
 
 // State says how a file in the folder compares.
@@ -190,6 +194,11 @@ func (p *Pending) stage(files []File) error {
 	for _, c := range p.Changes {
 		state[c.Path] = c.State
 	}
+	for _, f := range files {
+		if err := f.conceal(p.root); err != nil {
+			return err
+		}
+	}
 	differ := slices.DeleteFunc(slices.Clone(files), func(f File) bool { return state[f.Path] == Unchanged })
 	for _, f := range differ {
 		if err := p.mkdir(path.Dir(f.Path)); err != nil {
@@ -204,7 +213,7 @@ func (p *Pending) stage(files []File) error {
 	group.SetLimit(16)
 	for _, f := range differ {
 		group.Go(func() error {
-			s, err := atomicfile.Stage(p.root, f.Path, f.Content, 0o644)
+			s, err := atomicfile.Stage(p.root, f.Path, f.Content, f.mode())
 			if err != nil {
 				return err
 			}
@@ -215,6 +224,23 @@ func (p *Pending) stage(files []File) error {
 		})
 	}
 	return group.Wait()
+}
+
+// mode is that of a new file.
+func (f File) mode() fs.FileMode {
+	if f.Private {
+		return 0o600
+	}
+	return 0o644
+}
+
+// conceal takes the mode for others off a private file that is there.
+func (f File) conceal(root *os.Root) error {
+	info, err := root.Lstat(f.Path)
+	if !f.Private || err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o077 == 0 || runtime.GOOS == "windows" {
+		return nil // what is wrong with it, writing it says
+	}
+	return root.Chmod(f.Path, f.mode())
 }
 
 // mkdir makes a folder and its parents, and remembers which it made.

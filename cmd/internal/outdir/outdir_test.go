@@ -135,6 +135,41 @@ func TestDiscard(t *testing.T) {
 	}
 }
 
+// A private file is its owner's, when it is made and when one with another mode
+// is there, changed or not; the others keep their modes.
+func TestPrivateFiles(t *testing.T) {
+	dir := t.TempDir()
+	mode := func() fs.FileMode {
+		info, err := os.Stat(filepath.Join(dir, "h", "conf"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Mode().Perm()
+	}
+	private := []File{{Path: "h/conf", Content: []byte("password=1"), Private: true}, {Path: "h/rules", Content: []byte("1")}}
+	update(t, dir, private)
+	if mode() != 0o600 {
+		t.Errorf("made with %o", mode())
+	}
+	for _, content := range []string{"password=1", "password=2"} {
+		if err := os.Chmod(filepath.Join(dir, "h", "conf"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		changes, err := Compare(dir, []File{{Path: "h/conf", Content: []byte("password=1"), Private: true}})
+		if err != nil || changes[0].State != Unchanged {
+			t.Errorf("only the mode differs: %v, %v", changes, err)
+		}
+		private[0].Content = []byte(content)
+		update(t, dir, private)
+		if mode() != 0o600 {
+			t.Errorf("%s: left with %o", content, mode())
+		}
+	}
+	if info, err := os.Stat(filepath.Join(dir, "h", "rules")); err != nil || info.Mode().Perm()&0o044 != 0o044 {
+		t.Errorf("a file that is not private: %v, %v", info.Mode(), err)
+	}
+}
+
 func TestLinksAndStrangers(t *testing.T) {
 	dir, outside := t.TempDir(), t.TempDir()
 	if err := os.WriteFile(filepath.Join(outside, "f"), []byte("made by us, elsewhere"), 0o600); err != nil {

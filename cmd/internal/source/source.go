@@ -223,6 +223,33 @@ func (r regular) Open(name string) (fs.File, error) {
 	return bounded{File: f, rest: io.LimitReader(f, MaxFileSize)}, nil
 }
 
+// ReadDir lists a folder of at most MaxFiles entries; any other file is an error.
+func (r regular) ReadDir(name string) ([]fs.DirEntry, error) {
+	fail := func(err error) ([]fs.DirEntry, error) {
+		return nil, &fs.PathError{Op: "readdir", Path: name, Err: err}
+	}
+	if !fs.ValidPath(name) {
+		return fail(fs.ErrInvalid)
+	}
+	if info, err := r.root.Stat(filepath.FromSlash(name)); err != nil || !info.IsDir() {
+		return fail(errors.Join(err, syscall.ENOTDIR))
+	}
+	f, err := r.root.OpenFile(filepath.FromSlash(name), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return fail(err)
+	}
+	defer f.Close()
+	entries, err := f.ReadDir(MaxFiles + 1)
+	if err != nil && err != io.EOF {
+		return fail(err)
+	}
+	if len(entries) > MaxFiles {
+		return fail(fmt.Errorf("has more than %d files", MaxFiles))
+	}
+	sort.Slice(entries, func(i, j int) bool { return entries[i].Name() < entries[j].Name() })
+	return entries, nil
+}
+
 // bounded stops reading at MaxFileSize even where the file grows meanwhile.
 type bounded struct {
 	*os.File

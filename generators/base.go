@@ -1,0 +1,94 @@
+package generators
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pasvctl/pasvctl/generators/finding"
+	"github.com/pasvctl/pasvctl/generators/serverconf"
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+// config renders a site's config of one file: the template of that name, or
+// with a base config that one, with the templates of what is owned in it.
+// process may be "".
+func (s serverSite) config(name, process, server string) ([]File, hcl.Diagnostics) {
+	path, folder := s.folder()+name, s.Site.Server+"/"
+	if s.Site.Base == nil {
+		return []File{render(path, folder+name+".tmpl", s)}, nil
+	}
+	config, err := serverconf.Read(s.Site.Server, s.Site.Base)
+	if err != nil {
+		return nil, hcl.Diagnostics{s.unreadable(err)}
+	}
+	s.Virtual, s.NoCiphers = config.Virtual(s.Site.Site), !config.Has("ssl_ciphers")
+	ours := serverconf.Ours{Header: s.Header, Server: string(render("", server, s).Content)}
+	if process != "" {
+		ours.Process = string(render("", process, s).Content)
+	}
+	kept, err := config.Keep(s.Site.Site, ours)
+	if err != nil {
+		return nil, hcl.Diagnostics{s.unreadable(err)}
+	}
+	diags := s.differences(kept.Differences)
+	at := s.Site.Ranges.Of("base_config")
+	for _, d := range config.Unread {
+		diags = append(diags, finding.BaseConfigIncludes.Warning(at,
+			"Site %q: %s (%s) names other files of the server's config, which pasvctl does not read. A directive in them may win over the spec. "+
+				"Remove from them what the generated config has between \"# pasvctl begin\" and \"# pasvctl end\".", s.Site.Name, d.At(), d.Name))
+	}
+	for _, d := range kept.Shared {
+		diags = append(diags, finding.BaseConfigShared.Warning(at,
+			"Site %q: %s (%s) is a comment in the generated config, and other servers of the base config read it from <Global>, too. "+
+				"Write it into their sections if they need it.", s.Site.Name, d.At(), d.Name))
+	}
+	return []File{{Path: path, Content: kept.Text, Private: true}}, diags
+}
+
+// differences are warnings of what the base says otherwise.
+func (s serverSite) differences(all []serverconf.Difference) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, d := range all {
+		remedy := "Remove it from the base config, which pasvctl cannot follow there."
+		if d.Write != "" {
+			block, _, nested := strings.Cut(d.Attr, ".")
+			where := "the site"
+			if nested {
+				where = "its " + block + " block"
+			}
+			remedy = fmt.Sprintf("To keep what the base config says, write %s in %s; otherwise remove it there.", d.Write, where)
+		}
+		diags = append(diags, finding.BaseConfigDiffers.Warning(s.Site.Ranges.Of(d.Attr),
+			"Site %q: %s (%s) differs from the spec, which sets it. %s", s.Site.Name, d.At(), d.Name, remedy))
+	}
+	return diags
+}
+
+func (s serverSite) unreadable(err error) *hcl.Diagnostic {
+	return finding.BaseConfigUnreadable.Error(s.Site.Ranges.Of("base_config"), "Site %q: %s. Correct it there.", s.Site.Name, err)
+}
+
+// bases reports sites whose base config is none of their server's.
+func bases(s *spec.Spec) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	say := func(site *spec.Site, format string, args ...any) {
+		diags = append(diags, finding.BaseConfigUnfit.Error(site.Ranges.Of("base_config"), "Site %q: "+format, append([]any{site.Name}, args...)...))
+	}
+	for _, site := range s.Sites {
+		if site.Base == nil {
+			continue
+		}
+		known, folder := serverconf.Reads(site.Server)
+		switch {
+		case !known || site.Profile != nil:
+			say(site, "pasvctl writes no config of that kind for server %q. Remove base_config, or run vsftpd, ProFTPD or Pure-FTPd there.", site.Server)
+		case folder && !site.Base.Folder:
+			say(site, "base_config names a file, and the config of %s is a folder with a file for each setting, /etc/pure-ftpd/conf. Copy that folder beside the spec and name it.", site.Server)
+		case !folder && site.Base.Folder:
+			say(site, "base_config names a folder, and the config of %s is a file. Name the file.", site.Server)
+		}
+	}
+	return diags
+}

@@ -1,0 +1,292 @@
+package serverconf
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+// Ours are the lines that stand in a kept config.
+type Ours struct {
+	// Header is the first line, a comment that starts with HeaderStart.
+	Header string
+	// Process is what ProFTPD has once for all its servers.
+	Process string
+	// Server is what the site's server has.
+	Server string
+}
+
+// What marks our lines in a kept config: one that becomes a base again has them
+// once.
+const (
+	HeaderStart = "# Made by pasvctl "
+	// Warning is the line behind the header.
+	Warning    = "# The other lines are those of base_config, with any password in it: do not commit this file."
+	blockStart = "# pasvctl begin"
+	blockEnd   = "# pasvctl end"
+)
+
+// Kept is a config with ours in it.
+type Kept struct {
+	Text []byte
+	// Differences are the owned directives of the base with another value than
+	// ours, one for each attribute.
+	Differences []Difference
+	// Shared are the lines of <Global> that are comments now, and that other
+	// servers of the process read, too.
+	Shared []Directive
+}
+
+// Keep returns a config that is one file with ours in it. Every owned directive
+// that the site's server reads becomes a comment, which names the attribute that
+// sets it now; every other byte stays. The error is an *Error.
+func (c *Config) Keep(site *spec.Site, ours Ours) (*Kept, error) {
+	host, err := c.hostOf(site)
+	if err != nil {
+		return nil, err
+	}
+	own, err := Read(c.server, &spec.Base{Files: []spec.BaseFile{{Name: "generated", Text: []byte(ours.Process + ours.Server)}}})
+	if err != nil {
+		return nil, err
+	}
+	f := c.files[0]
+	replaced := dropOurs(f.lines)
+	theirs := *c
+	theirs.Directives = slices.DeleteFunc(slices.Clone(c.Directives), func(d Directive) bool { return replaced[d.Line-1] != nil })
+	kept := &Kept{Differences: theirs.differences(host, own)}
+	if host != nil {
+		kept.Differences = append(kept.Differences, otherAddresses(f.name, host, site)...)
+	}
+	others := c.others(host)
+	for _, d := range theirs.Directives {
+		attr, owned := c.owns(d, host, own, others)
+		if !owned {
+			continue
+		}
+		comment(replaced[d.Line-1:], f.lines[d.Line-1:], d, attr)
+		if others && d.within("global") {
+			kept.Shared = append(kept.Shared, d)
+		}
+	}
+	inserted := map[int]string{} // before a line
+	switch top := c.top(); {
+	case c.server == "vsftpd": // the last line of a name wins
+		inserted[len(f.lines)] = ours.Server
+	case host == nil: // the first line of a name wins
+		inserted[top] = ours.Process + ours.Server
+	default:
+		inserted[top] = ours.Process
+		inserted[host.body] = ours.Server
+	}
+	kept.Text = assemble(ours.Header+"\n"+Warning+"\n", f.lines, replaced, inserted)
+	if c.server == "vsftpd" && len(kept.Text) > maxVsftpdFile {
+		return nil, &Error{f.name, 0, "with pasvctl's lines it is longer than the 100,000 bytes that vsftpd reads"}
+	}
+	return kept, nil
+}
+
+// assemble writes lines, or what replaces them, with blocks of ours before some.
+func assemble(header string, lines, replaced [][]byte, inserted map[int]string) []byte {
+	out := []byte(header)
+	for i := 0; i <= len(lines); i++ {
+		if block := inserted[i]; block != "" {
+			if out[len(out)-1] != '\n' {
+				out = append(out, '\n')
+			}
+			out = append(out, blockStart+"\n"+block+blockEnd+"\n"...)
+		}
+		switch {
+		case i == len(lines):
+		case replaced[i] != nil:
+			out = append(out, replaced[i]...)
+		default:
+			out = append(out, lines[i]...)
+		}
+	}
+	return out
+}
+
+// top is where our lines stand at server level: before all others, but behind
+// the last ModulePath, which our LoadModule needs.
+func (c *Config) top() int {
+	at := 0
+	for _, d := range c.named("ModulePath") {
+		if d.at(nil) && len(d.Context) == 0 {
+			at = d.Line + d.Lines - 1
+		}
+	}
+	return at
+}
+
+// owns reports whether the site's server reads a directive that is owned: one
+// of the format's list, or one that our lines have. attr is what sets it, "" if
+// no attribute does.
+func (c *Config) owns(d Directive, host *Section, own *Config, others bool) (attr string, owned bool) {
+	if strings.EqualFold(d.Name, "LoadModule") {
+		return "", false
+	}
+	attr, owned = Owned(c.server, d.Name)
+	stated := slices.ContainsFunc(own.named(d.Name), func(o Directive) bool { return o.at(nil) })
+	if c.format != formats["proftpd"] {
+		return attr, owned || stated
+	}
+	level := d.level()
+	switch {
+	case !owned && !stated:
+		return "", false
+	case strings.EqualFold(d.Name, "TLSOptions") && !slices.ContainsFunc(tlsOptions, func(o string) bool { return hasWord(d.Value, o) }):
+		return "", false
+	case d.within("anonymous") && (attr == "concurrency.sessions" || attr == "concurrency.sessions_per_address"):
+		return "", false // anonymous sessions may have a cap of their own
+	case processWide(d.Name):
+		return attr, len(level) == 0
+	case len(level) > 0 && level[0].Name == "virtualhost":
+		return attr, host != nil && level[0] == *host
+	case len(level) > 0 && level[0].Name == "global":
+		// Other servers live by it, and it has no effect beside ours.
+		return attr, !stated || strings.EqualFold(d.Name, "TLSOptions") || !others
+	}
+	return attr, host == nil
+}
+
+// Virtual reports whether a <VirtualHost> of ProFTPD answers for the site.
+func (c *Config) Virtual(site *spec.Site) bool {
+	host, err := c.hostOf(site)
+	return err == nil && host != nil
+}
+
+// others reports whether a ProFTPD has servers besides the site's.
+func (c *Config) others(host *Section) bool {
+	hosts, port := c.virtualHosts()
+	return host == nil && len(hosts) > 0 || host != nil && (len(hosts) > 1 || port[Section{}] != 0)
+}
+
+// Owned reports whether a directive is in the list of a server that Reads knows,
+// and which attribute of a site sets it.
+func Owned(server, name string) (attr string, owned bool) {
+	for _, g := range formats[server].owned {
+		for _, n := range append(slices.Clone(g.names), g.also...) {
+			if strings.EqualFold(n, name) {
+				return g.attr, true
+			}
+		}
+	}
+	return "", false
+}
+
+// comment replaces a directive's lines.
+func comment(replaced, lines [][]byte, d Directive, attr string) {
+	why := "# pasvctl sets this: "
+	if attr != "" {
+		why = "# pasvctl: " + attr + " sets this: "
+	}
+	for i := range d.Lines {
+		replaced[i] = append([]byte(why), lines[i]...)
+		why = "#   "
+	}
+	if !strings.EqualFold(d.Name, "TLSOptions") {
+		return
+	}
+	rest := slices.DeleteFunc(words(d.Value), func(w string) bool {
+		return slices.ContainsFunc(tlsOptions, func(o string) bool { return strings.EqualFold(o, w) })
+	})
+	if last := d.Lines - 1; len(rest) > 0 {
+		text := strings.TrimSuffix(string(replaced[last]), "\n")
+		replaced[last] = []byte(text + "\nTLSOptions " + strings.Join(rest, " ") + "\n")
+	}
+}
+
+// dropOurs returns what replaces the lines: nothing for those that an earlier
+// run has put in, nil for the others.
+func dropOurs(lines [][]byte) [][]byte {
+	replaced := make([][]byte, len(lines))
+	start := -1
+	for i, line := range lines {
+		switch text := string(bytes.TrimRight(line, "\r\n")); {
+		case i == 0 && strings.HasPrefix(text, HeaderStart), text == Warning:
+			replaced[i] = []byte{}
+		case text == blockStart:
+			start = i
+		case text == blockEnd:
+			for ; start >= 0 && start <= i; start++ {
+				replaced[start] = []byte{}
+			}
+			start = -1
+		}
+	}
+	return replaced
+}
+
+// Difference is an owned directive of a base with another value than ours.
+type Difference struct {
+	Directive
+	Attr string // the attribute of a site that sets it; "" if none does
+	// Write is the line of HCL that keeps the base's value; "" if none can. It
+	// belongs into the block that Attr names.
+	Write string
+}
+
+// differences compares what a base says, of what is owned, with ours.
+func (c *Config) differences(host *Section, ours *Config) []Difference {
+	var all []Difference
+	tls := false // both have it, in the same way
+	for _, g := range c.format.owned {
+		if strings.HasPrefix(g.attr, "tls.") && g.attr != "tls.mode" && !tls {
+			continue
+		}
+		theirs, first := c.values(g, host)
+		own, _ := ours.values(g, nil)
+		write, ok := g.line(theirs)
+		line, _ := g.line(own)
+		if g.attr == "tls.mode" {
+			tls = write == line && line != `mode = "off"`
+		}
+		if first == nil || ok && write == line {
+			continue
+		}
+		if !ok || g.attr == "" {
+			write = ""
+		}
+		all = append(all, Difference{*first, g.attr, write})
+	}
+	return all
+}
+
+// otherAddresses compares the addresses of the site's <VirtualHost>, whose head
+// stays as it is, with the site's.
+func otherAddresses(file string, host *Section, site *spec.Site) []Difference {
+	var list []string
+	for _, a := range site.Addresses {
+		list = append(list, a.String())
+	}
+	write, ok := addresses(host.Args)
+	if line, _ := addresses(strings.Join(list, " ")); ok && line == write {
+		return nil
+	}
+	return []Difference{{Directive{File: file, Line: host.Line, Lines: 1, Name: "<VirtualHost>", Value: host.Args}, "addresses", write}}
+}
+
+// values are the effective values of a group, and the first directive that says
+// one.
+func (c *Config) values(g group, host *Section) (values, *Directive) {
+	v := values{}
+	var first *Directive
+	for _, name := range g.names {
+		for _, d := range c.format.effective(c, host, name) {
+			v[name] = strings.TrimSpace(v[name] + " " + d.Value)
+			if first == nil {
+				first = &d
+			}
+		}
+	}
+	return v, first
+}
+
+// printable reports whether a text is what a spec's string may be.
+func printable(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}

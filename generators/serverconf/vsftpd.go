@@ -1,0 +1,29 @@
+package serverconf
+
+import "strings"
+
+// maxVsftpdFile is how much of its config vsftpd reads, in bytes (3.0.3,
+// VSFTP_CONF_FILE_MAX; measured): it ignores the rest without a word.
+const maxVsftpdFile = 100_000
+
+// readVsftpd reads vsftpd.conf(5): a directive a line, NAME=VALUE, with white
+// space only before the name. A comment has its # in the first column.
+func readVsftpd(c *Config, at int) error {
+	f := c.files[at]
+	for i, raw := range f.lines {
+		line := strings.TrimLeft(strings.TrimSuffix(string(raw), "\n"), space)
+		if raw[0] == '#' || line == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(line, "=")
+		d := Directive{File: f.name, Line: i + 1, Lines: 1, Name: name, Value: strings.Trim(value, space)}
+		c.Directives = append(c.Directives, d)
+		if name == "user_config_dir" && d.Value != "" {
+			c.Unread = append(c.Unread, d)
+		}
+	}
+	return nil
+}
+
+// space is what C's isspace takes for white space.
+const space = " \t\n\v\f\r"
