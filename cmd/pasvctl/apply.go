@@ -141,10 +141,11 @@ func (a *applier) run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	out, err := thisMachine().Apply(ctx, next, apply.Options{
+	m := thisMachine()
+	out, err := m.Apply(ctx, next, apply.Options{
 		Confirm: a.confirm, Adopt: a.adopt, DryRun: a.dryRun,
-		Check: func(ctx context.Context, t *kernel.Transaction) error {
-			return a.safe(ctx, args[0], host, next.Rules, t.Expected)
+		Check: func(ctx context.Context, current *apply.Applied) error {
+			return a.safe(ctx, args[0], host, &rehearsal{m, host, next.Rules, current})
 		},
 	})
 	if a.dryRun {
@@ -223,12 +224,12 @@ func (a *applier) tell(next apply.Applied, out apply.Outcome) error {
 }
 
 // safe refuses a change that would lock somebody out.
-func (a *applier) safe(ctx context.Context, spec string, host *plan.Host, r kernel.Rules, expected kernel.Listing) error {
+func (a *applier) safe(ctx context.Context, spec string, host *plan.Host, r *rehearsal) error {
 	if err := cutsOff(sshConnection("/proc", os.Getpid()), host); err != nil {
 		return err
 	}
 	if kernel.Liberal() && slices.ContainsFunc(host.Sites, func(s *plan.Site) bool { return s.Gate }) {
 		fmt.Fprintf(a.err, "warning: %s; run: sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=0\n", kernel.LiberalMeans)
 	}
-	return a.beside(ctx, spec, host, r, expected)
+	return a.beside(ctx, spec, r)
 }

@@ -30,31 +30,40 @@ func liveRules(ctx context.Context) (shadow.Rules, error) {
 	})
 }
 
-// trial asks with packets which connections to the host's sites the live
-// rules drop with those of the backend that put loads beside them.
-func trial(ctx context.Context, live shadow.Rules, host *plan.Host, name, applied string, put func(kernel.Backend) error) (shadow.Report, error) {
+// rehearsal is an apply in a copy of this machine's network.
+type rehearsal struct {
+	*apply.Machine
+	host    *plan.Host
+	rules   kernel.Rules
+	current *apply.Applied // what is in force, or nil
+}
+
+// try asks with packets which connections to the host's sites are dropped
+// after the apply. If applied is not empty, ours are among the live
+// rules, and jumped to from this base chain.
+func (t *rehearsal) try(ctx context.Context, live shadow.Rules, applied string) (shadow.Report, error) {
 	load := func(n *packets.Namespace) error {
 		inside := func(_ context.Context, stdin, program string, args ...string) (string, error) {
 			return n.Run(stdin, program, args...)
 		}
-		for _, backend := range []string{kernel.NFT, kernel.IPTables} {
-			b, err := kernel.New(backend, inside)
-			if err != nil {
-				return err
-			}
-			if backend == name {
-				err = put(b)
-			} else {
-				err = b.Remove(ctx) // as apply does with what another backend had
-			}
-			if err != nil {
-				return err
-			}
+		b, err := kernel.New(t.rules.Backend, inside)
+		if err != nil {
+			return err
 		}
-		return nil
+		change, err := t.Plan(ctx, b, t.rules)
+		if err != nil {
+			return err
+		}
+		if err := change.Load(ctx); err != nil || t.current == nil || t.current.Rules.Backend == t.rules.Backend {
+			return err
+		}
+		if b, err = kernel.New(t.current.Rules.Backend, inside); err != nil {
+			return err
+		}
+		return b.Remove(ctx)
 	}
-	device, devices := devicesOf(host)
-	return shadow.Trial{Live: live, Load: load, Host: host, Device: device, Devices: devices, Applied: applied}.Check()
+	device, devices := devicesOf(t.host)
+	return shadow.Trial{Live: live, Load: load, Host: t.host, Device: device, Devices: devices, Applied: applied}.Check()
 }
 
 // devicesOf finds the network device of each of the host's addresses, and the
@@ -166,22 +175,16 @@ func (a *applier) removed(ctx context.Context, args []string) error {
 
 // beside refuses rules that others on this machine would wipe or drop. With
 // --ignore-drops it says what they drop, and that the rules are loaded only.
-func (a *applier) beside(ctx context.Context, spec string, host *plan.Host, r kernel.Rules, expected kernel.Listing) error {
+func (a *applier) beside(ctx context.Context, spec string, r *rehearsal) error {
 	live, err := liveRules(ctx)
 	if err != nil {
 		return a.untried(err)
 	}
-	beside := doctor.Beside{Live: live, Host: host, Backend: r.Backend, Spec: a.named(spec)}
+	beside := doctor.Beside{Live: live, Host: r.host, Backend: r.rules.Backend, Spec: a.named(spec)}
 	if bad := beside.Misplaced(); len(bad) > 0 {
 		return failure(errors.New(bad[0].What), bad[0].Remedy)
 	}
-	report, err := trial(ctx, live, host, r.Backend, "", func(b kernel.Backend) error {
-		t, err := b.Plan(ctx, r, expected)
-		if err != nil {
-			return err
-		}
-		return t.Load(ctx)
-	})
+	report, err := r.try(ctx, live, "")
 	if err != nil {
 		return a.untried(err)
 	}

@@ -14,7 +14,6 @@ import (
 
 	"github.com/pasvctl/pasvctl/cmd/internal/apply"
 	"github.com/pasvctl/pasvctl/cmd/internal/doctor"
-	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/cmd/internal/portowner"
 	"github.com/pasvctl/pasvctl/cmd/internal/presence"
 	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
@@ -68,6 +67,7 @@ func (d *examiner) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	machine := thisMachine()
 	m := doctor.Machine{
 		Root:       machineRoot(),
 		Sockets:    portowner.Matching,
@@ -76,9 +76,13 @@ func (d *examiner) run(ctx context.Context, path string) error {
 		Presence:   presence.Faults,
 		Rules:      func() (shadow.Rules, error) { return d.live(ctx) },
 		Trial: func(live shadow.Rules, applied string) (shadow.Report, error) {
-			return trial(ctx, live, host, next.Rules.Backend, applied, func(b kernel.Backend) error { return b.Load(ctx, next.Rules) })
+			current, err := machine.InForce()
+			if err != nil {
+				return shadow.Report{}, err
+			}
+			return (&rehearsal{machine, host, next.Rules, current}).try(ctx, live, applied)
 		},
-		Ours: func() (apply.Known, error) { return thisMachine().Known(ctx, next) },
+		Ours: func() (apply.Known, error) { return machine.Known(ctx, next) },
 		Spec: d.named(path),
 		Next: next,
 	}

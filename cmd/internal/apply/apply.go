@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -30,6 +31,7 @@ type Machine struct {
 	// Step is called before each step with its name. Tests stop there.
 	Step func(name string)
 
+	expected []expected
 	reserved string // file of the reserved ports; the kernel's where it is empty
 	root     fs.FS  // of /proc and sysctl's files; this machine's where it is nil
 }
@@ -68,9 +70,9 @@ type Options struct {
 	// Adopt takes over rules under our name that this machine's state does
 	// not know.
 	Adopt bool
-	// Check, if there is one, looks at the change that is about to be made and
-	// may refuse it.
-	Check func(context.Context, *kernel.Transaction) error
+	// Check, if there is one, is told the rules in force, or nil, before they
+	// are changed, and may refuse that.
+	Check func(ctx context.Context, current *Applied) error
 	// DryRun ends before the first change.
 	DryRun bool
 }
@@ -124,8 +126,38 @@ func (m *Machine) Compare(ctx context.Context, r kernel.Rules) ([]kernel.Change,
 	if err != nil {
 		return nil, err
 	}
-	expected, err := b.Expected(ctx, r)
+	expected, err := m.Expected(ctx, r)
 	return kernel.Diff(live, expected), err
+}
+
+// expected is what rules leave in an empty kernel.
+type expected struct {
+	rules   kernel.Rules
+	listing kernel.Listing
+}
+
+// Expected lists what the rules leave in an empty kernel, which is worked out
+// once.
+func (m *Machine) Expected(ctx context.Context, r kernel.Rules) (kernel.Listing, error) {
+	for _, e := range m.expected {
+		if e.rules.Backend == r.Backend && maps.Equal(e.rules.Files, r.Files) {
+			return e.listing, nil
+		}
+	}
+	l, err := r.Expected(ctx)
+	if err == nil {
+		m.expected = append(m.expected, expected{r, l})
+	}
+	return l, err
+}
+
+// Plan works out how to make r the rules in force in a kernel.
+func (m *Machine) Plan(ctx context.Context, b kernel.Backend, r kernel.Rules) (*kernel.Transaction, error) {
+	expected, err := m.Expected(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return b.Plan(ctx, r, expected)
 }
 
 // Apply makes next the rules in force. Its errors leave the old ones in force,
@@ -153,11 +185,7 @@ func (m *Machine) Apply(ctx context.Context, next Applied, o Options) (out Outco
 	if err != nil {
 		return out, err
 	}
-	expected, err := b.Expected(ctx, next.Rules)
-	if err != nil {
-		return out, err
-	}
-	t, err := b.Plan(ctx, next.Rules, expected)
+	t, err := m.Plan(ctx, b, next.Rules)
 	if err != nil {
 		return out, err
 	}
@@ -167,7 +195,7 @@ func (m *Machine) Apply(ctx context.Context, next Applied, o Options) (out Outco
 		return out, err
 	}
 	out.Changes = append(t.Changes(), reservedChanges(more, going)...)
-	if err := m.allowed(ctx, b, st, t, o); err != nil || o.DryRun {
+	if err := m.allowed(ctx, st, t, o); err != nil || o.DryRun {
 		return out, err
 	}
 	p := &Pending{ID: rand.Text(), Next: next}
@@ -193,31 +221,31 @@ func (m *Machine) waits(p *Pending) bool {
 }
 
 // allowed refuses what would lose somebody's work, or what Check refuses.
-func (m *Machine) allowed(ctx context.Context, b kernel.Backend, st State, t *kernel.Transaction, o Options) error {
+func (m *Machine) allowed(ctx context.Context, st State, t *kernel.Transaction, o Options) error {
 	if len(t.Users) > 0 {
 		return &kernel.BusyError{Rules: t.Users}
 	}
 	if !o.Adopt {
-		if err := m.unchanged(ctx, b, st, t); err != nil {
+		if err := m.unchanged(ctx, st, t); err != nil {
 			return err
 		}
 	}
 	if o.Check == nil {
 		return nil
 	}
-	return o.Check(ctx, t)
+	return o.Check(ctx, st.Current)
 }
 
 // unchanged looks for lines in the kernel that are neither of what was applied
 // last nor of what is about to be. That lines are missing is nobody's work: a
 // boot, or somebody's flush.
-func (m *Machine) unchanged(ctx context.Context, b kernel.Backend, st State, t *kernel.Transaction) error {
+func (m *Machine) unchanged(ctx context.Context, st State, t *kernel.Transaction) error {
 	lost := inKernel(t.Changes())
 	if len(lost) == 0 {
 		return nil
 	}
 	if c := st.Current; c != nil && c.Rules.Backend == t.Backend {
-		last, err := b.Expected(ctx, c.Rules)
+		last, err := m.Expected(ctx, c.Rules)
 		if err != nil {
 			return err
 		}

@@ -103,7 +103,7 @@ func TestForeignChangesAreRefused(t *testing.T) {
 func TestRulesLoadedByHandAreTakenOver(t *testing.T) {
 	b := newBench(t, "nft", kernel.NFT, kerneltest.PlainHost)
 	small := b.small()
-	b.must(b.backend.Load(t.Context(), small.Rules))
+	b.must(kerneltest.Load(t.Context(), b.backend, small.Rules))
 	_, err := b.Apply(t.Context(), small, Options{})
 	b.must(err)
 	b.want(&small, withSmall)

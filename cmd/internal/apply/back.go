@@ -194,7 +194,11 @@ func (m *Machine) stand(ctx context.Context, a *Applied, was *Standing, gone *Ap
 		if err != nil {
 			return err
 		}
-		if err := b.Load(ctx, a.Rules); err != nil {
+		t, err := m.Plan(ctx, b, a.Rules)
+		if err != nil {
+			return err
+		}
+		if err := t.Load(ctx); err != nil {
 			return err
 		}
 	}

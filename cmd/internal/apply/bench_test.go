@@ -95,7 +95,7 @@ func (b *bench) holds(a *Applied) bool {
 	if a == nil {
 		return len(live) == 0
 	}
-	expected, err := b.backend.Expected(b.t.Context(), a.Rules)
+	expected, err := a.Rules.Expected(b.t.Context())
 	b.must(err)
 	return len(kernel.Diff(expected, live)) == 0
 }

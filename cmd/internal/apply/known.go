@@ -62,7 +62,7 @@ func (m *Machine) Known(ctx context.Context, next Applied) (k Known, err error) 
 	if k.Gone = len(live) == 0; k.Gone {
 		return k, nil
 	}
-	expected, err := b.Expected(ctx, want)
+	expected, err := m.Expected(ctx, want)
 	if err != nil {
 		return k, err
 	}

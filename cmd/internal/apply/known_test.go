@@ -4,7 +4,26 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
+	"github.com/pasvctl/pasvctl/cmd/lab/kerneltest"
 )
+
+// What rules leave in a kernel is worked out once, whoever asks.
+func TestExpectedIsWorkedOutOnce(t *testing.T) {
+	b := newBench(t, "nft", kernel.NFT, kerneltest.PlainHost)
+	b.must(kerneltest.Load(t.Context(), b.backend, b.small().Rules))
+	_, err := b.Known(t.Context(), b.small())
+	b.must(err)
+	next := b.small()
+	t.Setenv("PATH", "") // no program can load them again
+	if l, err := b.Expected(t.Context(), next.Rules); err != nil || len(l) == 0 {
+		t.Errorf("%d objects, %v", len(l), err)
+	}
+	if _, err := b.Expected(t.Context(), b.large().Rules); err == nil {
+		t.Error("other rules are known as well")
+	}
+}
 
 // A spec is known by its own name or else by its path, and one whose file has
 // gone has moved. 0.1.0 kept no path, so what it applied is anybody's of that host.

@@ -35,7 +35,7 @@ func (b *bench) byHand() {
 func TestWhatSomebodyHadLoadedComesBack(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		small, large := b.small(), b.large()
-		b.must(b.backend.Load(t.Context(), large.Rules))
+		b.must(kerneltest.Load(t.Context(), b.backend, large.Rules))
 		b.byHand()
 		before := b.snapshot()
 		same := func(after string, reserved string) {
@@ -200,7 +200,7 @@ func TestADryRunChangesNothing(t *testing.T) {
 	b := newBench(t, "nft", kernel.NFT, kerneltest.PlainHost)
 	before := b.snapshot()
 	refuses := errors.New("refused")
-	out, err := b.Apply(t.Context(), b.small(), Options{DryRun: true, Check: func(context.Context, *kernel.Transaction) error { return refuses }})
+	out, err := b.Apply(t.Context(), b.small(), Options{DryRun: true, Check: func(context.Context, *Applied) error { return refuses }})
 	if !errors.Is(err, refuses) {
 		t.Errorf("the check refuses, and it says %v", err)
 	}

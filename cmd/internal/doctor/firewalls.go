@@ -23,9 +23,12 @@ func (e *exam) firewalls() {
 	beside := Beside{live, e.host, e.Next.Rules.Backend, e.Spec}
 	misplaced := beside.Misplaced()
 	e.findings = append(e.findings, misplaced...)
-	intact := e.ours()
+	intact, elsewhere := e.ours()
 	if len(misplaced) == 0 {
 		e.drops(beside, intact)
+	}
+	if elsewhere != "" && !slices.ContainsFunc(e.findings, func(f Finding) bool { return f.Remedy == beside.elsewhere(elsewhere).Remedy }) {
+		e.find(beside.elsewhere(elsewhere))
 	}
 	e.managers(live)
 }
@@ -129,7 +132,20 @@ type Beside struct {
 
 // Drops turns what a trial has found into findings, one for each cause.
 func (s Beside) Drops(r shadow.Report) (found []Finding) {
-	for _, cause := range causes(r.Blocked) {
+	var theirs, elsewhere []shadow.Blocked
+	for _, b := range r.Blocked {
+		if by := shadow.Ours(b.Rule); by != "" && by != s.Backend {
+			elsewhere = append(elsewhere, b)
+		} else {
+			theirs = append(theirs, b)
+		}
+	}
+	if len(elsewhere) > 0 {
+		f := s.elsewhere(shadow.Ours(elsewhere[0].Rule))
+		f.Site, f.What = siteOf(elsewhere), fmt.Sprintf("%s, and they drop %s from %s", f.What, portsOf(elsewhere), clientsOf(elsewhere))
+		found = append(found, f)
+	}
+	for _, cause := range causes(theirs) {
 		b := cause[0]
 		f := Finding{
 			Severity: Error, Check: "drop", Site: siteOf(cause),
@@ -154,6 +170,14 @@ func (s Beside) Drops(r shadow.Report) (found []Finding) {
 		found = append(found, f)
 	}
 	return found
+}
+
+// elsewhere reports rules of ours in the backend that apply does not use here.
+func (s Beside) elsewhere(backend string) Finding {
+	return Finding{
+		Severity: Error, Check: "rules", What: fmt.Sprintf("%s has rules under pasvctl's name too, which apply has not loaded: packets meet both", backend),
+		Evidence: "the live rules of " + backend, Remedy: "pasvctl apply --remove && pasvctl apply " + s.Spec,
+	}
 }
 
 // siteOf is the site that all are about, or "".

@@ -14,16 +14,16 @@ import (
 )
 
 // ours compares our live rules with those that were applied, and reports
-// whether they are there and whole.
-func (e *exam) ours() (intact bool) {
+// whether they are there and whole, and which other backend has rules of ours.
+func (e *exam) ours() (intact bool, elsewhere string) {
 	known, err := e.Ours()
 	if err != nil {
 		e.unknown("rules", "whether pasvctl's rules are in force", err)
-		return false
+		return false, ""
 	}
 	e.pending(known.Pending)
 	if a := known.Applied; a != nil && e.anothers(*a) {
-		return false
+		return false, ""
 	}
 	if len(known.Users) > 0 {
 		busy := &kernel.BusyError{Rules: known.Users}
@@ -32,31 +32,25 @@ func (e *exam) ours() (intact bool) {
 			Evidence: "the live ruleset", Remedy: busy.Remedy(),
 		})
 	}
-	if known.Elsewhere != "" {
-		e.find(Finding{
-			Severity: Error, Check: "rules", What: fmt.Sprintf("%s has rules under pasvctl's name too, which apply has not loaded: packets meet both", known.Elsewhere),
-			Evidence: "the live rules of " + known.Elsewhere, Remedy: "pasvctl apply --remove && pasvctl apply " + e.Spec,
-		})
-	}
 	switch {
 	case known.Gone && known.Applied == nil:
-		return false // nothing was applied yet
+		return false, known.Elsewhere // nothing was applied yet
 	case known.Gone:
 		e.find(Finding{
 			Severity: Error, Check: "rules", What: "pasvctl's rules are gone from the kernel: the sites have no gate and no limits, or are shut by the host's own rules",
 			Evidence: "the kernel has none of the objects that were applied; see pasvctl diff " + e.Spec, Remedy: "pasvctl apply --restore",
 		})
-		return false
+		return false, known.Elsewhere
 	case len(known.Changes) > 0:
 		e.changed(known)
-		return false
+		return false, known.Elsewhere
 	case known.Applied != nil && !maps.Equal(known.Applied.Rules.Files, e.Next.Rules.Files) && known.Applied.Drain == nil:
 		e.find(Finding{
 			Severity: Note, Check: "rules", What: "the spec has changed since its rules were applied",
 			Evidence: "see pasvctl diff " + e.Spec, Remedy: "pasvctl apply " + e.Spec,
 		})
 	}
-	return true
+	return true, known.Elsewhere
 }
 
 // changed reports what somebody has done to our rules, as one finding.

@@ -166,7 +166,7 @@ func TestAChainThatIsNotThereIsNamed(t *testing.T) {
 	r := kerneltest.Rules(t, kernel.NFT, kerneltest.IntoHost(""))
 	kerneltest.Run(t, m.exec, "", "nft", "delete", "table", "inet", "filter")
 	var none *kernel.NoChainError
-	if err := m.Load(t.Context(), r); !errors.As(err, &none) || none.Chain != "inet filter input" || !slices.Contains(none.Has, "inet firewalld filter_INPUT") {
+	if err := kerneltest.Load(t.Context(), m, r); !errors.As(err, &none) || none.Chain != "inet filter input" || !slices.Contains(none.Has, "inet firewalld filter_INPUT") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -48,8 +48,6 @@ func (b *iptables) Plan(ctx context.Context, r Rules, expected Listing) (*Transa
 	return t, nil
 }
 
-func (b *iptables) Load(ctx context.Context, r Rules) error { return load(ctx, b, r) }
-
 // carryOut makes the sets, then the rules of each family, then ends the sets that
 // no rule matches any more.
 func (b *iptables) carryOut(ctx context.Context, sets string, files map[string]string) error {
@@ -241,20 +239,12 @@ func (live family) list(command string) (l Listing) {
 	return l
 }
 
-func (b *iptables) Expected(ctx context.Context, r Rules) (l Listing, err error) {
-	err = scratch(func(exec Exec) error {
-		empty := &iptables{exec}
-		t, err := empty.Plan(ctx, r, nil)
-		if err != nil {
-			return err
-		}
-		if err := t.Load(ctx); err != nil {
-			return err
-		}
-		l, err = empty.Live(ctx)
+func (b *iptables) Fill(ctx context.Context, r Rules) error {
+	t, err := b.Plan(ctx, r, nil)
+	if err != nil {
 		return err
-	})
-	return l, err
+	}
+	return t.Load(ctx)
 }
 
 // destroySets removes our sets but those that stay.

@@ -63,16 +63,30 @@ func RulesOf(all []generators.File, host, backend string) (Rules, error) {
 	return r, nil
 }
 
+// Expected lists what the rules leave in an empty kernel. Its error says what
+// is wrong with them.
+func (r Rules) Expected(ctx context.Context) (l Listing, err error) {
+	err = scratch(func(exec Exec) error {
+		b, err := New(r.Backend, exec)
+		if err != nil {
+			return err
+		}
+		if err := b.Fill(ctx, r); err != nil {
+			return err
+		}
+		l, err = b.Live(ctx)
+		return err
+	})
+	return l, err
+}
+
 // Backend is one way into the kernel.
 type Backend interface {
-	// Expected lists what r leaves in an empty kernel. Its error says what is
-	// wrong with the rules.
-	Expected(ctx context.Context, r Rules) (Listing, error)
-	// Plan reads what is live and works out how to make r, of which expected is
-	// known, the rules in force. It changes nothing.
+	// Plan reads what is live and works out how to make r, of which
+	// Rules.Expected is known, the rules in force. It changes nothing.
 	Plan(ctx context.Context, r Rules, expected Listing) (*Transaction, error)
-	// Load makes r the rules in force: Expected, Plan and its Load.
-	Load(ctx context.Context, r Rules) error
+	// Fill loads r into a kernel that has no rules of ours.
+	Fill(ctx context.Context, r Rules) error
 	// Live lists our objects in the kernel.
 	Live(ctx context.Context) (Listing, error)
 	// Save keeps what stands under our names, whoever put it there.
@@ -105,18 +119,6 @@ func (t *Transaction) Changes() []Change { return Diff(t.Live, t.Expected) }
 
 // Load carries the change out. It may be repeated.
 func (t *Transaction) Load(ctx context.Context) error { return t.load(ctx) }
-
-func load(ctx context.Context, b Backend, r Rules) error {
-	expected, err := b.Expected(ctx, r)
-	if err != nil {
-		return err
-	}
-	t, err := b.Plan(ctx, r, expected)
-	if err != nil {
-		return err
-	}
-	return t.Load(ctx)
-}
 
 // New returns a backend by name.
 func New(name string, exec Exec) (Backend, error) {

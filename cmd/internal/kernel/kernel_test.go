@@ -49,7 +49,7 @@ func each(t *testing.T, f func(t *testing.T, m *machine, name string, rules func
 
 func (m *machine) load(r kernel.Rules) {
 	m.t.Helper()
-	must(m.t, m.Load(m.t.Context(), r))
+	must(m.t, kerneltest.Load(m.t.Context(), m, r))
 }
 
 func (m *machine) live() kernel.Listing {
@@ -62,7 +62,7 @@ func (m *machine) live() kernel.Listing {
 // holds checks that the kernel has these rules of ours and no others.
 func (m *machine) holds(r kernel.Rules) {
 	m.t.Helper()
-	expected, err := m.Expected(m.t.Context(), r)
+	expected, err := r.Expected(m.t.Context())
 	must(m.t, err)
 	if d := kernel.Diff(expected, m.live()); len(d) != 0 {
 		m.t.Errorf("live rules differ from the rendered ones: %+v", d)
@@ -72,7 +72,7 @@ func (m *machine) holds(r kernel.Rules) {
 func TestLoadIsRepeatableAndReadsBackAsExpected(t *testing.T) {
 	each(t, func(t *testing.T, m *machine, name string, rules func(string) kernel.Rules) {
 		r := rules(kerneltest.SecondSite)
-		_, err := m.Expected(t.Context(), r)
+		_, err := r.Expected(t.Context())
 		must(t, err)
 		if live := m.live(); len(live) != 0 {
 			t.Fatalf("a check left %v", live)
@@ -119,7 +119,7 @@ func TestAFamilyWithoutAddressesHasNothingOfOurs(t *testing.T) {
 		{"IPv6 goes", only4, []string{"iptables"}},
 	} {
 		r := kerneltest.Rules(t, kernel.IPTables, tt.spec)
-		_, err := m.Expected(t.Context(), r)
+		_, err := r.Expected(t.Context())
 		must(t, err)
 		m.load(r)
 		m.holds(r)

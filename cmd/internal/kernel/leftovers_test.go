@@ -61,7 +61,7 @@ func TestLeftoversOfLoadsByHandAreNamed(t *testing.T) {
 // whole objects alone, which nothing of these names, and returns their names.
 func (m *machine) onlyUnreachable(r kernel.Rules) (left []string) {
 	m.t.Helper()
-	expected, err := m.Expected(m.t.Context(), r)
+	expected, err := r.Expected(m.t.Context())
 	must(m.t, err)
 	rules := ""
 	for _, o := range expected {

@@ -157,23 +157,14 @@ func (n *nft) Live(ctx context.Context) (Listing, error) {
 	return live.listing(), err
 }
 
-func (n *nft) Expected(ctx context.Context, r Rules) (l Listing, err error) {
-	err = scratch(func(exec Exec) error {
-		empty := &nft{exec}
-		text := r.Files["nftables.nft"] + "\n" + r.Files["nftables.jump.nft"]
-		if at, jump := into(r); jump {
-			text = script(fmt.Sprintf("add table %s %s", at.family, at.table), "add chain "+at.String()) + text
-		}
-		if _, err := exec(ctx, text, "nft", "-f", "-"); err != nil {
-			return err
-		}
-		l, err = empty.Live(ctx)
-		return err
-	})
-	return l, err
+func (n *nft) Fill(ctx context.Context, r Rules) error {
+	text := r.Files["nftables.nft"] + "\n" + r.Files["nftables.jump.nft"]
+	if at, jump := into(r); jump {
+		text = script(fmt.Sprintf("add table %s %s", at.family, at.table), "add chain "+at.String()) + text
+	}
+	_, err := n.exec(ctx, text, "nft", "-f", "-")
+	return err
 }
-
-func (n *nft) Load(ctx context.Context, r Rules) error { return load(ctx, n, r) }
 
 func (n *nft) Remove(ctx context.Context) error { return n.PutBack(ctx, Snapshot{Backend: NFT}, 0) }
 

@@ -48,13 +48,13 @@ func TestLoadsDropNothing(t *testing.T) {
 				kerneltest.Rules(t, tt.backend, kerneltest.PlainHost("")),
 				kerneltest.Rules(t, tt.backend, kerneltest.PlainHost(kerneltest.SecondSite)),
 			}
-			must(t, b.Load(t.Context(), rules[0]))
+			must(t, kerneltest.Load(t.Context(), b, rules[0]))
 			kerneltest.Run(t, exec, tally, "nft", "-f", "-")
 
 			s := &stream{bed: bed, server: server}
 			s.start(t, clients)
 			for i := range tt.loads {
-				if err := b.Load(t.Context(), rules[(i+1)%2]); err != nil {
+				if err := kerneltest.Load(t.Context(), b, rules[(i+1)%2]); err != nil {
 					t.Error(err)
 					break
 				}

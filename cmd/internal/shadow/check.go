@@ -12,6 +12,7 @@ import (
 
 	"go4.org/netipx"
 
+	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
@@ -361,7 +362,7 @@ func (b *bed) tryAll(all []attempt) error {
 	}
 	blocked, err := b.blocked(data)
 	for _, f := range blocked {
-		f.Untaught = ours(f.Rule)
+		f.Untaught = Ours(f.Rule) != ""
 		// The gate knows only clients whose control connection works.
 		if !f.Untaught || !shut[session{f.From, f.To.Addr(), f.Site}] {
 			b.report.Blocked = append(b.report.Blocked, f)
@@ -370,9 +371,15 @@ func (b *bed) tryAll(all []attempt) error {
 	return err
 }
 
-// ours reports whether a rule of a trace is in a chain of ours.
-func ours(rule string) bool {
-	f := strings.Fields(strings.SplitN(rule, ":", 2)[0])
-	return len(f) == 3 && (f[0] == "inet" && f[1] == "pasvctl" || f[2] == "pasvctl" ||
-		strings.HasPrefix(f[2], "pasvctl_") || strings.HasPrefix(f[2], "PASVCTL"))
+// Ours returns the backend in whose chain of ours a rule of a trace is, or "".
+func Ours(rule string) (backend string) {
+	switch f := strings.Fields(strings.SplitN(rule, ":", 2)[0]); {
+	case len(f) != 3:
+		return ""
+	case f[0] == "inet" && f[1] == "pasvctl", f[2] == "pasvctl", strings.HasPrefix(f[2], "pasvctl_"):
+		return kernel.NFT
+	case strings.HasPrefix(f[2], "PASVCTL"):
+		return kernel.IPTables
+	}
+	return ""
 }

@@ -182,7 +182,7 @@ func (t *trial) load() error {
 	if err := t.surroundings(); err != nil {
 		return err
 	}
-	if err := t.backend.Load(t.ctx, t.rules); err != nil {
+	if err := t.backend.Fill(t.ctx, t.rules); err != nil {
 		return fmt.Errorf("loading the rules: %w", err)
 	}
 	if t.gateway == nil {
@@ -192,7 +192,7 @@ func (t *trial) load() error {
 	if err != nil {
 		return err
 	}
-	if err := b.Load(t.ctx, t.gatewayRules); err != nil {
+	if err := b.Fill(t.ctx, t.gatewayRules); err != nil {
 		return fmt.Errorf("loading the rules of gateway %s: %w", t.gateway.Name, err)
 	}
 	return nil

@@ -127,6 +127,19 @@ var Backends = []struct {
 	{"iptables", kernel.IPTables, PlainHost},
 }
 
+// Load makes r the rules in force.
+func Load(ctx context.Context, b kernel.Backend, r kernel.Rules) error {
+	expected, err := r.Expected(ctx)
+	if err != nil {
+		return err
+	}
+	t, err := b.Plan(ctx, r, expected)
+	if err != nil {
+		return err
+	}
+	return t.Load(ctx)
+}
+
 // Setup loads the Foreign rules and says how to read them back.
 func Setup(t testing.TB, exec kernel.Exec) (snapshot func() string) {
 	t.Helper()
