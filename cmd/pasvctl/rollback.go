@@ -70,13 +70,13 @@ func newGuard(s streams) *cobra.Command {
 			}
 			ctx, stop := interruptible(c.Context())
 			defer stop()
-			select {
-			case <-time.After(time.Until(deadline)):
-			case <-ctx.Done():
-				// Told to go before its time, as at a shutdown: nobody would be
-				// left to take the change back, so it goes back now.
+			m := thisMachine()
+			// Told to go before its time, as at a shutdown, the change goes back
+			// now: nobody would be left to take it back.
+			if !m.Await(ctx, args[0], deadline) {
+				return nil
 			}
-			back, err := thisMachine().Expire(context.WithoutCancel(ctx), args[0])
+			back, err := m.Expire(context.WithoutCancel(ctx), args[0])
 			if back == nil || err != nil {
 				return err
 			}

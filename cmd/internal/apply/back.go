@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -76,6 +79,37 @@ func (m *Machine) Confirm(ctx context.Context) error {
 		return errors.Join(ErrNotWhole, err)
 	}
 	return m.commit(s, st)
+}
+
+// lookEvery is how often a guard looks at the state file.
+const lookEvery = 2 * time.Second
+
+// Await waits until the deadline of the pending change with this id, or until
+// ctx is done. It is false as soon as the change is no longer pending.
+func (m *Machine) Await(ctx context.Context, id string, deadline time.Time) bool {
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	var seen fs.FileInfo
+	for {
+		now, err := os.Stat(filepath.Join(m.Folder, stateFile))
+		if errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
+		// Each write makes a new file.
+		if err != nil || seen == nil || !os.SameFile(seen, now) || !seen.ModTime().Equal(now.ModTime()) {
+			seen = now
+			if st, err := m.peek(); err == nil && (st.Pending == nil || st.Pending.ID != id) {
+				return false
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return true
+		case <-tick.C:
+		}
+	}
 }
 
 // Expire takes the pending change with this id back, if it is still there. The

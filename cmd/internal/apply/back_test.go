@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
+	"github.com/pasvctl/pasvctl/cmd/lab/kerneltest"
 )
 
 func TestRollbackOfTheFirstApplyLeavesNothing(t *testing.T) {
@@ -148,4 +151,27 @@ func TestKilledAtEveryStep(t *testing.T) {
 			b.want(&small, withSmall)
 		}
 	})
+}
+
+func TestAGuardEndsWithItsChange(t *testing.T) {
+	for name, end := range map[string]func(*bench) error{
+		"confirm":  func(b *bench) error { return b.Confirm(t.Context()) },
+		"rollback": func(b *bench) error { _, err := b.Rollback(t.Context()); return err },
+		"remove":   func(b *bench) error { return b.Remove(t.Context()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, "nft", kernel.NFT, kerneltest.PlainHost)
+			_, err := b.Apply(t.Context(), b.small(), Options{Confirm: time.Minute})
+			b.must(err)
+			if !b.Await(t.Context(), b.guarded[0], time.Now()) {
+				t.Error("at its deadline the change is not pending")
+			}
+			waits := make(chan bool)
+			go func() { waits <- b.Await(t.Context(), b.guarded[0], time.Now().Add(time.Hour)) }()
+			b.must(end(b))
+			if <-waits {
+				t.Error("it is still pending")
+			}
+		})
+	}
 }

@@ -104,6 +104,16 @@ func (m *Machine) state() (State, error) {
 	return s.read()
 }
 
+// peek reads the state without its lock, which a change may need now.
+func (m *Machine) peek() (State, error) {
+	root, err := os.OpenRoot(m.Folder)
+	if err != nil {
+		return State{}, err
+	}
+	defer root.Close()
+	return (&store{root: root}).read()
+}
+
 // OwnerError means that the rules in force are another spec's or host's.
 type OwnerError struct{ Has, Next Applied }
 
