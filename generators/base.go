@@ -2,6 +2,8 @@ package generators
 
 import (
 	"fmt"
+	"io/fs"
+	"path"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -15,13 +17,13 @@ import (
 // with a base config that one, with the templates of what is owned in it.
 // process may be "".
 func (s serverSite) config(name, process, server string) ([]File, hcl.Diagnostics) {
-	path, folder := s.folder()+name, s.Site.Server+"/"
+	at := s.folder() + name
 	if s.Site.Base == nil {
-		return []File{render(path, folder+name+".tmpl", s)}, nil
+		return []File{render(at, s.Site.Server+"/"+name+".tmpl", s)}, nil
 	}
 	config, err := serverconf.Read(s.Site.Server, s.Site.Base)
 	if err != nil {
-		return nil, hcl.Diagnostics{s.unreadable(err)}
+		return nil, hcl.Diagnostics{unreadable(s.Site.Site, err)}
 	}
 	s.Virtual, s.NoCiphers = config.Virtual(s.Site.Site), !config.Has("ssl_ciphers")
 	ours := serverconf.Ours{Header: s.Header, Server: string(render("", server, s).Content)}
@@ -30,21 +32,28 @@ func (s serverSite) config(name, process, server string) ([]File, hcl.Diagnostic
 	}
 	kept, err := config.Keep(s.Site.Site, ours)
 	if err != nil {
-		return nil, hcl.Diagnostics{s.unreadable(err)}
+		return nil, hcl.Diagnostics{unreadable(s.Site.Site, err)}
 	}
 	diags := s.differences(kept.Differences)
-	at := s.Site.Ranges.Of("base_config")
+	attr := s.Site.Ranges.Of("base_config")
 	for _, d := range config.Unread {
-		diags = append(diags, finding.BaseConfigIncludes.Warning(at,
-			"Site %q: %s (%s) names other files of the server's config, which pasvctl does not read. A directive in them may win over the spec. "+
-				"Remove from them what the generated config has between \"# pasvctl begin\" and \"# pasvctl end\".", s.Site.Name, d.At(), d.Name))
+		diags = append(diags, finding.BaseConfigIncludes.Warning(attr,
+			"Site %q: %s (%s) names files that are not beside the base config, so pasvctl does not read them. A directive in them may win over the spec. "+
+				"Copy them there; or remove from them what the generated config has between \"# pasvctl begin\" and \"# pasvctl end\".", s.Site.Name, d.At(), d.Name))
 	}
 	for _, d := range kept.Shared {
-		diags = append(diags, finding.BaseConfigShared.Warning(at,
+		diags = append(diags, finding.BaseConfigShared.Warning(attr,
 			"Site %q: %s (%s) is a comment in the generated config, and other servers of the base config read it from <Global>, too. "+
 				"Write it into their sections if they need it.", s.Site.Name, d.At(), d.Name))
 	}
-	return []File{{Path: path, Content: kept.Text, Private: true}}, diags
+	var files []File
+	for i, f := range kept.Files {
+		if i > 0 {
+			at = s.folder() + f.Name
+		}
+		files = append(files, File{Path: at, Content: f.Text, Private: true})
+	}
+	return files, diags
 }
 
 // differences are warnings of what the base says otherwise.
@@ -66,12 +75,13 @@ func (s serverSite) differences(all []serverconf.Difference) hcl.Diagnostics {
 	return diags
 }
 
-func (s serverSite) unreadable(err error) *hcl.Diagnostic {
-	return finding.BaseConfigUnreadable.Error(s.Site.Ranges.Of("base_config"), "Site %q: %s. Correct it there.", s.Site.Name, err)
+func unreadable(site *spec.Site, err error) *hcl.Diagnostic {
+	return finding.BaseConfigUnreadable.Error(site.Ranges.Of("base_config"), "Site %q: %s. Correct it there.", site.Name, err)
 }
 
-// bases reports sites whose base config is none of their server's.
-func bases(s *spec.Spec) hcl.Diagnostics {
+// bases adds to the base configs the files that they include, and reports sites
+// whose base config is none of their server's.
+func bases(fsys fs.FS, s *spec.Spec) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	say := func(site *spec.Site, format string, args ...any) {
 		diags = append(diags, finding.BaseConfigUnfit.Error(site.Ranges.Of("base_config"), "Site %q: "+format, append([]any{site.Name}, args...)...))
@@ -88,6 +98,13 @@ func bases(s *spec.Spec) hcl.Diagnostics {
 			say(site, "base_config names a file, and the config of %s is a folder with a file for each setting, /etc/pure-ftpd/conf. Copy that folder beside the spec and name it.", site.Server)
 		case !folder && site.Base.Folder:
 			say(site, "base_config names a folder, and the config of %s is a file. Name the file.", site.Server)
+		case !folder:
+			if err := serverconf.Include(fsys, site.Server, site.Base); err != nil {
+				diags = append(diags, unreadable(site, err))
+			}
+			for _, f := range site.Base.Files {
+				s.Files[path.Join(path.Dir(site.Base.Path), f.Name)] = &hcl.File{} // as package spec has the base itself
+			}
 		}
 	}
 	return diags

@@ -252,7 +252,7 @@ func readBase(t *testing.T, name string) *spec.Base {
 	t.Helper()
 	at := filepath.Join("testdata", "bases", name)
 	names := []string{at}
-	b := &spec.Base{Name: name}
+	b := &spec.Base{Path: name}
 	if entries, err := os.ReadDir(at); err == nil {
 		b.Folder, names = true, nil
 		for _, e := range entries {

@@ -77,7 +77,7 @@ func Load(fsys fs.FS, names []string, o Options) (*Project, hcl.Diagnostics) {
 		Env:      o.Env,
 	})
 	evaluated()
-	diags = append(diags, bases(s)...)
+	diags = append(diags, bases(fsys, s)...)
 	lock, more := readLock(fsys, names, s)
 	diags = append(diags, more...)
 	p := &Project{Spec: s, watch: o.Watch}

@@ -142,11 +142,11 @@ func (s serverSite) pureKept() (settings []pureSetting, theirs []File, diags hcl
 	}
 	config, err := serverconf.Read("pureftpd", base)
 	if err != nil {
-		return nil, nil, hcl.Diagnostics{s.unreadable(err)}
+		return nil, nil, hcl.Diagnostics{unreadable(s.Site.Site, err)}
 	}
 	kept, err := config.KeepFolder(base, ours)
 	if err != nil {
-		return nil, nil, hcl.Diagnostics{s.unreadable(err)}
+		return nil, nil, hcl.Diagnostics{unreadable(s.Site.Site, err)}
 	}
 	for _, name := range kept.Unset {
 		settings = append(settings, pureSetting{Name: name, Why: "the spec sets it, to what the server has without it"})

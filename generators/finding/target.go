@@ -43,9 +43,9 @@ var (
 		"The generated config has the spec's value, and the base's line is a comment.",
 		"Write the value into the spec, or remove the line from the base config.")
 	BaseConfigIncludes = rule("base-config-includes", "Files of the base config are not read",
-		"The base config names further files of the server's config.",
+		"The base config names further files of the server's config, which are not beside it.",
 		"A directive in them may win over the spec's.",
-		"Remove from those files the directives that the generated block has.")
+		"Copy them beside the base config, or remove from them the directives that the generated block has.")
 	BaseConfigShared = rule("base-config-shared", "Other servers lose a directive",
 		"A directive of <Global> is a comment in the generated config, and other servers of the base config read it, too.",
 		"They have ProFTPD's default instead.",

@@ -3,6 +3,7 @@ package serverconf
 import (
 	"bytes"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -18,6 +19,11 @@ type Directive struct {
 	Context []Section
 	Name    string
 	Value   string // what follows the name, raw, without white space around it
+
+	file int // index of File in Config
+	// main is the index of the line behind the directive, or behind the Include
+	// that brought it, in the main file.
+	main int
 }
 
 // Section is the head of a section of ProFTPD's: <VirtualHost 203.0.113.10>.
@@ -25,6 +31,8 @@ type Section struct {
 	Name string // in lower case
 	Args string
 	Line int // of the head, the first if it is continued
+
+	file int // index in Config
 	body int // index of the line behind the head
 }
 
@@ -34,7 +42,8 @@ func (d Directive) At() string { return fmt.Sprintf("%s:%d", d.File, d.Line) }
 // Config is a server's config as it was read.
 type Config struct {
 	Directives []Directive // in the order of the files and lines
-	// Unread are the directives that name further files of the config.
+	// Unread are the directives that name further files of the config which are
+	// not there.
 	Unread []Directive
 	server string
 	format *format
@@ -68,17 +77,22 @@ type format struct {
 	folder  bool // a file per setting, instead of one file
 	maxLine int  // bytes that the server reads as one line
 	owned   []group
-	// read appends a file's directives.
+	// read appends the directives of a file, which is there once, and of those
+	// that it includes.
 	read func(c *Config, at int) error
 	// effective are the directives that a server goes by, of those with this
 	// name. host is the section of ProFTPD's server, nil for the main one.
 	effective func(c *Config, host *Section, name string) []Directive
 }
 
-var formats = map[string]*format{
-	"vsftpd":   {maxLine: maxVsftpdFile, owned: vsftpdOwned, read: readVsftpd, effective: lastOne},
-	"proftpd":  {maxLine: maxProftpdLine, owned: proftpdOwned, read: readProftpd, effective: proftpdEffective},
-	"pureftpd": {folder: true, maxLine: 4096, owned: pureftpdOwned, read: readPureftpd, effective: lastOne},
+var formats map[string]*format
+
+func init() {
+	formats = map[string]*format{
+		"vsftpd":   {maxLine: maxVsftpdFile, owned: vsftpdOwned, read: readVsftpd, effective: lastOne},
+		"proftpd":  {maxLine: maxProftpdLine, owned: proftpdOwned, read: readProftpd, effective: proftpdEffective},
+		"pureftpd": {folder: true, maxLine: 4096, owned: pureftpdOwned, read: readPureftpd, effective: lastOne},
+	}
 }
 
 // Reads reports whether a server, by the name of its profile, has a config that
@@ -95,7 +109,7 @@ func Read(server string, base *spec.Base) (*Config, error) {
 	for i, f := range base.Files {
 		name := f.Name
 		if base.Folder {
-			name = base.Name + "/" + name
+			name = path.Join(path.Base(base.Path), name)
 		}
 		if bytes.IndexByte(f.Text, 0) >= 0 {
 			return nil, &Error{name, 0, "it has a NUL byte"}
@@ -109,6 +123,12 @@ func Read(server string, base *spec.Base) (*Config, error) {
 				return nil, &Error{name, n + 1, fmt.Sprintf("the line is longer than %d bytes", c.format.maxLine)}
 			}
 		}
+	}
+	read := len(c.files)
+	if !base.Folder {
+		read = min(read, 1) // the others are included
+	}
+	for i := range read {
 		if err := c.format.read(c, i); err != nil {
 			return nil, err
 		}
@@ -139,9 +159,10 @@ func (c *Config) named(name string) []Directive {
 	return all
 }
 
-// lastOne is for a server that goes by the last of several.
+// lastOne is for a server that goes by the last of several; those for single
+// users do not count.
 func lastOne(c *Config, _ *Section, name string) []Directive {
-	all := c.named(name)
+	all := slices.DeleteFunc(c.named(name), func(d Directive) bool { return len(d.Context) > 0 })
 	return all[max(0, len(all)-1):]
 }
 

@@ -2,6 +2,7 @@ package serverconf
 
 import (
 	"bytes"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -32,7 +33,7 @@ const (
 
 // Kept is a config with ours in it.
 type Kept struct {
-	Text []byte
+	Files []spec.BaseFile // the main one first
 	// Differences are the owned directives of the base with another value than
 	// ours, one for each attribute.
 	Differences []Difference
@@ -41,9 +42,10 @@ type Kept struct {
 	Shared []Directive
 }
 
-// Keep returns a config that is one file with ours in it. Every owned directive
-// that the site's server reads becomes a comment, which names the attribute that
-// sets it now; every other byte stays. The error is an *Error.
+// Keep returns a config of one file, and those that it includes, with ours in
+// it. Every owned directive that the site's server reads becomes a comment,
+// which names the attribute that sets it now; every other byte stays. The error
+// is an *Error.
 func (c *Config) Keep(site *spec.Site, ours Ours) (*Kept, error) {
 	host, err := c.hostOf(site)
 	if err != nil {
@@ -53,48 +55,56 @@ func (c *Config) Keep(site *spec.Site, ours Ours) (*Kept, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := c.files[0]
-	replaced := dropOurs(f.lines)
+	replaced := make([][][]byte, len(c.files)) // by file and line; nil: as it is
+	for i, f := range c.files {
+		replaced[i] = dropOurs(f.lines, i == 0)
+	}
 	theirs := *c
-	theirs.Directives = slices.DeleteFunc(slices.Clone(c.Directives), func(d Directive) bool { return replaced[d.Line-1] != nil })
+	theirs.Directives = slices.DeleteFunc(slices.Clone(c.Directives), func(d Directive) bool { return replaced[d.file][d.Line-1] != nil })
 	kept := &Kept{Differences: theirs.differences(host, own)}
 	if host != nil {
-		kept.Differences = append(kept.Differences, otherAddresses(f.name, host, site)...)
+		kept.Differences = append(kept.Differences, otherAddresses(c.files[host.file].name, host, site)...)
 	}
 	others := c.others(host)
 	for _, d := range theirs.Directives {
 		attr, owned := c.owns(d, host, own, others)
-		if !owned {
+		if !owned || replaced[d.file][d.Line-1] != nil { // it may be included twice
 			continue
 		}
-		comment(replaced[d.Line-1:], f.lines[d.Line-1:], d, attr)
+		comment(replaced[d.file][d.Line-1:], c.files[d.file].lines[d.Line-1:], d, attr)
 		if others && d.within("global") {
 			kept.Shared = append(kept.Shared, d)
 		}
 	}
-	inserted := map[int]string{} // before a line
+	type place struct{ file, line int }
+	inserted := map[place]string{} // before a line
 	switch top := c.top(); {
 	case c.server == "vsftpd": // the last line of a name wins
-		inserted[len(f.lines)] = ours.Server
+		inserted[place{0, len(c.files[0].lines)}] = ours.Server
 	case host == nil: // the first line of a name wins
-		inserted[top] = ours.Process + ours.Server
+		inserted[place{0, top}] = ours.Process + ours.Server
 	default:
-		inserted[top] = ours.Process
-		inserted[host.body] = ours.Server
+		inserted[place{0, top}] = ours.Process
+		inserted[place{host.file, host.body}] = ours.Server
 	}
-	kept.Text = assemble(ours.Header+"\n"+Warning+"\n", f.lines, replaced, inserted)
-	if c.server == "vsftpd" && len(kept.Text) > maxVsftpdFile {
-		return nil, &Error{f.name, 0, "with pasvctl's lines it is longer than the 100,000 bytes that vsftpd reads"}
+	header := ours.Header + "\n" + Warning + "\n"
+	for i, f := range c.files {
+		text := assemble(header, f.lines, replaced[i], func(line int) string { return inserted[place{i, line}] })
+		if c.server == "vsftpd" && len(text) > maxVsftpdFile {
+			return nil, &Error{f.name, 0, "with pasvctl's lines it is longer than the 100,000 bytes that vsftpd reads"}
+		}
+		kept.Files = append(kept.Files, spec.BaseFile{Name: f.name, Text: text})
+		header = "" // of the main one only
 	}
 	return kept, nil
 }
 
 // assemble writes lines, or what replaces them, with blocks of ours before some.
-func assemble(header string, lines, replaced [][]byte, inserted map[int]string) []byte {
+func assemble(header string, lines, replaced [][]byte, inserted func(line int) string) []byte {
 	out := []byte(header)
 	for i := 0; i <= len(lines); i++ {
-		if block := inserted[i]; block != "" {
-			if out[len(out)-1] != '\n' {
+		if block := inserted(i); block != "" {
+			if len(out) > 0 && out[len(out)-1] != '\n' {
 				out = append(out, '\n')
 			}
 			out = append(out, blockStart+"\n"+block+blockEnd+"\n"...)
@@ -116,7 +126,7 @@ func (c *Config) top() int {
 	at := 0
 	for _, d := range c.named("ModulePath") {
 		if d.at(nil) && len(d.Context) == 0 {
-			at = d.Line + d.Lines - 1
+			at = d.main
 		}
 	}
 	return at
@@ -178,9 +188,15 @@ func Owned(server, name string) (attr string, owned bool) {
 	return "", false
 }
 
+// option is a word of TLSOptions; ProFTPD starts with no other.
+var option = regexp.MustCompile(`^[A-Za-z0-9]+$`)
+
 // comment replaces a directive's lines.
 func comment(replaced, lines [][]byte, d Directive, attr string) {
 	why := "# pasvctl sets this: "
+	if strings.EqualFold(d.Name, "TLSOptions") {
+		attr = "tls"
+	}
 	if attr != "" {
 		why = "# pasvctl: " + attr + " sets this: "
 	}
@@ -192,7 +208,7 @@ func comment(replaced, lines [][]byte, d Directive, attr string) {
 		return
 	}
 	rest := slices.DeleteFunc(words(d.Value), func(w string) bool {
-		return slices.ContainsFunc(tlsOptions, func(o string) bool { return strings.EqualFold(o, w) })
+		return !option.MatchString(w) || slices.ContainsFunc(tlsOptions, func(o string) bool { return strings.EqualFold(o, w) })
 	})
 	if last := d.Lines - 1; len(rest) > 0 {
 		text := strings.TrimSuffix(string(replaced[last]), "\n")
@@ -201,13 +217,13 @@ func comment(replaced, lines [][]byte, d Directive, attr string) {
 }
 
 // dropOurs returns what replaces the lines: nothing for those that an earlier
-// run has put in, nil for the others.
-func dropOurs(lines [][]byte) [][]byte {
+// run has put in, nil for the others. The main file has a header.
+func dropOurs(lines [][]byte, main bool) [][]byte {
 	replaced := make([][]byte, len(lines))
 	start := -1
 	for i, line := range lines {
 		switch text := string(bytes.TrimRight(line, "\r\n")); {
-		case i == 0 && strings.HasPrefix(text, HeaderStart), text == Warning:
+		case main && (i == 0 && strings.HasPrefix(text, HeaderStart) || i == 1 && text == Warning):
 			replaced[i] = []byte{}
 		case text == blockStart:
 			start = i

@@ -22,8 +22,18 @@ const (
 // backslash before the line feed continues. Names are words, quoted or not, in
 // any case. A comment is never continued (measured).
 func readProftpd(c *Config, at int) error {
-	f := c.files[at]
-	var open []Section
+	return (&proftpdReader{Config: c}).read(at, nil, nil, -1)
+}
+
+type proftpdReader struct {
+	*Config
+	included int // files so far
+}
+
+// read reads a file within the sections open. within are the files that include
+// it, the innermost last; main is Directive.main, or -1 in the main file.
+func (r *proftpdReader) read(at int, open []Section, within []int, main int) error {
+	f, depth := r.files[at], len(open)
 	for i := 0; i < len(f.lines); {
 		first := i
 		text := string(f.lines[i])
@@ -39,7 +49,7 @@ func readProftpd(c *Config, at int) error {
 		switch {
 		case comment || name == "":
 		case strings.HasPrefix(name, "</"):
-			if len(open) == 0 || !strings.EqualFold(strings.TrimRight(name[2:], ">"), open[len(open)-1].Name) {
+			if len(open) == depth || !strings.EqualFold(strings.TrimRight(name[2:], ">"), open[len(open)-1].Name) {
 				return fail("it ends a section that is not the innermost open one")
 			}
 			open = open[:len(open)-1]
@@ -47,17 +57,41 @@ func readProftpd(c *Config, at int) error {
 			if len(open) == maxNesting {
 				return fail(fmt.Sprintf("more than %d sections are open", maxNesting))
 			}
-			open = append(open, Section{strings.ToLower(strings.Trim(name, "<>")), strings.TrimSuffix(rest, ">"), first + 1, i})
+			open = append(slices.Clone(open), Section{strings.ToLower(strings.Trim(name, "<>")), strings.TrimSuffix(rest, ">"), first + 1, at, i})
 		default:
-			d := Directive{File: f.name, Line: first + 1, Lines: i - first, Context: slices.Clone(open), Name: name, Value: rest}
-			c.Directives = append(c.Directives, d)
+			d := Directive{File: f.name, Line: first + 1, Lines: i - first, Context: open, Name: name, Value: rest, file: at, main: main}
+			if main < 0 {
+				d.main = i
+			}
+			r.Directives = append(r.Directives, d)
 			if strings.EqualFold(name, "Include") {
-				c.Unread = append(c.Unread, d)
+				if err := r.include(d, within); err != nil {
+					return err
+				}
 			}
 		}
 	}
-	if len(open) > 0 {
+	if len(open) > depth {
 		return &Error{f.name, open[len(open)-1].Line, "the section that starts here has no end"}
+	}
+	return nil
+}
+
+// include reads what an Include names as if it were in its place.
+func (r *proftpdReader) include(d Directive, within []int) error {
+	files := r.Config.included(d)
+	if len(files) == 0 {
+		r.Unread = append(r.Unread, d)
+	}
+	within = append(slices.Clone(within), d.file)
+	for _, f := range files {
+		r.included++
+		if len(within) > maxDepth || r.included > maxIncluded || slices.Contains(within, f) {
+			return &Error{d.File, d.Line, "files include each other without end, or too deep"}
+		}
+		if err := r.read(f, d.Context, within, d.main); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -151,7 +185,7 @@ func (c *Config) hostOf(site *spec.Site) (*Section, error) {
 	case 1:
 		return exact[0], nil
 	}
-	return nil, &Error{c.files[0].name, exact[1].Line, fmt.Sprintf("this <VirtualHost> and the one of line %d both have control port %d of the site", exact[0].Line, site.Port)}
+	return nil, &Error{c.files[exact[1].file].name, exact[1].Line, fmt.Sprintf("this <VirtualHost> and the one of line %d both have control port %d of the site", exact[0].Line, site.Port)}
 }
 
 // virtualHosts are the heads of those that have a directive, and the control

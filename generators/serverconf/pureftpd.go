@@ -16,7 +16,7 @@ func readPureftpd(c *Config, at int) error {
 	for i, raw := range f.lines {
 		line := strings.Trim(string(raw), space)
 		if line != "" && line[0] != '#' {
-			c.Directives = append(c.Directives, Directive{File: f.name, Line: i + 1, Lines: 1, Name: path.Base(f.name), Value: line})
+			c.Directives = append(c.Directives, Directive{File: f.name, Line: i + 1, Lines: 1, Name: path.Base(f.name), Value: line, file: at})
 			return nil
 		}
 	}

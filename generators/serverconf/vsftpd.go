@@ -1,6 +1,9 @@
 package serverconf
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // maxVsftpdFile is how much of its config vsftpd reads, in bytes (3.0.3,
 // VSFTP_CONF_FILE_MAX; measured): it ignores the rest without a word.
@@ -9,6 +12,20 @@ const maxVsftpdFile = 100_000
 // readVsftpd reads vsftpd.conf(5): a directive a line, NAME=VALUE, with white
 // space only before the name. A comment has its # in the first column.
 func readVsftpd(c *Config, at int) error {
+	c.readVsftpd(at, nil)
+	for _, d := range lastOne(c, nil, "user_config_dir") {
+		files := slices.DeleteFunc(c.included(d), func(f int) bool { return f == at })
+		if d.Value != "" && len(files) == 0 {
+			c.Unread = append(c.Unread, d)
+		}
+		for _, f := range files { // for single users; a folder in it would be another's
+			c.readVsftpd(f, []Section{{Name: "user_config_dir", Args: d.Value, Line: d.Line}})
+		}
+	}
+	return nil
+}
+
+func (c *Config) readVsftpd(at int, context []Section) {
 	f := c.files[at]
 	for i, raw := range f.lines {
 		line := strings.TrimLeft(strings.TrimSuffix(string(raw), "\n"), space)
@@ -16,13 +33,10 @@ func readVsftpd(c *Config, at int) error {
 			continue
 		}
 		name, value, _ := strings.Cut(line, "=")
-		d := Directive{File: f.name, Line: i + 1, Lines: 1, Name: name, Value: strings.Trim(value, space)}
-		c.Directives = append(c.Directives, d)
-		if name == "user_config_dir" && d.Value != "" {
-			c.Unread = append(c.Unread, d)
-		}
+		c.Directives = append(c.Directives, Directive{
+			File: f.name, Line: i + 1, Lines: 1, Context: context, Name: name, Value: strings.Trim(value, space), file: at, main: i + 1,
+		})
 	}
-	return nil
 }
 
 // space is what C's isspace takes for white space.

@@ -12,21 +12,21 @@ import (
 
 // The bounds of what base_config names.
 const (
-	maxBase      = 1 << 20 // bytes, all files together
-	maxBaseFiles = 256
+	MaxBase      = 1 << 20 // bytes, all files together
+	MaxBaseFiles = 256
 )
 
 // Base is a server's own config, which base_config names: a file, or the files
 // of a folder. It may hold passwords: no diagnostic quotes it.
 type Base struct {
-	Name   string // its path from the folder of the spec, or the last part of that
+	Path   string // slash-separated, where the spec's files have theirs
 	Folder bool
-	Files  []BaseFile // in the order of their names
+	Files  []BaseFile // of a folder in the order of their names
 }
 
 // BaseFile is one file of a Base, byte for byte.
 type BaseFile struct {
-	Name string // in the folder, or the file's own
+	Name string // slash-separated, from the folder, or from the file's own folder
 	Text []byte // no NUL
 }
 
@@ -40,7 +40,7 @@ func siteBase(b *block, from string) *Base {
 	if !ok {
 		return nil
 	}
-	base := &Base{Name: path.Base(at)}
+	base := &Base{Path: at}
 	names := []string{at}
 	if entries, err := fs.ReadDir(b.l.fsys, at); err == nil {
 		base.Folder, names = true, nil
@@ -49,12 +49,12 @@ func siteBase(b *block, from string) *Base {
 				names = append(names, path.Join(at, e.Name()))
 			}
 		}
-		if len(names) == 0 || len(names) > maxBaseFiles {
-			b.err("base_config", finding.BaseConfigUnreadable, "the folder %q holds %d files. A server's config has at least one and at most %d.", at, len(names), maxBaseFiles)
+		if len(names) == 0 || len(names) > MaxBaseFiles {
+			b.err("base_config", finding.BaseConfigUnreadable, "the folder %q holds %d files. A server's config has at least one and at most %d.", at, len(names), MaxBaseFiles)
 			return nil
 		}
 	}
-	left := maxBase
+	left := MaxBase
 	for _, name := range names {
 		text, ok := b.readBeside("base_config", name, left, finding.BaseConfigUnreadable)
 		if !ok {
