@@ -78,6 +78,7 @@ after a rollback to no rules.`,
 		},
 	}
 	a.flags(c)
+	a.jsonFlag(c)
 	a.backendFlag(c, "load the rules with")
 	c.Flags().DurationVar(&a.confirm, "confirm", 0, "take the change back unless it is confirmed within `TIME`, 10s to 24h")
 	c.Flags().DurationVar(&a.drain, "drain", 0, "keep older data ports open while they have sessions, for `TIME` at most, 10s to 168h")

@@ -15,10 +15,12 @@ import (
 	"strings"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/apply"
+	"github.com/pasvctl/pasvctl/cmd/internal/diagnostics"
 	"github.com/pasvctl/pasvctl/cmd/internal/doctor"
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
 	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
 )
 
@@ -182,7 +184,7 @@ func (a *applier) beside(ctx context.Context, spec string, r *rehearsal) error {
 	}
 	beside := doctor.Beside{Live: live, Host: r.host, Backend: r.rules.Backend, Spec: a.named(spec)}
 	if bad := beside.Misplaced(); len(bad) > 0 {
-		return failure(errors.New(bad[0].What), bad[0].Remedy)
+		return failure(errors.New(bad[0].Detail), bad[0].Remedy)
 	}
 	report, err := r.try(ctx, live, "")
 	if err != nil {
@@ -192,13 +194,13 @@ func (a *applier) beside(ctx context.Context, spec string, r *rehearsal) error {
 		few := report.Untried[:min(len(report.Untried), 5)]
 		fmt.Fprintf(a.err, "warning: the time ran out before everything was tried: %s are missing, such as %s\n", counted(len(report.Untried), "part"), strings.Join(few, ", "))
 	}
-	found := slices.DeleteFunc(beside.Drops(report), func(f doctor.Finding) bool { return f.Severity == doctor.Note })
+	found := slices.DeleteFunc(beside.Drops(report), func(f finding.Finding) bool { return f.Severity == finding.Note })
 	switch {
 	case len(found) == 0:
 		return nil
 	case a.dropped:
 		for _, f := range found {
-			fmt.Fprintf(a.err, "warning: %s%s\nhint: %s\n", site(f), f.What, f.Remedy)
+			fmt.Fprintf(a.err, "warning: %s%s\nhint: %s\n", diagnostics.About(f), f.Detail, f.Remedy)
 		}
 		a.hindered = true
 		return nil
@@ -207,7 +209,7 @@ func (a *applier) beside(ctx context.Context, spec string, r *rehearsal) error {
 	if len(found) > 1 {
 		more = fmt.Sprintf(", and %s", counted(len(found)-1, "more cause"))
 	}
-	return failure(fmt.Errorf("connections would be dropped: %s%s%s", site(found[0]), found[0].What, more),
+	return failure(fmt.Errorf("connections would be dropped: %s%s%s", diagnostics.About(found[0]), found[0].Detail, more),
 		found[0].Remedy+"\nhint: pasvctl doctor shows everything; --ignore-drops loads the rules anyway")
 }
 
@@ -228,11 +230,4 @@ func (a *applier) untried(err error) error {
 		hint = "install the package nftables for the trial; " + hint
 	}
 	return failure(fmt.Errorf("cannot try whether other rules drop the sites' connections: %w", err), hint)
-}
-
-func site(f doctor.Finding) string {
-	if f.Site == "" {
-		return ""
-	}
-	return fmt.Sprintf("site %q: ", f.Site)
 }

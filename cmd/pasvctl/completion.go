@@ -31,20 +31,3 @@ func newCompletion(s streams) *cobra.Command {
 		},
 	}
 }
-
-// newHelp is `pasvctl help COMMAND`, which cobra's own lets end with 0 where
-// there is no such command.
-func newHelp() *cobra.Command {
-	return &cobra.Command{
-		Use:   "help [COMMAND]",
-		Short: "help on a command",
-		RunE: func(c *cobra.Command, args []string) error {
-			of, rest, err := c.Root().Find(args)
-			if err != nil || len(rest) > 0 {
-				return usage("see pasvctl --help", "there is no command %q", args[0])
-			}
-			of.InitDefaultHelpFlag()
-			return of.Help()
-		},
-	}
-}

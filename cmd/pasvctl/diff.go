@@ -31,6 +31,7 @@ clients do not count. A difference ends with exit code 2.`,
 		RunE:    func(c *cobra.Command, args []string) error { return d.run(c.Context(), args[0]) },
 	}
 	d.flags(c)
+	d.jsonFlag(c)
 	d.backendFlag(c, "compare the rules of")
 	return c
 }

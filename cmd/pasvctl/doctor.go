@@ -5,23 +5,25 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/apply"
+	"github.com/pasvctl/pasvctl/cmd/internal/diagnostics"
 	"github.com/pasvctl/pasvctl/cmd/internal/doctor"
+	"github.com/pasvctl/pasvctl/cmd/internal/envelope"
 	"github.com/pasvctl/pasvctl/cmd/internal/portowner"
 	"github.com/pasvctl/pasvctl/cmd/internal/presence"
 	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
 )
 
 type examiner struct {
 	onHost
+	reporting
 	watch         time.Duration
 	backendChosen func() bool
 }
@@ -46,6 +48,7 @@ comes or goes, until it is interrupted.`,
 		RunE:    func(c *cobra.Command, args []string) error { return d.run(c.Context(), args[0]) },
 	}
 	d.flags(c)
+	d.reporting.register(c)
 	d.backendFlag(c, "try other chains beside the rules of")
 	d.backendChosen = func() bool { return c.Flags().Changed("backend") }
 	c.Flags().DurationVar(&d.watch, "watch", 0, "look for programs on the sites' ports every `TIME`, 1s or more, until interrupted")
@@ -53,6 +56,12 @@ comes or goes, until it is interrupted.`,
 }
 
 func (d *examiner) run(ctx context.Context, path string) error {
+	if err := d.check(); err != nil {
+		return err
+	}
+	if d.watch > 0 && !d.text() && d.format != "json" {
+		return usage("write --format json", "--watch has no format %s", d.format)
+	}
 	if d.watch != 0 && d.watch < time.Second {
 		return usage("write --watch 10s", "--watch takes 1s or more, not %s", d.watch)
 	}
@@ -87,18 +96,15 @@ func (d *examiner) run(ctx context.Context, path string) error {
 		Next: next,
 	}
 	if d.watch > 0 {
-		return d.keepWatch(ctx, m, host)
+		return d.keepWatch(ctx, m, p, host)
 	}
 	found := doctor.Examine(m, host)
-	if d.asJSON {
-		err = writeJSON(d.out, found)
-	} else {
-		err = writeFindings(d.out, found)
-	}
-	if err != nil {
+	r := p.report("doctor", found)
+	r.WarningsFail = true
+	if err := d.write(d.out, d.out, r); err != nil {
 		return err
 	}
-	if slices.ContainsFunc(found, func(f doctor.Finding) bool { return f.Severity != doctor.Note }) {
+	if r.Count(finding.Error)+r.Count(finding.Warning) > 0 {
 		return silent(exitDifference)
 	}
 	fmt.Fprintf(d.err, "found no problem for %s on host %q\n", counted(len(host.Sites), "site"), host.Name)
@@ -123,25 +129,25 @@ func (d *examiner) live(ctx context.Context) (shadow.Rules, error) {
 }
 
 // keepWatch prints squatters as they come and go.
-func (d *examiner) keepWatch(ctx context.Context, m doctor.Machine, host *plan.Host) error {
+func (d *examiner) keepWatch(ctx context.Context, m doctor.Machine, p *project, host *plan.Host) error {
 	ctx, stop := interruptible(ctx)
 	defer stop()
-	seen := map[string]doctor.Finding{}
+	seen := map[string]finding.Finding{}
 	tick := time.NewTicker(d.watch)
 	defer tick.Stop()
 	for {
-		now := map[string]doctor.Finding{}
+		now := map[string]finding.Finding{}
 		for _, f := range doctor.Squatters(m, host) {
-			now[f.What] = f
-			if _, known := seen[f.What]; !known {
-				if err := d.event("came", f); err != nil {
+			now[f.Detail] = f
+			if _, known := seen[f.Detail]; !known {
+				if err := d.event("came", p, f); err != nil {
 					return err
 				}
 			}
 		}
 		for what, f := range seen {
 			if _, still := now[what]; !still {
-				if err := d.event("went", f); err != nil {
+				if err := d.event("went", p, f); err != nil {
 					return err
 				}
 			}
@@ -155,25 +161,11 @@ func (d *examiner) keepWatch(ctx context.Context, m doctor.Machine, host *plan.H
 	}
 }
 
-func (d *examiner) event(what string, f doctor.Finding) error {
+func (d *examiner) event(what string, p *project, f finding.Finding) error {
 	at := time.Now().Format(time.RFC3339)
-	if d.asJSON {
-		return writeJSON(d.out, map[string]any{"time": at, "event": what, "finding": f})
+	if !d.text() {
+		return envelope.Write(d.out, "doctor", map[string]any{"time": at, "event": what, "finding": p.report("", nil).Object(f)})
 	}
-	_, err := fmt.Fprintf(d.out, "%s %s: site %q: %s\n", at, what, f.Site, f.What)
+	_, err := fmt.Fprintf(d.out, "%s %s: %s%s\n", at, what, diagnostics.About(f), f.Detail)
 	return err
-}
-
-func writeFindings(w io.Writer, found []doctor.Finding) error {
-	for _, f := range found {
-		if _, err := fmt.Fprintf(w, "%s [%s] %s%s\n  evidence: %s\n", f.Severity, f.Check, site(f), f.What, f.Evidence); err != nil {
-			return err
-		}
-		if f.Remedy != "" {
-			if _, err := fmt.Fprintf(w, "  remedy:   %s\n", f.Remedy); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/atomicfile"
 	"github.com/pasvctl/pasvctl/cmd/internal/diagnostics"
 	"github.com/pasvctl/pasvctl/cmd/internal/source"
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
@@ -127,9 +128,9 @@ func (f *formatter) read(path string) ([]byte, error) {
 
 // refuse says why a file is not changed: a broken file has no canonical layout.
 func (f *formatter) refuse(path string, text []byte, diags hcl.Diagnostics) error {
-	err := showDiagnostics(f.streams, diagnostics.Report{
-		Diagnostics: diags, Files: map[string]*hcl.File{path: {Bytes: text}},
-	})
+	err := showFindings(f.err, diagnostics.Report{
+		Findings: finding.From(diags), Files: map[string]*hcl.File{path: {Bytes: text}},
+	}, maxShown)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/apply"
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/cmd/internal/presence"
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
@@ -30,8 +31,11 @@ type onHost struct {
 }
 
 func (h *onHost) flags(c *cobra.Command) {
-	h.register(c)
+	h.variables.register(c)
 	c.Flags().StringVar(&h.host, "host", "", "this machine is the host `NAME` of the spec; not needed if the spec has one host")
+}
+
+func (h *onHost) jsonFlag(c *cobra.Command) {
 	c.Flags().BoolVar(&h.asJSON, "json", false, "write the result as JSON")
 }
 
@@ -107,10 +111,10 @@ func (h *onHost) present(host presence.Host, refuse bool) error {
 		return failure(err, "")
 	}
 	for _, f := range faults {
-		if f.Fatal && refuse {
-			return failure(fmt.Errorf("%s; %s", f.What, f.Evidence), f.Remedy)
+		if f.Severity == finding.Error && refuse {
+			return failure(fmt.Errorf("%s; %s", f.Detail, f.Evidence), f.Remedy)
 		}
-		fmt.Fprintf(h.err, "warning: %s; %s\nhint: %s\n", f.What, f.Evidence, f.Remedy)
+		fmt.Fprintf(h.err, "warning: %s; %s\nhint: %s\n", f.Detail, f.Evidence, f.Remedy)
 	}
 	return nil
 }

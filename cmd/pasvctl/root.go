@@ -129,7 +129,7 @@ exit codes: 0 done; 1 failed; 2 a check found a difference; 64 wrong usage`,
 	root.SetIn(s.in)
 	root.SetErr(s.err)
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.SetHelpCommand(newHelp())
+	root.SetHelpCommand(newHelp(s))
 	for _, command := range slices.Concat(commands, onLinux) {
 		root.AddCommand(command(s))
 	}

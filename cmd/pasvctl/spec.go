@@ -16,6 +16,7 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/diagnostics"
 	"github.com/pasvctl/pasvctl/cmd/internal/source"
 	"github.com/pasvctl/pasvctl/generators"
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
@@ -126,22 +127,16 @@ func (v *variables) valid(s streams, path string) (*project, error) {
 
 // show writes diagnostics for people on stderr.
 func (p *project) show(s streams, diags hcl.Diagnostics) error {
-	return showDiagnostics(s, p.report(diags))
+	return showFindings(s.err, p.report("", finding.From(diags)), maxShown)
 }
 
-func showDiagnostics(s streams, r diagnostics.Report) error {
-	columns, _ := terminal(s.err)
-	r.Limit, r.Width, r.Colour = maxShown, uint(columns), colour(s.err)
-	return diagnostics.Text(s.err, r)
-}
-
-func (p *project) report(diags hcl.Diagnostics) diagnostics.Report {
-	return diagnostics.Report{Diagnostics: diags, Files: p.Spec.Files, Dir: p.source.Dir, Elsewhere: p.varFiles}
+func (p *project) report(command string, found []finding.Finding) diagnostics.Report {
+	return diagnostics.Report{Command: command, Findings: found, Files: p.Spec.Files, Dir: p.source.Dir, Elsewhere: p.varFiles}
 }
 
 // invalid is the error that ends a command whose spec has mistakes.
 func (p *project) invalid(path string, diags hcl.Diagnostics) error {
-	failures, _ := p.report(diags).Count()
+	failures := p.report("", finding.From(diags)).Count(finding.Error)
 	if failures == 0 {
 		return nil
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -97,11 +98,11 @@ func (v *verifier) run(ctx context.Context, path string) error {
 
 func (v *verifier) write(r *verify.Report) error {
 	if v.junit != "" {
-		text, err := r.JUnit()
-		if err == nil {
-			err = atomicfile.Write(filepath.Dir(v.junit), filepath.Base(v.junit), text, 0o644)
+		var text bytes.Buffer
+		if err := r.JUnit(&text); err != nil {
+			return err
 		}
-		if err != nil {
+		if err := atomicfile.Write(filepath.Dir(v.junit), filepath.Base(v.junit), text.Bytes(), 0o644); err != nil {
 			return failure(err, "")
 		}
 	}

@@ -24,6 +24,56 @@ type Rule struct {
 	Remedy      string
 }
 
+// Severity is how much a finding matters.
+type Severity string
+
+// The severities, worst first.
+const (
+	Error   Severity = "error"   // something fails now, or will
+	Warning Severity = "warning" // it may fail under load or later
+	Note    Severity = "note"    // worth knowing; nothing to mend
+)
+
+// Compare orders severities, worst first.
+func (s Severity) Compare(other Severity) int {
+	order := []Severity{Error, Warning, Note}
+	return cmp.Compare(slices.Index(order, s), slices.Index(order, other))
+}
+
+// Finding is one thing that is wrong, or worth knowing.
+type Finding struct {
+	Severity Severity
+	Rule     *Rule
+	Site     string // that it is about, or ""
+	Detail   string
+	Evidence string         // what shows it, and where that was read
+	Remedy   string         // a command or a change, for this case
+	Figures  map[string]any // by names that end in their unit
+	At       *hcl.Range     // what to change in a file, or nil
+
+	Diagnostic *hcl.Diagnostic // that the finding was, or nil
+}
+
+// Title says in a few words what is wrong.
+func (f Finding) Title() string {
+	if f.Diagnostic != nil {
+		return f.Diagnostic.Summary
+	}
+	return f.Rule.Title
+}
+
+// From turns diagnostics into findings.
+func From(diags hcl.Diagnostics) []Finding {
+	all := make([]Finding, len(diags))
+	for i, d := range diags {
+		all[i] = Finding{Severity: Error, Rule: Of(d), Detail: d.Detail, At: d.Subject, Diagnostic: d}
+		if d.Severity == hcl.DiagWarning {
+			all[i].Severity = Warning
+		}
+	}
+	return all
+}
+
 var catalogue = map[string]*Rule{}
 
 func rule(id, title, cause, consequence, remedy string) *Rule {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,7 +47,7 @@ func sources(t *testing.T) map[string]*ast.File {
 func names(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
-	for _, name := range []string{"spec.go", "target.go"} {
+	for _, name := range []string{"spec.go", "target.go", "machine.go"} {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -82,6 +83,12 @@ func TestNoDiagnosticWithoutARule(t *testing.T) {
 				elements := len(n.Elts) > 0
 				if selected(n.Type, "hcl") == "Diagnostic" || selected(n.Type, "finding") == "Rule" {
 					t.Errorf("%s makes a diagnostic or a rule of its own", path)
+				}
+				if selected(n.Type, "finding") == "Finding" && elements && !slices.ContainsFunc(n.Elts, func(e ast.Expr) bool {
+					pair, keyed := e.(*ast.KeyValueExpr)
+					return keyed && pair.Key.(*ast.Ident).Name == "Rule"
+				}) {
+					t.Errorf("%s makes a finding without a rule", path)
 				}
 				if list := selected(n.Type, "hcl") == "Diagnostics"; list && elements {
 					if _, literal := n.Elts[0].(*ast.CompositeLit); literal {

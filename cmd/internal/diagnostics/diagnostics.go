@@ -1,5 +1,6 @@
-// Package diagnostics writes the diagnostics of a spec in the formats that
-// people, editors and CI systems read. A format is one function in Formats.
+// Package diagnostics writes what commands find, in a spec or on a machine, in
+// the formats that people, editors and CI systems read. A format is one
+// function in Formats.
 //
 // It is not for finding anything wrong: it prints what it is handed.
 package diagnostics
@@ -16,16 +17,20 @@ import (
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
-// Report is a list of diagnostics and what is needed to show them.
+// Report is a list of findings and what is needed to show them.
 type Report struct {
-	Diagnostics hcl.Diagnostics
-	Files       map[string]*hcl.File // sources by name, for excerpts
-	Dir         string               // folder that file names are relative to
-	Elsewhere   []string             // names that are paths of their own, not relative to Dir
+	Command      string // that has made it
+	Findings     []finding.Finding
+	WarningsFail bool                 // a warning fails the command
+	Files        map[string]*hcl.File // sources by name, for excerpts
+	Dir          string               // folder that file names are relative to
+	Elsewhere    []string             // names that are paths of their own, not relative to Dir
 
-	// Limit is how many diagnostics people are shown, 0 for all; the rest is
+	// Limit is how many findings people are shown, 0 for all; the rest is
 	// counted. Machines are always shown all.
 	Limit  int
 	Width  uint // columns of text, 0 for no wrapping
@@ -41,21 +46,29 @@ var Formats = map[string]Format{
 	"json":   JSON,
 	"sarif":  SARIF,
 	"github": GitHub,
+	"gitlab": GitLab,
+	"junit":  JUnit,
 }
 
 // Names returns the names of all formats, sorted.
 func Names() []string { return slices.Sorted(maps.Keys(Formats)) }
 
-// Count returns how many errors and warnings there are.
-func (r Report) Count() (failures, warnings int) {
-	for _, d := range r.Diagnostics {
-		if d.Severity == hcl.DiagError {
-			failures++
-		} else {
-			warnings++
+// Count returns how many findings have a severity.
+func (r Report) Count(of finding.Severity) (n int) {
+	for _, f := range r.Findings {
+		if f.Severity == of {
+			n++
 		}
 	}
-	return failures, warnings
+	return n
+}
+
+// first is the name of the first source.
+func (r Report) first() string {
+	if len(r.Files) == 0 {
+		return "."
+	}
+	return slices.Min(slices.Collect(maps.Keys(r.Files)))
 }
 
 // path is where a file lies, as the user may open it.
@@ -66,47 +79,28 @@ func (r Report) path(name string) string {
 	return filepath.Join(r.Dir, name)
 }
 
-// shown returns the diagnostics within the limit, errors before warnings where
-// not all fit, and how many are left out.
-func (r Report) shown() (hcl.Diagnostics, int) {
-	if r.Limit <= 0 || len(r.Diagnostics) <= r.Limit {
-		return r.Diagnostics, 0
+// shown returns the findings within the limit, the worst first if not all fit,
+// and how many are left out.
+func (r Report) shown() ([]finding.Finding, int) {
+	if r.Limit <= 0 || len(r.Findings) <= r.Limit {
+		return r.Findings, 0
 	}
-	var first, rest hcl.Diagnostics
-	for _, d := range r.Diagnostics {
-		if d.Severity == hcl.DiagError {
-			first = append(first, d)
-		} else {
-			rest = append(rest, d)
-		}
-	}
-	return append(first, rest...)[:r.Limit], len(r.Diagnostics) - r.Limit
+	worst := slices.Clone(r.Findings)
+	slices.SortStableFunc(worst, func(a, b finding.Finding) int { return a.Severity.Compare(b.Severity) })
+	return worst[:r.Limit], len(worst) - r.Limit
 }
 
-// Text writes diagnostics with the source lines that they point at. What a
-// spec holds reaches the terminal without its control characters.
+// Text writes findings for people: those in a file with the source lines that
+// they point at, those on a machine with their evidence.
 func Text(w io.Writer, r Report) error {
-	diags, more := r.shown()
-	sources := make(map[string]*hcl.File)
-	for _, d := range diags {
-		if d.Subject != nil && r.Files[d.Subject.Filename] != nil && sources[d.Subject.Filename] == nil {
-			shown := *r.Files[d.Subject.Filename]
-			shown.Bytes = harmless(shown.Bytes)
-			sources[d.Subject.Filename] = &shown
+	found, more := r.shown()
+	sources := map[string]*hcl.File{}
+	for _, f := range found {
+		write := r.inFile
+		if f.Evidence != "" {
+			write = r.onMachine
 		}
-	}
-	for _, d := range diags {
-		file := sources[subjectFile(d)]
-		d = r.relocated(d)
-		d.Summary, d.Detail = Printable(d.Summary), Printable(d.Detail)
-		files := make(map[string]*hcl.File)
-		if d.Subject != nil {
-			d.Subject.Filename = Printable(d.Subject.Filename)
-		}
-		if file != nil {
-			files[d.Subject.Filename], *d.Subject = excerpt(file, *d.Subject)
-		}
-		if err := hcl.NewDiagnosticTextWriter(w, files, r.Width, r.Colour).WriteDiagnostic(d); err != nil {
+		if err := write(w, f, sources); err != nil {
 			return err
 		}
 	}
@@ -117,12 +111,57 @@ func Text(w io.Writer, r Report) error {
 	return nil
 }
 
-// subjectFile names the file that d points into.
-func subjectFile(d *hcl.Diagnostic) string {
-	if d.Subject == nil {
+func (r Report) onMachine(w io.Writer, f finding.Finding, _ map[string]*hcl.File) error {
+	text := fmt.Sprintf("%s [%s] %s%s\n  evidence: %s\n", f.Severity, f.Rule.ID, About(f), f.Detail, f.Evidence)
+	if f.Remedy != "" {
+		text += fmt.Sprintf("  remedy:   %s\n", f.Remedy)
+	}
+	_, err := io.WriteString(w, Printable(text))
+	return err
+}
+
+// inFile keeps the sources without their control characters, by their names.
+func (r Report) inFile(w io.Writer, f finding.Finding, sources map[string]*hcl.File) error {
+	d := r.diagnostic(f)
+	files := map[string]*hcl.File{}
+	if f.At != nil {
+		d.Subject = r.relocate(f.At)
+		d.Subject.Filename = Printable(d.Subject.Filename)
+		name := f.At.Filename
+		if r.Files[name] != nil && sources[name] == nil {
+			shown := *r.Files[name]
+			shown.Bytes = harmless(shown.Bytes)
+			sources[name] = &shown
+		}
+		if sources[name] != nil {
+			files[d.Subject.Filename], *d.Subject = excerpt(sources[name], *d.Subject)
+		}
+	}
+	return hcl.NewDiagnosticTextWriter(w, files, r.Width, r.Colour).WriteDiagnostic(&d)
+}
+
+// diagnostic is f without control characters. A diagnostic's context, which may
+// be a block of any length, is left out.
+func (r Report) diagnostic(f finding.Finding) hcl.Diagnostic {
+	var d hcl.Diagnostic
+	if f.Diagnostic != nil {
+		d = *f.Diagnostic
+	}
+	d.Severity, d.Context = hcl.DiagWarning, nil
+	if f.Severity == finding.Error {
+		d.Severity = hcl.DiagError
+	}
+	d.Summary = Printable(fmt.Sprintf("%s [%s]", f.Title(), f.Rule.ID))
+	d.Detail = Printable(About(f) + f.Detail)
+	return d
+}
+
+// About names the site that a finding is about, before what is said of it.
+func About(f finding.Finding) string {
+	if f.Site == "" {
 		return ""
 	}
-	return d.Subject.Filename
+	return fmt.Sprintf("site %q: ", f.Site)
 }
 
 // Printable is text without control characters, line breaks and tabs aside.
@@ -154,14 +193,7 @@ func harmless(text []byte) []byte {
 	return safe
 }
 
-// relocated is d with a file name that leads to the file. Its context, which
-// may be a block of any length, is left out.
-func (r Report) relocated(d *hcl.Diagnostic) *hcl.Diagnostic {
-	moved := *d
-	moved.Subject, moved.Context = r.relocate(d.Subject), nil
-	return &moved
-}
-
+// relocate is at with a file name that leads to the file.
 func (r Report) relocate(at *hcl.Range) *hcl.Range {
 	if at == nil {
 		return nil

@@ -7,9 +7,10 @@
 package doctor
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
-	"sort"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,30 +19,9 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/portowner"
 	"github.com/pasvctl/pasvctl/cmd/internal/presence"
 	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
 )
-
-// Severity says how much a finding matters.
-type Severity string
-
-// The severities, worst first.
-const (
-	Error   Severity = "error"   // some transfers fail now, or will
-	Warning Severity = "warning" // they may fail under load or later
-	Note    Severity = "note"    // worth knowing; nothing to mend
-)
-
-var rank = map[Severity]int{Error: 0, Warning: 1, Note: 2}
-
-// Finding is one problem of a site on this machine.
-type Finding struct {
-	Severity Severity `json:"severity"`
-	Check    string   `json:"check"` // squatter, outbound, ephemeral, reserved, …
-	Site     string   `json:"site,omitempty"`
-	What     string   `json:"what"`
-	Evidence string   `json:"evidence"`         // where it was read, and what stood there
-	Remedy   string   `json:"remedy,omitempty"` // a command
-}
 
 // Machine is what the checks look at.
 type Machine struct {
@@ -63,21 +43,21 @@ type Machine struct {
 	Spec string
 	Next apply.Applied
 	// Presence compares the host with this machine's interfaces and addresses.
-	Presence func(presence.Host) ([]presence.Fault, error)
+	Presence func(presence.Host) ([]finding.Finding, error)
 }
 
 // exam is one examination of one host.
 type exam struct {
 	Machine
 	host     *plan.Host
-	findings []Finding
+	findings []finding.Finding
 }
 
 // Examine runs all checks for one host of a plan. The findings come worst
-// first, then by check and site. A check that cannot be made, for want of a
+// first, then by rule and site. A check that cannot be made, for want of a
 // program or of privilege, is a finding of its own and not a silent pass.
-func Examine(m Machine, h *plan.Host) []Finding {
-	e := &exam{Machine: m, host: h, findings: []Finding{}} // never null in JSON
+func Examine(m Machine, h *plan.Host) []finding.Finding {
+	e := &exam{Machine: m, host: h, findings: []finding.Finding{}} // never null in JSON
 	e.presence()
 	e.ports()
 	e.ephemeral()
@@ -90,24 +70,32 @@ func Examine(m Machine, h *plan.Host) []Finding {
 	e.selinux()
 	e.firewalls()
 	e.saves()
-	sort.SliceStable(e.findings, func(i, j int) bool {
-		a, b := e.findings[i], e.findings[j]
-		if a.Severity != b.Severity {
-			return rank[a.Severity] < rank[b.Severity]
-		}
-		if a.Check != b.Check {
-			return a.Check < b.Check
-		}
-		return a.Site < b.Site
+	slices.SortStableFunc(e.findings, func(a, b finding.Finding) int {
+		return cmp.Or(
+			a.Severity.Compare(b.Severity),
+			strings.Compare(a.Rule.ID, b.Rule.ID),
+			strings.Compare(a.Site, b.Site),
+		)
 	})
 	return e.findings
 }
 
-func (e *exam) find(f Finding) { e.findings = append(e.findings, f) }
+// find adds findings, each at the site or host in the spec that it is about.
+func (e *exam) find(found ...finding.Finding) {
+	for _, f := range found {
+		f.At = e.host.Ranges.Of("")
+		for _, s := range e.host.Sites {
+			if s.Name == f.Site {
+				f.At = s.Ranges.Of("")
+			}
+		}
+		e.findings = append(e.findings, f)
+	}
+}
 
 // unknown says that a check could not be made.
-func (e *exam) unknown(check, what string, err error) {
-	f := Finding{Severity: Warning, Check: check, What: what + " could not be checked", Evidence: err.Error()}
+func (e *exam) unknown(what string, err error) {
+	f := finding.Finding{Severity: finding.Warning, Rule: finding.CheckFailed, Detail: what + " could not be checked", Evidence: err.Error()}
 	if known, ok := errors.AsType[kernel.Remedied](err); ok {
 		f.Remedy = known.Remedy()
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/portowner"
 	"github.com/pasvctl/pasvctl/cmd/internal/presence"
 	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
@@ -59,7 +60,7 @@ func healthy() (*plan.Host, *fstest.MapFS, *Machine) {
 		Trial:      func(shadow.Rules, string) (shadow.Report, error) { return shadow.Report{}, nil },
 		Ours:       func() (apply.Known, error) { return apply.Known{Applied: &apply.Applied{}}, nil },
 		Next:       apply.Applied{Rules: kernel.Rules{Backend: kernel.NFT}},
-		Presence:   func(presence.Host) ([]presence.Fault, error) { return nil, nil },
+		Presence:   func(presence.Host) ([]finding.Finding, error) { return nil, nil },
 	}
 	return &plan.Host{Host: h, Sites: []*plan.Site{s}}, files, m
 }
@@ -128,89 +129,89 @@ func TestFindings(t *testing.T) {
 	tests := []struct {
 		name     string
 		spoil    func(*plan.Host, fstest.MapFS, *Machine)
-		severity Severity
-		check    string   // "" where nothing is to be found
-		says     []string // in What, Evidence or Remedy
+		severity finding.Severity
+		rule     *finding.Rule // nil if nothing is to be found
+		says     []string      // in Detail, Evidence or Remedy
 	}{
-		{"listener on the site's address", sockets(listener("203.0.113.10:61005", "java")), Error, "squatter",
+		{"listener on the site's address", sockets(listener("203.0.113.10:61005", "java")), finding.Error, finding.PortSquatted,
 			[]string{"port 61005", "java (pid 42", "2026-06-01 12:00:00 UTC", "kill 42"}},
-		{"listener on the wildcard", sockets(listener("[::]:61099", "java")), Error, "squatter", []string{"port 61099"}},
-		{"listener on another address", sockets(listener("203.0.113.11:61005", "java")), "", "", nil},
-		{"listener beside the range", sockets(listener("203.0.113.10:61100", "java")), "", "", nil},
-		{"the site's own server", sockets(listener("203.0.113.10:61005", "vsftpd")), "", "", nil},
-		{"outbound connection", sockets(outbound), Warning, "outbound", []string{"curl", "192.0.2.1:443"}},
-		{"other local ports than the spec's", set("proc/sys/net/ipv4/ip_local_port_range", "30000 60999"), Warning, "ephemeral",
+		{"listener on the wildcard", sockets(listener("[::]:61099", "java")), finding.Error, finding.PortSquatted, []string{"port 61099"}},
+		{"listener on another address", sockets(listener("203.0.113.11:61005", "java")), "", nil, nil},
+		{"listener beside the range", sockets(listener("203.0.113.10:61100", "java")), "", nil, nil},
+		{"the site's own server", sockets(listener("203.0.113.10:61005", "vsftpd")), "", nil, nil},
+		{"outbound connection", sockets(outbound), finding.Warning, finding.PortUsedOutbound, []string{"curl", "192.0.2.1:443"}},
+		{"other local ports than the spec's", set("proc/sys/net/ipv4/ip_local_port_range", "30000 60999"), finding.Warning, finding.EphemeralDiffers,
 			[]string{"30000-60999", `ephemeral_ports = "30000-60999"`}},
-		{"not reserved", set(reservedFile, "8080"), Warning, "reserved", []string{"61000-61099", "60-pasvctl.conf"}},
-		{"reserved except one port", set(reservedFile, "61000-61049,61051-61099"), Warning, "reserved", nil},
-		{"reserved in two pieces", set(reservedFile, "61000-61049,61050-61200"), "", "", nil},
-		{"small conntrack table", set("proc/sys/net/netfilter/nf_conntrack_max", "800"), Error, "conntrack",
+		{"not reserved", set(reservedFile, "8080"), finding.Warning, finding.RangeUnreserved, []string{"61000-61099", "60-pasvctl.conf"}},
+		{"reserved except one port", set(reservedFile, "61000-61049,61051-61099"), finding.Warning, finding.RangeUnreserved, nil},
+		{"reserved in two pieces", set(reservedFile, "61000-61049,61050-61200"), "", nil, nil},
+		{"small conntrack table", set("proc/sys/net/netfilter/nf_conntrack_max", "800"), finding.Error, finding.ConntrackFull,
 			[]string{"800 entries", "nf_conntrack_max=2048"}},
-		{"no conntrack", func(_ *plan.Host, f fstest.MapFS, _ *Machine) { delete(f, "proc/sys/net/netfilter/nf_conntrack_max") }, "", "", nil},
+		{"no conntrack", func(_ *plan.Host, f fstest.MapFS, _ *Machine) { delete(f, "proc/sys/net/netfilter/nf_conntrack_max") }, "", nil, nil},
 		{"liberal conntrack", func(h *plan.Host, f fstest.MapFS, _ *Machine) {
 			h.Sites[0].Gate = true
 			f["proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal"] = &fstest.MapFile{Data: []byte("1\n")}
-		}, Warning, "conntrack", []string{"in a client's name", "be_liberal: 1", "be_liberal=0"}},
-		{"liberal conntrack without a gate", set("proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal", "1"), "", "", nil},
+		}, finding.Warning, finding.ConntrackLiberal, []string{"in a client's name", "be_liberal: 1", "be_liberal=0"}},
+		{"liberal conntrack without a gate", set("proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal", "1"), "", nil, nil},
 		{"strict conntrack", func(h *plan.Host, f fstest.MapFS, _ *Machine) {
 			h.Sites[0].Gate = true
 			f["proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal"] = &fstest.MapFile{Data: []byte("0\n")}
-		}, "", "", nil},
-		{"small backlog", set("proc/sys/net/core/somaxconn", "128"), Warning, "somaxconn", []string{"400 sessions", "128"}},
-		{"certificate expired", set("etc/ssl/ftp.pem", certificate(now.AddDate(-1, 0, 0), now.AddDate(0, 0, -1))), Error, "certificate",
+		}, "", nil, nil},
+		{"small backlog", set("proc/sys/net/core/somaxconn", "128"), finding.Warning, finding.BacklogShort, []string{"400 sessions", "128"}},
+		{"certificate expired", set("etc/ssl/ftp.pem", certificate(now.AddDate(-1, 0, 0), now.AddDate(0, 0, -1))), finding.Error, finding.CertificateInvalid,
 			[]string{"expired", "2026-05-31 12:00 UTC"}},
-		{"certificate of the future", set("etc/ssl/ftp.pem", certificate(now.AddDate(0, 0, 1), now.AddDate(1, 0, 0))), Error, "certificate",
+		{"certificate of the future", set("etc/ssl/ftp.pem", certificate(now.AddDate(0, 0, 1), now.AddDate(1, 0, 0))), finding.Error, finding.CertificateInvalid,
 			[]string{"not valid yet"}},
-		{"certificate about to expire", set("etc/ssl/ftp.pem", certificate(now.AddDate(-1, 0, 0), now.AddDate(0, 0, 7))), Warning, "certificate",
+		{"certificate about to expire", set("etc/ssl/ftp.pem", certificate(now.AddDate(-1, 0, 0), now.AddDate(0, 0, 7))), finding.Warning, finding.CertificateExpires,
 			[]string{"two weeks"}},
-		{"no certificate", func(_ *plan.Host, f fstest.MapFS, _ *Machine) { delete(f, "etc/ssl/ftp.pem") }, Error, "certificate", []string{"cannot be read"}},
-		{"something else in its place", set("etc/ssl/ftp.pem", "hello"), Error, "certificate", []string{"PEM"}},
-		{"SELinux", set("sys/fs/selinux/booleans/ftpd_use_passive_mode", "0 0"), Error, "selinux", []string{"setsebool -P ftpd_use_passive_mode on"}},
-		{"a chain that drops", blocked(shadow.Blocked{Rule: "inet filter input: policy drop", Base: "inet filter input", Hook: "input"}), Error, "drop",
+		{"no certificate", func(_ *plan.Host, f fstest.MapFS, _ *Machine) { delete(f, "etc/ssl/ftp.pem") }, finding.Error, finding.CertificateUnreadable, []string{"cannot be read"}},
+		{"something else in its place", set("etc/ssl/ftp.pem", "hello"), finding.Error, finding.CertificateUnreadable, []string{"PEM"}},
+		{"SELinux", set("sys/fs/selinux/booleans/ftpd_use_passive_mode", "0 0"), finding.Error, finding.SELinuxDenies, []string{"setsebool -P ftpd_use_passive_mode on"}},
+		{"a chain that drops", blocked(shadow.Blocked{Rule: "inet filter input: policy drop", Base: "inet filter input", Hook: "input"}), finding.Error, finding.ClientsDropped,
 			[]string{"port 21, 61000-61099", "inet filter input: policy drop", `firewall { into = "inet filter input" }`}},
-		{"a network that is dropped on purpose", blocked(shadow.Blocked{Rule: "inet f i: ip saddr 5.5.0.0/16 drop", Base: "inet f i", Hook: "input", Aimed: true, Clients: "5.5.0.0/16"}), Note, "drop",
+		{"a network that is dropped on purpose", blocked(shadow.Blocked{Rule: "inet f i: ip saddr 5.5.0.0/16 drop", Base: "inet f i", Hook: "input", Aimed: true, Clients: "5.5.0.0/16"}), finding.Note, finding.ClientsDropped,
 			[]string{"5.5.0.0/16", "on purpose"}},
 		{"no time for all", func(_ *plan.Host, _ fstest.MapFS, m *Machine) {
 			m.Trial = func(shadow.Rules, string) (shadow.Report, error) {
 				return shadow.Report{Untried: []string{`site "x": the data ports`}}, nil
 			}
-		}, Warning, "drop", []string{`site "x": the data ports`}},
+		}, finding.Warning, finding.TrialIncomplete, []string{`site "x": the data ports`}},
 		{"a trial that fails", func(_ *plan.Host, _ fstest.MapFS, m *Machine) {
 			m.Trial = func(shadow.Rules, string) (shadow.Report, error) {
 				return shadow.Report{}, errors.New("operation not permitted")
 			}
-		}, Warning, "drop", []string{"could not be checked", "operation not permitted"}},
+		}, finding.Warning, finding.CheckFailed, []string{"could not be checked", "operation not permitted"}},
 		{"rules that cannot be read", func(_ *plan.Host, _ fstest.MapFS, m *Machine) {
 			m.Privileged = false
 			m.Rules = func() (shadow.Rules, error) { return shadow.Rules{}, errors.New("operation not permitted") }
-		}, Warning, "firewall", []string{"could not be checked", "operation not permitted", "as root"}},
+		}, finding.Warning, finding.CheckFailed, []string{"could not be checked", "operation not permitted", "as root"}},
 		{"firewalld", func(_ *plan.Host, _ fstest.MapFS, m *Machine) {
 			m.Rules = func() (shadow.Rules, error) { return shadow.Rules{NFT: "table inet firewalld {"}, nil }
-		}, Note, "firewall", []string{"firewalld", "survives its reloads"}},
+		}, finding.Note, finding.FirewallManager, []string{"firewalld", "survives its reloads"}},
 		{"loose conntrack off and nothing tracked", func(_ *plan.Host, files fstest.MapFS, _ *Machine) {
 			files["proc/sys/net/netfilter/nf_conntrack_tcp_loose"] = &fstest.MapFile{Data: []byte("0\n")}
 			files["proc/sys/net/netfilter/nf_conntrack_count"] = &fstest.MapFile{Data: []byte("0\n")}
-		}, Warning, "loose", []string{"running transfers stop", "nf_conntrack_tcp_loose=1"}},
-		{"loose conntrack off", set("proc/sys/net/netfilter/nf_conntrack_tcp_loose", "0"), Note, "loose", nil},
-		{"a saved file with our chains", set("etc/iptables/rules.v4", "*filter\n:PASVCTL - [0:0]\n"), Warning, "saved", []string{"/etc/iptables/rules.v4", "sed -i /PASVCTL/d"}},
+		}, finding.Warning, finding.ConntrackStrict, []string{"running transfers stop", "nf_conntrack_tcp_loose=1"}},
+		{"loose conntrack off", set("proc/sys/net/netfilter/nf_conntrack_tcp_loose", "0"), finding.Note, finding.ConntrackStrict, nil},
+		{"a saved file with our chains", set("etc/iptables/rules.v4", "*filter\n:PASVCTL - [0:0]\n"), finding.Warning, finding.RulesSaved, []string{"/etc/iptables/rules.v4", "sed -i /PASVCTL/d"}},
 		{"a saved file with our chains, and the sets before it", func(_ *plan.Host, files fstest.MapFS, _ *Machine) {
 			files["etc/iptables/rules.v4"] = &fstest.MapFile{Data: []byte(":PASVCTL - [0:0]")}
 			files["etc/systemd/system/sysinit.target.wants/pasvctl-sets.service"] = &fstest.MapFile{}
-		}, "", "", nil},
-		{"gone", known(apply.Known{Applied: &apply.Applied{}, Gone: true}), Error, "rules", []string{"gone", "apply --restore"}},
-		{"nothing applied yet", known(apply.Known{Gone: true}), "", "", nil},
-		{"changed", known(apply.Known{Applied: &apply.Applied{}, Changes: []kernel.Change{{Object: "chain inet pasvctl input", Sign: kernel.InKernel, Line: "accept"}, {Object: "set a", Sign: kernel.InRules, Line: "b"}}}), Error, "rules",
+		}, "", nil, nil},
+		{"gone", known(apply.Known{Applied: &apply.Applied{}, Gone: true}), finding.Error, finding.RulesGone, []string{"gone", "apply --restore"}},
+		{"nothing applied yet", known(apply.Known{Gone: true}), "", nil, nil},
+		{"changed", known(apply.Known{Applied: &apply.Applied{}, Changes: []kernel.Change{{Object: "chain inet pasvctl input", Sign: kernel.InKernel, Line: "accept"}, {Object: "set a", Sign: kernel.InRules, Line: "b"}}}), finding.Error, finding.RulesChanged,
 			[]string{"chain inet pasvctl input: - accept, set a: + b", "see pasvctl diff", "apply --adopt"}},
-		{"another spec", known(apply.Known{Applied: &apply.Applied{Host: "edge9", Path: "/srv/other"}}), Error, "owner", []string{`host "edge9" from /srv/other`, "--replace"}},
-		{"a deadline that has passed", known(apply.Known{Applied: &apply.Applied{}, Pending: &apply.Pending{ID: "x", Deadline: now.Add(-time.Minute)}}), Error, "pending",
+		{"another spec", known(apply.Known{Applied: &apply.Applied{Host: "edge9", Path: "/srv/other"}}), finding.Error, finding.RulesOfAnother, []string{`host "edge9" from /srv/other`, "--replace"}},
+		{"a deadline that has passed", known(apply.Known{Applied: &apply.Applied{}, Pending: &apply.Pending{ID: "x", Deadline: now.Add(-time.Minute)}}), finding.Error, finding.ChangePending,
 			[]string{"its guard is gone", "pasvctl rollback"}},
-		{"a dead guard", known(apply.Known{Applied: &apply.Applied{}, Pending: &apply.Pending{ID: "x", Deadline: now.Add(time.Minute)}}), Error, "pending",
+		{"a dead guard", known(apply.Known{Applied: &apply.Applied{}, Pending: &apply.Pending{ID: "x", Deadline: now.Add(time.Minute)}}), finding.Error, finding.ChangePending,
 			[]string{"its guard is gone", "pasvctl confirm"}},
 		{"a live guard", func(h *plan.Host, files fstest.MapFS, m *Machine) {
 			known(apply.Known{Applied: &apply.Applied{}, Pending: &apply.Pending{ID: "x", Deadline: now.Add(time.Minute)}})(h, files, m)
 			files["proc/77/cmdline"] = &fstest.MapFile{Data: []byte("/usr/bin/pasvctl\x00guard\x00x\x002026-06-01T12:01:00Z\x00")}
-		}, Note, "pending", []string{"waits to be confirmed"}},
-		{"one process on many ports", sockets(listener("203.0.113.10:61005", "java"), listener("203.0.113.10:61006", "java"), listener("203.0.113.10:61009", "java")), Error, "squatter",
+		}, finding.Note, finding.ChangePending, []string{"waits to be confirmed"}},
+		{"one process on many ports", sockets(listener("203.0.113.10:61005", "java"), listener("203.0.113.10:61006", "java"), listener("203.0.113.10:61009", "java")), finding.Error, finding.PortSquatted,
 			[]string{"port 61005-61006, 61009 of the range"}},
 	}
 	for _, tt := range tests {
@@ -218,21 +219,21 @@ func TestFindings(t *testing.T) {
 			h, files, m := healthy()
 			tt.spoil(h, *files, m)
 			found := Examine(*m, h)
-			if tt.check == "" {
+			if tt.rule == nil {
 				if len(found) != 0 {
 					t.Errorf("found %+v", found)
 				}
 				return
 			}
-			if len(found) != 1 || found[0].Check != tt.check || found[0].Severity != tt.severity {
-				t.Fatalf("found %+v, want one %s of check %q", found, tt.severity, tt.check)
+			if len(found) != 1 || found[0].Rule != tt.rule || found[0].Severity != tt.severity {
+				t.Fatalf("found %+v, want one %s of %s", found, tt.severity, tt.rule.ID)
 			}
 			f := found[0]
 			if m.Privileged && strings.Contains(f.Remedy, "as root") {
 				t.Errorf("root is told to be root: %s", f.Remedy)
 			}
 			for _, s := range tt.says {
-				if text := f.What + "\n" + f.Evidence + "\n" + f.Remedy; !strings.Contains(text, s) {
+				if text := f.Detail + "\n" + f.Evidence + "\n" + f.Remedy; !strings.Contains(text, s) {
 					t.Errorf("%q is missing in\n%s", s, text)
 				}
 			}
@@ -245,7 +246,7 @@ func TestEphemeralRangeThatOverlaps(t *testing.T) {
 	(*files)["proc/sys/net/ipv4/ip_local_port_range"] = &fstest.MapFile{Data: []byte("1024 61049")}
 	(*files)[reservedFile] = &fstest.MapFile{Data: []byte("61000-61048")}
 	found := Examine(*m, h)
-	if len(found) != 2 || found[1].Check != "ephemeral" || found[0].Check != "ephemeral" || found[0].Severity != Error || !strings.Contains(found[0].What, "61000-61049") {
+	if len(found) != 2 || found[1].Rule != finding.EphemeralDiffers || found[0].Rule != finding.EphemeralUnreserved || found[0].Severity != finding.Error || !strings.Contains(found[0].Detail, "61000-61049") {
 		t.Errorf("found %+v", found)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
@@ -17,17 +18,17 @@ import (
 func (e *exam) firewalls() {
 	live, err := e.Rules()
 	if err != nil {
-		e.unknown("firewall", "the firewall's rules", err)
+		e.unknown("the firewall's rules", err)
 		return
 	}
 	beside := Beside{live, e.host, e.Next.Rules.Backend, e.Spec}
 	misplaced := beside.Misplaced()
-	e.findings = append(e.findings, misplaced...)
+	e.find(misplaced...)
 	intact, elsewhere := e.ours()
 	if len(misplaced) == 0 {
 		e.drops(beside, intact)
 	}
-	if elsewhere != "" && !slices.ContainsFunc(e.findings, func(f Finding) bool { return f.Remedy == beside.elsewhere(elsewhere).Remedy }) {
+	if elsewhere != "" && !slices.ContainsFunc(e.findings, func(f finding.Finding) bool { return f.Rule == finding.RulesElsewhere }) {
 		e.find(beside.elsewhere(elsewhere))
 	}
 	e.managers(live)
@@ -38,12 +39,12 @@ func (e *exam) firewalls() {
 func (e *exam) managers(live shadow.Rules) {
 	for _, m := range managers {
 		mark := m.in(live)
-		if mark == "" || slices.ContainsFunc(e.findings, func(f Finding) bool {
-			return f.Severity != Note && strings.Contains(f.What+f.Remedy, m.name)
+		if mark == "" || slices.ContainsFunc(e.findings, func(f finding.Finding) bool {
+			return f.Severity != finding.Note && strings.Contains(f.Detail+f.Remedy, m.name)
 		}) {
 			continue
 		}
-		e.find(Finding{Severity: Note, Check: "firewall", What: m.name + " writes rules on this host: " + m.beside, Evidence: "the ruleset has " + mark})
+		e.find(finding.Finding{Severity: finding.Note, Rule: finding.FirewallManager, Detail: m.name + " writes rules on this host: " + m.beside, Evidence: "the ruleset has " + mark})
 	}
 }
 
@@ -56,29 +57,29 @@ func (e *exam) drops(beside Beside, intact bool) {
 	}
 	r, err := e.Trial(beside.Live, applied)
 	if known, ok := errors.AsType[*kernel.NoChainError](err); ok {
-		e.find(Finding{
-			Severity: Error, Check: "rules", What: "apply would refuse the rules: " + known.Error(),
+		e.find(finding.Finding{
+			Severity: finding.Error, Rule: finding.RulesRefused, Detail: "apply would refuse the rules: " + known.Error(),
 			Evidence: "the rendered rules, put beside a copy of the live ruleset", Remedy: known.Remedy(),
 		})
 		return
 	}
 	if err != nil {
-		e.unknown("drop", "whether another chain drops the sites' connections", err)
+		e.unknown("whether another chain drops the sites' connections", err)
 		return
 	}
-	e.findings = append(e.findings, beside.Drops(r)...)
+	e.find(beside.Drops(r)...)
 	for _, cause := range causes(r.Open) {
 		b := cause[0]
-		e.find(Finding{
-			Severity: Error, Check: "bypass", Site: siteOf(cause),
-			What:     fmt.Sprintf("somebody whom the policy refuses reaches %s: pasvctl's rules come after %s", portsOf(cause), or(b.Rule, "another rule that accepts")),
+		e.find(finding.Finding{
+			Severity: finding.Error, Rule: finding.PolicyBypassed, Site: siteOf(cause),
+			Detail:   fmt.Sprintf("somebody whom the policy refuses reaches %s: pasvctl's rules come after %s", portsOf(cause), or(b.Rule, "another rule that accepts")),
 			Evidence: fmt.Sprintf("a packet from %s to %s, sent through a copy of the live ruleset", b.From, b.To),
 			Remedy:   beside.jumpFirst(b.Base),
 		})
 	}
 	if len(r.Untried) > 0 {
-		e.find(Finding{
-			Severity: Warning, Check: "drop", What: "not every connection could be tried in the time for it",
+		e.find(finding.Finding{
+			Severity: finding.Warning, Rule: finding.TrialIncomplete, Detail: "not every connection could be tried in the time for it",
 			Evidence: "not tried: " + some(r.Untried, 5),
 		})
 	}
@@ -131,7 +132,7 @@ type Beside struct {
 }
 
 // Drops turns what a trial has found into findings, one for each cause.
-func (s Beside) Drops(r shadow.Report) (found []Finding) {
+func (s Beside) Drops(r shadow.Report) (found []finding.Finding) {
 	var theirs, elsewhere []shadow.Blocked
 	for _, b := range r.Blocked {
 		if by := shadow.Ours(b.Rule); by != "" && by != s.Backend {
@@ -142,13 +143,13 @@ func (s Beside) Drops(r shadow.Report) (found []Finding) {
 	}
 	if len(elsewhere) > 0 {
 		f := s.elsewhere(shadow.Ours(elsewhere[0].Rule))
-		f.Site, f.What = siteOf(elsewhere), fmt.Sprintf("%s, and they drop %s from %s", f.What, portsOf(elsewhere), clientsOf(elsewhere))
+		f.Site, f.Detail = siteOf(elsewhere), fmt.Sprintf("%s, and they drop %s from %s", f.Detail, portsOf(elsewhere), clientsOf(elsewhere))
 		found = append(found, f)
 	}
 	for _, cause := range causes(theirs) {
 		b := cause[0]
-		f := Finding{
-			Severity: Error, Check: "drop", Site: siteOf(cause),
+		f := finding.Finding{
+			Severity: finding.Error, Rule: finding.ClientsDropped, Site: siteOf(cause),
 			Evidence: fmt.Sprintf("a packet from %s to %s, sent through a copy of the live ruleset with the rendered rules beside it", b.From, b.To),
 			Remedy:   s.remedy(cause),
 		}
@@ -156,16 +157,17 @@ func (s Beside) Drops(r shadow.Report) (found []Finding) {
 		rule := or(b.Rule, "a rule that no trace shows")
 		switch {
 		case b.Untaught:
-			f.What = fmt.Sprintf("the gate never learns of control connections and refuses %s: their packets are accepted, or not tracked, before they reach pasvctl's rules", what)
+			f.Rule = finding.GateUntaught
+			f.Detail = fmt.Sprintf("the gate never learns of control connections and refuses %s: their packets are accepted, or not tracked, before they reach pasvctl's rules", what)
 		case b.Rewrote && docker(b.Rule):
-			f.What = fmt.Sprintf("Docker publishes %s: %s. Such packets are forwarded to a container and pass by the rules for this host, pasvctl's too", what, rule)
+			f.Detail = fmt.Sprintf("Docker publishes %s: %s. Such packets are forwarded to a container and pass by the rules for this host, pasvctl's too", what, rule)
 		case b.Rewrote:
-			f.What = fmt.Sprintf("%s, which the policy allows, is sent elsewhere by %s", what, rule)
+			f.Detail = fmt.Sprintf("%s, which the policy allows, is sent elsewhere by %s", what, rule)
 		case b.Aimed:
-			f.Severity, f.Remedy = Note, ""
-			f.What = fmt.Sprintf("clients in %s are dropped by %s, on purpose as it seems: %s", clientsOf(cause), rule, what)
+			f.Severity, f.Remedy = finding.Note, ""
+			f.Detail = fmt.Sprintf("clients in %s are dropped by %s, on purpose as it seems: %s", clientsOf(cause), rule, what)
 		default:
-			f.What = fmt.Sprintf("%s from %s, which the policy allows, is dropped by %s", what, clientsOf(cause), rule)
+			f.Detail = fmt.Sprintf("%s from %s, which the policy allows, is dropped by %s", what, clientsOf(cause), rule)
 		}
 		found = append(found, f)
 	}
@@ -173,9 +175,9 @@ func (s Beside) Drops(r shadow.Report) (found []Finding) {
 }
 
 // elsewhere reports rules of ours in the backend that apply does not use here.
-func (s Beside) elsewhere(backend string) Finding {
-	return Finding{
-		Severity: Error, Check: "rules", What: fmt.Sprintf("%s has rules under pasvctl's name too, which apply has not loaded: packets meet both", backend),
+func (s Beside) elsewhere(backend string) finding.Finding {
+	return finding.Finding{
+		Severity: finding.Error, Rule: finding.RulesElsewhere, Detail: fmt.Sprintf("%s has rules under pasvctl's name too, which apply has not loaded: packets meet both", backend),
 		Evidence: "the live rules of " + backend, Remedy: "pasvctl apply --remove && pasvctl apply " + s.Spec,
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
@@ -46,11 +47,12 @@ func (e *exam) conntrack() {
 	if used+needed <= most {
 		return
 	}
-	e.find(Finding{
-		Severity: Error, Check: "conntrack",
-		What: fmt.Sprintf("the connection tracking table holds %d entries, %d are in use, and the sites of this host need up to %d more",
+	e.find(finding.Finding{
+		Severity: finding.Error, Rule: finding.ConntrackFull,
+		Detail: fmt.Sprintf("the connection tracking table holds %d entries, %d are in use, and the sites of this host need up to %d more",
 			most, used, needed),
 		Evidence: fmt.Sprintf("/%snf_conntrack_max: %d, nf_conntrack_count: %d", folder, most, used),
+		Figures:  map[string]any{"entries_max": most, "entries_used": used, "entries_needed": needed},
 		Remedy:   fmt.Sprintf("sysctl -w net.netfilter.nf_conntrack_max=%d  # and in /etc/sysctl.d", roundUp(2*(used+needed))),
 	})
 }
@@ -63,9 +65,9 @@ func (e *exam) liberal() {
 	if !ok || value == 0 || !slices.ContainsFunc(e.host.Sites, func(s *plan.Site) bool { return s.Gate }) {
 		return
 	}
-	e.find(Finding{
-		Severity: Warning, Check: "conntrack",
-		What:     kernel.LiberalMeans,
+	e.find(finding.Finding{
+		Severity: finding.Warning, Rule: finding.ConntrackLiberal,
+		Detail:   kernel.LiberalMeans,
 		Evidence: fmt.Sprintf("/%s: %d", name, value),
 		Remedy:   "sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=0  # and in /etc/sysctl.d",
 	})
@@ -79,14 +81,14 @@ func (e *exam) loose() {
 	if loose, ok := e.number(name); !ok || loose != 0 {
 		return
 	}
-	f := Finding{
-		Severity: Warning, Check: "loose",
-		What:     "the kernel takes no connection up that it has not seen begin: when rules are first loaded here, or conntrack is flushed, running transfers stop",
+	f := finding.Finding{
+		Severity: finding.Warning, Rule: finding.ConntrackStrict,
+		Detail:   "the kernel takes no connection up that it has not seen begin: when rules are first loaded here, or conntrack is flushed, running transfers stop",
 		Evidence: fmt.Sprintf("/%s: 0", name),
 		Remedy:   "sysctl -w net.netfilter.nf_conntrack_tcp_loose=1  # and in /etc/sysctl.d",
 	}
 	if tracked, _ := e.number("proc/sys/net/netfilter/nf_conntrack_count"); tracked > 0 {
-		f.Severity = Note // the connections that run are known
+		f.Severity = finding.Note // the connections that run are known
 	}
 	e.find(f)
 }
@@ -119,9 +121,9 @@ func (e *exam) backlog() {
 		if limit >= wanted {
 			continue
 		}
-		e.find(Finding{
-			Severity: Warning, Check: "somaxconn", Site: s.Name,
-			What:     fmt.Sprintf("%d sessions may connect at once, but the queue before accept is capped at %d", s.Sessions, limit),
+		e.find(finding.Finding{
+			Severity: finding.Warning, Rule: finding.BacklogShort, Site: s.Name,
+			Detail:   fmt.Sprintf("%d sessions may connect at once, but the queue before accept is capped at %d", s.Sessions, limit),
 			Evidence: fmt.Sprintf("/%s: %d", name, limit),
 			Remedy:   "sysctl -w net.core.somaxconn=4096  # and in /etc/sysctl.d",
 		})
@@ -143,17 +145,17 @@ const soon = 14 * 24 * time.Hour
 
 func (e *exam) certificate(s *plan.Site) {
 	path := s.TLS.Certificate
-	f := Finding{Severity: Error, Check: "certificate", Site: s.Name, Evidence: path}
+	f := finding.Finding{Severity: finding.Error, Rule: finding.CertificateInvalid, Site: s.Name, Evidence: path}
 	text, err := fs.ReadFile(e.Root, strings.TrimPrefix(path, "/"))
 	if err != nil {
-		f.What, f.Evidence = "the certificate cannot be read", err.Error()
+		f.Rule, f.Detail, f.Evidence = finding.CertificateUnreadable, "the certificate cannot be read", err.Error()
 		f.Remedy = "ls -l " + path
 		e.find(f)
 		return
 	}
 	cert, err := firstCertificate(text)
 	if err != nil {
-		f.What, f.Evidence = "the certificate is not one", path+": "+err.Error()
+		f.Rule, f.Detail, f.Evidence = finding.CertificateUnreadable, "the certificate is not one", path+": "+err.Error()
 		f.Remedy = "openssl x509 -noout -text -in " + path
 		e.find(f)
 		return
@@ -164,11 +166,12 @@ func (e *exam) certificate(s *plan.Site) {
 		path, cert.NotBefore.UTC().Format(layout), cert.NotAfter.UTC().Format(layout), now.UTC().Format(layout))
 	switch {
 	case now.Before(cert.NotBefore):
-		f.What, f.Remedy = "the certificate is not valid yet, or the clock is slow", "timedatectl"
+		f.Detail, f.Remedy = "the certificate is not valid yet, or the clock is slow", "timedatectl"
 	case now.After(cert.NotAfter):
-		f.What, f.Remedy = "the certificate has expired, or the clock is fast", "timedatectl  # then renew "+path
+		f.Detail, f.Remedy = "the certificate has expired, or the clock is fast", "timedatectl  # then renew "+path
 	case now.Add(soon).After(cert.NotAfter):
-		f.Severity, f.What, f.Remedy = Warning, "the certificate expires within two weeks", "renew "+path
+		f.Severity, f.Rule = finding.Warning, finding.CertificateExpires
+		f.Detail, f.Remedy = "the certificate expires within two weeks", "renew "+path
 	default:
 		return
 	}
@@ -197,9 +200,9 @@ func (e *exam) selinux() {
 	const name = "sys/fs/selinux/booleans/ftpd_use_passive_mode"
 	// "1 1": the value in force and the pending one.
 	if state, ok := e.read(name); ok && !strings.HasPrefix(state, "1") {
-		e.find(Finding{
-			Severity: Error, Check: "selinux",
-			What:     "SELinux is enforcing and denies FTP daemons passive ports above 1023",
+		e.find(finding.Finding{
+			Severity: finding.Error, Rule: finding.SELinuxDenies,
+			Detail:   "SELinux is enforcing and denies FTP daemons passive ports above 1023",
 			Evidence: fmt.Sprintf("/%s: %q", name, state),
 			Remedy:   "setsebool -P ftpd_use_passive_mode on",
 		})

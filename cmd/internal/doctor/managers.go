@@ -7,6 +7,7 @@ import (
 
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
@@ -44,17 +45,17 @@ func docker(rule string) bool {
 
 // Misplaced reports a place for our rules that its owner wipes, or that breaks
 // its owner's tools.
-func (s Beside) Misplaced() []Finding {
+func (s Beside) Misplaced() []finding.Finding {
 	h, live := s.Host, s.Live
-	f := Finding{Severity: Error, Check: "into"}
+	f := finding.Finding{Severity: finding.Error, Rule: finding.RulesMisplaced}
 	if s.Backend == kernel.IPTables {
 		if !strings.Contains(live.Text(), "INPUT_ZONES") {
 			return nil
 		}
 		f.Evidence = "iptables-save lists the chain INPUT_ZONES"
-		f.What = "firewalld writes its rules with iptables here, and each reload of it deletes all chains, pasvctl's too"
+		f.Detail = "firewalld writes its rules with iptables here, and each reload of it deletes all chains, pasvctl's too"
 		f.Remedy = "pasvctl apply " + s.Spec + " --backend nft, and let the ports in: " + firewalldPolicy(h)
-		return []Finding{f}
+		return []finding.Finding{f}
 	}
 	if h.Firewall == nil {
 		return nil
@@ -64,15 +65,15 @@ func (s Beside) Misplaced() []Finding {
 	f.Evidence = fmt.Sprintf("firewall { into = %q } in the spec", c)
 	switch {
 	case strings.HasPrefix(table, "inet firewalld"):
-		f.What = fmt.Sprintf("the host's rules go into %q, a chain of firewalld: each reload of firewalld deletes them, and its chains accept established packets before the gate can learn from them", c)
+		f.Detail = fmt.Sprintf("the host's rules go into %q, a chain of firewalld: each reload of firewalld deletes them, and its chains accept established packets before the gate can learn from them", c)
 		f.Remedy = "delete firewall { into } from the host, and let the ports in: " + firewalldPolicy(h)
 	case live.Managed(table) || kernel.Managed(c):
-		f.What = fmt.Sprintf("the host's rules go into %q, a chain of iptables: with nftables rules in its table iptables-save prints nothing and ends with 0, and the owner's saved rules are empty", c)
+		f.Detail = fmt.Sprintf("the host's rules go into %q, a chain of iptables: with nftables rules in its table iptables-save prints nothing and ends with 0, and the owner's saved rules are empty", c)
 		f.Remedy = "delete firewall { into } from the host, then run pasvctl apply --remove && pasvctl apply " + s.Spec + " --backend iptables"
 	default:
 		return nil
 	}
-	return []Finding{f}
+	return []finding.Finding{f}
 }
 
 // firewalldPolicy lets the sites' clients through to our table, and survives

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pasvctl/pasvctl/cmd/internal/apply"
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
+	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
 // ours compares our live rules with those that were applied, and reports
@@ -18,7 +19,7 @@ import (
 func (e *exam) ours() (intact bool, elsewhere string) {
 	known, err := e.Ours()
 	if err != nil {
-		e.unknown("rules", "whether pasvctl's rules are in force", err)
+		e.unknown("whether pasvctl's rules are in force", err)
 		return false, ""
 	}
 	e.pending(known.Pending)
@@ -27,8 +28,8 @@ func (e *exam) ours() (intact bool, elsewhere string) {
 	}
 	if len(known.Users) > 0 {
 		busy := &kernel.BusyError{Rules: known.Users}
-		e.find(Finding{
-			Severity: Error, Check: "rules", What: busy.Error() + ": apply refuses to change the rules",
+		e.find(finding.Finding{
+			Severity: finding.Error, Rule: finding.RulesRefused, Detail: busy.Error() + ": apply refuses to change the rules",
 			Evidence: "the live ruleset", Remedy: busy.Remedy(),
 		})
 	}
@@ -36,8 +37,8 @@ func (e *exam) ours() (intact bool, elsewhere string) {
 	case known.Gone && known.Applied == nil:
 		return false, known.Elsewhere // nothing was applied yet
 	case known.Gone:
-		e.find(Finding{
-			Severity: Error, Check: "rules", What: "pasvctl's rules are gone from the kernel: the sites have no gate and no limits, or are shut by the host's own rules",
+		e.find(finding.Finding{
+			Severity: finding.Error, Rule: finding.RulesGone, Detail: "pasvctl's rules are gone from the kernel: the sites have no gate and no limits, or are shut by the host's own rules",
 			Evidence: "the kernel has none of the objects that were applied; see pasvctl diff " + e.Spec, Remedy: "pasvctl apply --restore",
 		})
 		return false, known.Elsewhere
@@ -45,8 +46,8 @@ func (e *exam) ours() (intact bool, elsewhere string) {
 		e.changed(known)
 		return false, known.Elsewhere
 	case known.Applied != nil && !maps.Equal(known.Applied.Rules.Files, e.Next.Rules.Files) && known.Applied.Drain == nil:
-		e.find(Finding{
-			Severity: Note, Check: "rules", What: "the spec has changed since its rules were applied",
+		e.find(finding.Finding{
+			Severity: finding.Note, Rule: finding.RulesOutdated, Detail: "the spec has changed since its rules were applied",
 			Evidence: "see pasvctl diff " + e.Spec, Remedy: "pasvctl apply " + e.Spec,
 		})
 	}
@@ -67,8 +68,8 @@ func (e *exam) changed(known apply.Known) {
 	if known.Pending != nil { // apply waits for it
 		remedy = "pasvctl apply --restore && pasvctl confirm  # or pasvctl rollback"
 	}
-	e.find(Finding{
-		Severity: Error, Check: "rules", What: "pasvctl's rules in the kernel are not those " + by,
+	e.find(finding.Finding{
+		Severity: finding.Error, Rule: finding.RulesChanged, Detail: "pasvctl's rules in the kernel are not those " + by,
 		Evidence: fmt.Sprintf("%s; see pasvctl diff %s", some(lines, 3), e.Spec), Remedy: remedy,
 	})
 }
@@ -78,8 +79,8 @@ func (e *exam) anothers(a apply.Applied) bool {
 	if apply.SameOwner(a, e.Next) {
 		return false
 	}
-	e.find(Finding{
-		Severity: Error, Check: "owner", What: (&apply.OwnerError{Has: a, Next: e.Next}).Error(),
+	e.find(finding.Finding{
+		Severity: finding.Error, Rule: finding.RulesOfAnother, Detail: (&apply.OwnerError{Has: a, Next: e.Next}).Error(),
 		Evidence: "the state of pasvctl apply", Remedy: "put the sites of one machine into one spec folder; or replace what is there: pasvctl apply --replace " + e.Spec,
 	})
 	return true
@@ -94,16 +95,16 @@ func (e *exam) pending(p *apply.Pending) {
 		return
 	}
 	deadline := p.Deadline.Local().Format(time.DateTime)
-	f := Finding{Severity: Error, Check: "pending", Remedy: "pasvctl rollback  # or, to keep it, apply again", Evidence: "the state of pasvctl apply"}
+	f := finding.Finding{Severity: finding.Error, Rule: finding.ChangePending, Remedy: "pasvctl rollback  # or, to keep it, apply again", Evidence: "the state of pasvctl apply"}
 	switch {
 	case e.Now().After(p.Deadline.Add(grace)):
-		f.What = fmt.Sprintf("a change that nobody confirmed until %s is still in force: its guard is gone", deadline)
+		f.Detail = fmt.Sprintf("a change that nobody confirmed until %s is still in force: its guard is gone", deadline)
 	case !e.guarded(p.ID):
-		f.What = fmt.Sprintf("a change waits to be confirmed until %s, but its guard is gone: nobody will take it back", deadline)
+		f.Detail = fmt.Sprintf("a change waits to be confirmed until %s, but its guard is gone: nobody will take it back", deadline)
 		f.Remedy = "pasvctl confirm  # or pasvctl rollback"
 	default:
-		f.Severity, f.Remedy = Note, "pasvctl confirm  # or pasvctl rollback"
-		f.What = fmt.Sprintf("a change waits to be confirmed until %s", deadline)
+		f.Severity, f.Remedy = finding.Note, "pasvctl confirm  # or pasvctl rollback"
+		f.Detail = fmt.Sprintf("a change waits to be confirmed until %s", deadline)
 	}
 	e.find(f)
 }
@@ -136,8 +137,8 @@ func (e *exam) saves() {
 			continue
 		}
 		at := "/" + path.Clean(name)
-		e.find(Finding{
-			Severity: Warning, Check: "saved", What: at + " holds pasvctl's chains: if their sets are missing at boot, nothing of that file is loaded",
+		e.find(finding.Finding{
+			Severity: finding.Warning, Rule: finding.RulesSaved, Detail: at + " holds pasvctl's chains: if their sets are missing at boot, nothing of that file is loaded",
 			Evidence: "iptables-restore fails on a set that is not there", Remedy: fmt.Sprintf("sed -i /PASVCTL/d %s  # apply puts them back after a boot", at),
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/portowner"
+	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
@@ -22,7 +23,7 @@ var processes = map[string][]string{
 }
 
 // Squatters looks only for sockets of others in the ranges of a host's sites.
-func Squatters(m Machine, h *plan.Host) []Finding {
+func Squatters(m Machine, h *plan.Host) []finding.Finding {
 	e := &exam{Machine: m, host: h}
 	e.ports()
 	return e.findings
@@ -39,7 +40,7 @@ func (e *exam) ports() {
 		return slices.ContainsFunc(e.host.Sites, func(s *plan.Site) bool { return holds(s, local) })
 	})
 	if err != nil {
-		e.unknown("squatter", "who holds ports of the ranges", err)
+		e.unknown("who holds ports of the ranges", err)
 		return
 	}
 	for _, s := range e.host.Sites {
@@ -86,9 +87,9 @@ func (e *exam) owner(s *plan.Site, all []portowner.Owner) {
 	text := "port " + rangesText(ports) + " of the range " + s.DataPorts.String()
 	switch o.State {
 	case portowner.Listening:
-		e.find(Finding{
-			Severity: Error, Check: "squatter", Site: s.Name,
-			What:     fmt.Sprintf("%s is taken by %s", text, o),
+		e.find(finding.Finding{
+			Severity: finding.Error, Rule: finding.PortSquatted, Site: s.Name,
+			Detail:   fmt.Sprintf("%s is taken by %s", text, o),
 			Evidence: evidence(o),
 			Remedy:   stop(o, fmt.Sprintf("ss -ltnp 'sport = :%d'", o.Local.Port())),
 		})
@@ -97,9 +98,9 @@ func (e *exam) owner(s *plan.Site, all []portowner.Owner) {
 		if o.PID == 0 {
 			return
 		}
-		e.find(Finding{
-			Severity: Warning, Check: "outbound", Site: s.Name,
-			What:     fmt.Sprintf("%s is used by %s", text, o),
+		e.find(finding.Finding{
+			Severity: finding.Warning, Rule: finding.PortUsedOutbound, Site: s.Name,
+			Detail:   fmt.Sprintf("%s is used by %s", text, o),
 			Evidence: evidence(o) + ", connected to " + o.Remote.String(),
 			Remedy:   "sysctl -e -p DIR/" + e.host.Name + "/60-pasvctl.conf  # reserves the range, then restart " + o.Process,
 		})
@@ -131,14 +132,14 @@ func (e *exam) ephemeral() {
 		ok = err == nil && live.first > 0 && live.first <= live.last && live.last <= 65535
 	}
 	if !ok {
-		e.unknown("ephemeral", "the range of local ports", fmt.Errorf("/%s holds %q", name, text))
+		e.unknown("the range of local ports", fmt.Errorf("/%s holds %q", name, text))
 		return
 	}
 	told := e.host.EphemeralPorts
 	if live.first != int(told.First) || live.last != int(told.Last) {
-		e.find(Finding{
-			Severity: Warning, Check: "ephemeral",
-			What:     fmt.Sprintf("this host draws local ports from %d-%d, but the spec says %s", live.first, live.last, told),
+		e.find(finding.Finding{
+			Severity: finding.Warning, Rule: finding.EphemeralDiffers,
+			Detail:   fmt.Sprintf("this host draws local ports from %d-%d, but the spec says %s", live.first, live.last, told),
 			Evidence: fmt.Sprintf("/%s: %s", name, strings.Join(strings.Fields(text), " ")),
 			Remedy:   fmt.Sprintf("set ephemeral_ports = \"%d-%d\" for host %q, then run pasvctl generate again", live.first, live.last, e.host.Name),
 		})
@@ -150,9 +151,9 @@ func (e *exam) ephemeral() {
 			continue
 		}
 		o := r.overlap(live)
-		e.find(Finding{
-			Severity: Error, Check: "ephemeral", Site: s.Name,
-			What: fmt.Sprintf("the ports %d-%d of the range %s are local ports that any program here is given, and they are not reserved",
+		e.find(finding.Finding{
+			Severity: finding.Error, Rule: finding.EphemeralUnreserved, Site: s.Name,
+			Detail: fmt.Sprintf("the ports %d-%d of the range %s are local ports that any program here is given, and they are not reserved",
 				o.first, o.last, s.DataPorts),
 			Evidence: fmt.Sprintf("/%s: %s", name, strings.Join(strings.Fields(text), " ")),
 			Remedy:   e.loadSysctl(),
@@ -166,13 +167,13 @@ func (e *exam) ephemeral() {
 func (e *exam) reserved() {
 	live := e.reservedPorts()
 	for _, s := range e.host.Sites {
-		exposed := slices.ContainsFunc(e.findings, func(f Finding) bool { return f.Check == "ephemeral" && f.Site == s.Name })
+		exposed := slices.ContainsFunc(e.findings, func(f finding.Finding) bool { return f.Rule == finding.EphemeralUnreserved && f.Site == s.Name })
 		if exposed || covers(live, portRange{int(s.DataPorts.First), int(s.DataPorts.Last)}) {
 			continue
 		}
-		e.find(Finding{
-			Severity: Warning, Check: "reserved", Site: s.Name,
-			What:     fmt.Sprintf("the range %s is not in ip_local_reserved_ports", s.DataPorts),
+		e.find(finding.Finding{
+			Severity: finding.Warning, Rule: finding.RangeUnreserved, Site: s.Name,
+			Detail:   fmt.Sprintf("the range %s is not in ip_local_reserved_ports", s.DataPorts),
 			Evidence: fmt.Sprintf("/%s: %q", reservedFile, e.reservedText()),
 			Remedy:   e.loadSysctl(),
 		})

@@ -8,14 +8,8 @@ func (e *exam) presence() {
 	h := e.host
 	found, err := e.Presence(presence.Host{Interface: h.Interface, Addresses: h.Addresses, Floating: h.Floating})
 	if err != nil {
-		e.unknown("address", "the interfaces and addresses of this machine", err)
+		e.unknown("the interfaces and addresses of this machine", err)
 		return
 	}
-	for _, f := range found {
-		severity := Warning
-		if f.Fatal {
-			severity = Error
-		}
-		e.find(Finding{Severity: severity, Check: f.Check, What: f.What, Evidence: f.Evidence, Remedy: f.Remedy})
-	}
+	e.find(found...)
 }

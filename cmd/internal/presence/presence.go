@@ -12,6 +12,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
 // Host is what rules match by.
@@ -23,15 +25,6 @@ type Host struct {
 	Floating bool `json:"floating,omitempty"`
 }
 
-// Fault is why rules match less than they say.
-type Fault struct {
-	Check    string // interface or address
-	Fatal    bool   // they match nothing at all
-	What     string
-	Evidence string
-	Remedy   string
-}
-
 // device is an interface of this machine with its addresses.
 type device struct {
 	name      string
@@ -39,8 +32,9 @@ type device struct {
 	addresses []netip.Addr
 }
 
-// Faults compares a host with this machine, in its network namespace.
-func Faults(h Host) ([]Fault, error) {
+// Faults compares a host with this machine, in its network namespace. An error
+// among them is a host whose rules match nothing at all.
+func Faults(h Host) ([]finding.Finding, error) {
 	devices, err := devices()
 	if err != nil {
 		return nil, err
@@ -83,12 +77,12 @@ func routedHere(a netip.Addr) bool {
 	return err == nil && local.Addr() == a
 }
 
-func faults(h Host, devices []device, routed func(netip.Addr) bool) (all []Fault) {
+func faults(h Host, devices []device, routed func(netip.Addr) bool) (all []finding.Finding) {
 	evidence := "this machine has " + list(devices)
 	known := h.Interface == "" || slices.ContainsFunc(devices, func(d device) bool { return d.name == h.Interface })
 	if !known {
-		all = append(all, Fault{Check: "interface", Fatal: true, Evidence: evidence,
-			What:   fmt.Sprintf("this machine has no interface %s, so rules for that interface match no packet", h.Interface),
+		all = append(all, finding.Finding{Severity: finding.Error, Rule: finding.InterfaceWrong, Evidence: evidence,
+			Detail: fmt.Sprintf("this machine has no interface %s, so rules for that interface match no packet", h.Interface),
 			Remedy: fmt.Sprintf("name one of its interfaces in the host (ip -br link lists them), or leave out interface = %q", h.Interface)})
 	}
 	var gone, elsewhere []netip.Addr
@@ -105,8 +99,8 @@ func faults(h Host, devices []device, routed func(netip.Addr) bool) (all []Fault
 		all = append(all, h.missing(gone, devices, evidence))
 	}
 	if len(elsewhere) > 0 {
-		all = append(all, Fault{Check: "interface", Evidence: evidence,
-			What:   fmt.Sprintf("%s is not on %s, and the rules are only for packets that come in there", join(elsewhere), h.Interface),
+		all = append(all, finding.Finding{Severity: finding.Warning, Rule: finding.InterfaceWrong, Evidence: evidence,
+			Detail: fmt.Sprintf("%s is not on %s, and the rules are only for packets that come in there", join(elsewhere), h.Interface),
 			Remedy: "name the interface that packets for this address come in by, or leave out interface in the host"})
 	}
 	return all
@@ -117,11 +111,14 @@ func hasOn(devices []device, name string, a netip.Addr) bool {
 }
 
 // missing is the fault of addresses that this machine does not have.
-func (h Host) missing(gone []netip.Addr, devices []device, evidence string) Fault {
-	f := Fault{Check: "address", Evidence: evidence, Fatal: len(gone) == len(h.Addresses),
-		What: fmt.Sprintf("%s is on no interface of this machine, so rules for that address match no packet", gone[0])}
+func (h Host) missing(gone []netip.Addr, devices []device, evidence string) finding.Finding {
+	f := finding.Finding{Severity: finding.Warning, Rule: finding.AddressMissing, Evidence: evidence,
+		Detail: fmt.Sprintf("%s is on no interface of this machine, so rules for that address match no packet", gone[0])}
+	if len(gone) == len(h.Addresses) { // then they match nothing at all
+		f.Severity = finding.Error
+	}
 	if len(gone) > 1 {
-		f.What = fmt.Sprintf("%s are on no interface of this machine, so rules for those addresses match no packet", join(gone))
+		f.Detail = fmt.Sprintf("%s are on no interface of this machine, so rules for those addresses match no packet", join(gone))
 	}
 	f.Remedy = "add the address to an interface, or write floating = true in the host if it moves between machines (VRRP)"
 	for _, a := range gone {

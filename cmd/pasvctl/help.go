@@ -1,0 +1,79 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pasvctl/pasvctl/generators/explain"
+	"github.com/pasvctl/pasvctl/generators/finding"
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+// topic is what help explains besides commands.
+type topic struct {
+	about string          // for help's own help
+	names func() []string // all that it explains
+	// text explains one of the names on a page so many columns wide.
+	text func(name string, columns int) string
+}
+
+var topics = []topic{
+	{"a finding, by the id in brackets behind it", finding.IDs, helpFinding},
+}
+
+// newHelp is `pasvctl help TOPIC`. Cobra's own knows only commands, and ends
+// with 0 if there is none of that name.
+func newHelp(s streams) *cobra.Command {
+	c := &cobra.Command{
+		Use:     "help [TOPIC]",
+		Short:   "explain a command, or a finding by its id",
+		Example: "  pasvctl help plan\n  pasvctl help range-too-small",
+		RunE: func(c *cobra.Command, args []string) error {
+			name := strings.Join(args, " ")
+			for _, t := range topics {
+				if slices.Contains(t.names(), name) {
+					_, err := fmt.Fprint(s.out, t.text(name, prose(s.out)))
+					return err
+				}
+			}
+			of, rest, err := c.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				hint := strings.ToLower(strings.TrimSpace(spec.DidYouMean(name, topicNames())))
+				return usage(cmp.Or(hint, "see pasvctl --help"), "there is no command or topic %q", name)
+			}
+			of.InitDefaultHelpFlag()
+			return of.Help()
+		},
+	}
+	c.Long = "help explains a command, or:"
+	for _, t := range topics {
+		c.Long += "\n  - " + t.about
+	}
+	c.ValidArgsFunction = func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		names := topicNames()
+		for _, command := range c.Root().Commands() {
+			names = append(names, command.Name())
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+	return c
+}
+
+func topicNames() (all []string) {
+	for _, t := range topics {
+		all = append(all, t.names()...)
+	}
+	return all
+}
+
+func helpFinding(id string, columns int) string {
+	r, _ := finding.Lookup(id)
+	return fmt.Sprintf("%s [%s]\n\n", r.Title, id) +
+		explain.Wrap("cause: "+r.Cause, columns, "", "  ") +
+		explain.Wrap("consequence: "+r.Consequence, columns, "", "  ") +
+		explain.Wrap("remedy: "+r.Remedy, columns, "", "  ")
+}
