@@ -44,8 +44,8 @@ func TestSettingsAreDescribed(t *testing.T) {
 func TestWrongSettings(t *testing.T) {
 	for body, want := range map[string]string{
 		`target "aws" { format = "cloudformatoin" }`:                `target "aws": format is "cloudformatoin", but it must be "cli", "cloudformation" or "terraform". Did you mean "cloudformation"?`,
-		`target "aws" { rules_per_group = 0 }`:                      `target "aws": rules_per_group is 0, but it must be a whole number from 1 to 1,000.`,
-		`target "aws" { rules_per_group = 1001 }`:                   `target "aws": rules_per_group is 1001, but it must be a whole number from 1 to 1,000.`,
+		`target "aws" { rules_per_group = 0 }`:                      `target "aws": rules_per_group is 0, but it must be a whole number from 1 to 1,000. Write rules_per_group = 100, for example.`,
+		`target "aws" { rules_per_group = 1001 }`:                   `target "aws": rules_per_group is 1,001, but it must be a whole number from 1 to 1,000. Write rules_per_group = 100, for example.`,
 		`target "aws" { formt = "cli" }`:                            `An argument named "formt" is not expected here. Did you mean "format"? A target "aws" block takes the arguments format, vpc_id and rules_per_group.`,
 		`target "nftables" { table = "x" }`:                         `An argument named "table" is not expected here. A target "nftables" block takes nothing.`,
 		"target \"systemd\" {\n  user = \"a\\u0007\"\n}":            `target "systemd": user contains the control character U+0007. Write it without control characters and line breaks.`,

@@ -173,9 +173,16 @@ func tooSmall(s *spec.Site, a *answer) *hcl.Diagnostic {
 		}
 	}
 	return wrong(s, "data_ports", finding.RangeTooSmall,
-		fmt.Sprintf("Site %q: %s sessions on %s need %s ports, but data_ports has %s. %sWiden data_ports to %s ports or more, remove it to have the range chosen, or ask for less in concurrency, traffic or objective.",
+		fmt.Sprintf("Site %q: %s sessions on %s need %s ports, but data_ports has %s. %sWiden data_ports to %s ports or more, like %q, remove data_ports to let pasvctl choose, or ask for less in concurrency, traffic or objective.",
 			s.Name, sizing.Count(s.Sessions), a.Profile.Title, sizing.Count(a.Sizing.Ports), sizing.Count(s.DataPorts.Count()),
-			why, sizing.Count(a.Sizing.Ports)))
+			why, sizing.Count(a.Sizing.Ports), widened(s.DataPorts, a.Sizing.Ports).String()))
+}
+
+// widened is a range of n ports from the first port of r on, or the last ports
+// that there are.
+func widened(r spec.PortRange, n int) spec.PortRange {
+	first := min(int(r.First), 65536-n)
+	return spec.PortRange{First: uint16(first), Last: uint16(first + n - 1)}
 }
 
 // rateAttribute is the attribute that asks for more than the sessions carry.

@@ -1,8 +1,12 @@
 package spec
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"net/netip"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -15,7 +19,10 @@ func (b *block) address(attr, text string, at hcl.Range) (netip.Addr, bool) {
 	addr, err := netip.ParseAddr(text)
 	switch {
 	case err != nil && strings.Contains(text, "/"):
-		b.errAt(at, finding.InvalidAddress, "%q in %s is a network, and a single address is needed. Write it without the part from the slash on.", text, b.key(attr))
+		alone, _, _ := strings.Cut(text, "/")
+		b.errAt(at, finding.InvalidAddress, "%q in %s is a network, and a single address is needed. Write %q.", text, b.key(attr), alone)
+	case err != nil && withPort(text).IsValid():
+		b.errAt(at, finding.InvalidAddress, "%q in %s has a port. Write %q.", text, b.key(attr), withPort(text).String())
 	case err != nil:
 		b.errAt(at, finding.InvalidAddress, "%q in %s is not an IP address. Write it like \"203.0.113.10\" or \"2001:db8::10\"; host names are not resolved.", text, b.key(attr))
 	case addr.Zone() != "":
@@ -34,6 +41,12 @@ func (b *block) address(attr, text string, at hcl.Range) (netip.Addr, bool) {
 		return addr, true
 	}
 	return netip.Addr{}, false
+}
+
+// withPort is the address of ADDRESS:PORT; the zero value if text is no such.
+func withPort(text string) netip.Addr {
+	both, _ := netip.ParseAddrPort(text)
+	return both.Addr()
 }
 
 // unroutable returns the network addr is in whose packets no router forwards
@@ -78,7 +91,7 @@ func (b *block) prefix(attr string, e element) (netip.Prefix, bool) {
 	prefix, err := netip.ParsePrefix(e.text)
 	switch {
 	case err != nil:
-		b.errAt(e.at, finding.InvalidNetwork, "%q in %s is not a network. Write it like \"192.0.2.0/24\" or \"2001:db8::/32\".", e.text, b.key(attr))
+		b.errAt(e.at, finding.InvalidNetwork, "%q in %s is not a network. Write %s.", e.text, b.key(attr), networkRemedy(e.text))
 	case prefix.Addr().Is4In6():
 		b.errAt(e.at, finding.InvalidNetwork, "%q in %s never matches an IPv6 packet. Write the IPv4 network.", e.text, b.key(attr))
 	case prefix != prefix.Masked():
@@ -94,12 +107,52 @@ func (b *block) prefix(attr string, e element) (netip.Prefix, bool) {
 	return netip.Prefix{}, false
 }
 
+var masked = regexp.MustCompile(`^([\d.]+)[\s/]+(\d+\.\d+\.\d+\.\d+)$`)
+
+// networkRemedy writes a network with a netmask, a wildcard mask or a prefix
+// that is too long as a spec does; else it gives examples.
+func networkRemedy(text string) string {
+	if m := masked.FindStringSubmatch(text); m != nil {
+		addr, _ := netip.ParseAddr(m[1])
+		mask, _ := netip.ParseAddr(m[2])
+		if n := maskLength(mask); addr.Is4() && n >= 0 {
+			return strconv.Quote(netip.PrefixFrom(addr, n).Masked().String())
+		}
+	}
+	alone, _, _ := strings.Cut(text, "/")
+	if addr, err := netip.ParseAddr(alone); err == nil && addr.Zone() == "" {
+		if addr.Is4() {
+			return fmt.Sprintf("a length from 0 to 32 after the slash, like %q", netip.PrefixFrom(addr, 24).Masked())
+		}
+		return fmt.Sprintf("a length from 0 to 128 after the slash, like %q", netip.PrefixFrom(addr, 64).Masked())
+	}
+	return `it like "192.0.2.0/24", "2001:db8::/32" or "192.0.2.7"`
+}
+
+// maskLength is the prefix length of a netmask, 255.0.0.0, or of a wildcard
+// mask, 0.255.255.255; -1 if it is neither.
+func maskLength(mask netip.Addr) int {
+	if !mask.Is4() {
+		return -1
+	}
+	four := mask.As4()
+	m := binary.BigEndian.Uint32(four[:])
+	if m>>31 == 0 {
+		m = ^m
+	}
+	n := bits.LeadingZeros32(^m)
+	if m<<n != 0 {
+		return -1
+	}
+	return n
+}
+
 // singleClient parses a client's address as a prefix of its full length.
 func (b *block) singleClient(attr string, e element) (netip.Prefix, bool) {
 	addr, err := netip.ParseAddr(e.text)
 	switch {
 	case err != nil:
-		b.errAt(e.at, finding.InvalidNetwork, "%q in %s is neither a network nor an address. Write it like \"192.0.2.0/24\" or \"192.0.2.7\"; for everyone, leave %s out.", e.text, b.key(attr), attr)
+		b.errAt(e.at, finding.InvalidNetwork, "%q in %s is neither a network nor an address. Write %s; for everyone, leave %s out.", e.text, b.key(attr), networkRemedy(e.text), attr)
 		return netip.Prefix{}, false
 	case addr.IsUnspecified():
 		b.errAt(e.at, finding.InvalidNetwork, "%q in %s is no client's address. Write %q for everyone.", e.text, b.key(attr), e.text+"/0")

@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"unicode"
 
 	"github.com/hashicorp/hcl/v2"
@@ -60,12 +61,12 @@ func (b *block) add(diags hcl.Diagnostics) {
 
 // decode reads the block's body.
 func (b *block) decode(body hcl.Body, def *Block) {
-	content, diags := def.Content(body)
+	content, diags := def.Content(body, func(name string, at hcl.Range) { b.ranges[b.key(name)] = at })
 	b.add(diags)
 	b.def, b.attrs, b.inner = def, content.Attributes, content.Blocks.ByType()
 	for _, inner := range def.Blocks {
 		if all := b.inner[inner.Type]; inner.Most == 1 && len(all) > 1 {
-			b.errAt(all[1].DefRange, finding.DuplicateArgument, "there is a %s block at %s already. Write both into one.", inner.Type, place(all[0].DefRange))
+			b.errAt(all[1].DefRange, finding.DuplicateArgument, "there is a %s block at %s already. Write both into one, or remove the other.", inner.Type, place(all[0].DefRange))
 		}
 	}
 }
@@ -124,7 +125,7 @@ func (b *block) warnAt(at hcl.Range, rule *finding.Rule, format string, args ...
 	}
 }
 
-// has reports whether an attribute that was read is set.
+// has reports whether an attribute that was read is set, if only misspelt.
 func (b *block) has(name string) bool {
 	_, there := b.ranges[b.key(name)]
 	return there
@@ -168,7 +169,7 @@ func (b *block) value(name string) (val cty.Value, ok bool) {
 	converted, err := convert.Convert(val, arg.Type.cty())
 	if err != nil {
 		b.err(name, finding.WrongType, "%s must be %s, and this is %s. Write it like %s.",
-			b.key(name), kindOf(arg.Type.cty()), kindOf(val.Type()), arg.Example)
+			b.key(name), kindOf(arg.Type.cty()), kindOf(val.Type()), arg.meantBy(val))
 		return cty.NilVal, false
 	}
 	return converted, true
@@ -179,6 +180,32 @@ func (b *block) require(arg *Argument) {
 	if arg.Required != "" {
 		b.missing(arg.Name, arg.Required)
 	}
+}
+
+// meantBy writes a value of the wrong type as one that the argument takes, if it
+// is plain what is meant.
+func (a *Argument) meantBy(val cty.Value) string {
+	switch ty := val.Type(); {
+	case ty == cty.String && a.Type == Bool:
+		switch strings.ToLower(val.AsString()) {
+		case "yes", "on", "1":
+			return "true"
+		case "no", "off", "0":
+			return "false"
+		}
+	case ty == cty.String && a.Type.cty() == cty.Number:
+		if percent, ok := strings.CutSuffix(strings.TrimSpace(val.AsString()), "%"); ok && len(percent) < 20 {
+			return hundredth(strings.TrimSpace(percent))
+		}
+	case ty == cty.String && a.Type.cty() == cty.DynamicPseudoType:
+		return fmt.Sprintf("[%q]", shortened(val.AsString()))
+	case a.Type == Ports && ty.IsTupleType() && ty.Length() == 2:
+		first, last := val.Index(cty.Zero), val.Index(cty.NumberIntVal(1))
+		if first.Type() == cty.Number && last.Type() == cty.Number {
+			return fmt.Sprintf(`"%s-%s"`, first.AsBigFloat().Text('f', 0), last.AsBigFloat().Text('f', 0))
+		}
+	}
+	return a.Example
 }
 
 func kindOf(ty cty.Type) string {
@@ -214,6 +241,10 @@ func (b *block) fits(name, what, text string, at hcl.Range) bool {
 		return false
 	}
 	if character := controlCharacter(text); character != "" {
+		if path, ok := unixPath(strings.Trim(textAt(b.l.spec.Files[at.Filename], &at), `"`)); ok {
+			b.errAt(at, finding.ControlCharacter, "%s contains %s, because a backslash starts an escape sequence. Write %q.", what, character, path)
+			return false
+		}
 		b.errAt(at, finding.ControlCharacter, "%s contains %s. Write it without control characters and line breaks.", what, character)
 		return false
 	}

@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"sort"
 
 	"github.com/pasvctl/pasvctl/generators/finding"
@@ -85,16 +86,31 @@ func (l *loader) reportOverlap(a, b claim, where string, reported map[[2]claim]b
 	blk := &block{l: l, title: `site "` + b.site.Name + `"`, ranges: b.site.Ranges, failed: new(bool)}
 	switch {
 	case a.site == b.site:
-		blk.err("data_ports", finding.PortsOverlap, "data_ports %s contains the site's own control port %d. Choose a range without it.", b.site.DataPorts, b.site.Port)
+		blk.err("data_ports", finding.PortsOverlap, "data_ports %s contains the site's own control port %d. Choose a range without it, or remove data_ports to let pasvctl choose.", b.site.DataPorts, b.site.Port)
 	case !a.pin && !b.pin:
-		blk.err("port", finding.ControlPortTaken, "port %d on %s belongs to site %q (%s). Give one of them another port.", b.site.Port, where, a.site.Name, place(*a.site.Ranges.Of("port")))
+		blk.err("port", finding.ControlPortTaken, "port %d on %s belongs to site %q (%s). Give one of them another, like port = %d.", b.site.Port, where, a.site.Name, place(*a.site.Ranges.Of("port")), l.freePort())
 	case a.pin && b.pin:
-		blk.err("data_ports", finding.PortsOverlap, "data_ports %s overlaps %s of site %q (%s) on %s. Move one of the two ranges.", b.ports, a.ports, a.site.Name, place(*a.site.Ranges.Of("data_ports")), where)
+		blk.err("data_ports", finding.PortsOverlap, "data_ports %s overlaps %s of site %q (%s) on %s. Move one of the two ranges, or remove data_ports to let pasvctl choose.", b.ports, a.ports, a.site.Name, place(*a.site.Ranges.Of("data_ports")), where)
 	case b.pin:
-		blk.err("data_ports", finding.PortsOverlap, "data_ports %s contains the control port %s of site %q (%s) on %s. Choose a range without it.", b.ports, a.ports, a.site.Name, place(*a.site.Ranges.Of("port")), where)
+		blk.err("data_ports", finding.PortsOverlap, "data_ports %s contains the control port %s of site %q (%s) on %s. Choose a range without it, or remove data_ports to let pasvctl choose.", b.ports, a.ports, a.site.Name, place(*a.site.Ranges.Of("port")), where)
 	default:
 		blk.err("port", finding.PortsOverlap, "port %s lies within the data_ports %s of site %q (%s) on %s. Choose another port, or move that range.", b.ports, a.ports, a.site.Name, place(*a.site.Ranges.Of("data_ports")), where)
 	}
+}
+
+// freePort is a control port that no site has or was offered.
+func (l *loader) freePort() int {
+	taken := func(port uint16) bool {
+		return slices.ContainsFunc(l.spec.Sites, func(s *Site) bool {
+			return slices.ContainsFunc(claims(s), func(c claim) bool { return c.ports.Overlaps(PortRange{port, port}) })
+		})
+	}
+	l.offered = max(l.offered+1, 2121)
+	for l.suggestions < maxSuggestions && l.offered < maxPort && taken(uint16(l.offered)) {
+		l.suggestions++
+		l.offered++
+	}
+	return min(l.offered, maxPort)
 }
 
 // later reports whether a is to be blamed rather than b.

@@ -1,6 +1,9 @@
 package spec
 
 import (
+	"fmt"
+	"slices"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/dynblock"
 	"github.com/zclconf/go-cty/cty"
@@ -27,8 +30,8 @@ func (l *loader) decode() {
 	})
 	var blocks hcl.Blocks
 	for _, src := range l.bodies {
-		content, diags := Language.Content(dynblock.Expand(src.body, l.ctx, limit))
-		l.add(diags...)
+		content, diags := Language.Content(dynblock.Expand(src.body, l.ctx, limit), nil)
+		l.add(slices.DeleteFunc(diags, l.onBrokenLine)...)
 		blocks = append(blocks, content.Blocks...)
 	}
 	byType := blocks.ByType()
@@ -45,6 +48,11 @@ func (l *loader) decode() {
 	}
 	l.checkPorts()
 	l.checkAnySite(len(byType[siteBlock.Type]))
+}
+
+// onBrokenLine reports whether a diagnostic is of a line with a syntax error.
+func (l *loader) onBrokenLine(d *hcl.Diagnostic) bool {
+	return d.Subject != nil && l.brokenLines[lineOf(d.Subject)]
 }
 
 // consequence is an error that stops HCL and is not reported, because its
@@ -70,6 +78,18 @@ func (l *loader) checkForEach(each cty.Value, expr hcl.Expression, made *int) hc
 	return hcl.Diagnostics{finding.SpecTooComplex.Error(&at, "The dynamic blocks of this spec make more than %s blocks. Split the spec.", sizing.Count(maxDynamic))}
 }
 
+const exampleSite = `
+
+site "downloads" {
+  host   = %q
+  server = "vsftpd"
+  port   = 21
+
+  concurrency {
+    sessions = 100
+  }
+}`
+
 // checkAnySite reports a spec that asks for nothing, unless something else is
 // wrong with it already.
 func (l *loader) checkAnySite(sites int) {
@@ -80,5 +100,11 @@ func (l *loader) checkAnySite(sites int) {
 	if len(l.bodies) > 0 {
 		at = l.bodies[0].body.MissingItemRange().Ptr()
 	}
-	l.err(at, finding.NoSite, `The spec has no site block, so there is nothing to compute. Add one: site "downloads" { host = …, server = …, port = 21, concurrency { sessions = 100 } }.`)
+	host, name := "", "edge1"
+	if len(l.spec.Hosts) > 0 {
+		name = l.spec.Hosts[0].Name
+	} else {
+		host = fmt.Sprintf("\n\nhost %q {\n  addresses = [\"203.0.113.10\"]\n}", name)
+	}
+	l.err(at, finding.NoSite, "The spec has no site block, so there is nothing to compute. Add one, for example:"+host+fmt.Sprintf(exampleSite, name))
 }

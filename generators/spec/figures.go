@@ -3,6 +3,9 @@ package spec
 import (
 	"fmt"
 	"math"
+	"math/big"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,7 +29,11 @@ func (b *block) integerOr(name string, otherwise int) int {
 	var n int
 	arg := b.def.argument(name)
 	if err := gocty.FromCtyValue(val, &n); err != nil || !arg.admits(float64(n)) {
-		b.err(name, finding.ValueOutOfRange, "%s is %s, but it must be a whole number %s.", b.key(name), number(val), arg.Bounds())
+		example := arg.Example
+		if f, _ := val.AsBigFloat().Float64(); f > arg.Least && f < arg.Most { // a fraction
+			example = fmt.Sprint(int(math.Ceil(f)))
+		}
+		b.err(name, finding.ValueOutOfRange, "%s is %s, but it must be a whole number %s. Write %s = %s, for example.", b.key(name), number(val), arg.Bounds(), name, example)
 		return otherwise
 	}
 	return n
@@ -40,7 +47,11 @@ func (b *block) figure(name string) float64 {
 		if arg.admits(f) {
 			return f
 		}
-		b.err(name, finding.ValueOutOfRange, "%s is %s, but it must be %s.", b.key(name), number(val), arg.Bounds())
+		remedy := ""
+		if arg.Most <= 1 && f >= 1 && f <= 100 {
+			remedy = fmt.Sprintf(" Write %s for %s %%.", hundredth(number(val)), number(val))
+		}
+		b.err(name, finding.ValueOutOfRange, "%s is %s, but it must be %s.%s", b.key(name), number(val), arg.Bounds(), remedy)
 	}
 	return otherwise[float64](b, name)
 }
@@ -54,11 +65,7 @@ func (b *block) duration(name string) time.Duration {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		remedy := `"120ms", "2s" or "5m"`
-		if _, err := time.ParseDuration(text + "s"); err == nil {
-			remedy = fmt.Sprintf("%q if seconds are meant", text+"s")
-		}
-		b.err(name, finding.InvalidDuration, "%s is %q, which is not a duration. Write a number with its unit, %s.", b.key(name), text, remedy)
+		b.err(name, finding.InvalidDuration, "%s is %q, which is not a duration. Write a number with its unit, %s.", b.key(name), text, durationRemedy(text))
 		return otherwise
 	}
 	if arg := b.def.argument(name); !arg.admits(d.Seconds()) {
@@ -95,7 +102,32 @@ func (a *Argument) figure(f float64) string {
 	return fmt.Sprintf("%g", f)
 }
 
+var looseDuration = regexp.MustCompile(`(?i)([\d.]+)\s*(milliseconds?|msecs?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h)\b[\s,]*`)
+
+// durationRemedy writes a duration in words (150 ms, 4 sec, 1h 30 min) as a spec
+// does, and a number without unit in the two that may be meant.
+func durationRemedy(text string) string {
+	if _, err := time.ParseDuration(text + "s"); err == nil {
+		return fmt.Sprintf("%q or %q", text+"s", text+"ms")
+	}
+	short := looseDuration.ReplaceAllStringFunc(text, func(part string) string {
+		m := looseDuration.FindStringSubmatch(part)
+		unit := strings.ToLower(m[2])
+		if unit == "ms" || strings.HasPrefix(unit, "msec") || strings.HasPrefix(unit, "milli") {
+			return m[1] + "ms"
+		}
+		return m[1] + unit[:1]
+	})
+	if _, err := time.ParseDuration(short); err == nil {
+		return strconv.Quote(short)
+	}
+	return `"120ms", "2s" or "5m"`
+}
+
 // number writes a cty number as a person would.
 func number(val cty.Value) string {
-	return strings.TrimSuffix(val.AsBigFloat().Text('g', 12), ".0")
+	if n, exact := val.AsBigFloat().Int64(); exact == big.Exact && n > math.MinInt && n < math.MaxInt {
+		return sizing.Count(int(n))
+	}
+	return val.AsBigFloat().Text('g', 12)
 }

@@ -89,7 +89,7 @@ func (l *loader) hostAddresses(b *block) []netip.Addr {
 	for _, addr := range addrs {
 		key := "address " + addr.String()
 		if first, twice := l.declared[key]; twice && !addr.IsLoopback() {
-			b.err("addresses", finding.DuplicateAddress, "%s belongs to the host at %s already. An address is one host's.", addr, place(first))
+			b.err("addresses", finding.DuplicateAddress, "%s belongs to the host at %s already. Write another address, or remove this host and let its sites name that one.", addr, place(first))
 			continue
 		}
 		l.declared[key] = b.at

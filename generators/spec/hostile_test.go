@@ -167,7 +167,7 @@ func TestNotText(t *testing.T) {
 		"Latin-1":       {"host \"a\" {\n  interface = \"\xe4\"\n}\n", 2, 16, "0xe4"},
 		"cut":           {"# \xc3", 1, 3, "0xc3"},
 		"surrogate":     {"# \xed\xa0\x80", 1, 3, "0xed"},
-		"all":           {string([]byte{0xff, 0xfe, 'h', 0}), 1, 1, "0xff"},
+		"all":           {string([]byte{0xff, 0xfe, 'h', 0}), 1, 1, "UTF-16"},
 		"NUL first":     {"\x00\xff", 1, 1, "a NUL byte"},
 		"invalid first": {"\xff\x00", 1, 1, "0xff"},
 	} {
@@ -231,5 +231,15 @@ func TestFiles(t *testing.T) {
 	}
 	if s, diags := Load(fsys, nil, known()); s == nil || len(diags) != 1 {
 		t.Errorf("no files: %v", diags)
+	}
+}
+
+// TestManyMistakes loads thousands of the shortest mistakes in one file: what
+// is said of one must not take longer if there are more.
+func TestManyMistakes(t *testing.T) {
+	for _, each := range []string{"a{}\n", "a=b\n", "site{}\n", "site \"a\" \"b\" {}\n", "a='b'\n", "x y\n", "a=1%\n"} {
+		if _, diags := loadText(t, strings.Repeat(each, maxFile/8/len(each))); !diags.HasErrors() {
+			t.Errorf("%q is valid", each)
+		}
 	}
 }

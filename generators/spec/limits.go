@@ -42,6 +42,9 @@ func checkText(name string, src []byte) *hcl.Diagnostic {
 	if at < 0 {
 		return nil
 	}
+	if bytes.HasPrefix(src, []byte{0xff, 0xfe}) || bytes.HasPrefix(src, []byte{0xfe, 0xff}) {
+		at, what, remedy = 0, "the start of a text in UTF-16", "Save the file as UTF-8."
+	}
 	line := 1 + bytes.Count(src[:at], []byte{'\n'})
 	column := 1 + utf8.RuneCount(src[bytes.LastIndexByte(src[:at], '\n')+1:at])
 	start := hcl.Pos{Line: line, Column: column, Byte: at}

@@ -29,7 +29,7 @@ func (b *block) list(name string) ([]element, bool) {
 	// Conversion to a list as a whole would compare all elements' types.
 	texts, ok := textsOf(val)
 	if !ok {
-		b.err(name, finding.WrongType, "%s must be a list of strings, and this is %s. Write it like %s.", b.key(name), kindOf(val.Type()), b.def.argument(name).Example)
+		b.err(name, finding.WrongType, "%s must be a list of strings, and this is %s. Write it like %s.", b.key(name), kindOf(val.Type()), b.def.argument(name).meantBy(val))
 		return nil, false
 	}
 	expr := b.attrs[name].Expr

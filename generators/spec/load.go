@@ -84,9 +84,11 @@ type loader struct {
 	targets  []string             // labels of the target blocks
 	declared map[string]hcl.Range // "site downloads" → where
 
-	broken map[hcl.Range]bool // blocks with a syntax error, by their headers
+	broken      map[hcl.Range]bool // syntax errors, and the blocks with one by their headers
+	brokenLines map[line]bool
 
 	suggestions int // made so far
+	offered     int // the last control port that was suggested
 }
 
 func newLoader(fsys fs.FS, o Options) *loader {
@@ -97,12 +99,13 @@ func newLoader(fsys fs.FS, o Options) *loader {
 		declaredVars: map[string]*variable{}, undeclaredVars: map[string]bool{},
 		declaredLocals: map[string]*local{}, undeclaredLocals: map[string]bool{},
 		hosts: map[string]*Host{}, sites: map[string]*Site{}, profiles: map[string]*Profile{},
-		declared: map[string]hcl.Range{}, broken: map[hcl.Range]bool{},
+		declared: map[string]hcl.Range{}, broken: map[hcl.Range]bool{}, brokenLines: map[line]bool{},
 	}
 }
 
 func (l *loader) add(diags ...*hcl.Diagnostic) {
 	for _, diag := range finding.Adopt(finding.InvalidExpression, diags) {
+		diag = unknownWord(diag)
 		// cty makes an error of a function's panic, with the stack behind it.
 		diag.Detail, _, _ = strings.Cut(diag.Detail, "\ngoroutine ")
 		if diag != consequence {

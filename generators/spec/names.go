@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"github.com/hashicorp/hcl/v2"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/pasvctl/pasvctl/generators/finding"
 )
@@ -27,7 +29,7 @@ func (l *loader) checkName(b *block, raw *hcl.Block) (name string) {
 	b.checkName(name, raw.LabelRanges[0])
 	key := raw.Type + " " + name
 	if first, twice := l.declared[key]; twice {
-		b.errAt(raw.LabelRanges[0], finding.DuplicateName, "this name is taken by the %s at %s. Rename one of them.", raw.Type, place(first))
+		b.errAt(raw.LabelRanges[0], finding.DuplicateName, "this name is taken by the %s at %s. Remove one of them, or rename it.", raw.Type, place(first))
 		return name
 	}
 	l.declared[key] = raw.LabelRanges[0]
@@ -53,6 +55,12 @@ var (
 
 // nameRemedy proposes the nearest valid name.
 func nameRemedy(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Mn, r) { // the diaeresis of ü, apart from its u
+			return -1
+		}
+		return r
+	}, norm.NFD.String(shortened(name)))
 	fixed := notInName.ReplaceAllString(strings.ToLower(name), "-")
 	fixed = strings.Trim(beforeName.ReplaceAllString(fixed, ""), "-")
 	if fixed == "" {

@@ -20,6 +20,10 @@ var rangeText = regexp.MustCompile(`^([0-9]{1,9})(?:-([0-9]{1,9}))?$`)
 
 // portRange parses "20000-20199", or "21" for one port.
 func (b *block) portRange(attr, text string, at hcl.Range) (PortRange, bool) {
+	if raw := textAt(b.l.spec.Files[at.Filename], &at); looseRange.MatchString(raw) {
+		b.errAt(at, finding.InvalidPortRange, "%s without quotes is a subtraction. Write %q.", raw, rangeRemedy(raw))
+		return PortRange{}, false
+	}
 	m := rangeText.FindStringSubmatch(text)
 	if m == nil {
 		b.errAt(at, finding.InvalidPortRange, "%q in %s is not a range of ports. Write the first and the last port with a hyphen, like %q.", text, b.key(attr), rangeRemedy(text))
@@ -33,7 +37,8 @@ func (b *block) portRange(attr, text string, at hcl.Range) (PortRange, bool) {
 	}
 	switch {
 	case min(first, last) < 1 || max(first, last) > maxPort:
-		b.errAt(at, finding.PortOutOfRange, "%q in %s goes beyond the ports there are, 1 to %d.", text, b.key(attr), maxPort)
+		b.errAt(at, finding.PortOutOfRange, "%q in %s is not within the ports that there are, 1 to %d. Write %q.", text, b.key(attr), maxPort,
+			PortRange{uint16(min(max(1, min(first, last)), maxPort)), uint16(min(max(1, first, last), maxPort))}.String())
 	case first > last:
 		b.errAt(at, finding.InvalidPortRange, "%q in %s ends before it begins. Write %q.", text, b.key(attr), sortedRange(first, last))
 	default:

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -43,22 +44,40 @@ func (l *loader) declare() {
 func (l *loader) checkReferences() {
 	l.declare()
 	for _, src := range l.bodies {
-		l.checkBodyReferences(src.body)
+		l.checkBodyReferences(src.body, Language)
 	}
 }
 
-func (l *loader) checkBodyReferences(body *hclsyntax.Body) {
-	for _, attr := range body.Attributes {
+func (l *loader) checkBodyReferences(body *hclsyntax.Body, def *Block) {
+	for name, attr := range body.Attributes {
+		example := "VALUE"
+		if _, whole := attr.Expr.(*hclsyntax.ScopeTraversalExpr); whole {
+			example = def.exampleOf(name)
+		}
 		for _, traversal := range attr.Expr.Variables() {
-			l.checkReference(traversal)
+			l.checkReference(traversal, example)
 		}
 	}
 	for _, b := range body.Blocks {
-		l.checkBodyReferences(b.Body)
+		l.checkBodyReferences(b.Body, def.find(b.Type))
 	}
 }
 
-func (l *loader) checkReference(traversal hcl.Traversal) {
+// exampleOf is an example of an argument's value.
+func (d *Block) exampleOf(name string) string {
+	if d != nil {
+		for _, arg := range d.Arguments {
+			if arg.Name == name {
+				return arg.Example
+			}
+		}
+	}
+	return "VALUE"
+}
+
+// checkReference reports a reference that nothing declares. example is a value
+// that it may stand for.
+func (l *loader) checkReference(traversal hcl.Traversal, example string) {
 	root := traversal.RootName()
 	if root != "var" && root != "local" {
 		return
@@ -75,16 +94,54 @@ func (l *loader) checkReference(traversal hcl.Traversal) {
 	}
 	if root == "var" && l.declaredVars[step.Name] == nil {
 		l.undeclaredVars[step.Name] = true
-		l.undeclared(at, "variable", step.Name, namesOf(l.declaredVars), "with a variable block")
+		l.undeclared(at, "variable", step.Name, namesOf(l.declaredVars), fmt.Sprintf("variable %q { default = %s }", step.Name, example))
 	}
 	if root == "local" && l.declaredLocals[step.Name] == nil {
 		l.undeclaredLocals[step.Name] = true
-		l.undeclared(at, "local value", step.Name, namesOf(l.declaredLocals), "in a locals block")
+		l.undeclared(at, "local value", step.Name, namesOf(l.declaredLocals), fmt.Sprintf("locals { %s = %s }", step.Name, example))
 	}
 }
 
 func (l *loader) undeclared(at hcl.Range, kind, name string, candidates []string, remedy string) {
 	if len(l.broken) == 0 { // else a syntax error may have hidden the declaration
-		l.err(&at, finding.UnknownReference, fmt.Sprintf("No %s %q is declared.%s Declare it %s, or correct the name.", kind, name, l.suggest(name, candidates), remedy))
+		l.err(&at, finding.UnknownReference, fmt.Sprintf("No %s %q is declared.%s Declare it, %s, or correct the name.", kind, name, l.suggest(name, candidates), remedy))
 	}
+}
+
+// unknownWord says of a word without quotes that names nothing what it may be
+// meant for.
+func unknownWord(d *hcl.Diagnostic) *hcl.Diagnostic {
+	expr, ok := d.Expression.(*hclsyntax.ScopeTraversalExpr)
+	if !ok || d.Summary != "Unknown variable" {
+		return d
+	}
+	said, name := *d, expr.Traversal.RootName()
+	if len(expr.Traversal) > 1 {
+		if step, ok := expr.Traversal[1].(hcl.TraverseAttr); ok && exampleLabels[name] != "" {
+			said.Detail = fmt.Sprintf("A %s is named by its label in quotes. Write %q.", name, step.Name)
+			return &said
+		}
+		return d
+	}
+	said.Detail = fmt.Sprintf("Nothing is named %s. Text is in double quotes: write %q.", name, name)
+	switch strings.ToLower(name) {
+	case "yes", "on", "true":
+		said.Detail = fmt.Sprintf("Nothing is named %s. Write true.", name)
+	case "no", "off", "false":
+		said.Detail = fmt.Sprintf("Nothing is named %s. Write false.", name)
+	}
+	for _, root := range []string{"var", "local"} {
+		if values, ok := d.EvalContext.Variables[root]; ok && values.Type().IsObjectType() && values.Type().HasAttribute(name) {
+			said.Detail = fmt.Sprintf("Nothing is named %s. Write %s.%s.", name, root, name)
+		}
+	}
+	return &said
+}
+
+// textAt is the source text at a range.
+func textAt(file *hcl.File, at *hcl.Range) string {
+	if file == nil || at.End.Byte > len(file.Bytes) || at.Start.Byte > at.End.Byte {
+		return ""
+	}
+	return string(file.Bytes[at.Start.Byte:at.End.Byte])
 }

@@ -2,6 +2,8 @@ package spec
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -97,10 +99,8 @@ func (d *Block) argument(name string) *Argument {
 }
 
 func (d *Block) nested(kind string) *Block {
-	for _, inner := range d.Blocks {
-		if inner.Type == kind {
-			return inner
-		}
+	if inner := d.find(kind); inner != nil {
+		return inner
 	}
 	panic("block " + d.Type + " has no block " + kind)
 }
@@ -122,22 +122,90 @@ func (d *Block) schema() *hcl.BodySchema {
 	return s
 }
 
-// Content reads a body by the block's schema. A diagnostic about a name that
-// the block does not have lists those that it has.
-func (d *Block) Content(body hcl.Body) (*hcl.BodyContent, hcl.Diagnostics) {
+// Content reads a body by the block's schema. Diagnostics are in terms of what
+// the block takes. mistaken is told of each argument and block that is there, but
+// with a mistake: misspelt, or an argument written as a block.
+func (d *Block) Content(body hcl.Body, mistaken func(name string, at hcl.Range)) (*hcl.BodyContent, hcl.Diagnostics) {
 	content, diags := body.Content(d.schema())
-	return content, d.Explain(diags)
-}
-
-// Explain adds to diagnostics about unsupported arguments and blocks what the
-// block takes.
-func (d *Block) Explain(diags hcl.Diagnostics) hcl.Diagnostics {
 	for _, diag := range diags {
-		if diag.Summary == "Unsupported argument" || diag.Summary == "Unsupported block type" {
-			diag.Detail += " " + d.takes()
+		if name := d.explain(diag); name != "" && mistaken != nil {
+			mistaken(name, *diag.Subject)
 		}
 	}
-	return diags
+	return content, diags
+}
+
+var (
+	named      = regexp.MustCompile(`^(?:An argument named|Blocks of type) "(.+)" (?:is|are) not expected here\.`)
+	suggestion = regexp.MustCompile(` Did you mean "(.+)"\?$`)
+	aboutLabel = regexp.MustCompile(`^(Missing name|Extraneous label) for (\w+)$`)
+)
+
+// explain says of a diagnostic of HCL what the block takes, and returns the
+// name of the argument or block that is meant; "" if none is plain.
+func (d *Block) explain(diag *hcl.Diagnostic) (meant string) {
+	if m := aboutLabel.FindStringSubmatch(diag.Summary); m != nil {
+		switch inner := d.nested(m[2]); {
+		case inner.Label == "":
+			diag.Detail = fmt.Sprintf("A %s block has no name. Write %s {.", inner.Type, inner.Type)
+			return inner.Type
+		case m[1] == "Missing name":
+			diag.Detail = fmt.Sprintf("A %s block has a %s. Write %s %q {.", inner.Type, inner.Label, inner.Type, exampleLabels[inner.Type])
+		default:
+			diag.Detail = fmt.Sprintf("A %s block has one %s. Remove the others.", inner.Type, inner.Label)
+		}
+		return ""
+	}
+	m := named.FindStringSubmatch(diag.Detail)
+	if m == nil {
+		return ""
+	}
+	if near := suggestion.FindStringSubmatch(diag.Detail); near != nil {
+		meant = near[1]
+	}
+	switch inner := d.find(m[1]); {
+	case inner != nil:
+		diag.Detail = fmt.Sprintf("%s is a block, which has no equals sign. Write\n\n%s", inner.Type, inner.example())
+		return inner.Type
+	case slices.ContainsFunc(d.Arguments, func(a Argument) bool { return a.Name == m[1] }):
+		diag.Detail = fmt.Sprintf("%s is an argument. Write %s = %s, for example.", m[1], m[1], d.argument(m[1]).Example)
+		return m[1]
+	}
+	diag.Detail += " " + d.takes()
+	return meant
+}
+
+// exampleLabels are labels for the blocks that have one.
+var exampleLabels = map[string]string{
+	"variable": "region", "host": "edge1", "site": "downloads", "gateway": "nat1", "target": "nftables", "profile": "appliance", "expect": "outsiders",
+}
+
+// example writes the block with the arguments that it needs, or the first.
+func (d *Block) example() string {
+	text := "  " + d.Type + " {\n"
+	for _, arg := range d.Arguments {
+		if arg.Required != "" || arg.Type == Path {
+			text += fmt.Sprintf("    %s = %s\n", arg.Name, arg.Example)
+		}
+	}
+	if strings.HasSuffix(text, "{\n") && len(d.Arguments) > 0 {
+		text += fmt.Sprintf("    %s = %s\n", d.Arguments[0].Name, d.Arguments[0].Example)
+	}
+	return text + "  }"
+}
+
+// find is the block of this type that the block takes; nil if there is none.
+// Nothing is in a block that there is not.
+func (d *Block) find(kind string) *Block {
+	if d == nil {
+		return nil
+	}
+	for _, inner := range d.Blocks {
+		if inner.Type == kind {
+			return inner
+		}
+	}
+	return nil
 }
 
 // takes lists the arguments and blocks of the block in a sentence.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -15,7 +16,7 @@ var siteBlock = &Block{
 	Type: "site", Label: "name", Doc: "One FTP service: a control port and a range of data ports on a host.",
 	Arguments: []Argument{
 		{Name: "host", Type: Text, Example: `"edge1"`,
-			Required: "Name the host block that the site runs on.",
+			Required: "Name the host that the site runs on.",
 			Doc:      "Host that the site runs on, by its block's name."},
 		{Name: "addresses", Type: Addresses, Otherwise: "all of the host", Limit: "addresses of the host", Example: `["203.0.113.10"]`,
 			Doc: "Addresses of the host that the site listens on."},
@@ -124,15 +125,27 @@ func (l *loader) admitting() string {
 
 // siteHost returns nil where the host is unknown or has an error of its own.
 func (l *loader) siteHost(b *block) *Host {
+	if b.attrs["host"] == nil {
+		b.missing("host", "Name the host that the site runs on"+l.likeHost()+".")
+		return nil
+	}
 	name, ok := b.text("host")
 	if !ok {
 		return nil
 	}
 	host, declared := l.hosts[name]
 	if !declared && len(l.broken) == 0 {
-		b.err("host", finding.UnknownHost, "no host block is named %q.%s Name one that is, or add it.", name, l.suggest(name, namesOf(l.hosts)))
+		b.err("host", finding.UnknownHost, "no host block is named %q.%s Name a host of the spec%s, or add a host block.", name, l.suggest(name, namesOf(l.hosts)), l.likeHost())
 	}
 	return host
+}
+
+// likeHost names a host of the spec as an example, if there is one.
+func (l *loader) likeHost() string {
+	if len(l.spec.Hosts) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", like host = %q", l.spec.Hosts[0].Name)
 }
 
 func (l *loader) siteServer(b *block, s *Site) sizing.Profile {
@@ -152,10 +165,26 @@ func (l *loader) siteServer(b *block, s *Site) sizing.Profile {
 	at := slices.IndexFunc(l.o.Servers, func(p sizing.Profile) bool { return p.Name == name })
 	if at < 0 {
 		names := append(l.servers(), namesOf(l.profiles)...)
-		b.err("server", finding.UnknownServer, "no profile of a server %q is known.%s The known ones are %s. A profile block describes another.", name, l.suggest(name, names), quotedList(names))
+		meant := l.suggest(name, names)
+		if titled := l.serverTitled(name); titled != "" {
+			meant = fmt.Sprintf(" Write %q.", titled)
+		}
+		b.err("server", finding.UnknownServer, "no profile of a server %q is known.%s The known ones are %s. A profile block describes another.", name, meant, quotedList(names))
 		return noServer
 	}
 	return l.o.Servers[at]
+}
+
+// serverTitled is the server whose name or title is text but for case, spaces
+// and signs.
+func (l *loader) serverTitled(text string) string {
+	bare := func(s string) string { return notInName.ReplaceAllString(strings.ToLower(s), "") }
+	for _, p := range l.o.Servers {
+		if bare(text) == bare(p.Name) || bare(text) == bare(p.Title) {
+			return p.Name
+		}
+	}
+	return ""
 }
 
 // noServer has no trait that a check asks for.
@@ -211,7 +240,7 @@ func siteAnnounce(b *block, s *Site) netip.Addr {
 	v4, _ := families(s.Addresses)
 	switch {
 	case !addr.Is4():
-		b.err("announce", finding.AnnounceInvalid, "announce is %s, but the 227 reply can only carry an IPv4 address; IPv6 clients use EPSV, which names none. Write the IPv4 address that clients reach the site by, or leave announce out.", addr)
+		b.err("announce", finding.AnnounceInvalid, "announce is %s, but the 227 reply can only carry an IPv4 address; IPv6 clients use EPSV, which names none. Write the IPv4 address that clients reach the site by, or remove announce.", addr)
 		return netip.Addr{}
 	case addr.IsLinkLocalUnicast():
 		b.err("announce", finding.AnnounceInvalid, "%s is a link-local address, which clients elsewhere cannot reach. Write the address that clients connect to.", addr)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"sort"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -40,7 +41,7 @@ func (l *loader) parseFile(name string, src []byte) *hclsyntax.Body {
 		return nil
 	}
 	file, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
-	l.add(finding.Adopt(finding.InvalidSyntax, diags)...)
+	l.add(finding.Adopt(finding.InvalidSyntax, syntaxErrors(src, diags))...)
 	l.spec.Files[name] = file
 	body := file.Body.(*hclsyntax.Body)
 	l.markBroken(body, diags)
@@ -49,19 +50,39 @@ func (l *loader) parseFile(name string, src []byte) *hclsyntax.Body {
 
 // markBroken remembers the blocks that a syntax error lies in. What they seem
 // to lack may only have been skipped by the parser, so nothing else is
-// reported about them.
+// reported about them, nor names that only they may declare.
 func (l *loader) markBroken(body *hclsyntax.Body, diags hcl.Diagnostics) {
 	for _, diag := range diags {
 		if diag.Severity != hcl.DiagError || diag.Subject == nil {
 			continue
 		}
-		for _, b := range body.Blocks {
-			if all := b.Range(); all.Start.Byte <= diag.Subject.End.Byte && diag.Subject.Start.Byte <= all.End.Byte {
+		l.broken[*diag.Subject] = true
+		l.brokenLines[lineOf(diag.Subject)] = true
+		for _, at := range []hcl.Pos{diag.Subject.Start, diag.Subject.End} {
+			if b := blockBefore(body, at); b != nil && at.Byte <= b.Range().End.Byte {
 				l.broken[b.DefRange()] = true
 			}
 		}
 	}
 }
+
+// blockBefore is the last block of a body that starts before a place; nil if
+// there is none.
+func blockBefore(body *hclsyntax.Body, at hcl.Pos) *hclsyntax.Block {
+	i := sort.Search(len(body.Blocks), func(i int) bool { return body.Blocks[i].TypeRange.Start.Byte > at.Byte })
+	if i == 0 {
+		return nil
+	}
+	return body.Blocks[i-1]
+}
+
+// line is one of a file.
+type line struct {
+	file string
+	n    int
+}
+
+func lineOf(at *hcl.Range) line { return line{at.Filename, at.Start.Line} }
 
 var errTooLong = fmt.Errorf("the file is longer than %d MiB; split it into several files of one folder", maxFile>>20)
 

@@ -3,6 +3,7 @@ package spec
 import (
 	"path"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/pasvctl/pasvctl/generators/finding"
@@ -103,7 +104,11 @@ func (b *block) path(name string) string {
 	}
 	switch {
 	case !strings.HasPrefix(text, "/"):
-		b.err(name, finding.InvalidPath, "%s is %q. Write the path on the host from the root on, like %s.", b.key(name), text, b.def.argument(name).Example)
+		example := b.def.argument(name).Example
+		if path, ok := unixPath(text); ok {
+			example = strconv.Quote(path)
+		}
+		b.err(name, finding.InvalidPath, "%s is %q. Write the path on the host from the root on, like %s.", b.key(name), text, example)
 	case len(text) > 255 || !validPath.MatchString(text):
 		b.err(name, finding.InvalidPath, "%s is %q. Server configs take paths of at most 255 letters, digits and / . _ @ + , = : - without spaces or quotes.", b.key(name), text)
 	case path.Clean(text) != text:

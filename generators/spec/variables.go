@@ -75,11 +75,11 @@ func (l *loader) declareVariable(raw *hcl.Block) {
 	if !hclsyntax.ValidIdentifier(name) {
 		l.err(&raw.LabelRanges[0], finding.InvalidName, fmt.Sprintf("%q cannot be written after var. Use letters, digits and underscores, and begin with a letter.", name))
 	}
-	decoded, diags := variableBlock.Content(raw.Body)
+	decoded, diags := variableBlock.Content(raw.Body, nil)
 	l.add(diags...)
 	v.failed = diags.HasErrors()
 	for _, rule := range decoded.Blocks {
-		content, diags := validationBlock.Content(rule.Body)
+		content, diags := validationBlock.Content(rule.Body, nil)
 		l.add(diags...)
 		v.failed = v.failed || diags.HasErrors()
 		v.validations = append(v.validations, validation{content.Attributes["condition"], content.Attributes["error_message"], rule.DefRange})

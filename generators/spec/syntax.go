@@ -1,0 +1,276 @@
+package spec
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pasvctl/pasvctl/generators/finding"
+)
+
+// syntaxErrors words what the parser reports for people who do not know its
+// terms. It keeps one error of each line, because the parser stumbles over
+// what follows a mistake, and none behind a string that is left open, which
+// takes the lines that follow for its text, or a block whose brace is on a line of
+// its own.
+func syntaxErrors(src []byte, diags hcl.Diagnostics) hcl.Diagnostics {
+	diags = slices.Clone(diags)
+	slices.SortStableFunc(diags, func(a, b *hcl.Diagnostic) int {
+		return cmp.Compare(a.Subject.Start.Line, b.Subject.Start.Line)
+	})
+	var kept hcl.Diagnostics
+	last := 0
+	for _, d := range diags {
+		if d.Subject.Start.Line == last || d.Summary == unclosed && len(diags) > 1 {
+			continue // a block may be open because of another error
+		}
+		last = d.Subject.Start.Line
+		kept = append(kept, reworded(src, d))
+		if d.Summary == openString || d.Summary == badBlock && braceFollows(src, d.Subject.Start.Byte) {
+			break
+		}
+	}
+	return kept
+}
+
+// Summaries of the parser.
+const (
+	unclosed    = "Unclosed configuration block"
+	openString  = "Invalid multi-line string"
+	badBlock    = "Invalid block definition"
+	badEscape   = "Invalid escape sequence"
+	noArgument  = "Argument or block definition required"
+	badOneLiner = "Invalid single-argument block definition"
+)
+
+var (
+	foreignQuotes = regexp.MustCompile("['`‘’‚“”„«»]([^'`‘’‚“”„«»\"]*)['`‘’‚“”„«»]")
+	labelled      = regexp.MustCompile(`^\s*([A-Za-z][\w-]*)\s*=\s*("[^"]*")\s*\{`)
+	colon         = regexp.MustCompile(`^\s*"?([A-Za-z][\w-]*)"?\s*(?::=|=>|==|:|=)\s*(\S.*?)\s*,?\s*$`)
+	noEqualSign   = regexp.MustCompile(`^\s*([A-Za-z][\w-]*)\s+([\d"\[].*?)\s*$`)
+	oneLiner      = regexp.MustCompile(`^\s*([A-Za-z][^{}]*\{)([^{}]*)\}\s*$`)
+	openOneLiner  = regexp.MustCompile(`^\s*([A-Za-z][^{}]*\{)\s*([^{}]+?)\s*$`)
+	header        = regexp.MustCompile(`^\s*([A-Za-z][\w-]*)\W+("[^"]*").*\{\s*$`)
+	thousands     = regexp.MustCompile(`=\s*(\d{1,3}(?:[,_]\d{3})+)\s*$`)
+	interpolation = regexp.MustCompile(`=\s*\$\{(.*)\}\s*$`)
+	percentSign   = regexp.MustCompile(`(\d[\d.]*)\s*%\s*$`)
+	comment       = regexp.MustCompile(`\s+(#|//)[^"]*$`)
+	setBefore     = regexp.MustCompile(`The argument "(.*)" was already set at (.*):(\d+),`)
+)
+
+// reworded says in terms of a spec what is wrong with the syntax of a line, and
+// what to write instead.
+func reworded(src []byte, d *hcl.Diagnostic) *hcl.Diagnostic {
+	line := lineAt(src, d.Subject.Start.Byte)
+	code := comment.ReplaceAllString(line, "")
+	says := func(format string, args ...any) *hcl.Diagnostic {
+		return finding.InvalidSyntax.Error(d.Subject, format, args...)
+	}
+	if m := percentSign.FindStringSubmatch(code); m != nil {
+		return says("A share is written as a number from 0 to 1. Write %s.", hundredth(m[1]))
+	}
+	if m := labelled.FindStringSubmatch(code); m != nil {
+		return says("A %s is a block, which has no equals sign. Write %s %s {.", m[1], m[1], m[2])
+	}
+	if m := thousands.FindStringSubmatch(code); m != nil {
+		return says("A number is written without separators. Write %s.", strings.NewReplacer(",", "", "_", "").Replace(m[1]))
+	}
+	switch d.Summary {
+	case "Invalid character":
+		if m := interpolation.FindStringSubmatch(code); m != nil {
+			return says("${ } is for references within quotes. Write %s.", strings.TrimSpace(m[1]))
+		}
+		if all := foreignQuotes.FindAllStringSubmatch(code, 5); all != nil {
+			var texts []string
+			for _, m := range all {
+				texts = append(texts, strconv.Quote(m[1]))
+			}
+			return says("Text is in straight double quotes. Write %s.", strings.Join(texts, ", "))
+		}
+		if strings.HasSuffix(code, ";") {
+			return says("A line break ends an argument. Remove the semicolon.")
+		}
+	case badEscape:
+		if text := quotedAround(line, d.Subject.Start); text != "" {
+			return says("A backslash starts an escape sequence. %s", backslashRemedy(text))
+		}
+	case openString:
+		if i := strings.LastIndexByte(code, '"'); i >= 0 {
+			return says("The text has no closing quote on its line. Write %s\".", code[i:])
+		}
+	case noArgument, badBlock, "Invalid argument name":
+		if strings.TrimSpace(code) == "}" {
+			return says("This brace closes no block. Remove it, or the one that closes too early above.")
+		}
+		if m := header.FindStringSubmatch(code); m != nil {
+			return says("A block starts with its kind, its name and a brace. Write %s %s {.", m[1], m[2])
+		}
+		if m := colon.FindStringSubmatch(code); m != nil && d.Summary != badBlock {
+			return says("An argument is set with an equals sign. Write %s = %s.", m[1], m[2])
+		}
+		if m := noEqualSign.FindStringSubmatch(code); m != nil {
+			if braceFollows(src, d.Subject.Start.Byte) {
+				return says("A block's brace is on the line of its name. Write %s {.", strings.TrimSpace(code))
+			}
+			return says("An argument is set with an equals sign. Write %s = %s.", m[1], m[2])
+		}
+		return says("A line sets an argument, NAME = VALUE, or starts a block, NAME {.")
+	case badOneLiner, "Argument definition required":
+		if m := oneLiner.FindStringSubmatch(code); m != nil {
+			return says("A block of more than one argument has a line for each. Write\n\n%s\n%s}", m[1], ownLines(m[2]))
+		}
+		if m := openOneLiner.FindStringSubmatch(code); m != nil {
+			return says("A block of several lines has nothing behind its brace. Write\n\n%s\n  %s", m[1], m[2])
+		}
+		return says("A block of more than one argument has a line for each, and its braces at the end of the first line and on the last.")
+	case "Unexpected comma after argument":
+		return says("A line break ends an argument. Remove the comma.")
+	case unclosed:
+		return says("The block that starts here has no closing brace, or one inside it has none. Add a } at its end.")
+	case "Attribute redefined":
+		if m := setBefore.FindStringSubmatch(d.Detail); m != nil {
+			return finding.DuplicateArgument.Error(d.Subject, "%s is set at %s:%s already. Remove one of them.", m[1], m[2], m[3])
+		}
+	case "Missing newline after argument":
+		if word := bareText(line, d.Subject); word != "" {
+			return says("Text is in double quotes. Write %q.", word)
+		}
+		return says("The value of an argument ends before this. Write one argument on a line, and text in double quotes.")
+	case "Invalid expression", "Invalid number literal", "Missing item separator", "Missing attribute separator":
+		if word := bareText(line, d.Subject); word != "" {
+			return says("Text is in double quotes. Write %q.", word)
+		}
+		switch d.Summary {
+		case "Invalid expression":
+			return says("A value is missing here, or it is text without double quotes.")
+		case "Missing item separator":
+			return says("A list has commas between its items and a ] at its end. One of them is missing before this.")
+		}
+	}
+	return d
+}
+
+// lineAt is the line that a byte of src belongs to, without its line break, as
+// far as a person reads it.
+func lineAt(src []byte, at int) string {
+	at = min(at, len(src))
+	line, _, _ := bytes.Cut(src[bytes.LastIndexByte(src[:at], '\n')+1:], []byte{'\n'})
+	return strings.TrimSuffix(string(line[:min(len(line), maxText)]), "\r")
+}
+
+// braceFollows reports whether the line after that of a byte starts with a
+// brace, which belongs to the block that the line before it names.
+func braceFollows(src []byte, at int) bool {
+	_, rest, _ := bytes.Cut(src[min(at, len(src)):], []byte{'\n'})
+	return strings.HasPrefix(strings.TrimSpace(lineAt(rest, 0)), "{")
+}
+
+// quotedAround is the text between the quotes around a place of a line.
+func quotedAround(line string, at hcl.Pos) string {
+	runes := []rune(line)
+	before := string(runes[:min(at.Column-1, len(runes))])
+	from := strings.LastIndexByte(before, '"') + 1
+	text, _, _ := strings.Cut(line[from:], `"`)
+	return text
+}
+
+var (
+	drive       = regexp.MustCompile(`^[A-Za-z]:[\\/]*`)
+	backslashes = regexp.MustCompile(`\\+`)
+)
+
+// unixPath writes a path of Windows as one of a host that runs an FTP server:
+// from the root on, with slashes.
+func unixPath(text string) (path string, ok bool) {
+	if !drive.MatchString(text) {
+		return "", false
+	}
+	return backslashes.ReplaceAllString(drive.ReplaceAllString(text, "/"), "/"), true
+}
+
+// backslashRemedy is what to write for a text with backslashes.
+func backslashRemedy(text string) string {
+	if path, ok := unixPath(text); ok {
+		return fmt.Sprintf("Paths are those of a Unix host, with slashes: write %q.", path)
+	}
+	return fmt.Sprintf(`Write two for each that is meant: "%s".`, backslashes.ReplaceAllString(text, `\\`))
+}
+
+// ownLines puts each of the arguments of a block on a line of its own.
+func ownLines(arguments string) string {
+	var text strings.Builder
+	depth, quoted, start := 0, false, 0
+	write := func(end int) {
+		if argument := strings.TrimSpace(arguments[start:end]); argument != "" {
+			text.WriteString("  " + argument + "\n")
+		}
+		start = end + 1
+	}
+	for i, r := range arguments {
+		switch {
+		case r == '"':
+			quoted = !quoted
+		case quoted:
+		case r == '[' || r == '(':
+			depth++
+		case r == ']' || r == ')':
+			depth--
+		case (r == ',' || r == ';') && depth == 0:
+			write(i)
+		}
+	}
+	write(len(arguments))
+	return text.String()
+}
+
+var word = regexp.MustCompile(`[\w.:/@+-]+`)
+
+// bareText is the word at a range of a line if it can only be meant as text:
+// an address, a network, a duration, a range of ports, a path or a host's name.
+func bareText(line string, at *hcl.Range) string {
+	column := len(string([]rune(line)[:min(at.Start.Column-1, len([]rune(line)))]))
+	for _, place := range word.FindAllStringIndex(line, -1) {
+		if column < place[0] || column > place[1] {
+			continue
+		}
+		if text := line[place[0]:place[1]]; isText(text) {
+			return text
+		}
+	}
+	return ""
+}
+
+var textual = regexp.MustCompile(`^(/[\w.@+/-]*|\d+[:-]\d+|[A-Za-z][\w-]*(\.[A-Za-z][\w-]*)+)$`)
+
+func isText(word string) bool {
+	if _, err := strconv.ParseFloat(word, 64); err == nil {
+		return false
+	}
+	_, notAddress := netip.ParseAddr(word)
+	_, notNetwork := netip.ParsePrefix(word)
+	_, notTime := time.ParseDuration(word)
+	return notAddress == nil || notNetwork == nil || notTime == nil || textual.MatchString(word)
+}
+
+// hundredth writes a number of percent as a share.
+func hundredth(percent string) string {
+	x, err := strconv.ParseFloat(percent, 64)
+	if err != nil {
+		return "0.01 for 1 percent"
+	}
+	return strconv.FormatFloat(round(x/100), 'f', -1, 64)
+}
+
+// round takes away what a division by 100 leaves of binary fractions.
+func round(x float64) float64 {
+	r, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'g', 12, 64), 64)
+	return r
+}
