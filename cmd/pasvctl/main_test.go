@@ -6,12 +6,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -35,6 +38,8 @@ func TestMain(m *testing.M) {
 	if limit, err := time.ParseDuration(os.Getenv("PASVCTL_TEST_EVALUATION")); err == nil {
 		maxEvaluation = limit
 	}
+	// Scripts wait more than they compute; who runs one command of theirs is no test.
+	_ = flag.Set("test.parallel", strconv.Itoa(max(6, runtime.GOMAXPROCS(0))))
 	testscript.Main(m, map[string]func(){"pasvctl": main})
 }
 
@@ -65,8 +70,7 @@ func TestFirewalls(t *testing.T) {
 	for _, tool := range []string{"unshare", "ip", "nft", "iptables", "ipset", "mount", "dbus-daemon", "pgrep"} {
 		needs.Tool(t, tool)
 	}
-	t.Setenv("FIREWALLS", needs.Server(t, "firewalls"))
-	runScripts(t, "testdata/firewalls")
+	runScripts(t, "testdata/firewalls", "FIREWALLS", needs.Server(t, "firewalls"))
 }
 
 // TestAddresses runs the daemon on addresses that are not loopback's, in
@@ -80,12 +84,20 @@ func TestAddresses(t *testing.T) {
 	runScripts(t, "testdata/netns")
 }
 
-func runScripts(t *testing.T, dir string) {
+// runScripts runs the scripts of a folder beside those of others, with a
+// variable for their environment if they need one.
+func runScripts(t *testing.T, dir string, variable ...string) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Setup:               givePorts,
+		Setup: func(env *testscript.Env) error {
+			if len(variable) > 0 {
+				env.Setenv(variable[0], variable[1])
+			}
+			return givePorts(env)
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":     exits,
 			"await":     await,
@@ -95,12 +107,17 @@ func runScripts(t *testing.T, dir string) {
 	})
 }
 
-// givePorts finds ports that are free on loopback: $FIRST to $LAST for data
-// and $PORT for control. A spec gets them as variables.
+// givenPorts counts the blocks of ports that scripts were given, from a random one on.
+var givenPorts atomic.Uint32
+
+func init() { givenPorts.Store(rand.Uint32N(1000)) }
+
+// givePorts finds ports that are free on loopback, and that no other script
+// has: $FIRST to $LAST for data and $PORT for control. A spec gets them as variables.
 func givePorts(env *testscript.Env) error {
 	const count = 12
 	for range 200 {
-		first := 20000 + rand.IntN(9000)
+		first := 20000 + count*int(givenPorts.Add(1)%(9000/count))
 		if !allFree(first, count) {
 			continue
 		}
@@ -108,7 +125,6 @@ func givePorts(env *testscript.Env) error {
 		env.Setenv("LAST", strconv.Itoa(first+count-3))
 		env.Setenv("PORT", strconv.Itoa(first+count-1))
 		env.Setenv("ODD", "a\x1b[31mb")
-		env.Setenv("FIREWALLS", os.Getenv("FIREWALLS"))
 		return nil
 	}
 	return errors.New("found no free ports on loopback")
