@@ -2,6 +2,8 @@ package generators
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/gohcl"
@@ -60,7 +62,7 @@ func decode(t *spec.Target) (target, hcl.Diagnostics) {
 func unconfigured(name string) (target, hcl.Diagnostics) {
 	kind, known := kinds[name]
 	if !known {
-		return target{}, hcl.Diagnostics{finding.UnknownTarget.Error(nil, "There is no target %q. %s", name, choices(name, kinds))}
+		return target{}, hcl.Diagnostics{finding.UnknownTarget.Error(nil, "There is no target %q. %s", name, choices(name, slices.Sorted(maps.Keys(kinds))))}
 	}
 	settings := kind.New()
 	diags := finding.Adopt(finding.MissingArgument, gohcl.DecodeBody(hcl.EmptyBody(), nil, settings))

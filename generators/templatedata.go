@@ -95,31 +95,3 @@ func texts[T interface{ String() string }](values []T) []any {
 	}
 	return all
 }
-
-// templateFields are the names in templateData, to suggest one to a template
-// that asks for another.
-var templateFields = fieldNames(templateData(&plan.Plan{
-	Hosts:    []*plan.Host{{Host: &spec.Host{}}},
-	Sites:    []*plan.Site{{Site: &spec.Site{Host: &spec.Host{}}}},
-	Gateways: []*plan.Gateway{{Gateway: &spec.Gateway{}, Forwards: []plan.Forward{{Site: &plan.Site{Site: &spec.Site{}}}}}},
-}))
-
-func fieldNames(v any) map[string]bool {
-	names := map[string]bool{}
-	switch v := v.(type) {
-	case map[string]any:
-		for name, value := range v {
-			names[name] = true
-			for inner := range fieldNames(value) {
-				names[inner] = true
-			}
-		}
-	case []any:
-		for _, value := range v {
-			for inner := range fieldNames(value) {
-				names[inner] = true
-			}
-		}
-	}
-	return names
-}

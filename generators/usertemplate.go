@@ -62,7 +62,10 @@ func (u *userTemplate) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 func (u *userTemplate) diagnostic(mistake *templates.UserError) *hcl.Diagnostic {
 	d := finding.TemplateMistake.Error(&u.SourceRange, "%s: %s.", u.Source, strings.TrimSuffix(mistake.Reason, "."))
 	if mistake.Field != "" {
-		d.Detail = fmt.Sprintf("%s: there is no %q here. %s", u.Source, mistake.Field, choices(mistake.Field, templateFields))
+		d.Detail = fmt.Sprintf("%s: there is no %q here.", u.Source, mistake.Field)
+		if len(mistake.Fields) > 0 {
+			d.Detail += " " + choices(mistake.Field, mistake.Fields)
+		}
 	}
 	if mistake.Line > 0 {
 		d.Subject = u.place(mistake)

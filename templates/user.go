@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template"
@@ -12,9 +14,10 @@ import (
 
 // UserError is a mistake in a user's own template.
 type UserError struct {
-	Line   int    // from 1; 0 where the whole template is meant
-	Column int    // in bytes, from 1; 0 where the whole line is meant
-	Field  string // a field that is not there, where that is the mistake
+	Line   int      // from 1; 0 where the whole template is meant
+	Column int      // in bytes, from 1; 0 where the whole line is meant
+	Field  string   // a field that is not there, where that is the mistake
+	Fields []string // that are there instead, sorted
 	Reason string
 }
 
@@ -44,7 +47,9 @@ func RenderUser(source []byte, data map[string]any) ([]byte, *UserError) {
 	}
 	out := &boundedBuffer{}
 	if err := root.Execute(out, data); err != nil {
-		return nil, newUserError(err)
+		mistake := newUserError(err)
+		mistake.Fields = fieldsAt(root, data, *mistake)
+		return nil, mistake
 	}
 	if at := bytes.Index(out.Bytes(), []byte(noValue)); at >= 0 {
 		line := bytes.Count(out.Bytes()[:at], []byte{'\n'}) + 1
@@ -107,4 +112,64 @@ func newUserError(err error) *UserError {
 		e.Field = field[1] + field[2]
 	}
 	return e
+}
+
+// fieldsAt returns the fields that there are where the mistake is that one is
+// missing. text/template does not say which dict it looked into, so each kind of
+// dict, told by its fields, is given the missing one in turn: where that mends
+// the mistake, it is the kind.
+func fieldsAt(root *template.Template, data map[string]any, mistake UserError) []string {
+	if mistake.Field == "" {
+		return nil
+	}
+	kinds := map[string][]string{}
+	addKinds(data, kinds)
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		err := root.Execute(&boundedBuffer{}, withField(data, kind, mistake.Field))
+		if err == nil {
+			return kinds[kind]
+		}
+		if next := newUserError(err); next.Field != mistake.Field || next.Line != mistake.Line || next.Column != mistake.Column {
+			return kinds[kind]
+		}
+	}
+	return nil
+}
+
+// addKinds collects the fields of all dicts in a value, by the kind of dict.
+func addKinds(value any, kinds map[string][]string) {
+	switch v := value.(type) {
+	case map[string]any:
+		fields := slices.Sorted(maps.Keys(v))
+		kinds[strings.Join(fields, " ")] = fields
+		for _, inner := range v {
+			addKinds(inner, kinds)
+		}
+	case []any:
+		for _, inner := range v {
+			addKinds(inner, kinds)
+		}
+	}
+}
+
+// withField copies a value with one field more in the dicts of a kind.
+func withField(value any, kind, field string) any {
+	switch v := value.(type) {
+	case map[string]any:
+		all := make(map[string]any, len(v)+1)
+		for name, inner := range v {
+			all[name] = withField(inner, kind, field)
+		}
+		if strings.Join(slices.Sorted(maps.Keys(v)), " ") == kind {
+			all[field] = ""
+		}
+		return all
+	case []any:
+		all := make([]any, len(v))
+		for i, inner := range v {
+			all[i] = withField(inner, kind, field)
+		}
+		return all
+	}
+	return value
 }

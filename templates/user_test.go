@@ -1,7 +1,10 @@
 package templates
 
 import (
+	"maps"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,7 +60,7 @@ func TestRenderUserSaysWhere(t *testing.T) {
 		source string
 		want   UserError
 	}{
-		{"a\n{{ .Nane }}", UserError{Line: 2, Column: 4, Field: "Nane", Reason: `map has no entry for key "Nane"`}},
+		{"a\n{{ .Nane }}", UserError{Line: 2, Column: 4, Field: "Nane", Reason: `map has no entry for key "Nane"`, Fields: slices.Sorted(maps.Keys(userData()))}},
 		{"{{ .Name.Length }}", UserError{Line: 1, Column: 9, Field: "Length", Reason: "can't evaluate field Length in type interface {}"}},
 		{"\n\n{{ if }}", UserError{Line: 3, Reason: "missing value for if"}},
 		{"{{ now }}", UserError{Line: 1, Reason: `function "now" not defined`}},
@@ -66,7 +69,7 @@ func TestRenderUserSaysWhere(t *testing.T) {
 		{`{{ printf "%p" .Ports }}`, UserError{Line: 1, Column: 4, Reason: "error calling printf: %p prints an address, which is never the same twice"}},
 	}
 	for _, c := range cases {
-		if _, err := RenderUser([]byte(c.source), userData()); err == nil || *err != c.want {
+		if _, err := RenderUser([]byte(c.source), userData()); err == nil || !reflect.DeepEqual(*err, c.want) {
 			t.Errorf("%q: got %+v", c.source, err)
 		}
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/pasvctl/pasvctl/generators/explain"
 	"github.com/pasvctl/pasvctl/generators/finding"
-	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // topic is what help explains besides commands.
@@ -42,8 +40,11 @@ func newHelp(s streams) *cobra.Command {
 			}
 			of, rest, err := c.Root().Find(args)
 			if err != nil || len(rest) > 0 {
-				hint := strings.ToLower(strings.TrimSpace(spec.DidYouMean(name, topicNames())))
-				return usage(cmp.Or(hint, "see pasvctl --help"), "there is no command or topic %q", name)
+				hint := "see pasvctl --help"
+				if near := nearest(name, helpNames(c.Root())); near != "" {
+					hint = "did you mean pasvctl help " + near + "?"
+				}
+				return usage(hint, "there is no command or topic %q", name)
 			}
 			of.InitDefaultHelpFlag()
 			return of.Help()
@@ -54,16 +55,18 @@ func newHelp(s streams) *cobra.Command {
 		c.Long += "\n  - " + t.about
 	}
 	c.ValidArgsFunction = func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		names := topicNames()
-		for _, command := range c.Root().Commands() {
-			names = append(names, command.Name())
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
+		return helpNames(c.Root()), cobra.ShellCompDirectiveNoFileComp
 	}
 	return c
 }
 
-func topicNames() (all []string) {
+// helpNames are all that help explains.
+func helpNames(root *cobra.Command) (all []string) {
+	for _, command := range root.Commands() {
+		if !command.Hidden {
+			all = append(all, command.Name())
+		}
+	}
 	for _, t := range topics {
 		all = append(all, t.names()...)
 	}

@@ -54,7 +54,7 @@ func execute(ctx context.Context, root *cobra.Command, args []string, s streams)
 	root.SetArgs(args)
 	out := &checked{Writer: s.out}
 	root.SetOut(out)
-	err := root.ExecuteContext(ctx)
+	err := groupError(root.ExecuteContext(ctx))
 	if out.err != nil {
 		err = failure(out.err, "")
 	}
@@ -107,11 +107,7 @@ exit codes: 0 done; 1 failed; 2 a check found a difference; 64 wrong usage`,
 			if len(args) == 0 {
 				return nil
 			}
-			hint := "see pasvctl --help"
-			if near := root.SuggestionsFor(args[0]); len(near) > 0 {
-				hint = "did you mean " + strings.Join(near, " or ") + "?"
-			}
-			return usage(hint, "there is no command %q", args[0])
+			return noCommand(root, args[0])
 		},
 		RunE: func(root *cobra.Command, _ []string) error {
 			root.SetOut(s.err)
@@ -134,6 +130,22 @@ exit codes: 0 done; 1 failed; 2 a check found a difference; 64 wrong usage`,
 		root.AddCommand(command(s))
 	}
 	return root
+}
+
+// noCommand is the error of a command line that names no command of c.
+func noCommand(c *cobra.Command, name string) error {
+	var names []string
+	for _, sub := range c.Commands() {
+		if !sub.Hidden {
+			names = append(names, sub.Name())
+		}
+	}
+	hint := "see " + c.CommandPath() + " --help"
+	if near := nearest(name, names); near != "" {
+		hint = "did you mean " + c.CommandPath() + " " + near + "?"
+	}
+	_, whole, _ := strings.Cut(c.CommandPath()+" "+name, " ")
+	return usage(hint, "there is no command %q", whole)
 }
 
 // exactly demands the named positional arguments.

@@ -32,7 +32,7 @@ func newUser(s streams) *cobra.Command {
 		Example: "  pasvctl user add ftp.users alice /srv/ftp/alice",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage("see pasvctl user --help", "there is no command %q", "user "+args[0])
+				return noCommand(c, args[0])
 			}
 			return usage("see pasvctl user --help", "COMMAND is missing")
 		},
