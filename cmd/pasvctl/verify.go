@@ -44,7 +44,8 @@ the gate, and gateways; then the spec's own expect blocks.
 It neither uses nor changes this machine's rules. Without root it runs in a user
 namespace.
 
-An expectation that is not met ends with exit code 1.`,
+It ends with exit code 1 if an expectation is not met, and if nothing of a host can be
+tried, as on the loopback device; --host leaves other hosts out.`,
 		Example: "  pasvctl verify edge.pasv.hcl\n  pasvctl verify edge.pasv.hcl --backend iptables --junit verify.xml",
 		Args:    exactly("FILE"),
 		RunE:    func(c *cobra.Command, args []string) error { return v.run(c.Context(), args[0]) },
@@ -139,6 +140,10 @@ func (v *verifier) verdict(r *verify.Report) error {
 	if unmet > 0 {
 		fmt.Fprintf(v.err, "%s of %s: %d met, %d not\n", counted(len(r.Expectations), "expectation"), r.Backend, len(r.Expectations)-unmet, unmet)
 		return silent(exitFailed)
+	}
+	if hosts := r.Unproven(); len(hosts) > 0 {
+		return failure(fmt.Errorf("nothing is proven of host %s", strings.Join(hosts, ", ")),
+			"give the host the interface and the addresses that clients reach, or leave it out: --host NAME")
 	}
 	fmt.Fprintf(v.err, "%s of %s, all met\n", counted(len(r.Expectations), "expectation"), r.Backend)
 	return nil

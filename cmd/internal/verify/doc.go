@@ -74,6 +74,16 @@ func (r *Report) Unmet() (all []Expectation) {
 	return all
 }
 
+// Unproven returns the hosts of which nothing could be tried.
+func (r *Report) Unproven() (hosts []string) {
+	for _, u := range r.Untried {
+		if !slices.Contains(hosts, u.Host) && !slices.ContainsFunc(r.Expectations, func(e Expectation) bool { return e.Host == u.Host }) {
+			hosts = append(hosts, u.Host)
+		}
+	}
+	return hosts
+}
+
 func (r *Report) merge(o *Report) {
 	r.Expectations = append(r.Expectations, o.Expectations...)
 	for _, u := range o.Untried {

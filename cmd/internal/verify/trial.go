@@ -70,7 +70,7 @@ func prepare(p *plan.Plan, files []generators.File, o Options) (all []*trial, er
 		if o.Backend == kernel.IPTables || h.Firewall != nil {
 			all = append(all, &dropping)
 		}
-		if h.Interface != "" {
+		if h.Interface != "" && h.Interface != loopback {
 			other := t
 			other.device, other.untouched, other.setting = otherDevice, true, "on another device"
 			all = append(all, &other)
