@@ -144,7 +144,7 @@ func stateFolder() string {
 }
 
 func thisMachine() *apply.Machine {
-	return &apply.Machine{Folder: stateFolder(), Exec: execHere, Now: time.Now, Guard: startGuard, Drain: startDrain, Step: faultPoint}
+	return &apply.Machine{Folder: stateFolder(), Exec: execHere, Now: time.Now, Guard: startGuard, Drain: startDrain, Generation: kernel.Generation, Step: faultPoint}
 }
 
 // machineRoot is this machine's file system.

@@ -28,6 +28,8 @@ type Machine struct {
 	// Drain starts a process that outlives this one and calls Drained with the
 	// id until it is done.
 	Drain func(id string) error
+	// Generation names the state of the kernel's nftables rules; it may be nil.
+	Generation func() (string, error)
 	// Step is called before each step with its name. Tests stop there.
 	Step func(name string)
 
@@ -287,7 +289,7 @@ func (m *Machine) change(ctx context.Context, s *store, st State, p *Pending, lo
 	}
 	p.Boot = m.bootID()
 	m.step("announce")
-	st.Pending, st.TakenBack = p, time.Time{}
+	st.Pending, st.TakenBack, st.Whole = p, time.Time{}, ""
 	if err := s.write(st); err != nil {
 		return err
 	}

@@ -315,9 +315,8 @@ func (m *Machine) Restore(ctx context.Context, gently bool) (r Restored, err err
 		return r, ErrNothingToReturn
 	}
 	if gently {
-		whole, err := m.whole(ctx, st.Current.Rules)
-		if whole || err != nil {
-			r.Applied = st.Current
+		r.Applied = st.Current
+		if whole, err := m.stillWhole(ctx, s, st); whole || err != nil {
 			return r, err
 		}
 	}
@@ -339,6 +338,26 @@ func (m *Machine) Restore(ctx context.Context, gently bool) (r Restored, err err
 		return r, err
 	}
 	return r, s.write(st)
+}
+
+// stillWhole reports whether the kernel lacks nothing of the rules in force. It
+// compares them only if the kernel's rules have changed since it found so.
+func (m *Machine) stillWhole(ctx context.Context, s *store, st State) (bool, error) {
+	generation := ""
+	if boot := m.bootID(); boot != "" && m.Generation != nil && st.Current.Rules.Backend == kernel.NFT {
+		if g, err := m.Generation(); err == nil {
+			generation = boot + " " + g
+		}
+	}
+	if generation != "" && generation == st.Whole {
+		return true, nil
+	}
+	whole, err := m.whole(ctx, st.Current.Rules)
+	if !whole || err != nil || generation == "" {
+		return whole, err
+	}
+	st.Whole = generation
+	return true, s.write(st)
 }
 
 // whole reports whether the kernel lacks nothing of the rules.

@@ -95,6 +95,9 @@ type State struct {
 	Pending *Pending  `json:"pending,omitempty"`
 	// Boot is that in which Current was put into force.
 	Boot string `json:"boot,omitempty"`
+	// Whole is the generation of the kernel's rules in which Current was last
+	// found to be whole.
+	Whole string `json:"whole,omitempty"`
 	// TakenBack is when the last change was taken back for want of a confirmation.
 	TakenBack time.Time `json:"taken_back,omitzero"`
 }

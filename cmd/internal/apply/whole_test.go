@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
@@ -222,5 +223,44 @@ func TestWhen(t *testing.T) {
 		if got := When(at, now); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
+	}
+}
+
+func TestTheWatchComparesOnlyChangedRules(t *testing.T) {
+	b := newBench(t, "nft", kernel.NFT, kerneltest.PlainHost)
+	_, err := b.Apply(t.Context(), b.small(), Options{})
+	b.must(err)
+	generation, asked, exec := "1", 0, b.Exec
+	b.Generation = func() (string, error) { return generation, nil }
+	b.Exec = func(ctx context.Context, stdin, program string, args ...string) (string, error) {
+		asked++
+		return exec(ctx, stdin, program, args...)
+	}
+	watch := func(loads bool) (calls int) {
+		t.Helper()
+		asked = 0
+		r, err := b.Restore(t.Context(), true)
+		b.must(err)
+		if r.Applied == nil || r.Loaded != loads {
+			t.Errorf("got %+v", r)
+		}
+		return asked
+	}
+	if watch(false) == 0 {
+		t.Error("nobody has compared them yet")
+	}
+	if n := watch(false); n > 0 {
+		t.Errorf("%d programs were run for rules that nobody has changed", n)
+	}
+	kerneltest.Run(t, exec, "", "nft", "flush", "ruleset")
+	generation = "2"
+	watch(true)
+	small := b.small()
+	b.want(&small, withSmall)
+	generation = "3" // by that load
+	watch(false)
+	b.root = fstest.MapFS{bootFile: {Data: []byte("second")}}
+	if watch(false) == 0 {
+		t.Error("another boot may have the same generation")
 	}
 }
