@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/pasvctl/pasvctl/generators/explain"
 	"github.com/pasvctl/pasvctl/generators/finding"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // topic is what help explains besides commands.
@@ -21,6 +23,7 @@ type topic struct {
 
 var topics = []topic{
 	{"a finding, by the id in brackets behind it", finding.IDs, helpFinding},
+	{"what a spec says: spec, spec.site, spec.site.announce", specTopics, helpSpec},
 }
 
 // newHelp is `pasvctl help TOPIC`. Cobra's own knows only commands, and ends
@@ -28,8 +31,8 @@ var topics = []topic{
 func newHelp(s streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "help [TOPIC]",
-		Short:   "explain a command, or a finding by its id",
-		Example: "  pasvctl help plan\n  pasvctl help range-too-small",
+		Short:   "explain a command, a finding, or a block or argument of a spec",
+		Example: "  pasvctl help plan\n  pasvctl help range-too-small\n  pasvctl help spec.site.announce",
 		RunE: func(c *cobra.Command, args []string) error {
 			name := strings.Join(args, " ")
 			for _, t := range topics {
@@ -40,7 +43,7 @@ func newHelp(s streams) *cobra.Command {
 			}
 			of, rest, err := c.Root().Find(args)
 			if err != nil || len(rest) > 0 {
-				hint := "see pasvctl --help"
+				hint := cmp.Or(sameArgument(name), "see pasvctl --help")
 				if near := nearest(name, helpNames(c.Root())); near != "" {
 					hint = "did you mean pasvctl help " + near + "?"
 				}
@@ -79,4 +82,31 @@ func helpFinding(id string, columns int) string {
 		explain.Wrap("cause: "+r.Cause, columns, "", "  ") +
 		explain.Wrap("consequence: "+r.Consequence, columns, "", "  ") +
 		explain.Wrap("remedy: "+r.Remedy, columns, "", "  ")
+}
+
+// specTopic starts the names of the reference's parts.
+const specTopic = "spec"
+
+func specTopics() []string {
+	names := []string{specTopic}
+	for _, name := range spec.Topics() {
+		names = append(names, specTopic+"."+name)
+	}
+	return names
+}
+
+// helpSpec prints a part of the reference, which is 80 columns wide.
+func helpSpec(name string, _ int) string {
+	text, _ := spec.Topic(strings.TrimPrefix(strings.TrimPrefix(name, specTopic), "."))
+	return text
+}
+
+// sameArgument names the arguments of a spec that end as name does.
+func sameArgument(name string) string {
+	last := name[strings.LastIndex(name, ".")+1:]
+	same := slices.DeleteFunc(specTopics(), func(topic string) bool { return !strings.HasSuffix(topic, "."+last) })
+	if len(same) == 0 {
+		return ""
+	}
+	return "there is " + strings.Join(same, ", ")
 }

@@ -99,7 +99,7 @@ func (a *Argument) figure(f float64) string {
 	case f == math.Trunc(f):
 		return sizing.Count(int(f))
 	}
-	return fmt.Sprintf("%g", f)
+	return plain(f)
 }
 
 var looseDuration = regexp.MustCompile(`(?i)([\d.]+)\s*(milliseconds?|msecs?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h)\b[\s,]*`)
@@ -123,6 +123,9 @@ func durationRemedy(text string) string {
 	}
 	return `"120ms", "2s" or "5m"`
 }
+
+// plain writes a figure without an exponent.
+func plain(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
 // number writes a cty number as a person would.
 func number(val cty.Value) string {

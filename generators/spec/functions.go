@@ -7,10 +7,10 @@ import (
 	"github.com/zclconf/go-cty/cty/function/stdlib"
 )
 
-// functions returns the functions of a spec: Terraform's, by Terraform's
+// Functions returns the functions of a spec: Terraform's, by Terraform's
 // names, except those that read files, the clock or random numbers, because
 // the same spec must give the same files.
-func functions() map[string]function.Function {
+func Functions() map[string]function.Function {
 	all := map[string]function.Function{
 		"abs": stdlib.AbsoluteFunc, "ceil": stdlib.CeilFunc, "floor": stdlib.FloorFunc, "log": stdlib.LogFunc,
 		"max": stdlib.MaxFunc, "min": stdlib.MinFunc, "parseint": stdlib.ParseIntFunc, "pow": stdlib.PowFunc,

@@ -17,7 +17,7 @@ func evaluate(t *testing.T, expr string) (cty.Value, hcl.Diagnostics) {
 	if diags.HasErrors() {
 		t.Fatalf("%s: %s", expr, diags)
 	}
-	return parsed.Value(&hcl.EvalContext{Functions: functions()})
+	return parsed.Value(&hcl.EvalContext{Functions: Functions()})
 }
 
 // functionCases are written after the documentation of Terraform's functions
@@ -124,7 +124,7 @@ var functionCases = []struct{ expr, want string }{
 }
 
 func TestFunctions(t *testing.T) {
-	untested := functions()
+	untested := Functions()
 	for _, c := range functionCases {
 		val, diags := evaluate(t, c.expr)
 		if diags.HasErrors() {
@@ -187,7 +187,7 @@ func TestFunctionErrors(t *testing.T) {
 // arguments, which is what a value that failed elsewhere looks like. None may
 // panic.
 func TestFunctionsOfUnknowns(t *testing.T) {
-	ctx := &hcl.EvalContext{Functions: functions(), Variables: map[string]cty.Value{
+	ctx := &hcl.EvalContext{Functions: Functions(), Variables: map[string]cty.Value{
 		"any": cty.DynamicVal, "text": cty.UnknownVal(cty.String), "list": cty.UnknownVal(cty.List(cty.String)),
 		"nothing": cty.NullVal(cty.DynamicPseudoType), "partly": cty.TupleVal([]cty.Value{cty.DynamicVal, cty.StringVal("a")}),
 		"number": cty.UnknownVal(cty.Number), "marked": cty.StringVal("x").Mark("secret"),

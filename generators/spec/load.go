@@ -95,7 +95,7 @@ func newLoader(fsys fs.FS, o Options) *loader {
 	return &loader{
 		fsys: fsys, o: o,
 		spec:         &Spec{Files: map[string]*hcl.File{}},
-		ctx:          &hcl.EvalContext{Functions: functions()},
+		ctx:          &hcl.EvalContext{Functions: Functions()},
 		declaredVars: map[string]*variable{}, undeclaredVars: map[string]bool{},
 		declaredLocals: map[string]*local{}, undeclaredLocals: map[string]bool{},
 		hosts: map[string]*Host{}, sites: map[string]*Site{}, profiles: map[string]*Profile{},

@@ -97,7 +97,7 @@ func raw(text string) hclwrite.Tokens {
 }
 
 func loadValues(path string, more ...values) (*Spec, hcl.Diagnostics) {
-	return Load(fstest.MapFS{"x.pasv.hcl": {Data: []byte(with(path, more...))}}, []string{"x.pasv.hcl"}, known())
+	return Load(fstest.MapFS{"x.pasv.hcl": {Data: []byte(with(path, more...))}, "vsftpd.conf": {}}, []string{"x.pasv.hcl"}, known())
 }
 
 // eachArgument visits all arguments of the language.
@@ -214,6 +214,7 @@ func TestOtherwise(t *testing.T) {
 		"host.interface":      {{nil, func(s *Spec) bool { return s.Hosts[0].Interface == "" }}},
 		"host.avoid_ports":    {{nil, func(s *Spec) bool { return len(s.Hosts[0].AvoidPorts) == 0 }}},
 		"host.reserved_ports": {{nil, func(s *Spec) bool { return len(s.Hosts[0].ReservedPorts) == 0 }}},
+		"site.base_config":    {{nil, site(func(s *Site) bool { return s.Base == nil })}},
 		"site.addresses":      {{nil, site(func(s *Site) bool { return slices.Equal(s.Addresses, s.Host.Addresses) })}},
 		"site.announce":       {{nil, site(func(s *Site) bool { return !s.Announce.IsValid() })}},
 		"site.clients":        {{nil, site(func(s *Site) bool { return slices.Equal(s.Clients, everyone) })}},

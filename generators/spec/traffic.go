@@ -161,7 +161,7 @@ var objectiveBlock = &Block{
 	Type: "objective", Most: 1, Doc: "What the range must achieve.",
 	Arguments: []Argument{
 		{Name: "refused", Type: Number, Least: 1e-12, Most: 0.5, Unit: "share of the data connections", Example: "0.0001",
-			Otherwise: fmt.Sprintf("%g, and %g on a server with a listen race with traffic, or what it reaches", sizing.DefaultRefused, sizing.DefaultRefusedInRace),
+			Otherwise: fmt.Sprintf("%s; with traffic on a server with a listen race %s, or what it reaches", plain(sizing.DefaultRefused), plain(sizing.DefaultRefusedInRace)),
 			Doc:       "Share of the data connections that may be refused at the peak for want of a port."},
 		{Name: "max_wait", Type: Duration, Least: least, Most: day, Default: time.Second, Example: `"3s"`,
 			Doc: "How long a PASV may wait for a port on a server that queues."},
