@@ -7,23 +7,16 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-
-	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
+	"time"
 )
 
 // dataSource is how the next data connection comes about.
 type dataSource interface {
-	// Accept waits for the connection; the caller gives it a deadline.
-	Accept(context.Context) (net.Conn, error)
+	// Accept waits for the connection, no longer than patience.
+	Accept(ctx context.Context, patience time.Duration) (net.Conn, error)
 	// Release gives up what has not been used.
 	Release()
 }
-
-// reserved is a reservation whose connection comes as a *passive.Socket, where it
-// can.
-type reserved struct{ *passive.Reservation }
-
-func (r reserved) Accept(ctx context.Context) (net.Conn, error) { return r.AcceptSocket(ctx, 0) }
 
 // activeTarget is a data connection that the server opens (PORT, EPRT).
 type activeTarget struct {
@@ -31,10 +24,15 @@ type activeTarget struct {
 	to   netip.AddrPort
 }
 
-func (a activeTarget) Accept(ctx context.Context) (net.Conn, error) {
-	d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(a.from, 0)), KeepAlive: -1}
+func (a activeTarget) Accept(ctx context.Context, patience time.Duration) (net.Conn, error) {
+	d := net.Dialer{Timeout: patience, LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(a.from, 0)), KeepAlive: -1}
 	d.SetMultipathTCP(false)
-	return d.DialContext(ctx, "tcp", a.to.String())
+	conn, err := d.DialContext(ctx, "tcp", a.to.String())
+	if err != nil {
+		return nil, err
+	}
+	// Full segments only, as passive.Socket sends them.
+	return conn, conn.(*net.TCPConn).SetNoDelay(false)
 }
 
 func (activeTarget) Release() {}

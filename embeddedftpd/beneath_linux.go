@@ -37,7 +37,7 @@ func (b beneath) close() {
 // open gives a regular file and its size. Where it cannot, os.Root has to
 // decide: kernels before 5.6 and filters that have not heard of openat2 refuse
 // it, and it gives up where somebody moves folders meanwhile.
-func (b beneath) open(name string, flags int, perm uint32) (f *bareFile, size int64, ok bool) {
+func (b beneath) open(name string, flags int, perm uint32) (f *os.File, size int64, ok bool) {
 	if b.folder == nil {
 		return nil, 0, false
 	}
@@ -49,11 +49,12 @@ func (b beneath) open(name string, flags int, perm uint32) (f *bareFile, size in
 	if err := b.raw.Control(func(folder uintptr) { fd, failed = unix.Openat2(int(folder), name, &how) }); err != nil || failed != nil {
 		return nil, 0, false
 	}
-	f = &bareFile{fd, name}
 	var stat syscall.Stat_t
 	if syscall.Fstat(fd, &stat) != nil || stat.Mode&syscall.S_IFMT != syscall.S_IFREG {
-		f.Close()
+		syscall.Close(fd)
 		return nil, 0, false
 	}
-	return f, stat.Size, true
+	// Without O_NONBLOCK: os.NewFile would ask the poller, which refuses regular files.
+	unix.FcntlInt(uintptr(fd), unix.F_SETFL, flags&unix.O_APPEND)
+	return os.NewFile(uintptr(fd), name), stat.Size, true
 }

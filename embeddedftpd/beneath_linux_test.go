@@ -1,7 +1,6 @@
 package embeddedftpd
 
 import (
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,7 +35,7 @@ func TestBeneathIsAsRoot(t *testing.T) {
 	} {
 		for _, flags := range []int{os.O_RDONLY, os.O_WRONLY, os.O_WRONLY | os.O_CREATE | os.O_EXCL, os.O_WRONLY | os.O_CREATE} {
 			flags |= syscall.O_NONBLOCK
-			bare, size, ok := files.open(name, flags, 0o640)
+			f, size, ok := files.open(name, flags, 0o640)
 			if ok {
 				flags &^= os.O_EXCL // now it is there
 			}
@@ -53,7 +52,6 @@ func TestBeneathIsAsRoot(t *testing.T) {
 				continue
 			}
 			opened++
-			f := polled(bare)
 			if got, err := f.Stat(); err != nil || !os.SameFile(got, info) || got.Size() != size {
 				t.Errorf("%s, %#x: %v, %v: is not os.Root's", name, flags, got, err)
 			}
@@ -65,55 +63,5 @@ func TestBeneathIsAsRoot(t *testing.T) {
 	}
 	if all, _ := os.ReadDir(filepath.Join(base, "out")); len(all) != 1 {
 		t.Errorf("outside there are %d files now", len(all))
-	}
-}
-
-// A bare file is used as an *os.File is.
-func TestBareFile(t *testing.T) {
-	root, err := os.OpenRoot(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer root.Close()
-	files := newBeneath(root)
-	f, _, ok := files.open("f", os.O_RDWR|os.O_CREATE, 0o600)
-	if !ok {
-		t.Fatal("not opened")
-	}
-	if n, err := f.Write([]byte("0123456789")); n != 10 || err != nil {
-		t.Fatal(n, err)
-	}
-	if err := f.Truncate(8); err != nil {
-		t.Fatal(err)
-	}
-	if at, err := f.Seek(3, io.SeekStart); at != 3 || err != nil {
-		t.Fatal(at, err)
-	}
-	if got, err := io.ReadAll(f); string(got) != "34567" || err != nil {
-		t.Fatalf("%q, %v", got, err)
-	}
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Close(); err != os.ErrClosed {
-		t.Errorf("closed twice: %v", err)
-	}
-	if f, _, ok = files.open("f", os.O_RDONLY, 0); !ok {
-		t.Fatal("not opened again")
-	}
-	if _, err := f.Write([]byte("x")); err == nil {
-		t.Error("a file was written that is open for reading")
-	}
-	whole := polled(f)
-	if err := f.Close(); err != os.ErrClosed {
-		t.Errorf("closed beside the *os.File: %v", err)
-	}
-	if got, err := io.ReadAll(whole); string(got) != "01234567" || err != nil {
-		t.Errorf("%q, %v", got, err)
-	}
-	whole.Close()
-	files.close()
-	if _, _, ok := files.open("f", os.O_RDONLY, 0); ok {
-		t.Error("opened in a folder that is closed")
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
@@ -60,7 +59,11 @@ func (t *transfer) extend(set func(time.Time) error) error {
 	if err := t.pace(); err != nil {
 		return err
 	}
-	if err := set(time.Now().Add(t.stall)); err != nil {
+	at := t.stallAt
+	if at.IsZero() {
+		at = time.Now().Add(t.stall)
+	}
+	if err := set(at); err != nil {
 		return err
 	}
 	if t.aborted.Load() {
@@ -69,35 +72,20 @@ func (t *transfer) extend(set func(time.Time) error) error {
 	return nil
 }
 
-// judge turns what a copy returned into what it means for the transfer.
+// judge turns what moving n bytes over the data connection returned into what it
+// means for the transfer.
 func (t *transfer) judge(n int64, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case t.aborted.Load():
 		return errAborted
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		if n > 0 {
-			return nil
-		}
-		return errStalled
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		return err
+	case n > 0:
+		return nil
 	}
-	// A splice wraps the socket's errors as the file's, so the cause decides.
-	var file *os.PathError
-	if errors.As(err, &file) && !connectionLost(err) {
-		return localError{err}
-	}
-	return err
-}
-
-func connectionLost(err error) bool {
-	for _, errno := range []error{syscall.ECONNRESET, syscall.EPIPE, syscall.ETIMEDOUT, syscall.ECONNABORTED,
-		syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.ENETDOWN, net.ErrClosed} {
-		if errors.Is(err, errno) {
-			return true
-		}
-	}
-	return false
+	return errStalled
 }
 
 // dataConn is a data connection through which bytes pass in this process:
@@ -152,6 +140,14 @@ func withBuffer(do func([]byte) error) error {
 func (t *transfer) copyOut(conn net.Conn) error {
 	return withBuffer(func(buf []byte) error {
 		_, err := io.CopyBuffer(dataConn{t, conn}, fileReader{t.file}, buf)
+		return err
+	})
+}
+
+// copyIn is receive by way of a buffer.
+func (t *transfer) copyIn(conn net.Conn) error {
+	return withBuffer(func(buf []byte) error {
+		_, err := io.CopyBuffer(fileWriter{t.file}, dataConn{t, conn}, buf)
 		return err
 	})
 }

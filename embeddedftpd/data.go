@@ -81,7 +81,7 @@ func (s *session) reserve() (port uint16, ok bool) {
 		s.log.Error("no passive port", "error", err)
 		s.reply(425, "No data connection is possible.")
 	default:
-		s.data.next = reserved{r}
+		s.data.next = r
 		return r.Port(), true
 	}
 	return 0, false

@@ -6,8 +6,6 @@ import (
 	"net"
 	"os"
 	"syscall"
-
-	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
 
 // retr sends a file.
@@ -21,7 +19,8 @@ func (s *session) retr(arg string) {
 		err = s.startAt(f, s.files.offset, size)
 	}
 	if err != nil {
-		s.refuseTransfer(f, err)
+		f.Close()
+		s.fail(err)
 		return
 	}
 	left := size - s.files.offset
@@ -32,24 +31,15 @@ func (s *session) retr(arg string) {
 		t.opening = fmt.Sprintf("Opening data connection for RETR (%d bytes).", left)
 		body = func(conn net.Conn) error { return t.send(conn, left-t.bytes.Load()) }
 		if left <= smallFile {
-			t.small = func(socket *passive.Socket) (bool, error) { return t.sendNow(socket, left) }
+			t.small = func() (bool, error) { return t.sendNow(left) }
 		}
 	}
 	s.startTransfer(t, body)
 }
 
-// refuseTransfer replies to a transfer command whose file cannot be opened. The
-// reservation stays for the next one.
-func (s *session) refuseTransfer(f regularFile, err error) {
-	if f != nil {
-		f.Close()
-	}
-	s.fail(err)
-}
-
 // openRegular opens a file and makes sure that it is one. O_NONBLOCK keeps a
 // FIFO that somebody put there from holding the session for ever.
-func (s *session) openRegular(at string, flags int) (_ regularFile, size int64, err error) {
+func (s *session) openRegular(at string, flags int) (_ *os.File, size int64, err error) {
 	const perm = 0o666
 	flags |= syscall.O_NONBLOCK | syscall.O_NOCTTY
 	if f, size, ok := s.login.root.files.open(rooted(at), flags, perm); ok {
@@ -74,7 +64,7 @@ func (s *session) openRegular(at string, flags int) (_ regularFile, size int64, 
 }
 
 // startAt moves to REST's offset in a file that is size bytes long.
-func (s *session) startAt(f regularFile, offset, size int64) error {
+func (s *session) startAt(f *os.File, offset, size int64) error {
 	switch {
 	case offset == 0:
 		return nil

@@ -57,7 +57,7 @@ func (h handing) Divert(to *handover.Handover) {
 		return
 	}
 	s.admission.divert(func(client netip.Addr) bool { return !s.pool.Knows(client) })
-	s.pool.Divert(func(c *net.TCPConn) bool {
+	s.pool.Divert(func(c passive.Conn) bool {
 		client, ok := addrOf(c.RemoteAddr())
 		return ok && !s.admission.has(client) && !s.pool.Knows(client) && to.PassData(c)
 	})

@@ -149,7 +149,7 @@ func (s *session) listing(verb string, sel selection, err error, format formatte
 		t.file = dir
 	}
 	if err != nil {
-		s.refuseTransfer(nil, err)
+		s.fail(err)
 		return
 	}
 	s.startTransfer(t, func(conn net.Conn) error {

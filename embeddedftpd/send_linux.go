@@ -53,18 +53,6 @@ var sendfile = func(to, from int, n int64) (int64, error) {
 	})
 }
 
-func splice(from, to int, n int64) (int64, error) {
-	return uninterrupted(func() (int64, error) { return unix.Splice(from, nil, to, nil, int(n), 0) })
-}
-
-func uninterrupted(do func() (int64, error)) (int64, error) {
-	for {
-		if n, err := do(); err != unix.EINTR {
-			return max(n, 0), err
-		}
-	}
-}
-
 // send sends the left bytes of the file that follow its offset. It wraps
 // neither the file nor the connection: a stall is noticed because a whole stall
 // time passes without progress.
@@ -75,19 +63,16 @@ func (t *transfer) send(conn net.Conn, left int64) error {
 			return err
 		}
 	}
-	tcp, ok := plain(conn)
+	plain, ok := conn.(passive.Conn)
 	if !ok {
 		return t.copyOut(conn)
 	}
-	raw, err := tcp.SyscallConn()
+	raw, err := plain.SyscallConn()
 	if err != nil {
 		return err
 	}
-	// Send only full segments; the FIN takes the last one along. Measured: a
-	// sixth of the processor time.
-	tcp.SetNoDelay(false)
 	for left > 0 {
-		if err := t.extend(tcp.SetWriteDeadline); err != nil {
+		if err := t.extend(conn.SetWriteDeadline); err != nil {
 			return err
 		}
 		var n int64
@@ -112,27 +97,35 @@ func (t *transfer) send(conn net.Conn, left int64) error {
 // sent counts what a system call has sent, and returns why the transfer fails.
 func (t *transfer) sent(n int64, err error) error {
 	t.bytes.Add(n)
-	switch {
+	switch errno, ok := err.(unix.Errno); {
+	case ok && !connectionLost(errno):
+		return localError{&os.PathError{Op: "send", Path: t.path, Err: err}}
 	case err != nil:
-		return t.judge(n, &os.PathError{Op: "send", Path: t.path, Err: err})
+		return t.judge(n, err)
 	case n == 0:
 		return localError{io.ErrUnexpectedEOF} // cut short meanwhile
 	}
 	return nil
 }
 
+// connectionLost reports whether a system call between a file and a connection
+// failed because of the connection.
+func connectionLost(err unix.Errno) bool {
+	switch err {
+	case unix.ECONNRESET, unix.EPIPE, unix.ETIMEDOUT, unix.ECONNABORTED, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.ENETDOWN:
+		return true
+	}
+	return false
+}
+
 // sendNow sends a small file without waiting, to leave together with the FIN.
-func (t *transfer) sendNow(socket *passive.Socket, left int64) (over bool, err error) {
-	if left == 0 {
-		return true, nil
+func (t *transfer) sendNow(left int64) (over bool, err error) {
+	socket, bare := t.conn.(*passive.Socket)
+	if left == 0 || !bare {
+		return left == 0, nil
 	}
 	var n int64
-	socket.Bare(func(fd int) {
-		if err = cork(fd); err == nil {
-			n, err = sendfile(fd, int(t.file.Fd()), left)
-		}
-	})
-	if needsMore(err) {
+	if !socket.Bare(func(fd int) { n, err = sendfile(fd, int(t.file.Fd()), left) }) || needsMore(err) {
 		return false, nil
 	}
 	err = t.sent(n, err)
@@ -141,9 +134,6 @@ func (t *transfer) sendNow(socket *passive.Socket, left int64) (over bool, err e
 
 // needsMore reports whether err is no failure: send goes on in another way.
 func needsMore(err error) bool { return err == unix.EAGAIN || err == unix.EINVAL || err == unix.ENOSYS }
-
-// cork holds partial segments back until the FIN.
-func cork(fd int) error { return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_CORK, 1) }
 
 // sendFast sends batches for as long as the client is fast, and returns how much
 // it has sent.
@@ -188,9 +178,6 @@ func (t *transfer) sendBatch(socket *passive.Socket, n int64) (sent int64, err e
 func (t *transfer) sendWaiting(to int, n int64) (int64, error) {
 	limit := unix.NsecToTimeval(kernelWait.Nanoseconds())
 	if err := unix.SetsockoptTimeval(to, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit); err != nil {
-		return 0, err
-	}
-	if err := cork(to); err != nil {
 		return 0, err
 	}
 	if err := unix.SetNonblock(to, false); err != nil {
@@ -239,25 +226,4 @@ func (t *transfer) sendBursts(pipe pipe, to int, n int64) (sent int64, err error
 		return sent, nil // the next batch finds out
 	}
 	return sent, err
-}
-
-// pipe is what splice needs between a file and a socket.
-type pipe struct{ r, w int }
-
-func openPipe() (pipe, error) {
-	var fds [2]int
-	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
-		return pipe{}, err
-	}
-	p := pipe{fds[0], fds[1]}
-	if _, err := unix.FcntlInt(uintptr(p.w), unix.F_SETPIPE_SZ, burst); err != nil {
-		p.close()
-		return pipe{}, err
-	}
-	return p, nil
-}
-
-func (p pipe) close() {
-	unix.Close(p.r)
-	unix.Close(p.w)
 }

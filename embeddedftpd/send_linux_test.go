@@ -32,7 +32,7 @@ func dataPair(t *testing.T) (server *passive.Socket, client *net.TCPConn) {
 	}
 	t.Cleanup(func() { client.Close() })
 	client.SetReadBuffer(1 << 20)
-	conn, err := r.AcceptSocket(t.Context(), patience)
+	conn, err := r.Accept(t.Context(), patience)
 	if err != nil {
 		t.Fatal(err)
 	}

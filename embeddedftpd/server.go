@@ -225,7 +225,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	defer close(s.ended)
 	s.accepting.Store(true)
 	if s.cfg.Predecessor != nil {
-		s.cfg.Predecessor.Serve(ctx, s.log, s.admit, s.pool.Arrive)
+		s.cfg.Predecessor.Serve(ctx, s.log, s.admit, func(c *net.TCPConn) { s.pool.Arrive(c) })
 		s.pool.Start()
 	}
 	var accepting sync.WaitGroup

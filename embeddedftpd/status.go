@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
 
 // stat is STAT: of the session, also while a transfer runs, or with a path a
@@ -33,7 +35,7 @@ func (s *session) stat(arg string) {
 	}
 	if t := s.running(); t != nil {
 		lines[4] = fmt.Sprintf("%s %s: %d bytes in %v", t.verb, t.path, t.bytes.Load(), time.Since(t.started).Round(time.Second))
-	} else if r, ok := s.data.next.(reserved); ok {
+	} else if r, ok := s.data.next.(*passive.Reservation); ok {
 		lines[4] = fmt.Sprintf("Waiting for a data connection on port %d", r.Port())
 	}
 	s.reply(211, append(lines, "End")...)

@@ -2,10 +2,10 @@ package embeddedftpd
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,15 +19,16 @@ type transfer struct {
 	opening    string // the 150 reply's text
 	sends      bool   // data goes to the client
 	listing    bool
-	file       regularFile
+	file       *os.File
+	replaces   bool         // the upload is to empty file first
 	turn       func() error // waits until an upload may begin, and opens file; nil: it is open
-	begin      func() error // is called when the data connection is there; may be nil
 	// small carries out a small transfer without waiting, as far as it can, and
 	// reports whether it is over; nil: the transfer is not small.
-	small    func(*passive.Socket) (over bool, err error)
+	small    func() (over bool, err error)
 	source   dataSource
 	started  time.Time
 	stall    time.Duration
+	stallAt  time.Time // instead of stall, unless zero
 	rate     int64     // bytes a second; 0: as fast as it goes
 	total    *bucket   // of all transfers; nil: as fast as it goes
 	takesCut bool      // take an upload under TLS that ends without close_notify
@@ -57,6 +58,13 @@ var (
 type localError struct{ error }
 
 func (e localError) Unwrap() error { return e.error }
+
+func asLocal(err error) error {
+	if err != nil {
+		err = localError{err}
+	}
+	return err
+}
 
 // abort stops the transfer from any goroutine, whatever it waits for.
 func (t *transfer) abort() {
@@ -109,11 +117,11 @@ func (s *session) startTransfer(t *transfer, body func(net.Conn) error) {
 // data connection comes within smallWait: nothing has to wake up, and both replies
 // of a download leave as one segment. It reports whether the transfer is over.
 func (s *session) transferNow(t *transfer) bool {
-	r, passively := t.source.(reserved)
+	r, passively := t.source.(*passive.Reservation)
 	if t.small == nil || !passively || s.tls.protData || t.limited() {
 		return false
 	}
-	conn, err := r.AcceptSocket(s.ctx, smallWait)
+	conn, err := r.Accept(s.ctx, smallWait)
 	if err != nil {
 		return false // the ordinary transfer sees to it
 	}
@@ -123,8 +131,8 @@ func (s *session) transferNow(t *transfer) bool {
 	}
 	err = t.ready()
 	over := err != nil
-	if socket, bare := conn.(*passive.Socket); bare && !over {
-		over, err = t.small(socket)
+	if !over {
+		over, err = t.small()
 	}
 	switch {
 	case over:
@@ -138,11 +146,14 @@ func (s *session) transferNow(t *transfer) bool {
 	return over
 }
 
+// ready empties the file of an upload that replaces it. A client that never
+// connects empties none.
 func (t *transfer) ready() error {
-	if t.begin == nil {
+	if !t.replaces {
 		return nil
 	}
-	return t.begin()
+	t.replaces = false
+	return asLocal(t.file.Truncate(0))
 }
 
 // connected reports whether the next data connection can still come, and says
@@ -152,7 +163,7 @@ func (s *session) connected() bool {
 		s.reply(425, "Use PASV or EPSV first.")
 		return false
 	}
-	r, ok := s.data.next.(reserved)
+	r, ok := s.data.next.(*passive.Reservation)
 	if !ok {
 		return true
 	}
@@ -178,7 +189,6 @@ func (s *session) runTransfer(t *transfer, body func(net.Conn) error) {
 		}
 	}
 	if t.file != nil {
-		t.file = polled(t.file)
 		defer t.file.Close()
 	}
 	var err error
@@ -222,9 +232,7 @@ func (s *session) complete(t *transfer, err error) {
 
 // connect waits for the data connection.
 func (t *transfer) connect(timeout time.Duration) error {
-	ctx, cancel := context.WithTimeout(t.ctx, timeout)
-	defer cancel()
-	conn, err := t.source.Accept(ctx)
+	conn, err := t.source.Accept(t.ctx, timeout)
 	if err != nil {
 		return err
 	}
@@ -237,23 +245,14 @@ func (t *transfer) connect(timeout time.Duration) error {
 // breakOff closes the data connection of a failed transfer so that the client
 // cannot take the part for the whole: with a reset, under TLS also without the
 // closing alert, whose absence alone many clients overlook.
-func (t *transfer) breakOff() {
-	conn := t.conn
-	if c, ok := conn.(*tls.Conn); ok {
-		conn = c.NetConn()
-	}
-	if c, ok := conn.(interface{ SetLinger(seconds int) error }); ok {
-		c.SetLinger(0)
-	}
-	conn.Close()
-}
+func (t *transfer) breakOff() { passive.Reset(t.conn) }
 
 // noConnection replies to a transfer command whose data connection never came,
 // and says what came instead.
 func (s *session) noConnection(verb, path string, source dataSource, err error) {
 	s.srv.totals.failedTransfers.Add(1)
 	log := s.log
-	r, passively := source.(reserved)
+	r, passively := source.(*passive.Reservation)
 	instead := "."
 	if passively {
 		if from := r.Foreign(); from.IsValid() {

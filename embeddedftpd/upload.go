@@ -3,7 +3,6 @@ package embeddedftpd
 import (
 	"crypto/rand"
 	"errors"
-	"io"
 	"os"
 	"path"
 	"strings"
@@ -39,98 +38,79 @@ func (s *session) receive(verb, at string, flags int, offset int64) {
 	if !s.connected() {
 		return
 	}
-	f, size, err := s.openUpload(at, flags, offset)
-	busy := errors.Is(err, errBusy)
-	if err != nil && !busy {
-		s.refuseTransfer(nil, err)
-		return
-	}
-	t := &transfer{verb: verb, path: at, opening: "Opening data connection for " + verb + "."}
+	t := &transfer{verb: verb, path: at}
 	if verb == "STOU" {
 		t.opening = "FILE: " + path.Base(at)
-	}
-	t.begin = func() error {
-		if offset == 0 && size > 0 && flags&os.O_APPEND == 0 {
-			// Only now: a client that never connects empties no file.
-			if err := t.file.Truncate(0); err != nil {
-				return localError{err}
-			}
-		}
-		return nil
 	}
 	body := t.receiveASCII
 	if !s.data.ascii {
 		body, t.small = t.receive, t.receiveNow
 	}
-	if t.file = f; busy {
+	err := s.openUpload(t, flags, offset)
+	switch {
+	case errors.Is(err, errBusy):
 		t.small = nil
-		t.turn = func() (err error) {
-			t.file, size, err = s.awaitUpload(t, at, flags, offset)
-			return err
-		}
+		t.turn = func() error { return s.awaitUpload(t, flags, offset) }
+	case err != nil:
+		s.fail(err)
+		return
 	}
 	s.startTransfer(t, body)
 }
 
-// openUpload opens a file, claims it until it is closed, and moves to offset.
+// openUpload opens t's file, claims it until it is closed, and moves to offset.
 // The error is errBusy as long as another upload has the file.
-func (s *session) openUpload(at string, flags int, offset int64) (_ regularFile, size int64, err error) {
+func (s *session) openUpload(t *transfer, flags int, offset int64) error {
 	if offset == 0 {
 		flags |= os.O_CREATE
 	}
-	f, _, err := s.openRegular(at, os.O_WRONLY|flags)
+	f, _, err := s.openRegular(t.path, os.O_WRONLY|flags)
 	if errors.Is(err, os.ErrNotExist) && offset > 0 {
 		err = errOffset
 	}
 	if err != nil {
-		return nil, 0, err
+		return err
 	}
-	// flock(2) goes by the open file, and so does without a list here: it also
-	// holds against a process that this one hands over to, and against others that
-	// lock files before they touch them.
-	switch err = flock(f); {
-	case err == nil:
-	case errors.Is(err, syscall.EWOULDBLOCK):
+	// flock(2) goes by the open file, and needs no list here: it also holds against
+	// a process that this one hands over to, and against others that lock files
+	// before they touch them.
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if err == syscall.EWOULDBLOCK {
 		f.Close()
-		return nil, 0, errBusy
-	default:
-		s.log.Warn("the file system locks no files: two uploads of the same file can mix", "path", at, "error", err)
-	}
-	// Its size before that may have been another upload's.
-	if size, err = f.Seek(0, io.SeekEnd); err == nil {
-		if _, err = f.Seek(0, io.SeekStart); err == nil {
-			err = s.startAt(f, offset, size)
-		}
+		return errBusy
 	}
 	if err != nil {
-		f.Close()
-		return nil, 0, err
+		s.log.Warn("the file system locks no files: two uploads of the same file can mix", "path", t.path, "error", err)
 	}
-	return f, size, nil
+	if offset > 0 {
+		// Its size before that may have been another upload's.
+		info, err := f.Stat()
+		if err == nil {
+			err = s.startAt(f, offset, info.Size())
+		}
+		if err != nil {
+			f.Close()
+			return err
+		}
+	}
+	t.file, t.replaces = f, offset == 0 && flags&(os.O_APPEND|os.O_EXCL) == 0
+	return nil
 }
 
 // awaitUpload is openUpload after the upload that has the file now. It opens
 // the file each time: the other one's may have been moved away meanwhile.
-func (s *session) awaitUpload(t *transfer, at string, flags int, offset int64) (regularFile, int64, error) {
+func (s *session) awaitUpload(t *transfer, flags int, offset int64) error {
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
 	for end := time.Now().Add(uploadWait); ; {
-		f, size, err := s.openUpload(at, flags, offset)
+		err := s.openUpload(t, flags, offset)
 		if !errors.Is(err, errBusy) || time.Now().After(end) {
-			return f, size, err
+			return err
 		}
 		select {
 		case <-ticker.C:
 		case <-t.ctx.Done():
-			return nil, 0, errAborted
+			return errAborted
 		}
 	}
-}
-
-// flock claims an open file until it is closed, without waiting.
-func flock(f regularFile) error {
-	_, err := again("flock", func() (int, error) {
-		return 0, syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	})
-	return err
 }

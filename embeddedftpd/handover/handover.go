@@ -7,6 +7,7 @@ package handover
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"slices"
@@ -209,9 +210,14 @@ func (h *Handover) Redirect(c *net.TCPConn, now bool) bool {
 
 // PassData gives a data connection to the successor, and reports whether it
 // took it.
-func (h *Handover) PassData(c *net.TCPConn) bool { return h.pass(wireData, c) }
+func (h *Handover) PassData(c socket) bool { return h.pass(wireData, c) }
 
-func (h *Handover) pass(kind byte, c *net.TCPConn) bool {
+type socket interface {
+	syscall.Conn
+	io.Closer
+}
+
+func (h *Handover) pass(kind byte, c socket) bool {
 	select {
 	case <-h.gone:
 		return false

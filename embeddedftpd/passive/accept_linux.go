@@ -28,6 +28,9 @@ func newListener(l *net.TCPListener) (*listener, error) {
 		return nil, err
 	}
 	raw, err := file.SyscallConn()
+	if err == nil {
+		err = cork(file)
+	}
 	if err != nil {
 		file.Close()
 		return nil, err

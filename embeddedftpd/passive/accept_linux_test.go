@@ -53,7 +53,7 @@ func TestEarlierConnectionIsNotForALaterReservation(t *testing.T) {
 	closed(t, early)
 	p.Start()
 	ours := dial(t, loopback, r.Port())
-	got, err := r.Accept(soon(t))
+	got, err := r.Accept(soon(t), time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func bare(t *testing.T, p *Pool) (*Socket, net.Conn) {
 	t.Helper()
 	r := here(t, p)
 	client := dial(t, loopback, r.Port())
-	c, err := r.AcceptSocket(soon(t), time.Minute)
+	c, err := r.Accept(soon(t), time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,39 +106,45 @@ func TestSocket(t *testing.T) {
 		client.Close()
 
 		s, client = bare(t, p)
-		if _, err := s.Receive(make([]byte, 8), time.Now().Add(time.Millisecond)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		io.WriteString(client, "bare")
+		b := make([]byte, 5)
+		if n, err := io.ReadFull(s, b[:4]); string(b[:n]) != "bare" || err != nil {
+			t.Fatalf("%q, %v", b[:n], err)
+		}
+		s.SetReadDeadline(time.Now().Add(time.Millisecond))
+		if _, err := s.Read(b); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatalf("nothing came: %v", err)
 		}
 		io.WriteString(client, "first, then the rest")
-		b := make([]byte, 5)
-		if n, err := s.Receive(b, time.Now().Add(5*time.Second)); string(b[:n]) != "first" || err != nil {
+		s.SetReadDeadline(time.Now().Add(5 * time.Second))
+		if n, err := io.ReadFull(s, b); string(b[:n]) != "first" || err != nil {
 			t.Fatalf("%q, %v", b, err)
 		}
-		c, err := s.TCPConn()
-		if err != nil {
-			t.Fatal(err)
+		if s.Bare(func(int) {}) {
+			t.Fatal("the poller does not know a socket that has waited")
 		}
 		client.(*net.TCPConn).CloseWrite()
-		if got, err := io.ReadAll(c); string(got) != ", then the rest" || err != nil {
+		if got, err := io.ReadAll(s); string(got) != ", then the rest" || err != nil {
 			t.Fatalf("%q, %v", got, err)
 		}
 		s.Close()
 		client.Close()
 
 		s, client = bare(t, p)
-		s.Receive(make([]byte, 1), time.Now()) // by now it is a file
-		refuse(s)
+		s.SetDeadline(time.Now())
+		s.Read(b) // by now the poller knows it
+		Reset(s)
 		if _, err := io.ReadAll(client); err == nil || !strings.Contains(err.Error(), "reset") {
 			t.Fatalf("refused after a wait: %v", err)
 		}
 		client.Close()
 
 		s, client = bare(t, p)
-		refuse(s)
+		Reset(s)
 		if _, err := io.ReadAll(client); err == nil || !strings.Contains(err.Error(), "reset") {
 			t.Fatalf("refused: %v", err)
 		}
-		if _, err := s.TCPConn(); !errors.Is(err, net.ErrClosed) {
+		if _, err := s.Read(b); !errors.Is(err, net.ErrClosed) {
 			t.Fatalf("a closed socket: %v", err)
 		}
 		client.Close()
@@ -165,7 +171,7 @@ func TestCloseLeavesNoDescriptor(t *testing.T) {
 		if !paused {
 			r := here(t, p)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-			r.Accept(ctx)
+			r.Accept(ctx, time.Minute)
 			cancel()
 		}
 		p.Close()
@@ -189,7 +195,7 @@ func TestQueueOfStrangers(t *testing.T) {
 	}
 	p.Start()
 	dial(t, client, r.Port())
-	c, err := r.Accept(soon(t))
+	c, err := r.Accept(soon(t), time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

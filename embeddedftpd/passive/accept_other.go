@@ -5,7 +5,7 @@ package passive
 import (
 	"net"
 	"net/netip"
-	"os"
+	"syscall"
 )
 
 type listener struct {
@@ -20,8 +20,8 @@ func newListener(l *net.TCPListener) (*listener, error) {
 // accept waits for a connection and matches it.
 func (p *Pool) accept(l *listener) error {
 	c, err := l.AcceptTCP()
-	if err == nil && !p.diverted(c) {
-		p.Arrive(c)
+	if err == nil {
+		p.incoming(c)
 	}
 	return err
 }
@@ -29,6 +29,4 @@ func (p *Pool) accept(l *listener) error {
 // clear: elsewhere than on Linux nobody can look without waiting.
 func (p *Pool) clear(uint16) {}
 
-func closeSocket(int) error                      { return os.ErrClosed }
-func (s *Socket) receiveNow([]byte) (int, error) { return 0, errNothing }
-func (s *Socket) SetLinger(int) error            { return os.ErrClosed }
+func uncork(syscall.Conn) error { return nil }

@@ -2,7 +2,9 @@ package passive
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
+	"net"
 	"net/netip"
 )
 
@@ -10,7 +12,7 @@ import (
 // (any client's, if foreign connections are admitted), own address and port. A
 // connection that nobody waits for is closed at once and costs no reservation
 // anything.
-func (p *Pool) arrive(c arrival, from, to netip.AddrPort) {
+func (p *Pool) arrive(c net.Conn, from, to netip.AddrPort) {
 	p.mu.Lock()
 	unwanted, why := p.match(c, from.Addr().Unmap().WithZone(""), p.key(from.Addr(), to.Addr()), to.Port())
 	p.mu.Unlock()
@@ -19,8 +21,8 @@ func (p *Pool) arrive(c arrival, from, to netip.AddrPort) {
 	}
 }
 
-func (p *Pool) turnAway(unwanted arrival, why string) {
-	refuse(unwanted)
+func (p *Pool) turnAway(unwanted net.Conn, why string) {
+	Reset(unwanted)
 	p.config.Log.LogAttrs(context.Background(), slog.LevelDebug, "data connection refused",
 		slog.String("why", why), slog.Any("from", unwanted.RemoteAddr()), slog.Any("to", unwanted.LocalAddr()))
 }
@@ -28,7 +30,7 @@ func (p *Pool) turnAway(unwanted arrival, why string) {
 // match gives c to its reservation, or to a handshake where the TLS session
 // has to show whose it is. It says which connection is unwanted, and why: c, or
 // an older one that makes room.
-func (p *Pool) match(c arrival, from netip.Addr, k sourceKey, port uint16) (unwanted arrival, why string) {
+func (p *Pool) match(c net.Conn, from netip.Addr, k sourceKey, port uint16) (unwanted net.Conn, why string) {
 	s := p.sources[p.competitors(k)]
 	if p.closed || s == nil || s.slots[port] == nil || p.config.Foreign != nil && !p.config.Foreign(from) {
 		p.stats.Strangers++
@@ -53,7 +55,7 @@ func (p *Pool) match(c arrival, from netip.Addr, k sourceKey, port uint16) (unwa
 }
 
 // deliver gives c to r, which keeps it for Accept.
-func (p *Pool) deliver(r *Reservation, c arrival) {
+func (p *Pool) deliver(r *Reservation, c net.Conn) {
 	r.conn = c
 	r.settle(arrived)
 	r.slot.remove(r)
@@ -70,9 +72,21 @@ func (p *Pool) end(r *Reservation, why error) {
 
 // drop ends a reservation whose connection no Accept has taken, and gives that
 // connection for the caller to close.
-func (p *Pool) drop(r *Reservation, why error) arrival {
+func (p *Pool) drop(r *Reservation, why error) net.Conn {
 	c := r.conn
 	r.conn, r.ended, r.state = nil, why, ended
 	delete(p.held, r)
 	return c
+}
+
+// Reset closes a data connection with a reset, without waiting for anything:
+// nothing stays in TIME_WAIT.
+func Reset(c net.Conn) {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn().(*ticketHold).Conn
+	}
+	if t, ok := c.(interface{ SetLinger(int) error }); ok {
+		t.SetLinger(0)
+	}
+	c.Close()
 }

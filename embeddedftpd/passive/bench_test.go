@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"time"
 )
 
 // BenchmarkReserveRelease is a PASV that is never used.
@@ -88,12 +89,12 @@ func dataConnection(b *testing.B, p *Pool, m *Mark, dial func(port uint16) (net.
 		if err != nil {
 			b.Fatal(err)
 		}
-		c, err := r.Accept(ctx)
+		c, err := r.Accept(ctx, time.Minute)
 		if err != nil {
 			b.Fatal(err)
 		}
 		// The client goes first, so that TIME_WAIT uses up its ports and not ours.
-		refuse(client)
+		Reset(client)
 		c.Close()
 	}
 }

@@ -39,7 +39,7 @@ func TestForeignPortIsExclusive(t *testing.T) {
 	}
 	for _, r := range []*Reservation{second, first} {
 		client := dial(t, hostAddr(9), r.Port())
-		c, err := r.Accept(soon(t))
+		c, err := r.Accept(soon(t), time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,7 +70,7 @@ func TestForeignSessionsNeedAPortEach(t *testing.T) {
 				return err
 			}
 			defer client.Close()
-			c, err := r.Accept(soon(t))
+			c, err := r.Accept(soon(t), time.Minute)
 			if err != nil {
 				return err
 			}

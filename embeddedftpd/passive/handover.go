@@ -20,9 +20,15 @@ func (p *Pool) Listeners() []syscall.Conn {
 	return all
 }
 
+// Conn is an accepted data connection: a *net.TCPConn or, on Linux, a *Socket.
+type Conn interface {
+	net.Conn
+	syscall.Conn
+}
+
 // Divert lets elsewhere see every connection that comes from now on before it
 // is matched; true means that it has taken the connection. nil ends it.
-func (p *Pool) Divert(elsewhere func(*net.TCPConn) bool) {
+func (p *Pool) Divert(elsewhere func(Conn) bool) {
 	if elsewhere == nil {
 		p.elsewhere.Store(nil)
 		return
@@ -30,14 +36,9 @@ func (p *Pool) Divert(elsewhere func(*net.TCPConn) bool) {
 	p.elsewhere.Store(&elsewhere)
 }
 
-func (p *Pool) diverted(c *net.TCPConn) bool {
-	elsewhere := p.elsewhere.Load()
-	return elsewhere != nil && (*elsewhere)(c)
-}
-
 // Arrive matches a connection that somebody else accepted on one of the pool's
 // ports. The pool owns it from the call on.
-func (p *Pool) Arrive(c *net.TCPConn) {
+func (p *Pool) Arrive(c Conn) {
 	p.arrive(c, addrPort(c.RemoteAddr()), addrPort(c.LocalAddr()))
 }
 
@@ -56,16 +57,8 @@ func (p *Pool) Start() {
 }
 
 // incoming sees to a connection that the pool has accepted itself.
-func (p *Pool) incoming(s *Socket) {
-	if p.elsewhere.Load() == nil {
-		p.arrive(s, s.from, s.to)
-		return
-	}
-	c, err := s.TCPConn()
-	switch {
-	case err != nil:
-		refuse(s)
-	case !p.diverted(c):
+func (p *Pool) incoming(c Conn) {
+	if elsewhere := p.elsewhere.Load(); elsewhere == nil || !(*elsewhere)(c) {
 		p.Arrive(c)
 	}
 }

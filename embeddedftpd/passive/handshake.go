@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/netip"
 	"slices"
 	"time"
@@ -29,7 +30,7 @@ const maxUnproven = 16 << 20
 // until its TLS session shows whose it is.
 type handshake struct {
 	pool   *Pool
-	conn   arrival
+	conn   net.Conn
 	source *source // of the client that conn comes from
 	slots  *source // whose reservations conn may be for; source, unless foreign connections are admitted
 	port   uint16
@@ -42,7 +43,7 @@ type handshake struct {
 
 // begin starts the handshake of a connection to sl, from the client of k. It gives
 // the connection that has to make room, if one has to.
-func (p *Pool) begin(c arrival, sl *slot, k sourceKey) (evicted arrival) {
+func (p *Pool) begin(c net.Conn, sl *slot, k sourceKey) (evicted net.Conn) {
 	s := p.source(k)
 	if s.handshakes.Len() >= spareHandshakes+2*sl.source.marked {
 		evicted = s.handshakes.Front().Value.(*handshake).leave()
@@ -57,7 +58,7 @@ func (p *Pool) begin(c arrival, sl *slot, k sourceKey) (evicted arrival) {
 }
 
 // leave takes h out of the lists, once, and gives its connection.
-func (h *handshake) leave() arrival {
+func (h *handshake) leave() net.Conn {
 	if h.inPool != nil {
 		h.pool.handshakes.Remove(h.inPool)
 		h.source.handshakes.Remove(h.inSource)
@@ -93,14 +94,14 @@ func (h *handshake) run() {
 }
 
 func (h *handshake) shake() (*tls.Conn, error) {
-	conn, err := whole(h.conn)
-	if err != nil {
+	conn := h.conn
+	if err := uncork(conn.(Conn)); err != nil {
 		return nil, err
 	}
 	held := &ticketHold{Conn: conn}
 	c := tls.Server(held, h.config(held))
 	conn.SetDeadline(time.Now().Add(h.pool.config.HandshakeTimeout))
-	err = c.Handshake()
+	err := c.Handshake()
 	conn.SetDeadline(time.Time{})
 	return c, err
 }

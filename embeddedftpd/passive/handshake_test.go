@@ -44,7 +44,7 @@ func TestClearTextAndMarkedNeverMeet(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	plain := dial(t, loopback, r.Port())
-	c, err := r.Accept(soon(t))
+	c, err := r.Accept(soon(t), time.Minute)
 	if err != nil || c.RemoteAddr().String() != plain.LocalAddr().String() {
 		t.Errorf("the session in clear text was given %v, %v", c, err)
 	}

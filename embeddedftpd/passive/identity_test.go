@@ -60,7 +60,7 @@ func transfer(ctx context.Context, p *Pool, from netip.Addr, token []byte) error
 		return err
 	}
 	defer client.Close()
-	c, err := r.Accept(ctx)
+	c, err := r.Accept(ctx, time.Minute)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func TestPortTheftFromAnotherAddress(t *testing.T) {
 		}
 	}
 	client := dial(t, hostAddr(1), r.Port())
-	c, err := r.Accept(soon(t))
+	c, err := r.Accept(soon(t), time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestIdentityUnderStress(t *testing.T) {
 		}
 		defer r.Release()
 		if random.IntN(8) == 0 {
-			if _, err := r.Accept(soon(t)); err != ErrExpired {
+			if _, err := r.Accept(soon(t), time.Minute); err != ErrExpired {
 				return err
 			}
 		}

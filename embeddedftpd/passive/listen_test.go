@@ -51,7 +51,7 @@ func TestCloseLogsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	dial(t, loopback, r.Port())
-	if _, err := r.Accept(soon(t)); err != nil {
+	if _, err := r.Accept(soon(t), time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	p.Close()
@@ -112,7 +112,7 @@ func TestListenersHandedIn(t *testing.T) {
 	}
 	for _, r := range both {
 		dial(t, loopback, r.Port())
-		if _, err := r.Accept(soon(t)); err != nil {
+		if _, err := r.Accept(soon(t), time.Minute); err != nil {
 			t.Errorf("port %d: %v", r.Port(), err)
 		}
 	}
@@ -144,7 +144,7 @@ func TestBothFamilies(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer client.Close()
-				if _, err := r.Accept(soon(t)); err != nil {
+				if _, err := r.Accept(soon(t), time.Minute); err != nil {
 					t.Errorf("on %v: %v", local, err)
 				}
 			}
@@ -254,7 +254,7 @@ func starve(t *testing.T) {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	c, err := r.Accept(soon(t))
+	c, err := r.Accept(soon(t), time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

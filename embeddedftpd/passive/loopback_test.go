@@ -76,11 +76,11 @@ func TestConnectionBeforeAndAfterAccept(t *testing.T) {
 		} else {
 			time.AfterFunc(10*time.Millisecond, connect)
 		}
-		c, err := r.Accept(soon(t))
+		c, err := r.Accept(soon(t), time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, bare := c.(*net.TCPConn); !bare {
+		if _, plain := c.(Conn); !plain {
 			t.Errorf("Accept gave a %T", c)
 		}
 		io.WriteString(c, "payload")

@@ -120,7 +120,7 @@ func (s *controlled) download(ctx context.Context, p *Pool, from netip.Addr, tok
 }
 
 func (s *controlled) serve(ctx context.Context, r *Reservation, client net.Conn, token []byte) error {
-	c, err := r.Accept(ctx)
+	c, err := r.Accept(ctx, time.Minute)
 	if err != nil {
 		return err
 	}
@@ -387,7 +387,7 @@ func TestConnectionThatDoesNotResume(t *testing.T) {
 		if err != nil && time.Since(began) < resumeGrace { // later, it is as it should be
 			t.Errorf("within the time of grace: %v", err)
 		}
-		if _, err := waits.Accept(soon(t)); err != ErrNotResumed || waits.Err() != ErrNotResumed {
+		if _, err := waits.Accept(soon(t), time.Minute); err != ErrNotResumed || waits.Err() != ErrNotResumed {
 			t.Errorf("%v, %v, want %v", err, waits.Err(), ErrNotResumed)
 		}
 		if err := later.Err(); err != nil {

@@ -20,7 +20,7 @@ type Pool struct {
 	started   atomic.Bool
 	running   sync.WaitGroup // what accepts and handshakes
 	done      chan struct{}  // closed by Close
-	elsewhere atomic.Pointer[func(*net.TCPConn) bool]
+	elsewhere atomic.Pointer[func(Conn) bool]
 
 	mu         sync.Mutex
 	closed     bool
@@ -212,7 +212,7 @@ func (p *Pool) Close() error {
 	for e := p.expiring.Front(); e != nil; e = p.expiring.Front() {
 		p.end(e.Value.(*Reservation), ErrClosed)
 	}
-	var unclaimed []arrival
+	var unclaimed []net.Conn
 	for r := range p.held {
 		unclaimed = append(unclaimed, p.drop(r, ErrClosed))
 	}
@@ -230,7 +230,7 @@ func (p *Pool) Close() error {
 	}
 	p.mu.Unlock()
 	for _, c := range unclaimed {
-		refuse(c)
+		Reset(c)
 	}
 	for _, l := range p.listeners {
 		l.Close()

@@ -34,7 +34,7 @@ func TestSessionGetsItsOwnPortBack(t *testing.T) {
 		if time.Since(began) != 0 {
 			t.Fatalf("waited %v for its own port", time.Since(began))
 		}
-		if _, err := r.Accept(t.Context()); err != ErrExpired {
+		if _, err := r.Accept(t.Context(), time.Minute); err != ErrExpired {
 			t.Fatal(err)
 		}
 		r = renew(t, s, nil)

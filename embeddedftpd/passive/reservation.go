@@ -27,7 +27,7 @@ type Reservation struct {
 	rested   time.Time // when the port's rest after this reservation ends
 	state    state
 	ended    error         // why, once ended
-	conn     arrival       // while arrived
+	conn     net.Conn      // while arrived
 	ready    chan struct{} // closed when state leaves pending; made by an Accept that has to wait
 	deadline time.Time
 	expiring *list.Element // in pool.expiring while pending
@@ -45,47 +45,22 @@ const (
 // Port is the port to announce in the 227 or 229 reply.
 func (r *Reservation) Port() uint16 { return r.port }
 
-// Accept waits for the data connection and gives it to the caller, once. In
-// clear text it is a bare *net.TCPConn, so that io.Copy keeps sendfile and
-// splice; with a mark it is a *tls.Conn after its handshake. The error is
-// ErrExpired, ErrReleased, ErrClosed or ctx's; after ctx's the reservation
-// still stands.
-func (r *Reservation) Accept(ctx context.Context) (net.Conn, error) {
-	a, err := r.accept(ctx, 0)
-	if err != nil {
-		return nil, err
-	}
-	c, err := whole(a)
-	if err != nil {
-		a.Close()
-	}
-	return c, err
-}
-
-// AcceptSocket is Accept, except for the connection in clear text, which on Linux
-// is a *Socket, and for the bound on the wait; 0: only ctx's.
-func (r *Reservation) AcceptSocket(ctx context.Context, patience time.Duration) (net.Conn, error) {
-	a, err := r.accept(ctx, patience)
-	if err != nil {
-		return nil, err
-	}
-	return a.(net.Conn), nil
-}
-
-func (r *Reservation) accept(ctx context.Context, patience time.Duration) (arrival, error) {
-	a, wait, err := r.take()
+// Accept waits for the data connection, as long as patience and ctx allow, and
+// gives it to the caller, once. In clear text it is a Conn; with a mark it is a
+// *tls.Conn after its handshake. The error is ErrExpired, ErrReleased, ErrClosed
+// or ctx's (context.DeadlineExceeded after patience, too); after those two the
+// reservation still stands.
+func (r *Reservation) Accept(ctx context.Context, patience time.Duration) (net.Conn, error) {
+	c, wait, err := r.take()
 	if wait == nil {
-		return a, err
+		return c, err
 	}
-	if patience > 0 {
-		var cancel func()
-		ctx, cancel = context.WithTimeout(ctx, patience)
-		defer cancel()
-	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	select {
 	case <-wait:
-		a, _, err = r.take()
-		return a, err
+		c, _, err = r.take()
+		return c, err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -119,7 +94,7 @@ type foreign struct {
 }
 
 // take gives the connection, or the error, or what to wait for.
-func (r *Reservation) take() (arrival, <-chan struct{}, error) {
+func (r *Reservation) take() (net.Conn, <-chan struct{}, error) {
 	r.pool.mu.Lock()
 	defer r.pool.mu.Unlock()
 	switch r.state {
@@ -152,7 +127,7 @@ func (r *Reservation) Release() {
 		p.clear(r.port) // if it is there, the port needs no rest
 	}
 	p.mu.Lock()
-	var c arrival
+	var c net.Conn
 	switch r.state {
 	case pending:
 		p.stats.Released++
@@ -163,7 +138,7 @@ func (r *Reservation) Release() {
 	}
 	p.mu.Unlock()
 	if c != nil {
-		refuse(c)
+		Reset(c)
 	}
 }
 

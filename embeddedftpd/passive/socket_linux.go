@@ -1,34 +1,130 @@
 package passive
 
 import (
-	"errors"
 	"io"
+	"net"
 	"net/netip"
 	"os"
+	"runtime"
+	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// receiveNow reads what is there: errNothing if there is nothing, or once
-// Receive has waited; io.EOF at the end of the stream.
-func (s *Socket) receiveNow(b []byte) (int, error) {
+// Socket is an accepted data connection that the runtime's network poller does not
+// know until a call has to wait: a small transfer never waits, which spares it a
+// quarter of its system calls, and a large download waits in the kernel. Besides
+// Close and the deadlines, its methods are for one goroutine at a time.
+type Socket struct {
+	from, to netip.AddrPort
+
+	mu   sync.Mutex
+	fd   int      // -1: closed, or file's
+	file *os.File // nil: the poller does not know the connection
+	// Deadlines, for file.
+	readBy, writeBy time.Time
+}
+
+// polled gives the file through which the network poller waits.
+func (s *Socket) polled() (*os.File, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.fd < 0 {
-		return 0, errNothing
+	if s.file == nil {
+		if s.fd < 0 {
+			return nil, net.ErrClosed
+		}
+		s.file, s.fd = os.NewFile(uintptr(s.fd), "data connection"), -1
+		s.file.SetReadDeadline(s.readBy)
+		if !s.writeBy.IsZero() {
+			s.file.SetWriteDeadline(s.writeBy)
+		}
 	}
-	n, err := unix.Read(s.fd, b)
-	switch {
-	case err == unix.EAGAIN || err == unix.EINTR:
-		return 0, errNothing
-	case err != nil:
-		return 0, os.NewSyscallError("read", err)
-	case n == 0:
-		return 0, io.EOF
-	}
-	return n, nil
+	return s.file, nil
 }
+
+// Read reads what has come, or waits for it.
+func (s *Socket) Read(b []byte) (int, error) {
+	for range 3 {
+		var n int
+		var err error
+		bare := s.Bare(func(fd int) { n, err = unix.Read(fd, b) })
+		if !bare {
+			break
+		}
+		switch {
+		case err == nil && n == 0 && len(b) > 0:
+			return 0, io.EOF
+		case err == nil:
+			return n, nil
+		case err != unix.EAGAIN && err != unix.EINTR:
+			return 0, os.NewSyscallError("read", err)
+		}
+		// If others can run, it may well have come after them.
+		runtime.Gosched()
+	}
+	file, err := s.polled()
+	if err != nil {
+		return 0, err
+	}
+	return file.Read(b)
+}
+
+func (s *Socket) Write(b []byte) (int, error) {
+	file, err := s.polled()
+	if err != nil {
+		return 0, err
+	}
+	return file.Write(b)
+}
+
+// SyscallConn is that of net.TCPConn.
+func (s *Socket) SyscallConn() (syscall.RawConn, error) {
+	file, err := s.polled()
+	if err != nil {
+		return nil, err
+	}
+	return file.SyscallConn()
+}
+
+// Close closes the connection; what was sent is still delivered.
+func (s *Socket) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.file != nil:
+		return s.file.Close()
+	case s.fd >= 0:
+		fd := s.fd
+		s.fd = -1
+		return unix.Close(fd)
+	}
+	return net.ErrClosed
+}
+
+func (s *Socket) SetDeadline(t time.Time) error      { return s.by(&t, &t) }
+func (s *Socket) SetReadDeadline(t time.Time) error  { return s.by(&t, nil) }
+func (s *Socket) SetWriteDeadline(t time.Time) error { return s.by(nil, &t) }
+
+func (s *Socket) by(read, write *time.Time) (err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if read != nil {
+		if s.readBy = *read; s.file != nil {
+			err = s.file.SetReadDeadline(*read)
+		}
+	}
+	if write != nil && err == nil {
+		if s.writeBy = *write; s.file != nil {
+			err = s.file.SetWriteDeadline(*write)
+		}
+	}
+	return err
+}
+
+func (s *Socket) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(s.from) }
+func (s *Socket) LocalAddr() net.Addr  { return net.TCPAddrFromAddrPort(s.to) }
 
 // Bare has do use the descriptor, unless the network poller knows it by now. do
 // may wait, and leaves O_NONBLOCK set. Meanwhile every other call of s waits.
@@ -44,29 +140,48 @@ func (s *Socket) Bare(do func(fd int)) bool {
 
 // SetLinger is that of net.TCPConn.
 func (s *Socket) SetLinger(seconds int) (err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	linger := func(fd uintptr) {
-		err = unix.SetsockoptLinger(int(fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1, Linger: int32(seconds)})
-	}
-	switch {
-	case s.conn != nil:
-		return s.conn.SetLinger(seconds)
-	case s.fd >= 0:
-		linger(uintptr(s.fd))
+	return s.control(func(fd int) error {
+		return unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1, Linger: int32(seconds)})
+	})
+}
+
+// control has do use the descriptor, whoever knows it.
+func (s *Socket) control(do func(fd int) error) (err error) {
+	if s.Bare(func(fd int) { err = do(fd) }) {
 		return err
-	case s.file != nil:
-		raw, failed := s.file.SyscallConn()
-		if failed == nil {
-			failed = raw.Control(linger)
-		}
-		return errors.Join(failed, err)
 	}
-	return os.ErrClosed
+	return descriptor(s, do)
+}
+
+// descriptor has do use the descriptor of c.
+func descriptor(c syscall.Conn, do func(fd int) error) (err error) {
+	raw, failed := c.SyscallConn()
+	if failed == nil {
+		failed = raw.Control(func(fd uintptr) { err = do(int(fd)) })
+	}
+	if failed != nil {
+		return failed
+	}
+	return err
+}
+
+// cork has the connections that a listener accepts send full segments only, and
+// what is left with the FIN. TLS needs uncork.
+func cork(l syscall.Conn) error {
+	return descriptor(l, func(fd int) error {
+		if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
+			return err
+		}
+		return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_CORK, 1)
+	})
+}
+
+func uncork(c syscall.Conn) error {
+	return descriptor(c, func(fd int) error { return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_CORK, 0) })
 }
 
 // accept takes the next connection from a listening socket, without waiting:
-// unix.EAGAIN where there is none. local is the listener's address.
+// unix.EAGAIN if there is none. local is the listener's address.
 func accept(listening int, local netip.AddrPort) (*Socket, error) {
 	for {
 		// That of package unix asks the socket for its protocol each time.
@@ -99,5 +214,3 @@ func addrPortOf(a syscall.Sockaddr) netip.AddrPort {
 	}
 	return netip.AddrPort{}
 }
-
-func closeSocket(fd int) error { return unix.Close(fd) }

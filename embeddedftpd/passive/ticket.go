@@ -62,14 +62,6 @@ func (h *ticketHold) Write(b []byte) (int, error) {
 	return max(n-kept, 0), err
 }
 
-// SetLinger is that of the TCP connection, for a reset (net.TCPConn).
-func (h *ticketHold) SetLinger(seconds int) error {
-	if c, ok := h.Conn.(*net.TCPConn); ok {
-		return c.SetLinger(seconds)
-	}
-	return nil
-}
-
 // lastRecord is where the last TLS record of b begins: five bytes of header,
 // the last two of them its length (RFC 8446 section 5.1).
 func lastRecord(b []byte) int {

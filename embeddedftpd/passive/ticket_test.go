@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"time"
 )
 
 // frugal reads byte by byte, so that crypto/tls takes nothing beyond the record
@@ -39,7 +40,7 @@ func TestUploadsOfClientsThatNeverRead(t *testing.T) {
 				}
 				sent <- err
 			}()
-			c, err := r.Accept(soon(t))
+			c, err := r.Accept(soon(t), time.Minute)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -69,7 +69,7 @@ func delivered(t *testing.T, r *Reservation) bool {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	c, err := r.Accept(ctx)
+	c, err := r.Accept(ctx, time.Minute)
 	if err == nil {
 		c.Close()
 	}
@@ -239,7 +239,7 @@ func TestReservationExpires(t *testing.T) {
 		old := reserve(t, p, alice)
 		next := make(chan *Reservation)
 		go func() { next <- reserve(t, p, alice) }()
-		if _, err := old.Accept(t.Context()); err != ErrExpired || time.Since(began) != 10*time.Second {
+		if _, err := old.Accept(t.Context(), time.Minute); err != ErrExpired || time.Since(began) != 10*time.Second {
 			t.Errorf("Accept gave %v after %v", err, time.Since(began))
 		}
 		if c := connect(t, p, alice, testPort); !refused(c) {
@@ -289,7 +289,7 @@ func TestNoRestWhereTheConnectionCame(t *testing.T) {
 		if !refused(c) {
 			t.Error("the connection outlives its reservation")
 		}
-		if _, err := a.Accept(t.Context()); err != ErrReleased {
+		if _, err := a.Accept(t.Context(), time.Minute); err != ErrReleased {
 			t.Errorf("Accept gave %v", err)
 		}
 		began := time.Now()
@@ -384,7 +384,7 @@ func TestCloseEndsEverything(t *testing.T) {
 			errs <- err
 		}()
 		go func() {
-			_, err := idle.Accept(t.Context())
+			_, err := idle.Accept(t.Context(), time.Minute)
 			errs <- err
 		}()
 		synctest.Wait()
