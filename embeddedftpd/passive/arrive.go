@@ -70,6 +70,17 @@ func (p *Pool) end(r *Reservation, why error) {
 	r.slot.remove(r)
 }
 
+// endAll ends what is at a port of a pool that is closed.
+func (p *Pool) endAll(sl *slot) {
+	if sl.sole != nil {
+		p.end(sl.sole, ErrClosed)
+	}
+	for _, r := range sl.shared {
+		p.end(r, ErrClosed)
+	}
+	p.endRest(sl)
+}
+
 // drop ends a reservation whose connection no Accept has taken, and gives that
 // connection for the caller to close.
 func (p *Pool) drop(r *Reservation, why error) net.Conn {

@@ -1,6 +1,7 @@
 package passive
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -146,20 +147,13 @@ func (c Config) complete() (Config, error) {
 	if err := checkTLS(c.TLS, c.Reuse); err != nil {
 		return c, err
 	}
-	orDefault(&c.MaxWait, DefaultMaxWait)
-	orDefault(&c.Expiry, DefaultExpiry)
-	orDefault(&c.Rest, DefaultRest)
-	orDefault(&c.IPv6Prefix, DefaultIPv6Prefix)
-	orDefault(&c.MaxQueue, DefaultMaxQueue)
-	orDefault(&c.HandshakeTimeout, DefaultHandshakeTimeout)
-	orDefault(&c.MaxHandshakes, DefaultMaxHandshakes)
-	orDefault(&c.Log, slog.New(slog.DiscardHandler))
+	c.MaxWait = cmp.Or(c.MaxWait, DefaultMaxWait)
+	c.Expiry = cmp.Or(c.Expiry, DefaultExpiry)
+	c.Rest = cmp.Or(c.Rest, DefaultRest)
+	c.IPv6Prefix = cmp.Or(c.IPv6Prefix, DefaultIPv6Prefix)
+	c.MaxQueue = cmp.Or(c.MaxQueue, DefaultMaxQueue)
+	c.HandshakeTimeout = cmp.Or(c.HandshakeTimeout, DefaultHandshakeTimeout)
+	c.MaxHandshakes = cmp.Or(c.MaxHandshakes, DefaultMaxHandshakes)
+	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))
 	return c, nil
-}
-
-func orDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }

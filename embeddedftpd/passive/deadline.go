@@ -2,9 +2,17 @@ package passive
 
 import "time"
 
-// Every reservation lives for the same time and every rest lasts for the same
-// time, so both lists are in order of their ends by construction, and one timer
-// serves them all.
+// expire ends a reservation whose connection has not come.
+func (r *Reservation) expire() {
+	p := r.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r.state == pending {
+		p.stats.Expired++
+		p.end(r, ErrExpired)
+		p.rest(r)
+	}
+}
 
 // rest keeps r's port from the client's other sessions for a while: r's
 // connection may still come.
@@ -14,85 +22,42 @@ func (p *Pool) rest(r *Reservation) {
 		p.vacate(sl)
 		return
 	}
-	sl.until = time.Now().Add(p.config.Rest)
-	if sl.resting == nil {
-		sl.resting = p.resting.PushBack(sl)
-	} else {
-		p.resting.MoveToBack(sl.resting)
-	}
-	r.rested = sl.until
-	p.alarmBy(sl.until)
+	p.endRest(sl)
+	p.stats.Resting++
+	sl.resting = r
+	r.timer = time.AfterFunc(p.config.Rest, r.wake)
 	// A reservation that shares need not wait for the end of the rest.
 	p.grant(sl.source)
 }
 
-// endRest ends the rest of sl.
+// endRest ends the rest of sl, if it rests.
 func (p *Pool) endRest(sl *slot) {
-	p.resting.Remove(sl.resting)
-	sl.resting = nil
-}
-
-// alarmBy makes the timer go off at t or earlier.
-func (p *Pool) alarmBy(t time.Time) {
-	if p.alarm.IsZero() || t.Before(p.alarm) {
-		p.alarm = t
-		p.timer.Reset(time.Until(t))
+	if r := sl.resting; r != nil {
+		p.stats.Resting--
+		sl.resting = nil
+		if r.onRested == nil {
+			r.timer.Stop()
+		}
 	}
 }
 
-// sweep ends what has come to its end, and sets the timer for the next.
-func (p *Pool) sweep() {
-	for _, rested := range p.due(time.Now()) {
+// wake ends the rest that r has left.
+func (r *Reservation) wake() {
+	p := r.pool
+	p.mu.Lock()
+	rested := r.onRested
+	switch {
+	case p.closed:
+		rested = nil
+	case time.Now().Before(p.stalled.Add(p.config.Rest)): // a late connection may be in a backlog
+		r.timer.Reset(p.config.Rest)
+		rested = nil
+	case r.slot.resting == r:
+		p.endRest(r.slot)
+		p.vacate(r.slot)
+	}
+	p.mu.Unlock()
+	if rested != nil {
 		rested()
 	}
-}
-
-// due is sweep under the lock; it gives whom to tell that a port has rested.
-func (p *Pool) due(now time.Time) (rested []func()) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.alarm = time.Time{}
-	if p.closed {
-		return nil
-	}
-	stalled := now.Before(p.stalled.Add(p.config.Rest)) // a late connection may be in a backlog
-	for e := p.expiring.Front(); e != nil; e = p.expiring.Front() {
-		r := e.Value.(*Reservation)
-		if r.deadline.After(now) {
-			p.alarmBy(r.deadline)
-			break
-		}
-		p.stats.Expired++
-		p.end(r, ErrExpired)
-		p.rest(r)
-	}
-	for e := p.resting.Front(); e != nil; e = p.resting.Front() {
-		sl := e.Value.(*slot)
-		if sl.until.After(now) {
-			p.alarmBy(sl.until)
-			break
-		}
-		if stalled {
-			sl.until = now.Add(p.config.Rest)
-			p.resting.MoveToBack(e)
-			continue
-		}
-		p.endRest(sl)
-		p.vacate(sl)
-	}
-	for e := p.left.Front(); e != nil; e = p.left.Front() {
-		l := e.Value.(*leftPort)
-		if l.until.After(now) {
-			p.alarmBy(l.until)
-			break
-		}
-		if stalled {
-			l.until = now.Add(p.config.Rest)
-			p.left.MoveToBack(e)
-			continue
-		}
-		p.left.Remove(e)
-		rested = append(rested, l.rested)
-	}
-	return rested
 }

@@ -201,7 +201,7 @@ func (h *handshake) unresumed(c *tls.Conn) {
 	}
 }
 
-// awaited is whether a reservation with the mark shown waits here.
+// awaited reports whether a reservation with the mark shown waits here.
 func (h *handshake) awaited() bool {
 	h.pool.mu.Lock()
 	defer h.pool.mu.Unlock()

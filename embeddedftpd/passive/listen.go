@@ -74,8 +74,8 @@ func bind(ctx context.Context, c Config, handed []*net.TCPListener) (_ []*net.TC
 			l := have[at]
 			delete(have, at)
 			if l == nil {
-				if l, err = listen(ctx, at, c.dualStack()); err != nil {
-					return nil, err
+				if l, err = Listen(ctx, at, c.dualStack()); err != nil {
+					return nil, bindError(at, err)
 				}
 			}
 			bound = append(bound, l)
@@ -84,41 +84,47 @@ func bind(ctx context.Context, c Config, handed []*net.TCPListener) (_ []*net.TC
 	return bound, nil
 }
 
-// dualStack is whether :: takes IPv4 connections too.
+// dualStack reports whether :: takes IPv4 connections too.
 func (c Config) dualStack() bool {
 	return !slices.ContainsFunc(c.Addresses, netip.Addr.Is4)
 }
 
-// covers is whether a connection to local reaches the pool.
+// covers reports whether a connection to local reaches the pool.
 func (c Config) covers(local netip.Addr) bool {
 	return slices.ContainsFunc(c.Addresses, func(a netip.Addr) bool {
 		return a.WithZone("") == local || a.IsUnspecified() && (a.Is4() == local.Is4() || a.Is6() && c.dualStack())
 	})
 }
 
-func listen(ctx context.Context, at netip.AddrPort, dualStack bool) (*net.TCPListener, error) {
+// Listen binds a port on an address; dualStack: on all of IPv4, too, if it is ::.
+// The net package sets SO_REUSEADDR and not SO_REUSEPORT: a restart binds over
+// TIME_WAIT, and nobody shares a port with us. Keep-alive is left off: it costs
+// every connection several system calls.
+func Listen(ctx context.Context, at netip.AddrPort, dualStack bool) (*net.TCPListener, error) {
 	network := "tcp6"
 	if at.Addr().Is4() {
 		network = "tcp4"
 	} else if dualStack && at.Addr().IsUnspecified() {
 		network = "tcp"
 	}
-	// The net package sets SO_REUSEADDR and not SO_REUSEPORT: a restart binds over
-	// TIME_WAIT, and nobody shares a port with us. Keep-alive is left off: it costs
-	// every transfer several system calls, and a data connection has deadlines.
 	lc := net.ListenConfig{KeepAlive: -1}
 	lc.SetMultipathTCP(false)
 	l, err := lc.Listen(ctx, network, at.String())
-	switch {
-	case err == nil:
-		return l.(*net.TCPListener), nil
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, &TakenError{Addr: at, Err: err}
-	case errors.Is(err, syscall.EMFILE):
-		return nil, fmt.Errorf("cannot bind passive port %v: %w; every port takes one file descriptor an address: raise the limit (LimitNOFILE)", at, err)
-	default:
-		return nil, fmt.Errorf("cannot bind passive port %v: %w", at, err)
+	if err != nil {
+		return nil, err
 	}
+	return l.(*net.TCPListener), nil
+}
+
+// bindError says why a port could not be bound.
+func bindError(at netip.AddrPort, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return &TakenError{Addr: at, Err: err}
+	case errors.Is(err, syscall.EMFILE):
+		return fmt.Errorf("cannot bind passive port %v: %w; every port takes one file descriptor an address: raise the limit (LimitNOFILE)", at, err)
+	}
+	return fmt.Errorf("cannot bind passive port %v: %w", at, err)
 }
 
 func closeAll(listeners []*net.TCPListener) {

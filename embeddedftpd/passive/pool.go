@@ -28,14 +28,9 @@ type Pool struct {
 	clients    map[netip.Addr]int // how many of sources are a client's
 	held       map[*Reservation]struct{}
 	foreign    map[netip.AddrPort]foreign // the last one at each port
-	expiring   list.List                  // of *Reservation, pending, by deadline
-	resting    list.List                  // of *slot, by end of rest
-	left       list.List                  // of *leftPort, by end of rest
 	handshakes list.List                  // of *handshake, oldest first
-	timer      *time.Timer
-	alarm      time.Time // when timer goes off; zero: it does not
-	announced  uint64    // reservations, so far
-	stalled    time.Time // a listener may have had a backlog until then
+	announced  uint64                     // reservations, so far
+	stalled    time.Time                  // a listener may have had a backlog until then
 	random     *rand.Rand
 	stats      Stats
 }
@@ -65,7 +60,7 @@ type Stats struct {
 func newPool(c Config) *Pool {
 	var seed [32]byte
 	crand.Read(seed[:])
-	p := &Pool{
+	return &Pool{
 		config:  c,
 		done:    make(chan struct{}),
 		sources: make(map[sourceKey]*source),
@@ -74,9 +69,6 @@ func newPool(c Config) *Pool {
 		foreign: make(map[netip.AddrPort]foreign),
 		random:  rand.New(rand.NewChaCha8(seed)),
 	}
-	p.timer = time.AfterFunc(time.Hour, p.sweep)
-	p.timer.Stop()
-	return p
 }
 
 func (p *Pool) ports() int { return int(p.config.Last) - int(p.config.First) + 1 }
@@ -112,7 +104,7 @@ func (p *Pool) reserve(ctx context.Context, session *Session, mark *Mark) (*Rese
 		defer p.mu.Unlock()
 		return nil, p.busy(s, 0)
 	}
-	w := &waiter{session: session, mark: mark, turn: make(chan *Reservation, 1)}
+	w := &waiter{session: session, mark: mark, turn: make(chan struct{})}
 	w.element = s.queue.PushBack(w)
 	p.stats.Waiting++
 	p.stats.Waited++
@@ -129,32 +121,26 @@ func (p *Pool) wait(ctx context.Context, s *source, w *waiter) (*Reservation, er
 		defer onWait(cancel)()
 	}
 	waited := p.config.MaxWait
-	r, err := w.await(ctx, waited)
+	err := w.await(ctx, waited)
 	if err == errNoTurn && p.rests(s) {
 		// A port that only rests comes free without anybody's doing.
 		waited += p.config.Rest
-		r, err = w.await(ctx, p.config.Rest)
-	}
-	if err == nil || err == ErrClosed {
-		return r, err
+		err = w.await(ctx, p.config.Rest)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if w.element == nil {
-		// The turn came in the same instant.
-		r := <-w.turn
-		if r == nil {
-			return nil, ErrClosed
-		}
-		if err == errNoTurn {
-			return r, nil
-		}
-		// Nobody was told the port, so no connection can come: it needs no rest.
+	switch r := w.granted; {
+	case r != nil && (err == nil || err == errNoTurn): // the turn came in the same instant
+		return r, nil
+	case r != nil:
+		// Nobody was told the port: no connection can come, and it needs no rest.
 		if r.state == pending {
 			p.end(r, ErrReleased)
 			p.vacate(r.slot)
 		}
 		return nil, err
+	case p.closed:
+		return nil, ErrClosed
 	}
 	p.leave(s, w)
 	// The next in the queue may fit where this one did not.
@@ -189,10 +175,8 @@ func (p *Pool) Stats() Stats {
 	defer p.mu.Unlock()
 	st := p.stats
 	st.Ports = p.ports()
-	st.Pending = p.expiring.Len()
 	st.Handshaking = p.handshakes.Len()
 	st.Held = len(p.held)
-	st.Resting = p.resting.Len()
 	st.Clients = len(p.sources)
 	return st
 }
@@ -208,10 +192,6 @@ func (p *Pool) Close() error {
 	}
 	p.closed = true
 	close(p.done)
-	p.timer.Stop()
-	for e := p.expiring.Front(); e != nil; e = p.expiring.Front() {
-		p.end(e.Value.(*Reservation), ErrClosed)
-	}
 	var unclaimed []net.Conn
 	for r := range p.held {
 		unclaimed = append(unclaimed, p.drop(r, ErrClosed))
@@ -219,12 +199,12 @@ func (p *Pool) Close() error {
 	for e := p.handshakes.Front(); e != nil; e = e.Next() {
 		unclaimed = append(unclaimed, e.Value.(*handshake).conn)
 	}
-	p.resting.Init()
 	for _, s := range p.sources {
+		for _, sl := range s.slots {
+			p.endAll(sl)
+		}
 		for e := s.queue.Front(); e != nil; e = s.queue.Front() {
-			w := e.Value.(*waiter)
-			p.leave(s, w)
-			w.turn <- nil
+			p.leave(s, e.Value.(*waiter))
 		}
 		p.forget(s)
 	}

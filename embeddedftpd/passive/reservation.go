@@ -1,7 +1,6 @@
 package passive
 
 import (
-	"container/list"
 	"context"
 	"net"
 	"net/netip"
@@ -24,13 +23,12 @@ type Reservation struct {
 	// client does not know of it yet. A connection that was there before is not
 	// for it.
 	number   uint64
-	rested   time.Time // when the port's rest after this reservation ends
 	state    state
 	ended    error         // why, once ended
 	conn     net.Conn      // while arrived
 	ready    chan struct{} // closed when state leaves pending; made by an Accept that has to wait
-	deadline time.Time
-	expiring *list.Element // in pool.expiring while pending
+	timer    *time.Timer   // of its expiry, then of its rest
+	onRested func()        // is called at the end of that; may be nil
 }
 
 type state int
@@ -159,6 +157,6 @@ func (r *Reservation) settle(to state) {
 	if r.ready != nil {
 		close(r.ready)
 	}
-	r.pool.expiring.Remove(r.expiring)
-	r.expiring = nil
+	r.timer.Stop()
+	r.pool.stats.Pending--
 }

@@ -3,7 +3,6 @@ package passive
 import (
 	"context"
 	"net/netip"
-	"time"
 )
 
 // Session is one control connection's share of the pool: at most one port at a
@@ -65,30 +64,13 @@ func (s *Session) leaves(rested func()) bool {
 		return false
 	}
 	s.last.Release()
-	p := s.pool
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	until := s.last.rested
-	if p.closed || !until.After(time.Now()) {
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	if s.last.slot.resting != s.last || s.pool.closed {
 		return false
 	}
-	before := p.left.Back()
-	for before != nil && before.Value.(*leftPort).until.After(until) {
-		before = before.Prev()
-	}
-	if l := (&leftPort{until, rested}); before == nil {
-		p.left.PushFront(l)
-	} else {
-		p.left.InsertAfter(l, before)
-	}
-	p.alarmBy(until)
+	s.last.onRested = rested
 	return true
-}
-
-// leftPort is the rest of a port whose session has ended.
-type leftPort struct {
-	until  time.Time
-	rested func()
 }
 
 // own is the session's port, if it rests and a reservation with mark m fits

@@ -31,14 +31,13 @@ type slot struct {
 	port    uint16
 	sole    *Reservation            // a connection by this key is its
 	shared  map[markID]*Reservation // a connection by this key must show which it is
-	until   time.Time               // while at rest: the end of it
-	resting *list.Element           // in pool.resting while at rest
+	resting *Reservation            // the one that has left it at rest; nil: it is not
 	owner   *Session                // the only one that has been here; nil: there were several
 }
 
 func (sl *slot) reserved() bool { return sl.sole != nil || len(sl.shared) > 0 }
 
-// admits is whether another reservation that needs no port of its own fits.
+// admits reports whether another reservation that needs no port of its own fits.
 func (sl *slot) admits(m *Mark) bool { return sl.sole == nil && sl.shared[m.id] == nil }
 
 func (sl *slot) remove(r *Reservation) {
@@ -56,8 +55,9 @@ func (sl *slot) remove(r *Reservation) {
 type waiter struct {
 	session *Session
 	mark    *Mark
-	element *list.Element     // in source.queue; nil once it has its turn or has left
-	turn    chan *Reservation // receives once, nil when the pool closes
+	element *list.Element // in source.queue
+	turn    chan struct{} // closed when it leaves that
+	granted *Reservation  // its turn; nil: it has left without
 }
 
 // ClientKey is the address by which a client is known: an IPv4 address itself,
@@ -142,7 +142,7 @@ func (p *Pool) choose(s *source, m *Mark) (port uint16, ok bool) {
 	return atRest, atRest != 0
 }
 
-// shares is whether m's data connections are told apart by their mark alone.
+// shares reports whether m's data connections are told apart by their mark alone.
 func (p *Pool) shares(m *Mark) bool { return m != nil && p.config.Reuse == ReuseRequired }
 
 // place reserves a port that admits the reservation. It ends the rest of a port
@@ -156,12 +156,13 @@ func (p *Pool) place(s *source, port uint16, session *Session, m *Mark) *Reserva
 	case sl.owner != session:
 		sl.owner = nil
 	}
-	if sl.resting != nil && !p.shares(m) {
+	if !p.shares(m) {
 		p.endRest(sl)
 	}
 	p.stats.Reserved++
-	r := &Reservation{pool: p, slot: sl, port: port, client: session.key.client, mark: m, deadline: time.Now().Add(p.config.Expiry)}
-	r.expiring = p.expiring.PushBack(r)
+	r := &Reservation{pool: p, slot: sl, port: port, client: session.key.client, mark: m}
+	r.timer = time.AfterFunc(p.config.Expiry, r.expire)
+	p.stats.Pending++
 	switch {
 	case !p.shares(m):
 		sl.sole = r
@@ -173,7 +174,6 @@ func (p *Pool) place(s *source, port uint16, session *Session, m *Mark) *Reserva
 	if m != nil {
 		s.marked++
 	}
-	p.alarmBy(r.deadline)
 	return r
 }
 
@@ -196,8 +196,8 @@ func (p *Pool) grant(s *source) {
 		if !ok {
 			return
 		}
+		w.granted = p.place(s, port, w.session, w.mark)
 		p.leave(s, w)
-		w.turn <- p.place(s, port, w.session, w.mark)
 	}
 }
 
@@ -205,25 +205,22 @@ func (p *Pool) grant(s *source) {
 var errNoTurn = errors.New("no turn")
 
 // await waits for w's turn.
-func (w *waiter) await(ctx context.Context, patience time.Duration) (*Reservation, error) {
+func (w *waiter) await(ctx context.Context, patience time.Duration) error {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
-	case r := <-w.turn:
-		if r == nil {
-			return nil, ErrClosed
-		}
-		return r, nil
+	case <-w.turn:
+		return nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return ctx.Err()
 	case <-timer.C:
-		return nil, errNoTurn
+		return errNoTurn
 	}
 }
 
 // leave takes w out of the queue.
 func (p *Pool) leave(s *source, w *waiter) {
 	s.queue.Remove(w.element)
-	w.element = nil
+	close(w.turn)
 	p.stats.Waiting--
 }

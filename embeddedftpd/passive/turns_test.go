@@ -270,6 +270,7 @@ func TestAnotherPortIsPreferredToOneAtRest(t *testing.T) {
 		if b.Port() == a.Port() || time.Since(began) != 0 {
 			t.Errorf("ports %d, then %d, after %v", a.Port(), b.Port(), time.Since(began))
 		}
+		time.Sleep(time.Millisecond)
 		b.Release()
 		if c := reserve(t, p, alice); time.Since(began) != time.Second || c.Port() != a.Port() {
 			t.Errorf("with both at rest: port %d after %v", c.Port(), time.Since(began))
