@@ -176,9 +176,24 @@ func parseListen(values []string) ([]netip.AddrPort, error) {
 		if slices.Contains(all, at) {
 			return nil, usage("write each address once", "--listen %q is given twice", value)
 		}
+		for _, other := range all {
+			wide, narrow := at, other
+			if covers(other, at) {
+				wide, narrow = other, at
+			}
+			if covers(wide, narrow) {
+				return nil, usage(fmt.Sprintf("leave out --listen %v", narrow), "--listen %v covers --listen %v", wide, narrow)
+			}
+		}
 		all = append(all, at)
 	}
 	return all, nil
+}
+
+// covers reports whether a binds b's address, too, so that both cannot bind the
+// same passive ports. :: is no IPv4 address if there is one beside it.
+func covers(a, b netip.AddrPort) bool {
+	return a.Addr().IsUnspecified() && a.Addr() != b.Addr() && a.Addr().Is4() == b.Addr().Is4()
 }
 
 func joined(addrs []netip.AddrPort) string {

@@ -166,6 +166,9 @@ func (u *userAdder) run(file, name, folder string) error {
 // others returns the users file without the line of the user name, who must
 // not be there unless replaced. There may be no file yet.
 func (u *userAdder) others(file, name string) ([]byte, error) {
+	if info, err := os.Lstat(file); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		return nil, failure(fmt.Errorf("%s is a symbolic link, which is never followed", file), "name the file that it leads to")
+	}
 	text, _, err := readUsers(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
