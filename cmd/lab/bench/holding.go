@@ -19,6 +19,7 @@ type claim struct {
 
 var holding = []claim{
 	{"memory a session", memory},
+	{"idle sessions", idle},
 	{"one port, many addresses", manyAddresses},
 	{"one port, one address, TLS", oneAddressTLS},
 	{"one port, one address, clear text", oneAddress},
@@ -61,6 +62,36 @@ func (b *bench) memoryOf(ctx context.Context, name string, n int) (float64, erro
 	defer c.close()
 	after, err := s.group.memory()
 	return float64(after-before) / float64(n) / 1024, err
+}
+
+// idle holds 1,000 sessions that do nothing.
+func idle(ctx context.Context, b *bench) (string, error) {
+	const sessions, most = 1000, 0.5 // percent of a processor
+	s, err := start(ctx, "embedded", 1, false)
+	if err != nil {
+		return "", err
+	}
+	defer s.stop()
+	c, err := gather(s.address, sessions, load{}, address)
+	if err != nil {
+		return "", err
+	}
+	defer c.close()
+	before, err := s.group.cpu()
+	if err != nil {
+		return "", err
+	}
+	select {
+	case <-time.After(b.hold):
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	after, err := s.group.cpu()
+	share := 100 * (after - before).Seconds() / b.hold.Seconds()
+	if err == nil && share > most {
+		err = fmt.Errorf("%d take %.2f %% of a processor, want %.1f %%", sessions, share, most)
+	}
+	return fmt.Sprintf("%d take %.2f %% of a processor over %v", sessions, share, b.hold), err
 }
 
 // manyAddresses serves sessions from an address each over one port.
