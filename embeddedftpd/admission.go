@@ -4,7 +4,6 @@ import (
 	"container/list"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
@@ -257,12 +256,6 @@ func (a *admission) count() int {
 	return a.sessions
 }
 
-// totals count since the server was made.
-type totals struct {
-	sessions, refused, logins, failedLogins, transfers, failedTransfers atomic.Uint64
-	sent, received                                                      atomic.Uint64
-}
-
 // Stats is a snapshot of the server's counters.
 type Stats struct {
 	Sessions        int    // control connections now
@@ -277,18 +270,21 @@ type Stats struct {
 	Passive         passive.Stats
 }
 
-// Stats returns the counters, each by itself exact.
-func (s *Server) Stats() Stats {
-	return Stats{
-		Sessions:        s.admission.count(),
-		TotalSessions:   s.totals.sessions.Load(),
-		RefusedSessions: s.totals.refused.Load(),
-		Logins:          s.totals.logins.Load(),
-		FailedLogins:    s.totals.failedLogins.Load(),
-		Transfers:       s.totals.transfers.Load(),
-		FailedTransfers: s.totals.failedTransfers.Load(),
-		BytesSent:       s.totals.sent.Load(),
-		BytesReceived:   s.totals.received.Load(),
-		Passive:         s.pool.Stats(),
-	}
+// totals are the counters since the server was made, without Sessions and Passive.
+type totals struct {
+	mu sync.Mutex
+	is Stats
+}
+
+func (t *totals) count(do func(*Stats)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	do(&t.is)
+}
+
+// Stats returns the counters.
+func (s *Server) Stats() (now Stats) {
+	s.totals.count(func(is *Stats) { now = *is })
+	now.Sessions, now.Passive = s.admission.count(), s.pool.Stats()
+	return now
 }

@@ -1,6 +1,7 @@
 package embeddedftpd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -118,19 +119,17 @@ func (c Config) withDefaults() (Config, error) {
 	for i, at := range c.Listen {
 		c.Listen[i] = netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
 	}
-	orDefault(&c.MaxSessions, 1024)
-	orDefault(&c.MaxSessionsPerAddress, c.MaxSessions)
-	orDefault(&c.IPv6ClientPrefix, 64)
-	orDefault(&c.MaxWait, time.Second)
-	orDefault(&c.LoginTimeout, 60*time.Second)
-	orDefault(&c.MaxLoginAttempts, 3)
-	orDefault(&c.IdleTimeout, 300*time.Second)
-	orDefault(&c.ConnectTimeout, 30*time.Second)
-	orDefault(&c.StallTimeout, 60*time.Second)
-	orDefault(&c.StopTimeout, 10*time.Second)
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
+	c.MaxSessions = cmp.Or(c.MaxSessions, 1024)
+	c.MaxSessionsPerAddress = cmp.Or(c.MaxSessionsPerAddress, c.MaxSessions)
+	c.IPv6ClientPrefix = cmp.Or(c.IPv6ClientPrefix, 64)
+	c.MaxWait = cmp.Or(c.MaxWait, time.Second)
+	c.LoginTimeout = cmp.Or(c.LoginTimeout, 60*time.Second)
+	c.MaxLoginAttempts = cmp.Or(c.MaxLoginAttempts, 3)
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, 300*time.Second)
+	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, 30*time.Second)
+	c.StallTimeout = cmp.Or(c.StallTimeout, 60*time.Second)
+	c.StopTimeout = cmp.Or(c.StopTimeout, 10*time.Second)
+	c.Log = cmp.Or(c.Log, slog.Default())
 	return c, c.check()
 }
 
@@ -155,15 +154,9 @@ func (c Config) descriptors() uint64 {
 	return uint64(ofSession*c.MaxSessions + ports*len(c.addresses()) + len(c.Listen) + reserve)
 }
 
-// dualStack is whether :: takes IPv4 connections too.
+// dualStack reports whether :: takes IPv4 connections too.
 func (c Config) dualStack() bool {
 	return !slices.ContainsFunc(c.Listen, func(at netip.AddrPort) bool { return at.Addr().Is4() })
-}
-
-func orDefault[T int | time.Duration](value *T, byDefault T) {
-	if *value == 0 {
-		*value = byDefault
-	}
 }
 
 func (c Config) check() error {

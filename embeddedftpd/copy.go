@@ -39,18 +39,10 @@ func (t *transfer) pace() error {
 		due := time.Duration(float64(t.bytes.Load()) / float64(t.rate) * float64(time.Second))
 		ahead = due - time.Since(t.moving)
 	}
-	ahead = max(ahead, t.pay())
-	if ahead <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(ahead)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-t.ctx.Done():
+	if ahead = max(ahead, t.pay()); ahead > 0 && !pause(t.ctx, ahead) {
 		return errAborted
 	}
+	return nil
 }
 
 // extend moves the deadline on, unless the transfer was aborted: the check
@@ -157,8 +149,8 @@ type fileReader struct{ f io.Reader }
 
 func (r fileReader) Read(p []byte) (int, error) {
 	n, err := r.f.Read(p)
-	if err != nil && err != io.EOF {
-		err = localError{err}
+	if err != io.EOF {
+		err = asLocal(err)
 	}
 	return n, err
 }
@@ -167,8 +159,5 @@ type fileWriter struct{ f io.Writer }
 
 func (w fileWriter) Write(p []byte) (int, error) {
 	n, err := w.f.Write(p)
-	if err != nil {
-		err = localError{err}
-	}
-	return n, err
+	return n, asLocal(err)
 }

@@ -10,7 +10,7 @@ import (
 
 // retr sends a file.
 func (s *session) retr(arg string) {
-	if !s.connected() {
+	if !s.connected(s.path(arg)) {
 		return
 	}
 	at := s.existing(arg)

@@ -117,35 +117,24 @@ func (s *session) mkd(arg string) {
 	s.reply(257, quoted(at)+" created.")
 }
 
-func (s *session) rmd(arg string) {
-	s.remove(arg, func(info fs.FileInfo) error {
-		if !info.IsDir() {
-			return syscall.ENOTDIR
-		}
-		return nil
-	})
-}
+func (s *session) rmd(arg string)  { s.remove(arg, true) }
+func (s *session) dele(arg string) { s.remove(arg, false) }
 
-func (s *session) dele(arg string) {
-	s.remove(arg, func(info fs.FileInfo) error {
-		if info.IsDir() {
-			return syscall.EISDIR
-		}
-		return nil
-	})
-}
-
-func (s *session) remove(arg string, fit func(fs.FileInfo) error) {
+// remove removes a folder or anything else.
+func (s *session) remove(arg string, folder bool) {
 	at := s.existing(arg)
 	if at == "/" {
 		s.fail(fs.ErrPermission)
 		return
 	}
 	info, err := s.login.root.Lstat(rooted(at))
-	if err == nil {
-		err = fit(info)
-	}
-	if err == nil {
+	switch {
+	case err != nil:
+	case folder && !info.IsDir():
+		err = syscall.ENOTDIR
+	case !folder && info.IsDir():
+		err = syscall.EISDIR
+	default:
 		err = s.login.root.Remove(rooted(at))
 	}
 	if err != nil {

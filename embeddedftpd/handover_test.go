@@ -427,3 +427,45 @@ func TestStopWhileHandingOver(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A successor that says it is ready and then reads nothing is given up: the old
+// server goes on, and says why.
+func TestSuccessorThatHangs(t *testing.T) {
+	t.Parallel()
+	ts := start(t, nil)
+	ts.file(t, "f", "content")
+	c := ts.login(t)
+	mine, its := socketPair(t)
+	said := make(chan error, 1)
+	go func() {
+		said <- ts.HandOver(handover.Successor{Conn: mine, Kill: func() { its.Close() }, Patience: time.Hour})
+	}()
+	if _, err := handover.TakeOver(its); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := its.Write([]byte{'R'}); err != nil { // ready, as its end of the wire says it
+		t.Fatal(err)
+	}
+	ts.eventually(t, "clients are diverted", func(Stats) bool { return ts.admission.diverted() })
+	passed, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 3, 2)}}).Dial("tcp", ts.addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer passed.Close()
+	select {
+	case err := <-said:
+		if err == nil || !strings.Contains(err.Error(), "hangs") {
+			t.Errorf("handing over ended with %v", err)
+		}
+	case <-time.After(4 * patience):
+		t.Fatal("the successor is not given up")
+	}
+	if got := c.get("RETR f"); got != "content" {
+		t.Errorf("%q", got)
+	}
+	other, err := visit("127.0.3.2", ts.addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	other.conn.Close()
+}

@@ -139,7 +139,7 @@ func (s *session) choose(arg string) (selection, error) {
 
 // listing sends what was chosen over the data connection.
 func (s *session) listing(verb string, sel selection, err error, format formatter) {
-	if !s.connected() {
+	if !s.connected(sel.dir) {
 		return
 	}
 	t := &transfer{verb: verb, path: sel.dir, sends: true, listing: true}

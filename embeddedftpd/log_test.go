@@ -33,7 +33,7 @@ func (l *logBuffer) has(patterns ...string) bool {
 // Whatever a session does to files is logged with who did it, from where, and
 // to which file.
 func TestLogNamesUserAddressAndPath(t *testing.T) {
-	ts := start(t, nil)
+	ts := start(t, func(c *Config) { c.ConnectTimeout = time.Second })
 	ts.file(t, "f", "12345")
 	ts.file(t, "dir/g", "")
 	c := ts.login(t)
@@ -46,6 +46,9 @@ func TestLogNamesUserAddressAndPath(t *testing.T) {
 	c.do(550, "RMD dir")
 	c.passive().Close()
 	c.do(550, "RETR missing")
+	c.epsv()
+	ts.eventually(t, "the reservation expires", func(s Stats) bool { return s.Passive.Expired == 1 })
+	c.do(425, "RETR dir/moved")
 	c.do(221, "QUIT")
 	if err := ts.stop(); err != nil {
 		t.Fatal(err)
@@ -58,6 +61,7 @@ func TestLogNamesUserAddressAndPath(t *testing.T) {
 		{`level=INFO`, `msg=removed`, `path=/dir/g`},
 		{`level=WARN`, `msg=refused`, `command=RMD`, `path=/dir `, `error=.*not empty`},
 		{`level=DEBUG`, `msg=refused`, `command=RETR`, `path=/missing`},
+		{`level=WARN`, `msg="no data connection"`, `command=RETR`, `path=/dir/moved`},
 		{`level=INFO`, `msg="session ended"`, `duration_seconds=\d+`},
 	} {
 		if !ts.log.has(append(want, `user=user`, `client=127\.0\.0\.1`)...) {

@@ -51,7 +51,7 @@ func (s *session) pass(password string) {
 	s.login.name = ""
 	key := passive.ClientKey(s.client, s.srv.cfg.IPv6ClientPrefix)
 	wait, failures := s.srv.guard.delay(key, name, time.Now())
-	if !s.pause(wait) {
+	if !pause(s.ctx, wait) {
 		return
 	}
 	user, err := s.authenticate(name, password, failures)
@@ -62,7 +62,7 @@ func (s *session) pass(password string) {
 	case err == nil:
 		s.srv.guard.right(key, name)
 		s.srv.admission.loggedIn(s.place)
-		s.srv.totals.logins.Add(1)
+		s.srv.totals.count(func(is *Stats) { is.Logins++ })
 		s.log.Info("login", "read_only", user.ReadOnly, "tls", s.tls.conn != nil)
 		s.reply(230, "Logged in.")
 		return
@@ -74,7 +74,7 @@ func (s *session) pass(password string) {
 		s.reply(530, "Login is not possible now.")
 		return
 	}
-	s.srv.totals.failedLogins.Add(1)
+	s.srv.totals.count(func(is *Stats) { is.FailedLogins++ })
 	s.srv.guard.wrong(key, name, time.Now())
 	s.login.attempts++
 	s.log.Warn("wrong name or password", "user", name, "attempt", s.login.attempts)
@@ -128,9 +128,9 @@ func (s *session) logout() {
 	s.login = loginState{attempts: s.login.attempts}
 }
 
-// pause waits, unless the session ends first.
-func (s *session) pause(d time.Duration) bool {
-	if d == 0 {
+// pause waits, and reports false if ctx ends first.
+func pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
 		return true
 	}
 	timer := time.NewTimer(d)
@@ -138,7 +138,7 @@ func (s *session) pause(d time.Duration) bool {
 	select {
 	case <-timer.C:
 		return true
-	case <-s.ctx.Done():
+	case <-ctx.Done():
 		return false
 	}
 }

@@ -36,52 +36,41 @@ func (c *rootCache) get(path string) (*sharedRoot, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r := c.known(path, info); r != nil {
+	if r := c.share(path, info, nil); r != nil {
 		return r, nil
 	}
 	root, err := os.OpenRoot(path)
 	if err != nil {
 		return nil, err
 	}
-	r := &sharedRoot{Root: root, files: newBeneath(root), cache: c, path: path, users: 1}
-	if r.is, err = root.Stat("."); err != nil {
-		r.close()
+	own := &sharedRoot{Root: root, files: newBeneath(root), cache: c, path: path, users: 1}
+	if own.is, err = root.Stat("."); err != nil {
+		own.close()
 		return nil, err
 	}
-	if faster := c.keep(r); faster != nil {
-		r.close()
-		return faster, nil
+	r := c.share(path, own.is, own)
+	if r != own { // another session was faster to open it
+		own.close()
 	}
 	return r, nil
 }
 
-// keep makes r the root of its path, or counts one more user of the same folder
-// if another session was faster to open it.
-func (c *rootCache) keep(r *sharedRoot) (faster *sharedRoot) {
+// share counts one more user of the root that is open at path, if it is the
+// folder is; otherwise it makes own that root, unless nil, and returns it.
+func (c *rootCache) share(path string, is os.FileInfo, own *sharedRoot) *sharedRoot {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if faster = c.open[r.path]; faster != nil && os.SameFile(faster.is, r.is) {
-		faster.users++
-		return faster
+	if r := c.open[path]; r != nil && os.SameFile(r.is, is) {
+		r.users++
+		return r
 	}
-	if c.open == nil {
-		c.open = map[string]*sharedRoot{}
+	if own != nil {
+		if c.open == nil {
+			c.open = map[string]*sharedRoot{}
+		}
+		c.open[path] = own
 	}
-	c.open[r.path] = r
-	return nil
-}
-
-// known counts one more user of the folder at path if it is open, and is nil
-// otherwise.
-func (c *rootCache) known(path string, is os.FileInfo) *sharedRoot {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	r := c.open[path]
-	if r == nil || !os.SameFile(r.is, is) {
-		return nil
-	}
-	r.users++
-	return r
+	return own
 }
 
 func (r *sharedRoot) release() {

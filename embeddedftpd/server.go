@@ -11,8 +11,9 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/pasvctl/pasvctl/embeddedftpd/handover"
 	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
@@ -112,19 +113,40 @@ func (s *Server) openControl(ctx context.Context) error {
 			l := s.cfg.Listeners[handed]
 			s.listeners = append(s.listeners, l)
 			s.cfg.Listeners = slices.Delete(s.cfg.Listeners, handed, handed+1)
-			if err := prepareListener(l); err != nil {
+			if err := setControlOptions(l); err != nil {
 				// An MPTCP listener knows no urgent data, for one.
 				s.log.Warn("the listener lacks some options", "listener", at.String(), "error", err)
 			}
 			continue
 		}
-		l, err := listenControl(ctx, at, s.cfg.dualStack())
-		if err != nil {
-			return err
+		l, err := passive.Listen(ctx, at, s.cfg.dualStack())
+		if err == nil {
+			s.listeners = append(s.listeners, l)
+			err = setControlOptions(l)
 		}
-		s.listeners = append(s.listeners, l)
+		if err != nil {
+			return fmt.Errorf("control port: %w", err)
+		}
 	}
 	return nil
+}
+
+// setControlOptions prepares a listening socket of control connections; what
+// is accepted from it inherits the options. Urgent data stays in line: the
+// Telnet Synch before an ABOR (RFC 959 section 4.1.3) would otherwise lose its
+// data mark's byte. Keep-alive probes once a minute (60 s, then three in 60 s)
+// keep a NAT from forgetting a control connection during a long transfer.
+func setControlOptions(l *net.TCPListener) error {
+	raw, err := l.SyscallConn()
+	if err != nil {
+		return err
+	}
+	failed := raw.Control(func(fd uintptr) {
+		for _, o := range controlOptions {
+			err = errors.Join(err, unix.SetsockoptInt(int(fd), o.level, o.name, o.value))
+		}
+	})
+	return errors.Join(failed, err)
 }
 
 // openPool binds the passive ports. The pool owns what is left of
@@ -152,42 +174,6 @@ func (s *Server) openPool(ctx context.Context) (err error) {
 	}
 	s.pool, err = passive.Open(ctx, c)
 	return err
-}
-
-// listenControl binds a control port. What it sets on the listening socket,
-// the accepted ones inherit: three system calls fewer for each.
-func listenControl(ctx context.Context, at netip.AddrPort, dualStack bool) (*net.TCPListener, error) {
-	network := "tcp6"
-	if at.Addr().Is4() {
-		network = "tcp4"
-	} else if dualStack && at.Addr().IsUnspecified() {
-		network = "tcp"
-	}
-	lc := net.ListenConfig{
-		KeepAlive: -1,
-		Control:   func(_, _ string, raw syscall.RawConn) error { return setOptions(raw) },
-	}
-	lc.SetMultipathTCP(false)
-	l, err := lc.Listen(ctx, network, at.String())
-	if err != nil {
-		return nil, fmt.Errorf("control port: %w", err)
-	}
-	return l.(*net.TCPListener), nil
-}
-
-// prepareListener is what listenControl does, for one that is bound already.
-func prepareListener(l *net.TCPListener) error {
-	raw, err := l.SyscallConn()
-	if err != nil {
-		return err
-	}
-	return setOptions(raw)
-}
-
-func setOptions(raw syscall.RawConn) error {
-	var failed error
-	err := raw.Control(func(fd uintptr) { failed = setControlOptions(int(fd)) })
-	return errors.Join(err, failed)
 }
 
 // Addrs returns the addresses of the control ports, in the order of
@@ -318,7 +304,7 @@ func (s *Server) admit(conn *net.TCPConn) {
 	s.mu.Lock()
 	s.sessions[se] = struct{}{}
 	s.mu.Unlock()
-	s.totals.sessions.Add(1)
+	s.totals.count(func(is *Stats) { is.TotalSessions++ })
 	s.running.Go(func() {
 		defer func() {
 			s.mu.Lock()
@@ -332,7 +318,7 @@ func (s *Server) admit(conn *net.TCPConn) {
 }
 
 func (s *Server) refuse(conn *net.TCPConn, why string) {
-	s.totals.refused.Add(1)
+	s.totals.count(func(is *Stats) { is.RefusedSessions++ })
 	s.log.Info("control connection refused", "client", conn.RemoteAddr().String(), "reason", why)
 	conn.SetWriteDeadline(time.Now().Add(time.Second))
 	conn.Write([]byte("421 " + why + "\r\n"))

@@ -158,7 +158,7 @@ func (t *transfer) ready() error {
 
 // connected reports whether the next data connection can still come, and says
 // 425 or 522 if not: without a 150 before it.
-func (s *session) connected() bool {
+func (s *session) connected(path string) bool {
 	if s.data.next == nil {
 		s.reply(425, "Use PASV or EPSV first.")
 		return false
@@ -169,7 +169,7 @@ func (s *session) connected() bool {
 	}
 	err := r.Err()
 	if err != nil {
-		s.noConnection(s.verb, "", r, err)
+		s.noConnection(s.verb, path, r, err)
 		s.data.next = nil
 	}
 	return err == nil
@@ -218,8 +218,8 @@ func (s *session) runTransfer(t *transfer, body func(net.Conn) error) {
 // complete closes file and connection, and replies.
 func (s *session) complete(t *transfer, err error) {
 	if t.file != nil {
-		if failed := t.file.Close(); failed != nil && err == nil {
-			err = localError{failed}
+		if failed := t.file.Close(); err == nil {
+			err = asLocal(failed)
 		}
 	}
 	if err == nil {
@@ -250,7 +250,7 @@ func (t *transfer) breakOff() { passive.Reset(t.conn) }
 // noConnection replies to a transfer command whose data connection never came,
 // and says what came instead.
 func (s *session) noConnection(verb, path string, source dataSource, err error) {
-	s.srv.totals.failedTransfers.Add(1)
+	s.srv.totals.count(func(is *Stats) { is.FailedTransfers++ })
 	log := s.log
 	r, passively := source.(*passive.Reservation)
 	instead := "."
@@ -286,18 +286,23 @@ func (s *session) report(t *transfer, err error) {
 		}
 	}
 	s.logTransfer(t, err)
-	if t.sends {
-		s.srv.totals.sent.Add(uint64(n))
-	} else {
-		s.srv.totals.received.Add(uint64(n))
-	}
+	s.srv.totals.count(func(is *Stats) {
+		if t.sends {
+			is.BytesSent += uint64(n)
+		} else {
+			is.BytesReceived += uint64(n)
+		}
+		if err == nil {
+			is.Transfers++
+		} else {
+			is.FailedTransfers++
+		}
+	})
 	if err == nil {
-		s.srv.totals.transfers.Add(1)
 		log.Info("transfer", "command", t.verb, "path", t.path, "bytes", n, seconds(time.Since(t.started)))
 		s.reply(226, "Transfer complete.")
 		return
 	}
-	s.srv.totals.failedTransfers.Add(1)
 	log.Warn("transfer failed", "command", t.verb, "path", t.path, "bytes", n, seconds(time.Since(t.started)), "error", err)
 	var local localError
 	switch {

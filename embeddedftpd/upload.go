@@ -35,7 +35,7 @@ func (s *session) stou(string) {
 // receive stores what the client sends, with APPE through O_APPEND, which turns
 // splice off.
 func (s *session) receive(verb, at string, flags int, offset int64) {
-	if !s.connected() {
+	if !s.connected(at) {
 		return
 	}
 	t := &transfer{verb: verb, path: at}
@@ -100,16 +100,12 @@ func (s *session) openUpload(t *transfer, flags int, offset int64) error {
 // awaitUpload is openUpload after the upload that has the file now. It opens
 // the file each time: the other one's may have been moved away meanwhile.
 func (s *session) awaitUpload(t *transfer, flags int, offset int64) error {
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
 	for end := time.Now().Add(uploadWait); ; {
 		err := s.openUpload(t, flags, offset)
 		if !errors.Is(err, errBusy) || time.Now().After(end) {
 			return err
 		}
-		select {
-		case <-ticker.C:
-		case <-t.ctx.Done():
+		if !pause(t.ctx, 10*time.Millisecond) {
 			return errAborted
 		}
 	}

@@ -36,12 +36,6 @@ type Successor struct {
 
 // Server is a server that hands over: its clients, and its end.
 type Server interface {
-	Clients
-	Shutdown
-}
-
-// Clients are those of the server that hands over.
-type Clients interface {
 	// Divert begins to give h the connections of clients that have nothing here;
 	// nil ends it.
 	Divert(h *Handover)
@@ -54,10 +48,7 @@ type Clients interface {
 	Hold()
 	// Admit serves a control connection.
 	Admit(*net.TCPConn)
-}
 
-// Shutdown is how the server that hands over ends.
-type Shutdown interface {
 	// Steps end the sessions, one after the other.
 	Steps() []ShutdownStep
 	// Finish stops the server once its sessions are over or given up.
