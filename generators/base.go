@@ -60,7 +60,7 @@ func (s serverSite) config(name, process, server string) ([]File, hcl.Diagnostic
 func (s serverSite) differences(all []serverconf.Difference) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, d := range all {
-		remedy := "Remove it from the base config, which pasvctl cannot follow there."
+		remedy := "A spec cannot say that; remove it from the base config."
 		if d.Write != "" {
 			block, _, nested := strings.Cut(d.Attr, ".")
 			where := "the site"

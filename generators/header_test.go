@@ -2,6 +2,7 @@ package generators
 
 import (
 	"bytes"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -32,24 +33,23 @@ func TestNoOutputNamesItsSource(t *testing.T) {
 	kinds := map[string]bool{}
 	for _, folder := range append(folders, "testdata/aws", "testdata/systemd", "testdata/template") {
 		renamed, names := fstest.MapFS{}, []string{}
-		entries, err := os.ReadDir(folder)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, e := range entries {
-			if e.IsDir() {
-				continue
+		err := fs.WalkDir(os.DirFS(folder), ".", func(name string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() {
+				if name == "out" {
+					return fs.SkipDir
+				}
+				return err
 			}
-			text, err := os.ReadFile(filepath.Join(folder, e.Name()))
-			if err != nil {
-				t.Fatal(err)
-			}
-			name := e.Name()
+			text, err := os.ReadFile(filepath.Join(folder, name))
 			if filepath.Ext(name) == ".hcl" && name != plan.LockFile {
 				name = "zx-renamed-" + name
 				names = append(names, name)
 			}
 			renamed[name] = &fstest.MapFile{Data: text}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
 		project, diags := Load(renamed, names, Options{})
 		files, more := project.Files()
