@@ -1,6 +1,7 @@
 package generators
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -36,6 +37,37 @@ func TestSettingsAreDescribed(t *testing.T) {
 		}
 		for name := range fields {
 			t.Errorf("target %s does not describe its setting %s", k.Name, name)
+		}
+	}
+}
+
+// A setting's example renders, and gives something else than its default.
+func TestSettingsExamples(t *testing.T) {
+	for _, k := range Kinds() {
+		made := func(set string) map[string]string {
+			body := ""
+			for _, setting := range k.Settings {
+				if setting.Name == set || setting.Required != "" {
+					body += "  " + setting.Name + " = " + setting.Example + "\n"
+				}
+			}
+			p, diags := loadText("x.pasv.hcl", strings.Replace(oneSite, "vsftpd", "embedded", 1)+"target \""+k.Name+"\" {\n"+body+"}\n", "motd.tmpl", "{{ .Header }}\n")
+			files, more := p.Files()
+			if diags.HasErrors() || more.HasErrors() {
+				t.Fatalf("target %s:\n%s%v %v", k.Name, body, diags, more)
+			}
+			byPath := map[string]string{}
+			for _, f := range files {
+				byPath[f.Path] = string(f.Content)
+			}
+			return byPath
+		}
+		plain := made("")
+		for _, setting := range k.Settings {
+			// A quota only says when there are too many rules: TestAWSDiagnostics.
+			if setting.Required == "" && setting.Name != "rules_per_group" && maps.Equal(made(setting.Name), plain) {
+				t.Errorf("target %s: %s = %s changes nothing", k.Name, setting.Name, setting.Example)
+			}
 		}
 	}
 }

@@ -82,7 +82,7 @@ const exampleSite = `
 
 site "downloads" {
   host   = %q
-  server = "vsftpd"
+  server = %s
   port   = 21
 
   concurrency {
@@ -106,5 +106,5 @@ func (l *loader) checkAnySite(sites int) {
 	} else {
 		host = fmt.Sprintf("\n\nhost %q {\n  addresses = [\"203.0.113.10\"]\n}", name)
 	}
-	l.err(at, finding.NoSite, "The spec has no site block, so there is nothing to compute. Add one, for example:"+host+fmt.Sprintf(exampleSite, name))
+	l.err(at, finding.NoSite, "The spec has no site block, so there is nothing to compute. Add one, for example:"+host+fmt.Sprintf(exampleSite, name, siteBlock.argument("server").Example))
 }

@@ -27,7 +27,7 @@ type Expect struct {
 }
 
 var expectBlock = &Block{
-	Type: "expect", Label: "name", Doc: "An expectation of your own about the rules, which verify proves with packets.",
+	Type: "expect", Label: "name", LabelExample: "outsiders", Doc: "An expectation of your own about the rules, which verify proves with packets.",
 	Arguments: []Argument{
 		{Name: "from", Type: Clients, Example: `"198.51.100.9"`,
 			Required: `Name the address of a client, like from = "198.51.100.9".`,

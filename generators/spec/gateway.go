@@ -11,7 +11,7 @@ import (
 )
 
 var gatewayBlock = &Block{
-	Type: "gateway", Label: "name",
+	Type: "gateway", Label: "name", LabelExample: "nat1",
 	Doc: "A NAT in front of sites. It forwards each site's control port and data ports to the site's host, port for port.",
 	Arguments: []Argument{
 		{Name: "address", Type: Address, Example: `"198.51.100.7"`,

@@ -11,7 +11,7 @@ import (
 )
 
 var hostBlock = &Block{
-	Type: "host", Label: "name", Doc: "A machine that FTP servers run on.",
+	Type: "host", Label: "name", LabelExample: "edge1", Doc: "A machine that FTP servers run on.",
 	Arguments: []Argument{
 		{Name: "addresses", Type: Addresses, Example: `["203.0.113.10", "2001:db8::10"]`,
 			Required: `Name the addresses that its FTP servers listen on, like addresses = ["203.0.113.10"].`,

@@ -18,7 +18,7 @@ type Profile struct {
 }
 
 var profileBlock = &Block{
-	Type: "profile", Label: "name", Doc: "A server that pasvctl does not know, as it treats passive ports. A site's server names it.",
+	Type: "profile", Label: "name", LabelExample: "appliance", Doc: "A server that pasvctl does not know, as it treats passive ports. A site's server names it.",
 	Arguments: []Argument{
 		{Name: "title", Type: Text, Otherwise: "the block's name", Example: `"Acme Appliance"`,
 			Doc: "The server's name as its makers write it."},

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -117,7 +118,7 @@ func unknownWord(d *hcl.Diagnostic) *hcl.Diagnostic {
 	}
 	said, name := *d, expr.Traversal.RootName()
 	if len(expr.Traversal) > 1 {
-		if step, ok := expr.Traversal[1].(hcl.TraverseAttr); ok && exampleLabels[name] != "" {
+		if step, ok := expr.Traversal[1].(hcl.TraverseAttr); ok && slices.ContainsFunc(Language.Blocks, func(b *Block) bool { return b.Type == name && b.Label != "" }) {
 			said.Detail = fmt.Sprintf("A %s is named by its label in quotes. Write %q.", name, step.Name)
 			return &said
 		}

@@ -15,8 +15,10 @@ import (
 // reference is made of it. What it does not describe, nothing can read.
 type Block struct {
 	Type  string // "" is the top level of a file
-	Label string // what the label names; "" has none
-	Doc   string
+	Label string // what the label is; "" has none
+	// LabelExample is a label.
+	LabelExample string
+	Doc          string
 	// Most is how many of them the enclosing block takes; 0 is any number.
 	Most int
 	// Required is what to do if the block is missing; "" if it may be.
@@ -150,7 +152,7 @@ func (d *Block) explain(diag *hcl.Diagnostic) (meant string) {
 			diag.Detail = fmt.Sprintf("A %s block has no name. Write %s {.", inner.Type, inner.Type)
 			return inner.Type
 		case m[1] == "Missing name":
-			diag.Detail = fmt.Sprintf("A %s block has a %s. Write %s %q {.", inner.Type, inner.Label, inner.Type, exampleLabels[inner.Type])
+			diag.Detail = fmt.Sprintf("A %s block has a %s. Write %s %q {.", inner.Type, inner.Label, inner.Type, inner.LabelExample)
 		default:
 			diag.Detail = fmt.Sprintf("A %s block has one %s. Remove the others.", inner.Type, inner.Label)
 		}
@@ -173,11 +175,6 @@ func (d *Block) explain(diag *hcl.Diagnostic) (meant string) {
 	}
 	diag.Detail += " " + d.takes()
 	return meant
-}
-
-// exampleLabels are labels for the blocks that have one.
-var exampleLabels = map[string]string{
-	"variable": "region", "host": "edge1", "site": "downloads", "gateway": "nat1", "target": "nftables", "profile": "appliance", "expect": "outsiders",
 }
 
 // example writes the block with the arguments that it needs, or the first.

@@ -2,7 +2,12 @@ package spec
 
 import (
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"math"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -402,4 +407,35 @@ func TestBlocksAsOftenAsDescribed(t *testing.T) {
 		}
 	}
 	walk("", Language)
+}
+
+// No decision of this package rests on the name of a server or of a target:
+// profiles and kinds say what it must know. Only the tables and tests, which
+// show users what they may write, name some.
+func TestNamesNoServerOrTarget(t *testing.T) {
+	names := regexp.MustCompile(`(?i)\b(apache|aws|embedded|filezilla|iptables|ipset|iis|nftables|proftpd|pureftpd|pure-ftpd|sftpgo|sysctl|systemd|vsftpd)\b`)
+	paths, err := filepath.Glob("*.go")
+	if err != nil || len(paths) == 0 {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if field, ok := n.(*ast.KeyValueExpr); ok {
+				if key, ok := field.Key.(*ast.Ident); ok && slices.Contains([]string{"Doc", "Example", "LabelExample", "Required", "Otherwise"}, key.Name) {
+					return false
+				}
+			}
+			if text, ok := n.(*ast.BasicLit); ok && text.Kind == token.STRING && names.MatchString(text.Value) {
+				t.Errorf("%s names %s", path, text.Value)
+			}
+			return true
+		})
+	}
 }

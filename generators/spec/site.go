@@ -13,7 +13,7 @@ import (
 )
 
 var siteBlock = &Block{
-	Type: "site", Label: "name", Doc: "One FTP service: a control port and a range of data ports on a host.",
+	Type: "site", Label: "name", LabelExample: "downloads", Doc: "One FTP service: a control port and a range of data ports on a host.",
 	Arguments: []Argument{
 		{Name: "host", Type: Text, Example: `"edge1"`,
 			Required: "Name the host that the site runs on.",

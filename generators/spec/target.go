@@ -17,7 +17,7 @@ const maxSource = 1 << 20
 
 // targetBlock is open: the kind of target says what its block takes.
 var targetBlock = &Block{
-	Type: "target", Label: "kind",
+	Type: "target", Label: "kind", LabelExample: "nftables",
 	Doc: "Renders one kind of files. Without any target block the default targets are rendered; the first one turns them off, unless the pasvctl block has default_targets = true.",
 }
 

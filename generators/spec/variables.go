@@ -16,7 +16,7 @@ import (
 )
 
 var variableBlock = &Block{
-	Type: "variable", Label: "name",
+	Type: "variable", Label: "name", LabelExample: "region",
 	Doc: "A value that --var, --var-file or the environment may set, written var.NAME.",
 	Arguments: []Argument{
 		{Name: "type", Type: Any, Otherwise: "any type", Example: "list(string)",
