@@ -196,7 +196,11 @@ func (m *Machine) Apply(ctx context.Context, next Applied, o Options) (out Outco
 	if err != nil {
 		return out, err
 	}
-	out.Changes = append(t.Changes(), reservedChanges(more, going)...)
+	reserved, err := reservedChanges(m.reservedFile(), more, going)
+	if err != nil {
+		return out, err
+	}
+	out.Changes = append(t.Changes(), reserved...)
 	if err := m.allowed(ctx, st, t, o); err != nil || o.DryRun {
 		return out, err
 	}

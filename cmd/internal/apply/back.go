@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // Errors of the ways forward and back.
@@ -398,15 +399,24 @@ func (m *Machine) Remove(ctx context.Context) error {
 	return errors.Join(append(errs, s.forget())...)
 }
 
-// release gives the reserved ports back that were added for our rules, but
-// not those that sysctl's files reserve as well: they are not ours alone.
+// release gives the reserved ports back that were added for our rules, except
+// those that are not ours alone: sysctl's files reserve them as well, or
+// somebody has written the list since.
 func (m *Machine) release(st State) error {
-	drop := added(st.Current)
+	all := [][]spec.PortRange{added(st.Current)}
 	if st.Pending != nil {
-		drop = slices.Concat(drop, st.Pending.Next.Added)
+		all = append(all, st.Pending.Next.Added)
+	}
+	live, err := readReserved(m.reservedFile())
+	if err != nil {
+		return err
 	}
 	var ours portSet
-	ours.set(drop, true)
+	for _, a := range all {
+		if live.has(a) {
+			ours.set(a, true)
+		}
+	}
 	ours.set(configured(m.files()), false)
 	return reserve(m.reservedFile(), nil, ours.ranges())
 }

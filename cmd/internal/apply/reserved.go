@@ -35,21 +35,29 @@ func missing(file string, want, going []spec.PortRange) ([]spec.PortRange, error
 	if err != nil {
 		return nil, err
 	}
-	live.set(going, false)
+	live.unset(going)
 	var more portSet
 	more.set(want, true)
 	more.set(live.ranges(), false)
 	return more.ranges(), nil
 }
 
-// reservedChanges are what reserve changes, as kernel.Diff tells of rules.
-func reservedChanges(add, drop []spec.PortRange) (changes []kernel.Change) {
-	var from, to portSet
-	from.set(drop, true)
-	to.set(add, true)
-	for p := range from {
-		from[p], to[p] = from[p] && !to[p], to[p] && !from[p]
-	}
+// replaced returns the live list, and what it becomes with some ports and
+// without those that go.
+func replaced(file string, add, going []spec.PortRange) (live, next portSet, err error) {
+	live, err = readReserved(file)
+	next = live
+	next.unset(going)
+	next.set(add, true)
+	return live, next, err
+}
+
+// reservedChanges are what reserve changes, in the form of kernel.Diff.
+func reservedChanges(file string, add, going []spec.PortRange) (changes []kernel.Change, err error) {
+	live, next, err := replaced(file, add, going)
+	from, to := live, next
+	from.set(next.ranges(), false)
+	to.set(live.ranges(), false)
 	for _, side := range []struct {
 		sign kernel.Sign
 		set  *portSet
@@ -58,23 +66,17 @@ func reservedChanges(add, drop []spec.PortRange) (changes []kernel.Change) {
 			changes = append(changes, kernel.Change{Object: "sysctl net.ipv4.ip_local_reserved_ports", Sign: side.sign, Line: r.String()})
 		}
 	}
-	return changes
+	return changes, err
 }
 
 // reserve takes ranges out of the live list and adds others. Nobody else's
 // ports are touched.
-func reserve(file string, add, drop []spec.PortRange) error {
-	live, err := readReserved(file)
-	if err != nil {
+func reserve(file string, add, going []spec.PortRange) error {
+	live, next, err := replaced(file, add, going)
+	if err != nil || next == live {
 		return err
 	}
-	want := live
-	want.set(drop, false)
-	want.set(add, true)
-	if want == live {
-		return nil
-	}
-	return os.WriteFile(file, []byte(want.String()+"\n"), 0o644)
+	return os.WriteFile(file, []byte(next.String()+"\n"), 0o644)
 }
 
 // configured are the ports that files of sysctl.d(5) reserve at boot.
@@ -111,6 +113,23 @@ func (s *portSet) set(ranges []spec.PortRange, to bool) {
 		for p := int(r.First); p <= int(r.Last); p++ {
 			s[p] = to
 		}
+	}
+}
+
+func (s *portSet) has(ranges []spec.PortRange) bool {
+	for _, r := range ranges {
+		if slices.Contains(s[r.First:int(r.Last)+1], false) {
+			return false
+		}
+	}
+	return true
+}
+
+// unset takes out ports that were added together. If some of them are gone,
+// somebody has written the whole list since, and the others are theirs.
+func (s *portSet) unset(added []spec.PortRange) {
+	if s.has(added) {
+		s.set(added, false)
 	}
 }
 

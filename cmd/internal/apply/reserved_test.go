@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
+	"github.com/pasvctl/pasvctl/cmd/lab/kerneltest"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
@@ -21,6 +23,8 @@ func TestReserveKeepsOthersPorts(t *testing.T) {
 		{"1,6", []spec.PortRange{{First: 5, Last: 7}}, nil, "1,5-7"},
 		{"1,5-7", nil, []spec.PortRange{{First: 5, Last: 5}, {First: 7, Last: 7}}, "1,6"},
 		{"1-10", []spec.PortRange{{First: 2, Last: 3}}, []spec.PortRange{{First: 2, Last: 4}}, "1-3,5-10"},
+		{"8080,61010", nil, []spec.PortRange{{First: 61000, Last: 61092}}, "8080,61010"}, // written by somebody since
+		{"61010", []spec.PortRange{{First: 5, Last: 7}}, []spec.PortRange{{First: 61000, Last: 61092}}, "5-7,61010"},
 	} {
 		if err := os.WriteFile(file, []byte(tt.live+"\n"), 0o600); err != nil {
 			t.Fatal(err)
@@ -63,4 +67,22 @@ func TestReleaseKeepsWhatOthersReserve(t *testing.T) {
 	if got, want := strings.TrimSpace(string(text)), "8080,61010-61019,61092"; got != want {
 		t.Errorf("%q are left, want %q", got, want)
 	}
+}
+
+// Whoever writes the list writes all of it: what is there then is theirs.
+func TestReleaseKeepsWhatIsWrittenLater(t *testing.T) {
+	b := newBench(t, "nft", kernel.NFT, kerneltest.PlainHost)
+	_, err := b.Apply(t.Context(), b.small(), Options{})
+	b.must(err)
+	b.wantReserved(withSmall)
+	b.must(os.WriteFile(b.reserved, []byte("8080,61010-61019\n"), 0o600))
+	out, err := b.Apply(t.Context(), b.large(), Options{DryRun: true})
+	b.must(err)
+	for _, c := range out.Changes {
+		if strings.HasPrefix(c.Object, "sysctl") && c.Sign == kernel.InKernel {
+			t.Errorf("the next apply would give %s back", c.Line)
+		}
+	}
+	b.must(b.Remove(t.Context()))
+	b.wantReserved("8080,61010-61019")
 }
