@@ -25,7 +25,7 @@ func newDiff(s streams) *cobra.Command {
 		Long: `diff compares pasvctl's tables, chains and sets in the kernel with those that the spec's
 rules would make. "-" marks a line that only the kernel has, "+" a line that only the
 rendered rules have; apply and --json write the same signs. Counters, handles and learnt
-clients do not count. A difference ends with exit code 2.`,
+clients do not count. It says so if apply has used the other backend. A difference ends with exit code 2.`,
 		Example: "  pasvctl diff edge.pasv.hcl --host edge1",
 		Args:    exactly("FILE"),
 		RunE:    func(c *cobra.Command, args []string) error { return d.run(c.Context(), args[0]) },
@@ -63,8 +63,14 @@ func (d *differ) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	current, err := thisMachine().InForce()
+	if err == nil && current != nil && current.Rules.Backend != d.backend {
+		other := d.onHost
+		other.backend = current.Rules.Backend
+		fmt.Fprintf(d.err, "the rules in force are those of %s: pasvctl diff %s\n", other.backend, other.named(path))
+	}
 	if len(changes) > 0 {
-		if current, err := thisMachine().InForce(); err == nil && current != nil && current.Drain != nil {
+		if err == nil && current != nil && current.Drain != nil {
 			fmt.Fprintf(d.err, "older data ports stay open until their sessions have ended, at most until %s\n", current.Drain.Until.Format(time.DateTime))
 		}
 		var owner *apply.OwnerError

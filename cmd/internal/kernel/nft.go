@@ -181,11 +181,18 @@ type NoChainError struct {
 	Has   []string // chains of others that see incoming packets
 }
 
+// maxNamed bounds the chains that a NoChainError names.
+const maxNamed = 8
+
 func (e *NoChainError) Error() string {
 	if len(e.Has) == 0 {
 		return fmt.Sprintf("this machine has no chain %s, nor any other that sees incoming packets", e.Chain)
 	}
-	return fmt.Sprintf("this machine has no chain %s; it has %s", e.Chain, strings.Join(e.Has, ", "))
+	has := strings.Join(e.Has[:min(len(e.Has), maxNamed)], ", ")
+	if more := len(e.Has) - maxNamed; more > 0 {
+		has += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Sprintf("this machine has no chain %s; it has %s", e.Chain, has)
 }
 
 // Remedy says what to do.

@@ -143,10 +143,21 @@ func ownAddress(devices []device, a netip.Addr, named []netip.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
+// maxListed bounds the interfaces that are listed, and the addresses of each:
+// a machine with containers has hundreds.
+const maxListed = 8
+
 func list(devices []device) string {
 	var all []string
-	for _, d := range devices {
-		all = append(all, strings.TrimSpace(d.name+" "+join(d.addresses)))
+	for _, d := range devices[:min(len(devices), maxListed)] {
+		text := strings.TrimSpace(d.name + " " + join(d.addresses[:min(len(d.addresses), maxListed)]))
+		if more := len(d.addresses) - maxListed; more > 0 {
+			text += fmt.Sprintf(" and %d more", more)
+		}
+		all = append(all, text)
+	}
+	if more := len(devices) - maxListed; more > 0 {
+		all = append(all, fmt.Sprintf("and %d more", more))
 	}
 	if len(all) == 0 {
 		return "no interface"

@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -51,5 +52,16 @@ func TestFaults(t *testing.T) {
 				t.Errorf("got %v, want %v with %q:\n%s", got, tt.want, tt.say, text)
 			}
 		})
+	}
+}
+
+func TestListIsBounded(t *testing.T) {
+	var many []device
+	for i := range 300 {
+		many = append(many, device{name: fmt.Sprintf("veth%d", i), addresses: slices.Repeat(addresses("10.0.0.1"), 300)})
+	}
+	text := list(many)
+	if !strings.HasSuffix(text, "and 292 more; and 292 more") || len(text) > 2000 {
+		t.Error(text)
 	}
 }
