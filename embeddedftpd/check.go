@@ -50,7 +50,7 @@ func (s *Server) Check(ctx context.Context) error {
 			return errors.New("the server stops")
 		case <-ctx.Done():
 			for l := range waiting {
-				return fmt.Errorf("nobody accepts on %v: %w", l.Addr(), ctx.Err())
+				return fmt.Errorf("no goroutine accepts on %v: %w", l.Addr(), ctx.Err())
 			}
 		}
 	}

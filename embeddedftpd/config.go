@@ -168,7 +168,7 @@ func (c Config) check() error {
 	}
 	for _, at := range c.Listen {
 		if !at.IsValid() {
-			complain("%v is no address to listen on", at)
+			complain("%v is not an address to listen on", at)
 		}
 	}
 	if c.PassiveFirst == 0 || c.PassiveFirst > c.PassiveLast {

@@ -323,7 +323,7 @@ func TestConfigErrors(t *testing.T) {
 	good := Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, PassiveFirst: 20000, PassiveLast: 20001}
 	for want, change := range map[string]func(*Config){
 		"no address":         func(c *Config) { c.Listen = nil },
-		"is no address":      func(c *Config) { c.Listen = make([]netip.AddrPort, 1) },
+		"is not an address":  func(c *Config) { c.Listen = make([]netip.AddrPort, 1) },
 		"passive ports":      func(c *Config) { c.PassiveFirst = 0 },
 		"passive ports 3-2":  func(c *Config) { c.PassiveFirst, c.PassiveLast = 3, 2 },
 		"announced":          func(c *Config) { c.Announce = netip.MustParseAddr("::1") },

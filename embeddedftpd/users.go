@@ -88,7 +88,7 @@ func ReadUsers(r io.Reader, file string) (*UserFile, error) {
 			return nil, fmt.Errorf("%s:%d: %w", file, n, err)
 		}
 		if _, twice := u.users[entry.Name]; twice {
-			return nil, fmt.Errorf("%s:%d: user %q stands here a second time: remove one of the lines", file, n, entry.Name)
+			return nil, fmt.Errorf("%s:%d: duplicate user %q: remove one of the lines", file, n, entry.Name)
 		}
 		if len(u.entries) == maxUsers {
 			return nil, fmt.Errorf("%s:%d: more than %d users", file, n, maxUsers)

@@ -95,7 +95,7 @@ func bases(fsys fs.FS, s *spec.Spec) hcl.Diagnostics {
 		case !known || site.Profile != nil:
 			say(site, "pasvctl writes no config of that kind for server %q. Remove base_config, or run vsftpd, ProFTPD or Pure-FTPd there.", site.Server)
 		case folder && !site.Base.Folder:
-			say(site, "base_config names a file, and the config of %s is a folder with a file for each setting, /etc/pure-ftpd/conf. Copy that folder beside the spec and name it.", site.Server)
+			say(site, "base_config names a file, but the config of %s is a folder with a file for each setting, /etc/pure-ftpd/conf. Copy that folder beside the spec and name it.", site.Server)
 		case !folder && site.Base.Folder:
 			say(site, "base_config names a folder, and the config of %s is a file. Name the file.", site.Server)
 		case !folder:

@@ -46,7 +46,7 @@ func TestForeignDataIsPlanned(t *testing.T) {
 		i := slices.IndexFunc(diags, func(d *hcl.Diagnostic) bool { return d.Subject != nil && d.Subject.Start.Line == 8 })
 		if (i >= 0) != c.warned {
 			t.Errorf("%s: %v", name, diags)
-		} else if c.warned && !strings.Contains(diags[i].Detail, "takes a transfer with probability") {
+		} else if c.warned && !strings.Contains(diags[i].Detail, "takes over a transfer with probability") {
 			t.Errorf("%s: %s", name, diags[i].Detail)
 		}
 		site := p.Plan.Sites[0]

@@ -106,8 +106,8 @@ var says = map[string][]string{
 		// Engset's formula for 200 sources, 2.4 Erlang, one port: 70.7 %.
 		"Acme Appliance tells data connections apart by the server port alone", "it refuses 70.7 % of the data connections.",
 		"It carries at most 0.833 data connections a second of all clients together, one after the other; they ask for 2.", // 1/1.2 s
-		"What it does if it finds none is not known.", "What Acme Appliance does when it finds no port is not said.",
-		"would be refused if all 200 sessions started within 1s", "worst_case = true sizes it for all sessions at once, which takes 201 ports.",
+		"What it does if it finds none is not known.", "The profile does not say what Acme Appliance does if it finds no port.",
+		"are refused if all 200 sessions start within 1s", "worst_case = true sizes it for all sessions at once, which takes 201 ports.",
 		"whoever connects first is served", "No target writes a config for Acme Appliance: set its passive ports to 61000-61013 by hand.",
 	},
 	"embedded-traffic": {
@@ -254,7 +254,7 @@ func TestForeignData(t *testing.T) {
 	}{
 		"clear text": {foreign("embedded", false), []string{"with foreign_data, tells data connections apart by the server port alone",
 			"all 400 sessions may hold a port at once", "whoever connects first is served, from any of the clients' addresses"}},
-		"TLS":    {foreign("embedded", true), []string{"tells data connections apart by their TLS session", "a stolen port is worth nothing"}},
+		"TLS":    {foreign("embedded", true), []string{"tells data connections apart by their TLS session", "a stolen port is useless"}},
 		"vsftpd": {foreign("vsftpd", false), []string{"vsftpd tells data connections apart by the server port alone", "from any of the clients' addresses"}},
 	} {
 		text, _ := json.Marshal(explained(t, c.site).Sections)

@@ -69,7 +69,7 @@ func TestSeriousRemarks(t *testing.T) {
   concurrency {
     sessions             = 400
     sessions_per_address = 50
-  }`, hcl.DiagError, 9, []string{"AWS Transfer Family", "9 ports", "51 would be needed", "of one client address"},
+  }`, hcl.DiagError, 9, []string{"AWS Transfer Family", "9 ports", "it needs 51", "of one client address"},
 		},
 	} {
 		_, _, diags := Build(loaded(t, c.server, c.body), nil)

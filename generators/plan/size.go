@@ -123,7 +123,7 @@ func sized(sites []*spec.Site) ([]*Site, hcl.Diagnostics) {
 		if site.Pinned {
 			if service := serviceIn(s.DataPorts); service != "" {
 				diags = append(diags, warning(s, "data_ports", finding.RangeOverService, fmt.Sprintf(
-					"In site %q, data_ports %s covers %s. Whatever listens there is open to the site's clients, and the site cannot use the port. Move the range, or see to it that nothing does.",
+					"In site %q, data_ports %s covers %s. The site's clients can reach whatever listens on it, and the site cannot use the port. Move the range, or make sure that nothing listens on it.",
 					s.Name, s.DataPorts, service)))
 			}
 		}

@@ -58,7 +58,7 @@ func together(s *Site) sizing.Remark {
 		if share <= s.Sizing.Objective {
 			break
 		}
-		text := fmt.Sprintf("%s would be refused if all %s started within %s", sizing.About(share), sizing.Plural(w.Sessions, "session"), within)
+		text := fmt.Sprintf("%s are refused if all %s start within %s", sizing.About(share), sizing.Plural(w.Sessions, "session"), within)
 		if len(shares) > 0 {
 			text = fmt.Sprintf("%s within %s", sizing.About(share), within)
 		}
@@ -70,7 +70,7 @@ func together(s *Site) sizing.Remark {
 	r := sizing.Remark{
 		Name: RemarkTogether, Attribute: "traffic",
 		Summary: strings.Join(shares, ", and "),
-		Detail:  "The clients are taken to ask independently of each other. A burst block says how many start together, and sizes the range for it",
+		Detail:  "The plan assumes that clients ask independently of each other. A burst block says how many start together, and sizes the range for them",
 	}
 	w.Objective.WorstCase = true
 	if all, err := sizing.Size(s.Profile, w); err == nil {

@@ -20,8 +20,8 @@ func TestNoteOnSessionsThatStartTogether(t *testing.T) {
 		server, body string
 		says         string // "": no note
 	}{
-		"cameras":             {"vsftpd", cameras + "  }", "would be refused if all 200 sessions started within 1s"},
-		"cameras that queue":  {"embedded", cameras + "  }", "about 47 % would be refused if all 200 sessions started within 1s"},
+		"cameras":             {"vsftpd", cameras + "  }", "are refused if all 200 sessions start within 1s"},
+		"cameras that queue":  {"embedded", cameras + "  }", "about 47 % are refused if all 200 sessions start within 1s"},
 		"a burst is told":     {"vsftpd", cameras + "    burst {\n      sessions = 200\n      within = \"1s\"\n    }\n  }", ""},
 		"the worst case":      {"vsftpd", cameras + "  }\n  objective { worst_case = true }", ""},
 		"no traffic":          {"vsftpd", "  concurrency { sessions = 200 }", ""},

@@ -283,7 +283,7 @@ func TestVerdictOnOnePort(t *testing.T) {
 func TestWordsOfOneSessionAndOfNoTraffic(t *testing.T) {
 	var far *UnreachableError
 	_, err := Size(mustLookup(t, "vsftpd"), Workload{Sessions: 20000, SessionsPerAddress: 5, Objective: Objective{Refused: 1e-6}})
-	if !errors.As(err, &far) || !strings.Contains(far.Remedy(), "fewer sessions, or say in a traffic block what the site carries") {
+	if !errors.As(err, &far) || !strings.Contains(far.Remedy(), "fewer sessions, or add a traffic block") {
 		t.Errorf("20,000 sessions on vsftpd: %v", err)
 	}
 	known := Workload{Sessions: 20000, Traffic: &Traffic{Rate: 20, Connect: time.Second, Transfer: time.Second}}

@@ -31,7 +31,7 @@ func (e *OverloadError) Carries() float64 { return float64(e.Sessions) / e.Busy 
 func (e *OverloadError) Remedy() string {
 	return fmt.Sprintf("%s that are each busy for %s carry less than %s transfers/s: "+
 		"allow more than %s, or lower the rate, the peak factor, the transfer time or the abandoned share. "+
-		"For sessions that start together write a burst block instead of a peak_factor, or objective { worst_case = true }, which sizes for all of them at once.",
+		"For sessions that start together write a burst block instead of a peak_factor, or set worst_case = true in objective to size for all of them at once.",
 		Plural(e.Sessions, "session"), duration(e.Busy), number(e.Carries()),
 		Plural(int(e.Rate*e.Busy), "session"))
 }
@@ -41,13 +41,13 @@ func (e *OverloadError) Remedy() string {
 type TrafficError struct{ Profile Profile }
 
 func (e *TrafficError) Error() string {
-	return fmt.Sprintf("%s leaves each port in TIME_WAIT for %s after a transfer, and no range is enough for an unknown rate",
+	return fmt.Sprintf("%s leaves each port in TIME_WAIT for %s after a transfer, so no range is enough for an unknown rate",
 		e.Profile.Title, e.Profile.PortRest)
 }
 
 // Remedy is a full sentence.
 func (e *TrafficError) Remedy() string {
-	return "Say what the site carries in a traffic block, or let the server set SO_REUSEADDR."
+	return "Add a traffic block, or configure the server to set SO_REUSEADDR."
 }
 
 // UnreachableError says that no range on one address meets the objective.
@@ -78,12 +78,12 @@ func (e *UnreachableError) Servers() []string {
 
 func (e *UnreachableError) Error() string {
 	if e.Bound == BoundListenRace {
-		return fmt.Sprintf("%s cannot keep the refused share within %s: with %s, enough for the worst case, its listen race leaves it at %s",
+		return fmt.Sprintf("%s cannot keep the refused share within %s: with %s, enough for the worst case, its listen race still refuses %s",
 			e.Profile.Title, Share(e.Wanted), Plural(e.Limit, "port"), Share(e.Refused))
 	}
 	needs := ""
 	if e.Needs > 0 {
-		needs = fmt.Sprintf(", and %s would be needed", Count(e.Needs))
+		needs = fmt.Sprintf("; it needs %s", Count(e.Needs))
 	}
 	return fmt.Sprintf("%s cannot keep the refused share within %s: with all %s it is %s%s",
 		e.Profile.Title, Share(e.Wanted), Plural(e.Limit, "port"), Share(e.Refused), needs)
@@ -99,21 +99,21 @@ func (e *UnreachableError) Remedy() string {
 		s += " of one client address"
 	}
 	if e.workload.Traffic == nil && e.Profile.Hold != HoldSession {
-		s += ", or say in a traffic block what the site carries"
+		s += ", or add a traffic block"
 	}
 	if e.Refused < 0.5 {
 		s = fmt.Sprintf("Allow a refused share of %s or more", number(e.Refused*1.01)) + ", or a" + s[1:]
 	}
 	if servers := e.Servers(); len(servers) > 0 {
-		s += ", or take a server that reaches it: " + strings.Join(servers, ", ")
+		s += ", or use a server that reaches it: " + strings.Join(servers, ", ")
 	}
 	return s + "."
 }
 
 func (e *UnreachableError) raceRemedy() string {
-	s := "Write refused = " + number(roundUp(e.Refused)) + " or more, or remove it for the server's default"
+	s := "Write refused = " + number(roundUp(e.Refused)) + " or more, or remove it to use the server's default"
 	if servers := e.Servers(); len(servers) > 0 {
-		s += ", or take a server without the race: " + strings.Join(servers, ", ")
+		s += ", or use a server without the race: " + strings.Join(servers, ", ")
 	}
 	return s + "."
 }

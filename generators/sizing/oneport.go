@@ -80,7 +80,7 @@ func (s *site) whyOneFails(r Result) string {
 	}
 	switch {
 	case r.Binding == BoundFourTuples:
-		return "one port has too few source ports on the other side: " + s.boundWhy(r)
+		return "the busiest client address has too few source ports for one port: " + s.boundWhy(r)
 	case s.idle() > 0 && s.w.Sessions == 1:
 		return "another program may take it before the one session does"
 	case s.idle() > 0:

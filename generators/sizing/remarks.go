@@ -60,12 +60,12 @@ func (s *site) aboutForeign(r Result) (Remark, bool) {
 		when = ", when all sessions wait at once"
 	}
 	if s.p.ResumesTLS {
-		remedy = " Require TLS with session reuse, and a stolen port is worth nothing."
+		remedy = " With TLS and required session reuse a stolen port is useless."
 	}
 	return Remark{
 		Name: "foreign_data", Attribute: "foreign_data", Serious: true,
 		Summary: "whoever connects first to a data port is served",
-		Detail: fmt.Sprintf("With foreign_data no address says whose a data connection is: a blind one to one of %s takes a transfer with probability %s%s. "+
+		Detail: fmt.Sprintf("With foreign_data no address tells whose data connection it is: a blind connection to one of %s takes over a transfer with probability %s%s. "+
 			"Each port is one session's at a time, whatever its address, so all %s compete for the range.%s",
 			Plural(r.Ports, "port"), Share(TheftOdds(s.p, s.w, r.Ports).Hit), when, Plural(s.w.Sessions, "session"), remedy),
 	}, true
@@ -79,13 +79,13 @@ func (s *site) aboutRace(r Result) (Remark, bool) {
 		return Remark{}, false
 	}
 	m := Remark{Name: BoundListenRace, Attribute: "objective.refused"}
-	const meet = "Two sessions of %s may choose the same free port in the same instant, and the second is refused. "
+	const meet = "Two sessions of %s may choose the same free port at the same time, and the second is refused. "
 	if !s.rated() {
 		m.Attribute = "server"
 		m.Summary = fmt.Sprintf("up to %s lose the listen race if all %s start within %s",
 			Share(s.race(r.Ports)), Plural(s.w.Sessions, "session"), duration(startTogether))
 		m.Detail = fmt.Sprintf(meet+"More ports hardly help, and the range is not sized for it. "+
-			"A start within a shorter time costs more in proportion.", s.p.Title)
+			"A start within a shorter time loses proportionally more.", s.p.Title)
 		return m, true
 	}
 	raced, without := r.bound(BoundListenRace), 0
@@ -101,13 +101,13 @@ func (s *site) aboutRace(r Result) (Remark, bool) {
 	floor := s.refused(without)
 	m.Serious = lowered || s.w.Objective.Refused > 0 && 2*raced > 3*without
 	m.Summary = fmt.Sprintf("the listen race of %s takes %s", s.p.Title, Plural(max(0, raced-without), "more port"))
-	m.Detail = fmt.Sprintf(meet+"Without the race %s would do; they refuse %s, and more ports lower it only in proportion to the free ones.",
+	m.Detail = fmt.Sprintf(meet+"Without the race %s are enough; they refuse %s, and more ports lower that only in proportion to the free ones.",
 		s.p.Title, Plural(without, "port"), Share(floor))
 	if lowered {
 		m.Summary = fmt.Sprintf("the listen race of %s keeps the refused share above %s", s.p.Title, Share(DefaultRefusedInRace))
 		m.Detail += fmt.Sprintf(" The objective is therefore %s.", Share(s.objective))
 	} else {
-		m.Detail += fmt.Sprintf(" To open no more, write refused = %s.", number(floor*1.1))
+		m.Detail += fmt.Sprintf(" To keep that range, write refused = %s.", number(floor*1.1))
 	}
 	if others := withoutRace(s.p, s.w); others != "" {
 		m.Detail += fmt.Sprintf(" Servers that draw again: %s.", others)
@@ -143,8 +143,8 @@ func (s *site) aboutNAT(r Result) (Remark, bool) {
 		Summary: "more server ports may not help the clients behind the busiest address",
 		Detail: fmt.Sprintf("The busiest client address has %s for each port of the server, and what it opens takes %s. "+
 			"Behind a NAT with endpoint-independent mapping (RFC 4787 section 4.1, RFC 5382 REQ-1) a source port serves one client socket whatever the server's port, "+
-			"so that its own %s are the limit and only more addresses in the NAT's pool help. "+
-			"The figure also takes the server's ports to be used evenly.",
+			"so its own %s are the limit and only more addresses in the NAT's pool help. "+
+			"The figure also assumes that the server's ports are used evenly.",
 			Plural(s.load.clientPorts, "source port"), Plural(r.bound(BoundFourTuples)-s.idle(), "server port"), Count(s.load.clientPorts)),
 	}, true
 }
@@ -156,14 +156,14 @@ func (s *site) aboutUnknown(Result) (Remark, bool) {
 	if _, known := Lookup(s.p.Name); !known {
 		return Remark{
 			Name: "unknown_server", Attribute: "server",
-			Summary: fmt.Sprintf("what %s does when it finds no port is not said", s.p.Title),
-			Detail:  "It may refuse, end the session or leave the range; the profile's when_full can say so, and pasvctl load shows it of a running server.",
+			Summary: fmt.Sprintf("the profile does not say what %s does if it finds no port", s.p.Title),
+			Detail:  "It may refuse, end the session or leave the range; set when_full in the profile, and measure a running server with pasvctl load.",
 		}, true
 	}
 	return Remark{
 		Name: "unknown_server", Attribute: "server",
 		Summary: fmt.Sprintf("how %s draws and holds its ports is not documented", s.p.Title),
-		Detail:  fmt.Sprintf("The range rests on assumptions on the safe side; pasvctl load measures a running %s.", s.p.Title),
+		Detail:  fmt.Sprintf("The range is based on safe assumptions; pasvctl load measures a running %s.", s.p.Title),
 	}, true
 }
 
@@ -174,8 +174,8 @@ func (s *site) aboutLeaving(r Result) (Remark, bool) {
 	return Remark{
 		Name: "leaves_range", Attribute: "server",
 		Summary: fmt.Sprintf("%s leaves the range when it is full", s.p.Title),
-		Detail: fmt.Sprintf("It then names a port that the firewall does not open, and the client's connection times out instead of being refused; "+
-			"%s of the data connections do.", Share(s.lost(r.Ports, s.w.Sessions))),
+		Detail: fmt.Sprintf("It then announces a port that the firewall does not open, and the client's connection times out instead of being refused: "+
+			"%s of the data connections.", Share(s.lost(r.Ports, s.w.Sessions))),
 	}, true
 }
 
@@ -194,7 +194,7 @@ func (s *site) aboutRaceInBurst(r Result) (Remark, bool) {
 	return Remark{
 		Name: BoundListenRace, Attribute: "traffic.burst",
 		Summary: fmt.Sprintf("up to %s of a burst's data connections lose the listen race", Share(share)),
-		Detail: fmt.Sprintf("%s start within %s, and two of them may choose the same free port in the same instant. "+
+		Detail: fmt.Sprintf("%s start within %s, and two of them may choose the same free port at the same time. "+
 			"More ports hardly help, and the range is not sized for it.", Plural(of.Sessions, "session"), duration(of.Within.Seconds())),
 	}, share > 0
 }
@@ -207,7 +207,7 @@ func (s *site) aboutSquatting(Result) (Remark, bool) {
 	return Remark{
 		Name: "squatting", Attribute: "traffic",
 		Summary: "a malicious client can hold a port for its session's lifetime",
-		Detail: fmt.Sprintf("PASV and then NOOP now and again keep a port on %s without a connection. Each of the %s can do that; "+
+		Detail: fmt.Sprintf("PASV followed by an occasional NOOP keeps a port on %s without a connection. Each of the %s can do that; "+
 			"cap them per address, or set worst_case = true.", s.p.Title, Plural(s.w.Sessions, "session")),
 	}, true
 }

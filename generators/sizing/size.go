@@ -184,7 +184,7 @@ func (s *site) perAddress() (Bound, bool) {
 	b := Bound{Name: BoundPerAddress, Ports: 1}
 	switch s.scope {
 	case ScopePort:
-		b.Why = "a port is one session's at a time, whatever its address: contention counts them all"
+		b.Why = "one session has a port at a time, whatever its address: contention counts all sessions"
 	case ScopeTLS:
 		b.Ports += s.idle()
 		b.Why = "TLS tells the sessions of one address apart on one port" + s.aside()

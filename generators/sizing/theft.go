@@ -39,7 +39,7 @@ func TheftOdds(p Profile, w Workload, ports int) Theft {
 	t := Theft{Hit: math.Min(1, waiting/float64(ports)), Spoils: p.Strangers == StrangersRefused}
 	switch {
 	case w.proven(p):
-		t.Why = "a data connection must resume the TLS session of its control connection: a stolen port is worth nothing"
+		t.Why = "a data connection must resume the TLS session of its control connection, so a stolen port is useless"
 		return t
 	case w.ForeignData:
 		t.Takes, t.FromAnywhere, t.Spoils = true, true, false

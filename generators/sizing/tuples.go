@@ -25,7 +25,7 @@ func (s *site) fourTuples() (Bound, bool) {
 		b.Ports = unreachable
 	}
 	share := s.withoutTuple(min(b.Ports, MaxPorts))
-	b.Why = fmt.Sprintf("the busiest address opens %s, so that %s of its source ports are in use or rest for %s; "+
+	b.Why = fmt.Sprintf("the busiest address opens %s, so %s of its source ports are in use or in TIME_WAIT for %s; "+
 		"it has %s for each port of the server, and with %s %s%s", perSecond(l.addressRate*(1-l.abandoned)), number(math.Ceil(s.tuplesInUse())),
 		duration(TupleRest), Count(l.clientPorts), Plural(min(b.Ports, MaxPorts), "port"), portion(share, "is refused", "are refused"), s.aside())
 	return b, true

@@ -65,6 +65,6 @@ func (s *site) draws(ports int) string {
 	case PickScanPartial:
 		return fmt.Sprintf("%s gives up after %s from a random start", s.p.Title, Plural(tries, "neighbouring port"))
 	default:
-		return fmt.Sprintf("%s looks at every port", s.p.Title)
+		return fmt.Sprintf("%s tries every port", s.p.Title)
 	}
 }

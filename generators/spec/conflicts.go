@@ -94,7 +94,7 @@ func (l *loader) reportOverlap(a, b claim, where string, reported map[[2]claim]b
 	case b.pin:
 		blk.err("data_ports", finding.PortsOverlap, "data_ports %s contains the control port %s of site %q (%s) on %s. Choose a range without it, or remove data_ports to let pasvctl choose.", b.ports, a.ports, a.site.Name, place(*a.site.Ranges.Of("port")), where)
 	default:
-		blk.err("port", finding.PortsOverlap, "port %s lies within the data_ports %s of site %q (%s) on %s. Choose another port, or move that range.", b.ports, a.ports, a.site.Name, place(*a.site.Ranges.Of("data_ports")), where)
+		blk.err("port", finding.PortsOverlap, "port %s is in the data_ports %s of site %q (%s) on %s. Choose another port, or move that range.", b.ports, a.ports, a.site.Name, place(*a.site.Ranges.Of("data_ports")), where)
 	}
 }
 
@@ -133,7 +133,7 @@ func (l *loader) checkPin(s *Site, reserving *TargetKind, reserved bool) {
 	}
 	b := &block{l: l, title: `site "` + s.Name + `"`, ranges: s.Ranges, failed: new(bool)}
 	if pin.First < 1024 {
-		b.err("data_ports", finding.DataPortsPrivileged, "data_ports %s begins below 1024, where servers that have given up root cannot listen. Choose a range above 1023.", pin)
+		b.err("data_ports", finding.DataPortsPrivileged, "data_ports %s starts below 1024; a server that has dropped root cannot bind those ports. Choose a range above 1023.", pin)
 	}
 	for _, avoid := range s.Host.AvoidPorts {
 		if pin.Overlaps(avoid) {

@@ -31,12 +31,12 @@ var expectBlock = &Block{
 	Arguments: []Argument{
 		{Name: "from", Type: Clients, Example: `"198.51.100.9"`,
 			Required: `Name the address of a client, like from = "198.51.100.9".`,
-			Doc:      "Client addresses that connect, each by itself, without a control connection."},
+			Doc:      "Client addresses that connect, one at a time, without a control connection."},
 		{Name: "to", Type: Reference, Limit: `site.NAME.data, site.NAME.control or "HOST:PORT"`, Example: "site.downloads.data",
 			Required: `Write where the connection goes: to = site.NAME.data, site.NAME.control or "HOST:PORT".`,
 			Doc:      "Where they connect: to a site's data ports, to its control port, or to a port of a host."},
 		{Name: "verdict", Type: Word, Words: []string{accept, "drop"}, Example: `"drop"`,
-			Required: `Write what must become of the connection: verdict = "accept" or "drop".`,
+			Required: `Write the expected verdict: verdict = "accept" or "drop".`,
 			Doc:      "What the rules must do with the connection."},
 	},
 }
@@ -98,7 +98,7 @@ func (l *loader) expectTo(b *block, e *Expect, text string) {
 		return
 	}
 	if len(words) != 3 || words[2] != "data" && words[2] != "control" {
-		b.err("to", finding.InvalidDestination, "%s is no destination. Write site.NAME.data or site.NAME.control.", text)
+		b.err("to", finding.InvalidDestination, "%s is not a destination. Write site.NAME.data or site.NAME.control.", text)
 		return
 	}
 	site, declared := l.sites[words[1]]
@@ -116,7 +116,7 @@ func (l *loader) expectHost(b *block, e *Expect, text string) {
 	name, port, ok := strings.Cut(text, ":")
 	n, err := strconv.ParseUint(port, 10, 16)
 	if !ok || err != nil || n == 0 {
-		b.err("to", finding.InvalidDestination, "%q is no destination. Write site.NAME.data, site.NAME.control, or a host and a port like \"edge1:22\".", text)
+		b.err("to", finding.InvalidDestination, "%q is not a destination. Write site.NAME.data, site.NAME.control, or a host and a port like \"edge1:22\".", text)
 		return
 	}
 	host, declared := l.hosts[name]

@@ -34,7 +34,7 @@ var profileBlock = &Block{
 		{Name: "when_full", Type: Word, Words: words(sizing.FullRefuses, sizing.FullDrops, sizing.FullLeaves, sizing.FullWaits, sizing.FullUnknown), Default: string(sizing.FullUnknown), Example: `"refuses"`,
 			Doc: "What it does with a PASV that finds no port."},
 		{Name: "strangers", Type: Word, Words: words(sizing.StrangersServed, sizing.StrangersRefused, sizing.StrangersIgnored), Default: string(sizing.StrangersServed), Example: `"refused"`,
-			Doc: "What becomes of a data connection from another address than the control connection's. Refused, the client's transfer fails; ignored, the client still gets its port."},
+			Doc: "What the server does with a data connection from another address than the control connection's. Refused, the client's transfer fails; ignored, the client still gets its port."},
 		{Name: "abandoned_hold", Type: Duration, Least: least, Most: day, Default: defaultAbandoned, Example: `"60s"`,
 			Doc: "How long a PASV that no data connection follows keeps its port."},
 		{Name: "race_window", Type: Duration, Least: 0, Most: 1, Default: time.Duration(0), Example: `"200us"`,

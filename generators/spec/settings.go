@@ -18,7 +18,7 @@ var settingsBlock = &Block{
 		{Name: "required_version", Type: Text, Otherwise: "any version", Example: `">= 0.1.0, < 2.0.0"`,
 			Doc: "Versions of pasvctl that may read the spec, as Terraform writes them: any other refuses it."},
 		{Name: "default_targets", Type: Bool, Default: false, Example: "true",
-			Doc: "Keeps the default targets beside those that have a target block. Without it, the first target block turns the defaults off."},
+			Doc: "Keeps the default targets in addition to the target blocks. Without it, the first target block turns the defaults off."},
 	},
 }
 

@@ -42,7 +42,7 @@ var siteBlock = &Block{
 			Doc: "Pins the range of data ports. One that is too small for the site is refused."},
 		{Name: "truncated_uploads", Type: Word, Words: words(RefuseTruncated, AcceptTruncated), Example: `"refuse"`,
 			Otherwise: "the server's own way; the bundled daemon refuses them if TLS is required",
-			Doc:       "What becomes of an upload under TLS whose data connection ends without close_notify, as if somebody on the way had cut it."},
+			Doc:       "What the server does with an upload under TLS whose data connection ends without close_notify, as if an attacker had truncated it."},
 	},
 	Blocks: []*Block{concurrencyBlock, trafficBlock, objectiveBlock, tlsBlock},
 }

@@ -363,7 +363,7 @@ func (m *Machine) commit(s *store, st State) error {
 	}
 	m.step("drain")
 	if err := m.Drain(drain.ID); err != nil {
-		return fmt.Errorf("the rules are in force, but nobody will close the older ports: starting the process for it: %w", err)
+		return fmt.Errorf("the rules are in force, but the older ports stay open: starting the process that closes them: %w", err)
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ var (
 type TakenBackError struct{ At, now time.Time }
 
 func (e *TakenBackError) Error() string {
-	return fmt.Sprintf("the change was taken back at %s, since nobody had confirmed it in time", When(e.At, e.now))
+	return fmt.Sprintf("the change was taken back at %s because it was not confirmed in time", When(e.At, e.now))
 }
 
 // NotBackError means that what stood there before could not be put back whole,

@@ -165,7 +165,7 @@ func parsePorts(text string) (s portSet, err error) {
 		a, err1 := strconv.ParseUint(first, 10, 16)
 		b, err2 := strconv.ParseUint(last, 10, 16)
 		if err1 != nil || err2 != nil || a > b {
-			return s, fmt.Errorf("%s holds %q, which is no list of ports", reservedFile, text)
+			return s, fmt.Errorf("%s has %q, which is not a list of ports", reservedFile, text)
 		}
 		s.set([]spec.PortRange{{First: uint16(a), Last: uint16(b)}}, true)
 	}

@@ -59,7 +59,7 @@ func (e *exam) drops(beside Beside, intact bool) {
 	if known, ok := errors.AsType[*kernel.NoChainError](err); ok {
 		e.find(finding.Finding{
 			Severity: finding.Error, Rule: finding.RulesRefused, Detail: "apply would refuse the rules: " + known.Error(),
-			Evidence: "the rendered rules, put beside a copy of the live ruleset", Remedy: known.Remedy(),
+			Evidence: "the rendered rules, loaded with a copy of the live ruleset", Remedy: known.Remedy(),
 		})
 		return
 	}
@@ -150,7 +150,7 @@ func (s Beside) Drops(r shadow.Report) (found []finding.Finding) {
 		b := cause[0]
 		f := finding.Finding{
 			Severity: finding.Error, Rule: finding.ClientsDropped, Site: siteOf(cause),
-			Evidence: fmt.Sprintf("a packet from %s to %s, sent through a copy of the live ruleset with the rendered rules beside it", b.From, b.To),
+			Evidence: fmt.Sprintf("a packet from %s to %s, sent through a copy of the live ruleset with the rendered rules", b.From, b.To),
 			Remedy:   s.remedy(cause),
 		}
 		what := portsOf(cause)

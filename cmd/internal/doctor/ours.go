@@ -98,9 +98,9 @@ func (e *exam) pending(p *apply.Pending) {
 	f := finding.Finding{Severity: finding.Error, Rule: finding.ChangePending, Remedy: "pasvctl rollback  # or, to keep it, apply again", Evidence: "the state of pasvctl apply"}
 	switch {
 	case e.Now().After(p.Deadline.Add(grace)):
-		f.Detail = fmt.Sprintf("a change that nobody confirmed until %s is still in force: its guard is gone", deadline)
+		f.Detail = fmt.Sprintf("a change that was not confirmed by %s is still in force: its guard is gone", deadline)
 	case !e.guarded(p.ID):
-		f.Detail = fmt.Sprintf("a change waits to be confirmed until %s, but its guard is gone: nobody will take it back", deadline)
+		f.Detail = fmt.Sprintf("a change waits to be confirmed until %s, but its guard is gone and will not take it back", deadline)
 		f.Remedy = "pasvctl confirm  # or pasvctl rollback"
 	default:
 		f.Severity, f.Remedy = finding.Note, "pasvctl confirm  # or pasvctl rollback"
@@ -138,7 +138,7 @@ func (e *exam) saves() {
 		}
 		at := "/" + path.Clean(name)
 		e.find(finding.Finding{
-			Severity: finding.Warning, Rule: finding.RulesSaved, Detail: at + " holds pasvctl's chains: if their sets are missing at boot, nothing of that file is loaded",
+			Severity: finding.Warning, Rule: finding.RulesSaved, Detail: at + " has pasvctl's chains: if their sets are missing at boot, iptables-restore loads none of that file",
 			Evidence: "iptables-restore fails on a set that is not there", Remedy: fmt.Sprintf("sed -i /PASVCTL/d %s  # apply puts them back after a boot", at),
 		})
 	}

@@ -24,7 +24,7 @@ func Write(w io.Writer, command string, v any) error {
 	}
 	inner, object := bytes.CutPrefix(body.Bytes(), []byte("{"))
 	if !object {
-		return fmt.Errorf("the JSON of %s is no object", command)
+		return fmt.Errorf("the JSON of %s is not an object", command)
 	}
 	head := fmt.Sprintf(`{"version": %d, "command": %q`, Version, command)
 	if !bytes.HasPrefix(inner, []byte("}")) {

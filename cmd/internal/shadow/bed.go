@@ -74,7 +74,7 @@ func (b *bed) control(sessions []session) error {
 			return c.Err
 		}
 		if c.File == nil {
-			return fmt.Errorf("from %s to %s: nobody answered before there were any rules", c.From, c.To)
+			return fmt.Errorf("from %s to %s: no answer before any rules were loaded", c.From, c.To)
 		}
 	}
 	// What is acknowledged both ways is assured (nf_conntrack_proto_tcp.c).

@@ -146,7 +146,7 @@ func (t *trial) connect(what string, ends func(*lane) (netip.Addr, netip.AddrPor
 		}
 		if what == "" {
 			if r.File == nil {
-				return all, fmt.Errorf("from %s to %s: nobody answered before there were any rules", r.From, r.To)
+				return all, fmt.Errorf("from %s to %s: no answer before any rules were loaded", r.From, r.To)
 			}
 			continue
 		}
