@@ -1,21 +1,19 @@
 package sizing
 
-import (
-	"math"
-	"sort"
-)
+import "math"
 
 // late is bound 2 where the server lets a PASV wait instead of refusing it: an
 // upper bound of the share of the busiest address's requests that find no port
-// within max_wait and are then refused. It is the least of three:
+// within max_wait and are then refused. It is the least of two:
 //
 //   - what a server refuses that lets nobody wait, by the chain, insensitive
 //     to the shape of the hold: a place to wait only keeps ports busier;
-//   - where the ports carry the rate, the waits of a queue (queue.go);
-//   - the waits where they hardly do or do not: see crowded.
+//   - where the ports carry the rate, the waits of a queue (queue.go), and
+//     where they do not, what leaves it (crowded).
 func (s *site) late(ports int) float64 {
 	if s.lates == nil {
 		s.lates = map[int]float64{}
+		s.waiting = newQueue(s.load, s.w.Objective.MaxWait.Seconds())
 	}
 	late, known := s.lates[ports]
 	if !known {
@@ -31,149 +29,42 @@ func (s *site) lateOn(ports int) float64 {
 	if usable < 1 {
 		return 1
 	}
-	late := batches{s.chain(ports, s.load.perAddress), s.load.parallel}.refused()
-	offered := s.load.addressRate * s.load.listening()
-	carried, crowded := int(offered), int(offered/crowdedFrom)
-	if usable <= crowded {
-		late = min(late, s.crowded(usable, usable > carried))
+	l := s.load
+	late := batches{s.chain(ports, l.perAddress), l.parallel}.refused()
+	if !l.open && l.addressRate > 0 {
+		// The chain's sessions are away for a while after a refusal, too. The
+		// real ones ask again while the ports are still busy.
+		thinking := float64(l.perAddress)/l.addressRate - l.busy()
+		late = min(1, late*(1+l.listening()/max(thinking, 1e-9)))
 	}
-	if usable > carried {
-		if s.waiting == nil {
-			s.waiting = s.queues()
-			s.crowd = s.crowded(crowded, crowded > carried)
-		}
-		waits := 0.0
-		for _, q := range s.waiting {
-			waits = max(waits, q.late(usable))
-		}
-		late = min(late, waits, s.crowd)
+	if usable <= int(l.addressRate*l.listening()) {
+		return min(late, s.crowded(usable))
 	}
-	return late
+	return min(late, s.waiting.late(usable))
 }
 
-// queues are those of which the worst counts. A batch holds its ports longest
-// together where its connect times do not differ, which counts where nobody
-// waits as long.
-func (s *site) queues() []*queue {
-	wait := s.w.Objective.MaxWait.Seconds()
-	all := []*queue{newQueue(s.load, wait)}
-	if s.load.parallel > 1 && wait < s.load.connect {
-		constant := newQueue(s.load, wait)
-		constant.holds = s.load.constantHolds()
-		all = append(all, constant)
-	}
-	return all
-}
-
-// crowdedFrom is the share of the time that ports are busy from which on waits
-// go by the mean and the variance of the hold.
-const crowdedFrom = 0.85
-
-// crowded is the refused share where the ports are busy nearly all the time, so
-// that waits go by the mean of the hold and its variance: of a Poisson stream of
-// requests, or, where carried, of the address's sessions, which ask less often
-// while they wait. Those need ports for the wanted rate all the same.
-//
-// Of the others, each holds an abandoned port a share of its time, so that x
-// ports are out of service; taking x as frozen while the others queue is on the
-// safe side: the slower the environment of a queue moves at a given mean, the
-// longer the waits (T. Rolski, Adv. Appl. Probab. 18 (1986) 225-235, on S. M.
-// Ross's conjecture).
+// crowded is the refused share where the ports do not carry the rate: of a
+// Poisson stream of requests, so that waits go by the mean of the hold and its
+// variance. Ports that abandoned PASVs hold are out of service, as in queue.
 //
 // An exponential hold stands for any other, with a patience that is shorter by
 // the factor by which waits in heavy traffic are longer, (1 + c²)/2 (J. F. C.
 // Kingman, Proc. Camb. Phil. Soc. 57 (1961) 902-904). Requests that come at
 // once have no figure here.
-func (s *site) crowded(ports int, carried bool) float64 {
+func (s *site) crowded(ports int) float64 {
 	l := s.load
-	others, rate := l.perAddress-1, l.addressRate*(1-l.abandoned)
-	if ports < 1 || l.parallel > 1 {
+	if l.parallel > 1 {
 		return 1
 	}
 	hold := l.connect + LostSYN*SYNTimeout
 	squares := l.connect*l.connect*math.Exp(l.spread*l.spread) + LostSYN*SYNTimeout*(SYNTimeout+2*l.connect)
 	patience := s.w.Objective.MaxWait.Seconds() * 2 * hold * hold / squares
-	away := float64(l.perAddress)/l.addressRate - l.listening()
 	abandoned := min(1, l.addressRate*l.abandoned*l.abandonedHold/float64(l.perAddress))
-	// Half a standard deviation at a time, each at its upper end, is enough.
-	step := max(1, int(math.Sqrt(float64(others)*abandoned*(1-abandoned))/2))
-	shares := make([]float64, others/step+2)
-	eachBinomial(others, abandoned, func(x int, probability float64) { shares[(x+step-1)/step] += probability })
-	late, seen := 0.0, 0.0
-	for i, share := range shares {
-		x := min(i*step, others)
-		if share == 0 {
-			continue
-		}
-		lost := leaves(rate, hold, ports-x, patience)
-		if carried && !l.open {
-			lost = min(lost, closed(others-x, ports-x, hold, away, patience))
-		}
-		seen += share
-		late += share * lost
-	}
-	return min(1, late/seen)
-}
-
-// closed is P(W > patience) for one more session that asks where so many others
-// are each away for a mean time and then hold one of the ports, or wait for it:
-// the machine-repair queue M/M/c//S. With n of them at c ports,
-//
-//	π(n+1)/π(n) = (S − n)·hold/away / min(n+1, c),
-//
-// and the wait of the one that then comes is that for n−c+1 of the departures,
-// of which a Poisson number with the mean c·patience/hold happens in time.
-func closed(sessions, ports int, hold, away, patience float64) float64 {
-	if ports < 1 {
-		return 1
-	}
-	step := func(n int) float64 {
-		return float64(sessions-n) * hold / away / float64(min(n+1, ports))
-	}
-	summit := sort.Search(sessions, func(n int) bool { return step(n) < 1 })
-	low, weight := summit, 1.0 // the lowest n that matters, and its weight
-	for ; low > 0 && weight > negligible; low-- {
-		weight /= step(low - 1)
-	}
-	late, all := 0.0, 0.0
-	inTime := newPoissonSum(float64(ports) * patience / hold)
-	for n := low; weight > negligible || n <= summit; n++ {
-		all += weight
-		if n >= ports {
-			late += weight * inTime.upTo(n-ports)
-		}
-		if n == sessions {
-			break
-		}
-		weight *= step(n)
-	}
-	return late / all
-}
-
-// poissonSum is P(X ≤ k) for a Poisson variable X of that mean, to be asked for
-// with growing k.
-type poissonSum struct {
-	mean      float64
-	next      int
-	term, sum float64 // P(X = next), P(X < next)
-}
-
-// newPoissonSum leaves out what is so far below the mean that it is negligible.
-func newPoissonSum(mean float64) *poissonSum {
-	p := &poissonSum{mean: mean, next: max(0, int(mean-13*math.Sqrt(mean)))}
-	p.term = math.Exp(-mean)
-	if p.next > 0 {
-		p.term = math.Exp(float64(p.next)*math.Log(mean) - mean - logFactorial(p.next))
-	}
-	return p
-}
-
-func (p *poissonSum) upTo(k int) float64 {
-	for ; p.next <= k && p.term > 0; p.next++ {
-		p.sum += p.term
-		p.term *= p.mean / float64(p.next+1)
-	}
-	return min(1, p.sum)
+	late := 0.0
+	eachBinomial(l.perAddress-1, abandoned, func(x int, probability float64) {
+		late += probability * leaves(l.addressRate*(1-l.abandoned), hold, ports-x, patience)
+	})
+	return min(1, late)
 }
 
 // leaves is the share of the customers of the queue M/M/c + D that leave

@@ -67,41 +67,38 @@ func poisson(mean float64, n int) []float64 {
 	return p
 }
 
-// The bound on waits is above the exact solution for constant holds, where
-// neither batches nor finite sources matter.
+// The bound on waits is above the exact solution for constant holds, and next to
+// that for exponential ones, where neither batches nor finite sources matter.
 func TestQueueBoundsTheExactOne(t *testing.T) {
 	for _, servers := range []int{1, 2, 5, 20} {
 		for _, rho := range []float64{0.05, 0.3, 0.6, 0.9} {
 			for _, wait := range []float64{0, 0.5, 1, 2.5, 5} { // in service times
 				rate := rho * float64(servers)
 				exact := mdc(rate, 1, servers, wait)
-				q := queue{rate: rate, sessions: 1e9, batch: 1, wait: wait, hold: 1, holds: []hold{{1, 1}}}
-				got := q.late(servers)
+				q := newQueue(&load{addressRate: rate, connect: 1, parallel: 1, open: true}, wait)
+				got := q.without(servers)
 				what := fmt.Sprintf("%d servers at %g, wait %g", servers, rho, wait)
 				if got < exact*(1-1e-6)-1e-13 {
 					t.Errorf("%s: bound %g below the exact %g", what, got, exact)
+				}
+				// Erlang's C formula is exact for exponential holds; the grid of
+				// the wait adds a little.
+				blocked := erlangB(servers, rate)
+				blocked /= 1 - rho*(1-blocked)
+				exact = blocked * math.Exp(-float64(servers)*(1-rho)*wait)
+				if got := q.lateOn(&q.shapes[1], servers); exact > 1e-13 && (got < exact*(1-1e-6) || got > exact*1.5) {
+					t.Errorf("%s: %g, by Erlang's C formula %g", what, got, exact)
 				}
 			}
 		}
 	}
 }
 
-// The holds have the mean that is stated, 1 ms more for the lost SYNs, and the
-// share of abandoned ones; and σ is the one whose 99th percentile is stated.
-func TestHoldsHaveTheirMean(t *testing.T) {
-	for _, p99 := range []time.Duration{0, 200, 210, 400, 1242, 2900} {
+// σ is the one whose 99th percentile is stated.
+func TestSpreadHasItsPercentile(t *testing.T) {
+	for _, p99 := range []time.Duration{200, 210, 400, 1242, 2900} {
 		tr := Traffic{Connect: 200 * time.Millisecond, ConnectP99: p99 * time.Millisecond}
-		l := load{connect: 0.2, spread: tr.ConnectSpread(), abandoned: 0.01, abandonedHold: 32}
-		mean, share := 0.0, 0.0
-		for _, h := range l.holds() {
-			mean += h.share * h.seconds
-			share += h.share
-		}
-		near(t, "share", share, 1, 1e-12)
-		near(t, "mean", mean, 0.99*(0.2+0.001)+0.01*32, 1e-9)
-		if p99 > 0 {
-			near(t, "p99", float64(tr.ConnectP99OrDefault()), float64(p99*time.Millisecond), 1e-8)
-		}
+		near(t, "p99", float64(tr.ConnectP99OrDefault()), float64(p99*time.Millisecond), 1e-8)
 	}
 	near(t, "σ unless told", (&Traffic{Connect: time.Second}).ConnectSpread(), 1, 0)
 	for p99, wrong := range map[time.Duration]bool{0: false, 199: true, 200: false, 2980: false, 2981: true} {
@@ -111,34 +108,6 @@ func TestHoldsHaveTheirMean(t *testing.T) {
 		if _, err := Size(mustLookup(t, "embedded"), w); errors.As(err, &bad) != wrong || wrong && bad.Attribute != "traffic.connect_time_p99" {
 			t.Errorf("p99 %d ms of a mean of 200 ms: %v", p99, err)
 		}
-	}
-}
-
-// The machine-repair queue: with no patience it is Engset's system where one
-// more asks, with all of it nobody is late, and one port serves in turn.
-func TestClosedQueue(t *testing.T) {
-	for _, c := range []struct{ sessions, ports int }{{5, 1}, {40, 12}, {3000, 500}} {
-		// P(n ≥ c) by the definition.
-		weight, all, late := 1.0, 0.0, 0.0
-		for n := 0; n <= c.sessions; n++ {
-			all += weight
-			if n >= c.ports {
-				late += weight
-			}
-			weight *= float64(c.sessions-n) * 0.25 / float64(min(n+1, c.ports))
-			if weight > 1e100 {
-				weight, all, late = weight/1e100, all/1e100, late/1e100
-			}
-		}
-		near(t, "no patience", closed(c.sessions, c.ports, 1, 4, 1e-12), late/all, 1e-6)
-		if got := closed(c.sessions, c.ports, 1, 4, 1e5); got > 1e-12 {
-			t.Errorf("%+v: with all patience %g are late", c, got)
-		}
-	}
-	// One other session at one port: it is there hold/(hold+away) of the time.
-	near(t, "one other", closed(1, 1, 1, 3, 2), 0.25*math.Exp(-2), 1e-9)
-	if got := closed(5, 0, 1, 1, 1); got != 1 {
-		t.Errorf("no port: %g", got)
 	}
 }
 
@@ -216,19 +185,6 @@ func TestWaitingSavesPorts(t *testing.T) {
 			t.Errorf("abandoned %g, wait %s: %d ports after %d", c.abandoned, c.wait, r.Ports, last)
 		}
 		last = r.Ports
-	}
-}
-
-// A sum asked for with growing k is what the probabilities add up to.
-func TestPoissonSum(t *testing.T) {
-	for _, mean := range []float64{0, 0.01, 17.5, 400} {
-		p, sum, want := newPoissonSum(mean), 0.0, poisson(max(mean, 1e-300), 900)
-		for k := range 800 {
-			sum += want[k]
-			if got := p.upTo(k); math.Abs(got-sum) > 1e-12 {
-				t.Errorf("P(Poisson(%g) <= %d) = %g, want %g", mean, k, got, sum)
-			}
-		}
 	}
 }
 

@@ -102,12 +102,11 @@ func TestParallelSessionsNeedMorePorts(t *testing.T) {
 // A batch on an address of its own waits for its own requests: of ten at once on
 // two ports of 1 s each two start at once, and two more every second.
 func TestBatchWaitsForItself(t *testing.T) {
-	q := queue{rate: 0.001, sessions: 1e9, batch: 10, wait: 2.5, hold: 1, holds: []hold{{1, 1}}}
-	if got := q.late(2); got < 0.4 {
+	l := load{addressRate: 0.001, connect: 1, parallel: 10, open: true}
+	if got := newQueue(&l, 2.5).late(2); got < 0.4 {
 		t.Errorf("P(W > 2.5 s) = %g, want 4 of 10 at least", got)
 	}
-	q = queue{rate: 0.001, sessions: 1e9, batch: 10, wait: 5, hold: 1, holds: []hold{{1, 1}}}
-	if got := q.late(2); got > 0.1 {
-		t.Errorf("P(W > 5 s) = %g, want next to none", got)
+	if got := newQueue(&l, 9.9).late(2); got > 0.1 {
+		t.Errorf("P(W > 9.9 s) = %g, want little", got)
 	}
 }

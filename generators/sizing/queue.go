@@ -1,9 +1,8 @@
 package sizing
 
 import (
-	"cmp"
 	"math"
-	"slices"
+	"sort"
 )
 
 // LostSYN is the share of the data connections whose first SYN is taken to be
@@ -16,283 +15,303 @@ const (
 )
 
 // queue is the requests of one client address that wait for a port, first
-// come, first served, where each port is held for the time until the client
-// connects, or for an abandoned hold.
+// come, first served, where each port is held until the client connects.
 //
-// Here the shape of the hold matters. A request that arrives at 0 and waits
-// longer than w has met ports that are all busy from some time −u to w with
-// requests from before 0. Each of them keeps at most one port busy at a time,
-// so that c ports are busy all that time only where
+// A request that finds n ≥ c others on c ports, or waiting for them, gets a
+// port when n − c + 1 of them have connected. With D the connections that c busy
+// ports see within the wait, it is late with probability P(D ≤ n − c). Two
+// things are needed for each shape of the connect times, and the worst shape
+// counts: how n is distributed (lateOn) and how D is (served).
 //
-//	Σ min(1, (what request i has left to hold within the window) / (u + w)) ≥ c.
-//
-// By Chernoff's bound the chance of that is at most e^(Λ(φ,u) − φc) for any
-// φ > 0, where Λ is the sum's cumulant function: of the requests that hold a
-// port at −u, see before, and of those that come later, see since. The share of
-// late requests is the largest over u of the least over φ. With one port and
-// constant holds that is J. F. C. Kingman's bound (J. Austral. Math. Soc. 8
-// (1968)) or a little above. See excess for how much of Chernoff's excess is
-// taken off. Leaving the impatient ones in the queue errs on the safe side.
+// For exponential times without batches that is exact, as the machine-repair
+// queue M/M/c//S; those that give up are left in the queue, on the safe side.
+// Ports that are held much longer than usual are out of service meanwhile; see
+// late.
 type queue struct {
-	rate      float64 // requests a second
-	sessions  int
-	batch     int // requests in the same instant
-	wait      float64
-	hold      float64 // mean
-	holds     []hold
-	cumulants [][]cumulant // by u, then φ
+	rate     float64 // requests a second that are followed by a connection
+	sessions int
+	open     bool    // sessions never run out
+	batch    int     // requests in the same instant
+	connect  float64 // mean
+	away     float64 // mean time between two holds of a session
+	long     float64 // share of its time that a session holds a port for long
+	shapes   []connects
+	known    map[int]float64 // without, by the number of ports
 }
 
-// cumulant is what Λ(φ, u) is made of, where a request adds X to the sum.
-type cumulant struct {
-	one    float64 // ln E[e^X] of one request that holds a port at −u
-	before float64 // of all that do, with infinitely many sources
-	since  float64 // of those between −u and 0, for each request a second
-	own    float64 // of those of the same batch
+// connects is one shape of the connect times.
+type connects struct {
+	variation float64 // squared coefficient of variation
+	// block is the number of ports that are given back together: constant times
+	// keep the requests of a batch together.
+	block int
+	ended []float64 // P(N = k) for one port, see served
+	// sums has, by the number of whole blocks, P(D = k) for k < most.
+	sums [][]float64
+	most int
 }
 
-// The φ and the u that are looked at, in geometric steps: any φ gives a bound,
-// and the best one is flat; u is in seconds.
 const (
-	leastPhi, phiStep, phis = 5e-4, 1.25, 52 // to 45
-	leastU, uStep, us       = 1e-3, 2, 24    // to 1.2 h, after 0
+	// waitSteps is the grid on which a wait is divided; no more is made of it
+	// than mostHolds connect times or mostServed connections on one port.
+	waitSteps  = 256
+	mostHolds  = 24
+	mostServed = 32
+	// queued is how many that wait are told apart, and as many for each request
+	// of a batch; beyond queuedAtMost, each more is late.
+	queued, queuedPerBatch, queuedAtMost = 128, 4, 4096
+	// neverBelow is a P(D ≤ k) that is as good as none.
+	neverBelow = 1e-20
 )
 
 // newQueue is the queue of the busiest address.
 func newQueue(l *load, wait float64) *queue {
+	connected := 1 - l.abandoned
 	q := &queue{
-		rate: l.addressRate, sessions: l.perAddress, batch: l.parallel, wait: wait,
-		hold: l.listening() + (1-l.abandoned)*LostSYN*SYNTimeout, holds: l.holds(),
+		rate: l.addressRate * connected, sessions: l.perAddress, batch: l.parallel,
+		connect: l.connect, open: l.open, known: map[int]float64{},
 	}
 	if l.open {
 		q.sessions = MaxSessions * 100
 	}
+	q.away = float64(q.sessions)/q.rate - q.connect
+	q.long = min(1, l.addressRate*(l.abandoned*l.abandonedHold+connected*LostSYN*SYNTimeout)/float64(q.sessions))
+	variations := []float64{0, 1, math.Expm1(l.spread * l.spread)}
+	for i, shape := range connectShapes(l.connect, l.spread) {
+		c := connects{variation: variations[i], block: 1, most: min(queued+queuedPerBatch*q.batch, queuedAtMost)}
+		if c.variation == 0 {
+			c.block = q.batch
+		}
+		c.ended = served(shape, l.connect, c.variation, min(wait, mostHolds*l.connect), q.batch > 1 && c.block == 1)
+		q.shapes = append(q.shapes, c)
+	}
 	return q
+}
+
+// served is P(N = k), where N are the connections that one port, always busy,
+// sees within the wait: a renewal process in equilibrium. The ports of a batch
+// begin together, and with batches the fewer of that and of a new start count.
+func served(shape func(x float64) float64, mean, variation, wait float64, fresh bool) []float64 {
+	if wait <= 0 || mean <= 0 {
+		return []float64{1}
+	}
+	step := wait / waitSteps
+	one, residual := make([]float64, waitSteps+1), make([]float64, waitSteps+1)
+	before, leftBefore := 0.0, 0.0
+	for i := 1; i <= waitSteps; i++ {
+		x := float64(i) * step
+		now := shape(x)
+		left := now // E[min(X, x)]/E[X], exponential times
+		if variation != 1 {
+			left = shape(x/(1+variation)) + x*(1-now)/mean // constant and lognormal ones
+		}
+		one[i], residual[i] = now-before, left-leftBefore
+		before, leftBefore = now, left
+	}
+	var pmf []float64
+	atLeast := 1.0 // P(N ≥ k)
+	within := make([]float64, waitSteps+1)
+	for i := range within {
+		within[i] = 1
+	}
+	for sum := one; atLeast > 0 && len(pmf) < mostServed; sum = convolve(sum, one, waitSteps+1) {
+		next, all := 0.0, 0.0
+		for i, r := range residual {
+			next += r * within[waitSteps-i]
+		}
+		for i, p := range sum {
+			all += p
+			within[i] = all
+		}
+		if fresh {
+			next = min(next, all)
+		}
+		next = min(next, atLeast)
+		pmf = append(pmf, atLeast-next)
+		atLeast = next
+	}
+	return append(pmf, atLeast)
+}
+
+// convolve is the first terms of the sum of two variables' distribution.
+func convolve(a, b []float64, terms int) []float64 {
+	sum := make([]float64, min(terms, len(a)+len(b)-1))
+	for i, x := range a[:min(len(a), len(sum))] {
+		if x == 0 {
+			continue
+		}
+		for j, y := range b[:min(len(b), len(sum)-i)] {
+			sum[i+j] += x * y
+		}
+	}
+	return sum
+}
+
+// together is the distribution of k·N.
+func together(pmf []float64, k int) []float64 {
+	if k == 0 {
+		return []float64{1}
+	}
+	all := make([]float64, (len(pmf)-1)*k+1)
+	for i, p := range pmf {
+		all[i*k] = p
+	}
+	return all
+}
+
+// lateAfter is, by k, the sum of P(D ≤ j) over j < k.
+func (c *connects) lateAfter(ports int) []float64 {
+	if c.sums == nil {
+		c.sums = [][]float64{{1}}
+	}
+	whole, block := ports/c.block, together(c.ended, c.block)
+	for len(c.sums) <= whole {
+		last := c.sums[len(c.sums)-1]
+		if len(last) == c.most && total(last) < neverBelow {
+			break // and even less with more ports
+		}
+		c.sums = append(c.sums, convolve(last, block, c.most))
+	}
+	d := convolve(c.sums[min(whole, len(c.sums)-1)], together(c.ended, ports%c.block), c.most)
+	sums, below := make([]float64, c.most+1), 0.0
+	for k := range c.most {
+		if k < len(d) {
+			below += d[k]
+		}
+		sums[k+1] = sums[k] + min(1, below)
+	}
+	return sums
+}
+
+func total(all []float64) (sum float64) {
+	for _, x := range all {
+		sum += x
+	}
+	return sum
 }
 
 // late is an upper bound of the share of the requests that wait too long for
 // one of so many ports.
+//
+// A PASV that is abandoned and a connection that lost its SYN hold a port for
+// long. Each of the others holds such a port a share of its time, so that x
+// ports are out of service; taking x as frozen while the others queue is on the
+// safe side: the slower the environment of a queue moves at a given mean, the
+// longer the waits (T. Rolski, Adv. Appl. Probab. 18 (1986) 225-235, on S. M.
+// Ross's conjecture).
 func (q *queue) late(ports int) float64 {
-	if q.rate == 0 {
-		return 0
-	}
-	const farBelow = 25 // what falls that far does not rise again
-	worst, u := math.Inf(-1), 0.0
-	for i := range us + 1 {
-		if i == len(q.cumulants) {
-			q.cumulants = append(q.cumulants, q.cumulantsAt(u))
+	const rare = 1e-16
+	others := q.sessions - 1
+	// Half a standard deviation at a time, each at its upper end, is enough.
+	step := max(1, int(math.Sqrt(float64(others)*q.long*(1-q.long))/2))
+	var shares []float64
+	eachBinomial(others, q.long, func(x int, probability float64) {
+		i := (x + step - 1) / step
+		for len(shares) <= i {
+			shares = append(shares, 0)
 		}
-		if least := q.least(q.cumulants[i], u, ports); least > worst {
-			worst = least
-		} else if least < worst-farBelow {
+		shares[i] += probability
+	})
+	late := 0.0
+	for i, share := range shares {
+		if share > rare {
+			share *= q.without(ports - i*step)
+		}
+		late += share
+	}
+	return min(1, late)
+}
+
+// without is late where no port is held for long.
+func (q *queue) without(ports int) float64 {
+	switch {
+	case ports < 1:
+		return 1
+	case q.rate*q.connect == 0:
+		return 0
+	case q.open && q.rate*q.connect >= float64(ports):
+		return 1
+	}
+	most, known := q.known[ports]
+	if !known {
+		for i := range q.shapes {
+			most = max(most, q.lateOn(&q.shapes[i], ports))
+		}
+		q.known[ports] = most
+	}
+	return most
+}
+
+// lateOn is the share for one shape of the connect times. The number n of those
+// that hold a port or wait is a chain like that of batches, in which nobody is
+// refused and at most c are served at a time:
+//
+//	π(n+1)·min(n+1, c) = Σ_{j≤n} π(j)·ν(j)·[a batch that finds j is ≥ n+1−j]
+//
+// in connect times. Its units are whole blocks.
+//
+// Waits grow with the variation v of the service as (P + v)/(P + 1), with
+// batches of P and in heavy traffic (J. F. C. Kingman, Proc. Camb. Phil. Soc. 57
+// (1961) 902-904): while there is a queue, its states fall off by as much more
+// slowly.
+func (q *queue) lateOn(shape *connects, ports int) float64 {
+	after := shape.lateAfter(ports)
+	late := func(n int) float64 { // mean number of late ones among those that find less than n
+		k := max(0, n-ports)
+		return after[min(k, shape.most)] + float64(max(0, k-shape.most))
+	}
+	p, unit := float64(q.batch), shape.block
+	slow := max(0, 1-(p+1)/(p+shape.variation))
+	servers, batch := float64(ports)/float64(unit), q.batch/unit
+	asking := func(n int) float64 { // units, a connect time
+		return (float64(q.sessions)/float64(unit) - float64(n)) * q.connect / q.away
+	}
+	sources := q.sessions / unit
+	summit := sort.Search(sources, func(n int) bool { return asking(n) < min(float64(n+1), servers) })
+	first := max(0, summit-int(13*math.Sqrt(float64(summit*(batch+1))/2))-batch)
+	weight, most, lost, asked := 1.0, 1.0, 0.0, 0.0
+	flows := make([]float64, batch) // of the batches that find the last states
+	for n := first; n*unit < q.sessions; n++ {
+		requests := min(q.batch, q.sessions-n*unit)
+		flow := weight * asking(n) * float64(unit) / float64(requests)
+		asked += flow * float64(requests)
+		lost += flow * (late(n*unit+requests) - late(n*unit))
+		flows[n%batch] = flow
+		death := min(float64(n+1), servers)
+		if float64(n+1) > servers && slow > 0 {
+			death *= math.Pow(min(1, asking(n)/death), slow)
+		}
+		before := weight
+		weight = total(flows) / death
+		most = max(most, weight)
+		if weight < negligible*most {
 			break
 		}
-		u = leastU * math.Pow(uStep, float64(i))
-	}
-	return math.Exp(worst)
-}
-
-// least is the least of Λ(φ, u) − φc over φ, at most 0.
-func (q *queue) least(cumulants []cumulant, u float64, ports int) float64 {
-	least, phi, meanBefore, meanSince := 0.0, leastPhi, 0.0, 0.0
-	for i, c := range cumulants {
-		before, above := q.before(c, ports)
-		since := q.since(c, u, ports)
-		if i == 0 {
-			meanBefore, meanSince = before/phi, since/phi
-		}
-		if !(above >= 0) {
-			above = min(before-phi*meanBefore, float64(q.sessions)/4)
-		}
-		excess := q.excess(above+since-phi*meanSince, u)
-		least = min(least, before+since+c.own-excess-phi*float64(ports))
-		phi *= phiStep
-	}
-	return least
-}
-
-// excess is the logarithm of what Chernoff's bound has too much: √(2πσ²φ²) by
-// the saddlepoint of H. E. Daniels (Ann. Math. Statist. 25 (1954) 631-650), here
-// at most √(1 + 2πK), where K is Λ less its mean, divided by the 1 + u/2h times
-// that differ enough for each to count. Of those before, K is at most the
-// variance of their number. A sum of batches is as coarse as they are large, and
-// K counts in their size.
-func (q *queue) excess(above, u float64) float64 {
-	n := float64(q.batch)
-	excess := math.Log1p(2*math.Pi*max(0, above)/n) / 2
-	return max(0, excess-math.Log1p(u/q.hold/2))
-}
-
-// before is the cumulant of the requests that hold a port at −u: each of the n
-// other sessions has one with the same probability p, as with infinitely many
-// ports, but no more than c of them: who waits at −u came after a still earlier
-// −u. If e^X makes more than c likely, Bin(n, p) being c is what counts, at the
-// cost of n times the relative entropy of c/n to p. Then above is what the
-// cumulant has above its mean; otherwise it is below 0.
-func (q *queue) before(c cumulant, ports int) (cumulant, above float64) {
-	n, s := float64(q.batch), float64(q.sessions)
-	others := (s - 1) / n
-	if others <= 0 {
-		return 0, -1
-	}
-	cumulant = others * math.Log1p(c.before*n/s)
-	if q.batch > 1 { // the last batch found a free port
-		return min(cumulant, (float64(ports)+n-1)*c.one), -1
-	}
-	p, k := q.rate*q.hold/s, float64(ports)/others
-	if p >= k || k >= 1 {
-		return cumulant, -1
-	}
-	weight := k * (1 - p) / (p * (1 - k))
-	if weight >= math.Exp(c.one) {
-		return cumulant, -1
-	}
-	entropy := k*math.Log(k/p) + (1-k)*math.Log((1-k)/(1-p))
-	above = others * min(math.Log1p(p*(weight-1))-p*math.Log(weight), k*(1-k))
-	return float64(ports)*c.one - others*entropy, above
-}
-
-// since is the cumulant of the requests between −u and 0. All ports are busy
-// then, so that as many sessions do not ask, nor do those of the request's own
-// batch. Each of the others asks once in the time that it is away, and but once
-// in the time that it holds a port.
-func (q *queue) since(c cumulant, u float64, ports int) float64 {
-	n, s, busy := float64(q.batch), float64(q.sessions), float64(ports)
-	// Where few sessions are left, a batch is smaller than usual.
-	asking := min(s-1-busy, max(n, s-n-busy))
-	if asking <= 0 {
-		return 0
-	}
-	sources := asking / n * max(1, u/q.hold)
-	away := max(s/q.rate-q.hold, leastU)
-	return sources * math.Log1p(c.since*asking/away/sources)
-}
-
-// cumulantsAt is cumulant for every φ.
-func (q *queue) cumulantsAt(u float64) []cumulant {
-	all := make([]cumulant, phis)
-	phi := leastPhi
-	for j := range all {
-		all[j] = q.cumulant(phi, u)
-		phi *= phiStep
-	}
-	return all
-}
-
-// cumulant is the parts of Λ(φ, u). A request that holds for h adds, in units
-// of φ over the window's length y = u + w, min(what is left of h at −u, y) where
-// it was there at −u, and min(h, v + w) where it arrives at −v, v < u.
-func (q *queue) cumulant(phi, u float64) cumulant {
-	y := u + q.wait
-	if y == 0 {
-		if q.batch > 1 {
-			return q.batchCumulant(cumulant{one: phi}, phi, u)
-		}
-		return cumulant{one: phi, before: q.rate * q.hold * math.Expm1(phi)}
-	}
-	theta, before, since := phi/y, 0.0, 0.0
-	all, waited := math.Expm1(phi), math.Expm1(theta*q.wait)
-	for _, h := range q.holds {
-		one := math.Expm1(theta * min(h.seconds, y))
-		before += h.share * (one/theta - min(h.seconds, y) + max(0, h.seconds-y)*all)
-		if h.seconds <= q.wait {
-			since += h.share * u * one
-		} else {
-			since += h.share * ((one-waited)/theta - (min(h.seconds, y) - q.wait) + max(0, y-h.seconds)*one)
+		if fall := weight / before; n*unit > ports+shape.most && fall < 1 {
+			// Beyond, everybody is late, and the states fall off at least as fast.
+			rest := flow * float64(requests) * fall / (1 - fall)
+			asked, lost = asked+rest, lost+rest
+			break
 		}
 	}
-	c := cumulant{one: math.Log1p(before / q.hold), before: q.rate * before, since: since}
-	if q.batch > 1 {
-		return q.batchCumulant(c, phi, u)
-	}
-	return c
+	return min(1, lost/asked*q.apart(shape, ports))
 }
 
-// batchCumulant is cumulant where requests come in batches, which add what the
-// requests of each do, and where each has those of its own batch before it that
-// asked first.
-// Between the kinks, at the holds, what they add is convex, so that the
-// trapezoids lie above it.
-func (q *queue) batchCumulant(c cumulant, phi, u float64) cumulant {
-	y, n := u+q.wait, float64(q.batch)
-	theta := phi / max(y, 1e-9)
-	batch := func(left func(h float64) float64) float64 {
-		one := 0.0
-		for _, h := range q.holds {
-			if h.share == 0 {
-				continue
-			}
-			one += h.share * math.Expm1(theta*min(max(left(h.seconds), 0), max(y, 1e-9)))
-		}
-		return n * math.Log1p(one)
+// apart is what the share of one shape is multiplied by for what the chain
+// leaves out, going by package simulate: where times vary a lot, those that find
+// a queue find it behind longer holds than usual, and batches that are constant
+// in length are not all of one size.
+func (q *queue) apart(shape *connects, ports int) float64 {
+	const (
+		mostBusy = 0.8
+		uneven   = 1.5
+	)
+	switch busy := min(mostBusy, q.rate*q.connect/float64(ports)); {
+	case shape.block > 1:
+		return uneven
+	case shape.variation > 1:
+		return 1 + (shape.variation-1)*busy/(1-busy)*2/float64(q.batch+1)
+	default:
+		return 1
 	}
-	before, since, own := 0.0, 0.0, 0.0
-	at, last := 0.0, 0.0
-	for i, h := range append([]hold{{0, 0}}, q.holds...) {
-		adds := math.Expm1(batch(func(held float64) float64 { return held - h.seconds }))
-		if i > 0 {
-			before += (h.seconds - at) * (adds + last) / 2
-		}
-		at, last = h.seconds, adds
-	}
-	at = 0
-	for i, h := range append(append([]hold{{q.wait, 0}}, q.holds...), hold{math.Inf(1), 0}) {
-		v := min(max(h.seconds-q.wait, 0), u)
-		log := batch(func(held float64) float64 { return min(held, v+q.wait) })
-		if i == 0 { // the mean over the places in the batch
-			one := math.Expm1(log / n)
-			own = math.Log(math.Expm1(log) / (n * one))
-		}
-		adds := math.Expm1(log)
-		since += (v - at) * (adds + last) / 2
-		at, last = v, adds
-	}
-	return cumulant{one: c.one, before: q.rate / n * before, since: since / n, own: own}
-}
-
-// hold is a time that a port is held and the share of the requests that hold
-// one so long.
-type hold struct{ seconds, share float64 }
-
-// holds is the distribution of the time that one request holds a port, the
-// shortest first: the connect time, spread as lognormal times are; a second
-// more where a SYN is lost; and the abandoned hold.
-func (l *load) holds() []hold {
-	const from, to, step = -2, 6.5, 0.25 // of the normal variable
-	connects := 1 - l.abandoned
-	all := []hold{{l.connect + SYNTimeout, connects * LostSYN}, {l.abandonedHold, l.abandoned}}
-	for z := from - step; z <= to; z += step {
-		low, high := z, z+step
-		if z < from {
-			low = math.Inf(-1)
-		}
-		if high > to {
-			high = math.Inf(1)
-		}
-		share := normal(low, high)
-		all = append(all, hold{l.connect * normal(low-l.spread, high-l.spread) / share, connects * (1 - LostSYN) * share})
-	}
-	slices.SortFunc(all, func(a, b hold) int { return cmp.Compare(a.seconds, b.seconds) })
-	return all
-}
-
-// constantHolds is holds where all connect times are the same, with holds of no
-// share between them for batchCumulant's steps.
-func (l *load) constantHolds() []hold {
-	const steps = 16
-	connects := 1 - l.abandoned
-	all := []hold{{l.connect, connects * (1 - LostSYN)}, {l.connect + SYNTimeout, connects * LostSYN}, {l.abandonedHold, l.abandoned}}
-	for i := 1; i < steps; i++ {
-		all = append(all, hold{l.connect * float64(i) / steps, 0})
-	}
-	slices.SortFunc(all, func(a, b hold) int { return cmp.Compare(a.seconds, b.seconds) })
-	return all
-}
-
-// normal is the probability that a standard normal variable lies between.
-func normal(low, high float64) float64 {
-	if low < 0 && high <= 0 {
-		low, high = -high, -low
-	}
-	return (math.Erfc(low/math.Sqrt2) - math.Erfc(high/math.Sqrt2)) / 2
 }

@@ -130,9 +130,8 @@ type site struct {
 	objective float64
 	// bursts have what inBurst gave for the bursts of the workload.
 	bursts []func(ports int) float64
-	// waiting and crowd are what late asks more than once.
-	waiting []*queue
-	crowd   float64
+	// waiting is what late asks more than once.
+	waiting *queue
 	lates   map[int]float64 // late, by the number of ports
 }
 
@@ -264,6 +263,9 @@ func (s *site) chain(ports, sessions int) chain {
 	h, rate := s.load.held(s.p.Hold), s.load.rate
 	if s.scope == ScopeAddress || s.w.WaitsOn(s.p) {
 		rate = s.load.addressRate
+	}
+	if s.w.WaitsOn(s.p) {
+		h += (1 - s.load.abandoned) * LostSYN * SYNTimeout
 	}
 	c := chain{pool: s.p.pool(ports, s.w.Objective.Squatted), squatted: s.w.Objective.Squatted}
 	if rest := s.p.PortRest.Seconds(); rest > 0 {

@@ -79,8 +79,7 @@ func TestPlannedPortsKeepTheObjectiveForEveryShape(t *testing.T) {
 
 // Sessions that wait or hold a port do not ask: if they are few and busy, they
 // take fewer ports than an open stream. The bound lies at most 2 ports or a
-// quarter above the fewest that keep the objective, and for several at once, which
-// it takes for more bunched than they are, at most 4.
+// quarter above the fewest that keep the objective.
 func TestFiniteSourcesNeedFewerPorts(t *testing.T) {
 	for _, c := range []struct {
 		sessions   int
@@ -90,12 +89,13 @@ func TestFiniteSourcesNeedFewerPorts(t *testing.T) {
 		refused    float64
 		most, high int // ports that are planned at most, and some that are too few
 	}{
-		{87, 29, 1, 200, 1e-3, 12, 9}, // 10 by simulation
-		{87, 29, 1, 400, 1e-3, 11, 8}, // 9
-		{87, 29, 1, 1000, 1e-4, 10, 6},
-		{26, 9, 7, 200, 1e-3, 14, 9},
-		{26, 9, 7, 1000, 1e-3, 7, 4},
-		{26, 14, 7, 500, 1e-3, 10, 6},
+		{87, 29, 1, 200, 1e-3, 11, 9}, // 10 by simulation
+		{87, 29, 1, 200, 1e-4, 13, 9}, // 11
+		{87, 29, 1, 400, 1e-3, 10, 8}, // 9
+		{87, 29, 1, 1000, 1e-4, 8, 6},
+		{26, 9, 7, 200, 1e-3, 11, 9},
+		{26, 9, 7, 1000, 1e-3, 5, 4},
+		{26, 14, 7, 500, 1e-3, 8, 6},
 	} {
 		w := sizing.Workload{
 			Sessions:  c.sessions,
