@@ -11,12 +11,7 @@ import (
 // InForce returns what was applied last and is final; nil where there is
 // nothing.
 func (m *Machine) InForce() (*Applied, error) {
-	s, err := open(m.Folder, true)
-	if err != nil {
-		return nil, err
-	}
-	defer s.close()
-	st, err := s.read()
+	st, err := m.state()
 	return st.Current, err
 }
 
