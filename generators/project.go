@@ -76,9 +76,9 @@ func Load(fsys fs.FS, names []string, o Options) (*Project, hcl.Diagnostics) {
 		VarFiles: o.VarFiles,
 		Env:      o.Env,
 	})
-	evaluated()
 	diags = append(diags, bases(fsys, s)...)
 	lock, more := readLock(fsys, names, s)
+	evaluated()
 	diags = append(diags, more...)
 	p := &Project{Spec: s, watch: o.Watch}
 	var placement *plan.Placement

@@ -3,7 +3,6 @@ package plan
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"slices"
 	"sort"
 	"strconv"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/gohcl"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/zclconf/go-cty/cty"
 
@@ -26,14 +24,6 @@ const LockFile = "pasvctl.lock.hcl"
 // MaxLockBytes is the size of the largest lock that ParseLock reads, enough
 // for some 20,000 sites.
 const MaxLockBytes = 4 << 20
-
-const (
-	maxLockLine   = 1024    // bytes
-	maxLockTokens = 700_000 // an entry has 30 with the ends of its lines
-)
-
-// lockNumber is how a lock writes a number of ports.
-var lockNumber = regexp.MustCompile(`^[0-9]{1,5}$`)
 
 const lockRemedy = " Restore the file from version control (a merge may have left both sides in it), or delete it to let pasvctl choose all ranges again."
 
@@ -125,18 +115,15 @@ type lockBlock struct {
 	DataRange  hcl.Range `hcl:"data_ports,attr_value_range"`
 }
 
-// ParseLock reads a lock. It takes hostile input: at most 4 MiB, and none of
-// the expressions that HCL would nest. A lock with a mistake in it gives
+// ParseLock reads a lock. It takes hostile input: at most 4 MiB, which nest no
+// deeper than a spec may; whoever calls it bounds its time. A lock with a mistake in it gives
 // diagnostics and no lock, because a guess would move ports.
 func ParseLock(src []byte, filename string) (*Lock, hcl.Diagnostics) {
 	if len(src) > MaxLockBytes {
 		return nil, hcl.Diagnostics{damaged(fmt.Sprintf("The lock has %d bytes; at most %d are read.", len(src), MaxLockBytes),
 			hcl.Range{Filename: filename, Start: hcl.InitialPos, End: hcl.InitialPos})}
 	}
-	if diags := checkPlain(src, filename); diags.HasErrors() {
-		return nil, diags
-	}
-	file, diags := hclsyntax.ParseConfig(src, filename, hcl.InitialPos)
+	file, diags := spec.Parse(filename, src)
 	if diags.HasErrors() {
 		return nil, withRemedy(diags)
 	}
@@ -154,46 +141,6 @@ func withRemedy(diags hcl.Diagnostics) hcl.Diagnostics {
 		finding.LockDamaged.Mark(d)
 	}
 	return diags
-}
-
-// checkPlain refuses whatever a lock never holds, before the parser sees it.
-// The parser recurses into brackets, operators and nested blocks; without these
-// it runs flat. The text is looked at line by line, because a token takes a
-// hundred times the memory of its text.
-func checkPlain(src []byte, filename string) hcl.Diagnostics {
-	pos := hcl.InitialPos
-	depth, total := 0, 0
-	for line := range bytes.Lines(src) {
-		if len(line) > maxLockLine {
-			end := pos
-			end.Byte, end.Column = end.Byte+maxLockLine, end.Column+maxLockLine
-			return hcl.Diagnostics{damaged("This line is longer than any of a lock.", hcl.Range{Filename: filename, Start: pos, End: end})}
-		}
-		tokens, _ := hclsyntax.LexConfig(line, filename, pos)
-		for _, t := range tokens {
-			total++
-			switch t.Type {
-			case hclsyntax.TokenOBrace:
-				depth++
-			case hclsyntax.TokenCBrace:
-				depth--
-			case hclsyntax.TokenNumberLit:
-				if !lockNumber.Match(t.Bytes) {
-					return hcl.Diagnostics{damaged(fmt.Sprintf("The numbers of a lock are whole numbers up to %d.", highestPort), t.Range)}
-				}
-			case hclsyntax.TokenIdent, hclsyntax.TokenOQuote, hclsyntax.TokenQuotedLit, hclsyntax.TokenCQuote,
-				hclsyntax.TokenEqual, hclsyntax.TokenNewline, hclsyntax.TokenComment, hclsyntax.TokenEOF:
-			default:
-				depth = -1
-			}
-			if depth < 0 || depth > 1 || total > maxLockTokens {
-				return hcl.Diagnostics{damaged("A lock holds only site blocks with plain values, some 20,000 at most, and this is something else.", t.Range)}
-			}
-		}
-		pos.Line++
-		pos.Byte += len(line)
-	}
-	return nil
 }
 
 func checkLock(body lockBody) (*Lock, hcl.Diagnostics) {

@@ -33,14 +33,23 @@ func (l *loader) parse(names []string) {
 	}
 }
 
+// Parse parses a file if it keeps the limits of nesting, so that the parser
+// ends whoever wrote it; else there is no file.
+func Parse(name string, src []byte) (*hcl.File, hcl.Diagnostics) {
+	if diags := checkLimits(name, src); diags.HasErrors() {
+		return nil, diags
+	}
+	return hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+}
+
 // parseFile returns nil where the source breaks a limit.
 func (l *loader) parseFile(name string, src []byte) *hclsyntax.Body {
 	l.spec.Files[name] = &hcl.File{Bytes: src}
-	if diags := checkLimits(name, src); diags.HasErrors() {
+	file, diags := Parse(name, src)
+	if file == nil {
 		l.add(diags...)
 		return nil
 	}
-	file, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
 	l.add(finding.Adopt(finding.InvalidSyntax, syntaxErrors(src, diags))...)
 	l.spec.Files[name] = file
 	body := file.Body.(*hclsyntax.Body)
