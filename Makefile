@@ -1,8 +1,10 @@
-# make build | test | fuzz | bench | proof | lint. The tests need programs that `make test`
+# make build | test | check-readers | fuzz | bench | proof | lint. The tests need programs that `make test`
 # installs on a Debian machine when it runs as root; as anybody else, a test
 # that lacks one says so and skips.
 
-.PHONY: build test fuzz bench proof lint prepare
+OUTPUTS = $(CURDIR)/.ci/cache/outputs
+
+.PHONY: build test check-readers fuzz bench proof lint prepare
 
 build:
 	go build -trimpath -o bin/pasvctl ./cmd/pasvctl
@@ -10,8 +12,14 @@ build:
 prepare:
 	.ci/prepare
 
+# The folder has a new name each time, so that no test's output comes from Go's cache.
 test: prepare
-	go test -timeout 15m ./...
+	rm -rf $(OUTPUTS)
+	folder=$(OUTPUTS)/$$(date +%s) && mkdir -p $$folder && PASVCTL_TEST_OUTPUTS=$$folder go test -timeout 15m ./...
+
+# Compares what `make test` has left of the output for machines with its schemas.
+check-readers:
+	cd .ci/readers && go vet . && go test . && go run . $(OUTPUTS) ../../cmd/internal/envelope/schema
 
 # What reads hostile input, for FUZZTIME (60s) each.
 fuzz:

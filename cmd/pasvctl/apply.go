@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/apply"
+	"github.com/pasvctl/pasvctl/cmd/internal/envelope"
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/generators/plan"
 )
@@ -150,7 +151,7 @@ func (a *applier) run(ctx context.Context, args []string) error {
 		},
 	})
 	if a.dryRun {
-		if err := a.show(out); err != nil {
+		if err := a.show(next, out); err != nil {
 			return err
 		}
 	}
@@ -186,9 +187,16 @@ func (a *applier) restored(ctx context.Context) error {
 	return a.present(r.Applied.Match, false)
 }
 
-func (a *applier) show(out apply.Outcome) error {
+type appliedJSON struct {
+	changed
+	DryRun    bool       `json:"dry_run"`
+	InForce   bool       `json:"in_force"` // loaded, and no other rules keep connections from the sites
+	ConfirmBy *time.Time `json:"confirm_by,omitempty"`
+}
+
+func (a *applier) show(next apply.Applied, out apply.Outcome) error {
 	if a.asJSON {
-		return writeJSON(a.out, changeList(out.Changes))
+		return envelope.Write(a.out, "apply", appliedJSON{changed: changesOf(next, out.Changes), DryRun: true})
 	}
 	if err := writeChanges(a.out, out.Changes); err != nil {
 		return err
@@ -203,7 +211,7 @@ func (a *applier) tell(next apply.Applied, out apply.Outcome) error {
 		if !out.Deadline.IsZero() {
 			deadline = &out.Deadline
 		}
-		return writeJSON(a.out, map[string]any{"host": next.Host, "backend": next.Rules.Backend, "changes": changeList(out.Changes), "confirm_by": deadline, "in_force": !a.hindered})
+		return envelope.Write(a.out, "apply", appliedJSON{changed: changesOf(next, out.Changes), InForce: !a.hindered, ConfirmBy: deadline})
 	}
 	if out.Recovered {
 		fmt.Fprintln(a.err, "an earlier change that was never confirmed was taken back first")

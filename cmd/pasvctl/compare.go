@@ -11,8 +11,7 @@ import (
 
 // comparison is what each known server would need for one site.
 type comparison struct {
-	Version int              `json:"version"`
-	Sites   []siteComparison `json:"sites"`
+	Sites []siteComparison `json:"sites"`
 }
 
 type siteComparison struct {
@@ -27,15 +26,14 @@ type serverForecast struct {
 	Binding string  `json:"binding,omitempty"`
 	Refused float64 `json:"refused"`
 	// Objective is the share that may be refused there.
-	Objective float64 `json:"objective"`
-	OnePort   bool    `json:"one_port_works"`
-	Verdict   string  `json:"one_port,omitempty"` // what one port is or does
+	Objective float64         `json:"objective"`
+	OnePort   *sizing.OnePort `json:"one_port,omitempty"`
 	// Error says why no range serves this site on this server.
 	Error string `json:"error,omitempty"`
 }
 
 func comparisons(p *plan.Plan) comparison {
-	all := comparison{Version: 1, Sites: []siteComparison{}}
+	all := comparison{Sites: []siteComparison{}}
 	for _, s := range p.Sites {
 		c := siteComparison{Name: s.Name}
 		if s.Site.Profile != nil { // the spec's own, which is not among the known ones
@@ -52,10 +50,10 @@ func comparisons(p *plan.Plan) comparison {
 func forecast(s *plan.Site, c sizing.Comparison) serverForecast {
 	f := serverForecast{
 		Server: c.Profile.Name, Chosen: c.Profile.Name == s.Server, Ports: c.Result.Ports, Binding: c.Result.Binding,
-		Refused: c.Result.Refused, Objective: c.Result.Objective, OnePort: c.Result.OnePort.Works, Verdict: c.Result.OnePort.Verdict,
+		Refused: c.Result.Refused, Objective: c.Result.Objective, OnePort: &c.Result.OnePort,
 	}
 	if c.Err != nil {
-		f.Error = c.Err.Error()
+		f.Error, f.OnePort = c.Err.Error(), nil
 	}
 	return f
 }
@@ -92,5 +90,5 @@ func (f serverForecast) row() []string {
 	if f.Error != "" {
 		return []string{name, "-", "no range, see below", "-", "-", "-"}
 	}
-	return []string{name, sizing.Count(f.Ports), f.Binding, sizing.Share(f.Objective), sizing.Share(f.Refused), f.Verdict}
+	return []string{name, sizing.Count(f.Ports), f.Binding, sizing.Share(f.Objective), sizing.Share(f.Refused), f.OnePort.Verdict}
 }

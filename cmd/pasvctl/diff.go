@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/apply"
+	"github.com/pasvctl/pasvctl/cmd/internal/envelope"
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 )
 
@@ -56,7 +57,7 @@ func (d *differ) run(ctx context.Context, path string) error {
 		return explained(err)
 	}
 	if d.asJSON {
-		err = writeJSON(d.out, changeList(changes))
+		err = envelope.Write(d.out, "diff", changesOf(next, changes))
 	} else {
 		err = writeChanges(d.out, changes)
 	}
@@ -83,12 +84,15 @@ func (d *differ) run(ctx context.Context, path string) error {
 	return nil
 }
 
-// changeList is never null in JSON.
-func changeList(changes []kernel.Change) []kernel.Change {
-	if changes == nil {
-		return []kernel.Change{}
-	}
-	return changes
+// changed is a change of a host's rules as JSON has it.
+type changed struct {
+	Host    string          `json:"host"`
+	Backend string          `json:"backend"`
+	Changes []kernel.Change `json:"changes"` // never null
+}
+
+func changesOf(next apply.Applied, changes []kernel.Change) changed {
+	return changed{next.Host, next.Rules.Backend, append([]kernel.Change{}, changes...)}
 }
 
 // writeChanges writes changes object by object.

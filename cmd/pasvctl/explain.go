@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pasvctl/pasvctl/cmd/internal/envelope"
 	"github.com/pasvctl/pasvctl/generators"
 	"github.com/pasvctl/pasvctl/generators/explain"
 )
@@ -40,7 +41,7 @@ func newExplain(s streams) *cobra.Command {
 			}
 			e := explain.Site(site, generators.Configures(site.Server))
 			if asJSON {
-				return writeJSON(s.out, e)
+				return envelope.Write(s.out, "explain", e)
 			}
 			return e.WriteText(s.out, prose(s.out))
 		},

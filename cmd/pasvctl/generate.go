@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/atomicfile"
+	"github.com/pasvctl/pasvctl/cmd/internal/envelope"
 	"github.com/pasvctl/pasvctl/cmd/internal/outdir"
 	"github.com/pasvctl/pasvctl/cmd/internal/source"
 	"github.com/pasvctl/pasvctl/generators"
@@ -234,7 +235,7 @@ func (g *generator) compare(p *project, made []generators.File) error {
 	lock[0].Path = g.lockName(p)
 	changes = slices.DeleteFunc(append(changes, lock...), func(c outdir.Change) bool { return c.State == outdir.Unchanged })
 	if g.asJSON {
-		err = writeJSON(g.out, changes)
+		err = g.writeJSON(changes)
 	} else {
 		err = g.list(changes, map[outdir.State]string{outdir.Created: "missing", outdir.Updated: "differs", outdir.Stale: "stale"})
 	}
@@ -274,7 +275,7 @@ func (g *generator) write(p *project, made []generators.File) error {
 	}
 	changes = append(changes, lock)
 	if g.asJSON {
-		return writeJSON(g.out, changes)
+		return g.writeJSON(changes)
 	}
 	if err := g.list(changes, nil); err != nil {
 		return err
@@ -284,6 +285,13 @@ func (g *generator) write(p *project, made []generators.File) error {
 		fmt.Fprintf(g.err, "%s had no %s: cannot tell which files an earlier version wrote there\n", g.dir, generators.ListFile)
 	}
 	return nil
+}
+
+func (g *generator) writeJSON(changes []outdir.Change) error {
+	if changes == nil {
+		changes = []outdir.Change{}
+	}
+	return envelope.Write(g.out, "generate", map[string]any{"files": changes})
 }
 
 // writeLock writes the lock if it says something new, and if no other run, of

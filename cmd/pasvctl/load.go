@@ -19,6 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pasvctl/pasvctl/cmd/internal/envelope"
 	"github.com/pasvctl/pasvctl/cmd/internal/ftpload"
 	"github.com/pasvctl/pasvctl/cmd/internal/loadmodel"
 	"github.com/pasvctl/pasvctl/cmd/internal/source"
@@ -115,7 +116,7 @@ func (l *loader) run(ctx context.Context, addr string) error {
 	}
 	m := modelOf(compare, l.config, r)
 	if l.asJSON {
-		err = writeJSON(l.out, struct {
+		err = envelope.Write(l.out, "load", struct {
 			*ftpload.Report
 			Model *modelled `json:"model,omitempty"`
 		}{r, m})
@@ -274,12 +275,10 @@ func parsePorts(text string) (first, last uint16, err error) {
 
 // modelled is what the model says of a load that was measured.
 type modelled struct {
-	Site    string  `json:"site"`
-	Ports   int     `json:"ports"`
-	Hold    float64 `json:"hold"` // seconds, the mean that the model was given
-	Refused float64 `json:"refused"`
-	AtMost  bool    `json:"at_most"` // Refused is a bound from above
-	Agrees  bool    `json:"agrees"`
+	Site  string  `json:"site"`
+	Ports int     `json:"ports"`
+	Hold  float64 `json:"hold_seconds"` // the mean that the model was given
+	modelShare
 }
 
 // modelOf is nil where no site is named or nothing was asked for. Nobody else
@@ -295,7 +294,7 @@ func modelOf(s *plan.Site, c ftpload.Config, r *ftpload.Report) *modelled {
 	e := measured.Expect(loadmodel.Of(c, r))
 	return &modelled{
 		Site: s.Name, Ports: measured.Ports, Hold: e.Hold,
-		Refused: e.Refused, AtMost: e.AtMost, Agrees: e.Agrees(r.Low, r.High),
+		modelShare: modelShare{Refused: e.Refused, AtMost: e.AtMost, Agrees: e.Agrees(r.Low, r.High)},
 	}
 }
 

@@ -7,11 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -21,6 +23,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/pasvctl/pasvctl/cmd/lab/needs"
 )
@@ -40,7 +43,33 @@ func TestMain(m *testing.M) {
 	}
 	// Scripts wait more than they compute; who runs one command of theirs is no test.
 	_ = flag.Set("test.parallel", strconv.Itoa(max(6, runtime.GOMAXPROCS(0))))
-	testscript.Main(m, map[string]func(){"pasvctl": main})
+	testscript.Main(m, map[string]func(){"pasvctl": func() {
+		if folder := os.Getenv(leaveOutputs); folder != "" && !term.IsTerminal(1) {
+			os.Exit(recorded(folder))
+		}
+		main()
+	}})
+}
+
+// leaveOutputs names a folder where what machines read is left, for .ci/readers to
+// compare it with its schema.
+const leaveOutputs = "PASVCTL_TEST_OUTPUTS"
+
+// recorded is main, and leaves a copy of its output in the folder.
+func recorded(folder string) int {
+	file, err := os.CreateTemp(folder, "out-*")
+	if err != nil {
+		panic(err)
+	}
+	code := run(context.Background(), os.Args[1:], streams{in: os.Stdin, out: io.MultiWriter(os.Stdout, file), err: os.Stderr})
+	if i := slices.Index(os.Args, "--junit"); i > 0 && i+1 < len(os.Args) {
+		if text, err := os.ReadFile(os.Args[i+1]); err == nil {
+			if err := os.WriteFile(file.Name()+".xml", text, 0o644); err != nil {
+				panic(err)
+			}
+		}
+	}
+	return code
 }
 
 // TestScripts runs the real main in scripts: see testdata/script.
@@ -96,6 +125,7 @@ func runScripts(t *testing.T, dir string, variable ...string) {
 			if len(variable) > 0 {
 				env.Setenv(variable[0], variable[1])
 			}
+			env.Setenv(leaveOutputs, os.Getenv(leaveOutputs))
 			return givePorts(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

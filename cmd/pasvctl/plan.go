@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pasvctl/pasvctl/cmd/internal/envelope"
 	"github.com/pasvctl/pasvctl/generators/explain"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/sizing"
@@ -49,16 +50,11 @@ func (p *planner) run(path string) error {
 	}
 	switch {
 	case p.compare && p.asJSON:
-		return writeJSON(p.out, comparisons(loaded.Plan))
+		return envelope.Write(p.out, "plan", comparisons(loaded.Plan))
 	case p.compare:
 		return writeComparisons(p.out, comparisons(loaded.Plan))
 	case p.asJSON:
-		text, err := loaded.Plan.JSON()
-		if err != nil {
-			return err
-		}
-		_, err = p.out.Write(text)
-		return err
+		return envelope.Write(p.out, "plan", loaded.Plan.JSON())
 	default:
 		return writePlan(p.out, loaded.Plan)
 	}

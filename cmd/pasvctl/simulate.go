@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pasvctl/pasvctl/cmd/internal/envelope"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/sizing/simulate"
@@ -76,17 +77,52 @@ constant ones, which all end together.`,
 // simulated is one site's result beside the model's.
 type simulated struct {
 	Site    string          `json:"site"`
+	Burst   *simulatedBurst `json:"burst,omitempty"` // that was played beside the traffic
 	Server  string          `json:"server"`
 	Ports   int             `json:"ports"`
-	Model   float64         `json:"model"`
+	Model   modelShare      `json:"model"`
 	Refused float64         `json:"refused"`
 	Low     float64         `json:"refused_low"`
 	High    float64         `json:"refused_high"`
-	Agrees  bool            `json:"agrees"`
-	Bound   bool            `json:"model_is_upper_bound"`
 	Method  string          `json:"method"`
 	Held    float64         `json:"ports_held"`
-	Waits   *simulate.Waits `json:"waits,omitempty"` // nanoseconds
+	Waits   *waited         `json:"waits,omitempty"`
+}
+
+type simulatedBurst struct {
+	Sessions int     `json:"sessions"`
+	Within   float64 `json:"within_seconds"`
+}
+
+// modelShare is what the model says is refused of data connections.
+type modelShare struct {
+	Refused float64 `json:"refused"`
+	AtMost  bool    `json:"at_most"` // Refused is a bound from above
+	Agrees  bool    `json:"agrees"`
+}
+
+// waited is how long requests waited that got a port.
+type waited struct {
+	Mean    float64 `json:"mean_seconds"`
+	Median  float64 `json:"median_seconds"`
+	P95     float64 `json:"p95_seconds"`
+	P99     float64 `json:"p99_seconds"`
+	Longest float64 `json:"longest_seconds"`
+}
+
+func waitedOf(w *simulate.Waits) *waited {
+	if w == nil {
+		return nil
+	}
+	return &waited{w.Mean.Seconds(), w.Median.Seconds(), w.P95.Seconds(), w.P99.Seconds(), w.Longest.Seconds()}
+}
+
+// title names what was simulated.
+func (s simulated) title() string {
+	if s.Burst == nil {
+		return s.Site
+	}
+	return fmt.Sprintf("%s: %d within %s", s.Site, s.Burst.Sessions, seconds(s.Burst.Within))
 }
 
 func (d *simulator) run(ctx context.Context, args []string) error {
@@ -120,7 +156,7 @@ func (d *simulator) run(ctx context.Context, args []string) error {
 	}
 	bar.clear()
 	if d.asJSON {
-		err = writeJSON(d.out, results)
+		err = envelope.Write(d.out, "simulate", map[string]any{"simulations": results})
 	} else {
 		err = writeSimulated(d.out, results)
 	}
@@ -128,8 +164,8 @@ func (d *simulator) run(ctx context.Context, args []string) error {
 		return err
 	}
 	for _, r := range results {
-		if !r.Agrees {
-			fmt.Fprintf(d.err, "site %q: the model is outside the interval\n", r.Site)
+		if !r.Model.Agrees {
+			fmt.Fprintf(d.err, "site %q: the model is outside the interval\n", r.title())
 			err = silent(exitDifference)
 		}
 	}
@@ -179,24 +215,24 @@ func (d *simulator) site(ctx context.Context, s *plan.Site, burst *sizing.Burst,
 	if t := c.Workload.Traffic; t != nil { // each is played apart
 		t.Bursts = sizing.Bursts{}
 	}
-	name := s.Name
-	if c.Burst, c.Retry = burst, d.retry; burst != nil {
-		name = fmt.Sprintf("%s: %d within %s", s.Name, burst.Sessions, burst.Within)
-	}
+	c.Burst, c.Retry = burst, d.retry
 	r, err := simulate.Run(ctx, c)
 	if err != nil {
 		return simulated{}, err
 	}
 	model := sizing.Refused(c.Profile, c.Workload, c.Ports)
 	bound := upperBound(c.Profile, c.Workload) || s.Sizing.Binding == sizing.BoundFourTuples // of which nothing is played
+	var played *simulatedBurst
 	if burst != nil {
+		played = &simulatedBurst{burst.Sessions, burst.Within.Seconds()}
 		refused, raced := sizing.RefusedInBurst(c.Profile, c.Workload, c.Ports, *burst)
 		model, bound = refused+raced, true
 	}
 	return simulated{
-		Site: name, Server: s.Server, Ports: c.Ports, Model: model,
-		Refused: r.Refused.Mean, Low: r.Refused.Low, High: r.Refused.High, Bound: bound, Agrees: r.Refused.Holds(model) || bound && model > r.Refused.High,
-		Method: r.Method, Held: r.Held.Mean, Waits: r.Waits,
+		Site: s.Name, Burst: played, Server: s.Server, Ports: c.Ports,
+		Model:   modelShare{model, bound, r.Refused.Holds(model) || bound && model > r.Refused.High},
+		Refused: r.Refused.Mean, Low: r.Refused.Low, High: r.Refused.High,
+		Method: r.Method, Held: r.Held.Mean, Waits: waitedOf(r.Waits),
 	}, nil
 }
 
@@ -218,16 +254,16 @@ func writeSimulated(w io.Writer, results []simulated) error {
 	for _, r := range results {
 		agree := "yes"
 		switch {
-		case !r.Agrees:
+		case !r.Model.Agrees:
 			agree = "NO"
-		case r.Bound && r.Model > r.High:
+		case r.Model.AtMost && r.Model.Refused > r.High:
 			agree = "below"
 		}
 		interval := fmt.Sprintf("%.3g to %.3g", r.Low, r.High)
 		if r.Low == r.High {
 			interval = "-"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%d\t%.3g\t%.3g\t%s\t%s\t%s\n", r.Site, r.Server, r.Ports, r.Model, r.Refused, interval, agree, r.Method)
+		fmt.Fprintf(t, "%s\t%s\t%d\t%.3g\t%.3g\t%s\t%s\t%s\n", r.title(), r.Server, r.Ports, r.Model.Refused, r.Refused, interval, agree, r.Method)
 	}
 	return t.Flush()
 }

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/atomicfile"
+	"github.com/pasvctl/pasvctl/cmd/internal/envelope"
 	"github.com/pasvctl/pasvctl/cmd/internal/outdir"
 	"github.com/pasvctl/pasvctl/cmd/internal/source"
 	"github.com/pasvctl/pasvctl/embeddedftpd"
@@ -67,7 +68,8 @@ func newUserRemove(s streams) *cobra.Command {
 }
 
 func newUserList(s streams) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	c := &cobra.Command{
 		Use:     "list FILE",
 		Short:   "list the users with their folders",
 		Example: "  pasvctl user list ftp.users",
@@ -76,6 +78,9 @@ func newUserList(s streams) *cobra.Command {
 			_, users, err := readUsers(args[0])
 			if err != nil {
 				return err
+			}
+			if asJSON {
+				return envelope.Write(s.out, "user list", map[string]any{"users": usersJSON(users.All())})
 			}
 			w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "USER\tFOLDER\tMAY\tBYTES/S")
@@ -92,6 +97,23 @@ func newUserList(s streams) *cobra.Command {
 			return w.Flush()
 		},
 	}
+	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")
+	return c
+}
+
+type userJSON struct {
+	Name     string `json:"name"`
+	Folder   string `json:"folder"`
+	ReadOnly bool   `json:"read_only"`
+	Rate     int64  `json:"bytes_per_second,omitempty"` // of each transfer; 0 is no limit
+}
+
+func usersJSON(users []embeddedftpd.User) []userJSON {
+	all := make([]userJSON, len(users))
+	for i, u := range users {
+		all[i] = userJSON{u.Name, u.Root, u.ReadOnly, u.Rate}
+	}
+	return all
 }
 
 // printable keeps a path's control characters off the terminal.

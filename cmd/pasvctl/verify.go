@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/atomicfile"
+	"github.com/pasvctl/pasvctl/cmd/internal/envelope"
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/cmd/internal/verify"
 	"github.com/pasvctl/pasvctl/generators/plan"
@@ -108,10 +109,7 @@ func (v *verifier) write(r *verify.Report) error {
 		}
 	}
 	if v.asJSON {
-		return writeJSON(v.out, struct {
-			Version int `json:"version"`
-			*verify.Report
-		}{1, r})
+		return envelope.Write(v.out, "verify", r)
 	}
 	shown := r.Unmet()
 	if v.all {

@@ -12,7 +12,6 @@ import (
 
 // Explanation is the derivation of one site's range. Its JSON is stable.
 type Explanation struct {
-	Version   int            `json:"version"` // 1
 	Site      string         `json:"site"`
 	Host      string         `json:"host"`
 	Server    string         `json:"server"`
@@ -33,7 +32,7 @@ type Explanation struct {
 	Theft        sizing.Theft       `json:"theft"`
 	// Ceiling is the most data connections a second of one client address
 	// that one port carries; 0 if the traffic is not known.
-	Ceiling float64 `json:"one_port_ceiling"`
+	Ceiling float64 `json:"one_port_transfers_per_second"`
 }
 
 // Bound is a lower bound on the number of ports.
@@ -53,7 +52,6 @@ type Section struct {
 // config of its server.
 func Site(s *plan.Site, configured bool) Explanation {
 	e := Explanation{
-		Version:   1,
 		Site:      s.Name,
 		Host:      s.Host.Name,
 		Server:    s.Server,

@@ -1,20 +1,12 @@
 package plan
 
 import (
-	"bytes"
-	"encoding/json"
-
 	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
-// JSONVersion is the version of what Plan.JSON writes. Fields may be added
-// under it; none is renamed, removed or given another meaning.
-const JSONVersion = 1
-
 type planJSON struct {
-	Version int        `json:"version"`
-	Sites   []siteJSON `json:"sites"`
+	Sites []siteJSON `json:"sites"`
 }
 
 type siteJSON struct {
@@ -43,24 +35,16 @@ type Ports struct {
 // PortsOf adds the count to a range.
 func PortsOf(r spec.PortRange) Ports { return Ports{r, r.Count()} }
 
-// JSON is the plan for other programs, indented, with a newline at the end:
-// the sites by name, each with its range, the bounds it rests on, what one port
+// JSON is the plan for other programs, for package json to write: the sites by name, each with its range, the bounds it rests on, what one port
 // would do, and what the range would be were the spec's figures wrong. Refused
 // shares are of 1.
-func (p *Plan) JSON() ([]byte, error) {
-	out := planJSON{Version: JSONVersion, Sites: make([]siteJSON, 0, len(p.Sites))}
+func (p *Plan) JSON() any {
+	out := planJSON{Sites: make([]siteJSON, 0, len(p.Sites))}
 	doubts := p.Sensitivities()
 	for i, s := range p.Sites {
 		out.Sites = append(out.Sites, s.json(doubts[i]))
 	}
-	var text bytes.Buffer
-	enc := json.NewEncoder(&text)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(out); err != nil {
-		return nil, err
-	}
-	return text.Bytes(), nil
+	return out
 }
 
 func (s *Site) json(doubts []sizing.Influence) siteJSON {

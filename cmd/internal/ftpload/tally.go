@@ -35,27 +35,27 @@ var refusals = map[Kind]bool{
 
 // Report is the result of a run. Times are in seconds.
 type Report struct {
-	Asked        int            `json:"asked"`   // PASV or EPSV commands that count
-	Refused      int            `json:"refused"` // of them
-	RefusedShare float64        `json:"refused_share"`
-	Low          float64        `json:"refused_low"`  // 95 % interval
-	High         float64        `json:"refused_high"` // of the share
-	Kinds        map[Kind]int   `json:"kinds"`
+	Asked        int            `json:"requests"`         // PASV or EPSV commands that count
+	Refused      int            `json:"refused_requests"` // of them
+	RefusedShare float64        `json:"refused"`          // share
+	Low          float64        `json:"refused_low"`      // 95 % interval
+	High         float64        `json:"refused_high"`     // of the share
+	Kinds        map[Kind]int   `json:"outcomes"`
 	Replies      map[string]int `json:"replies,omitempty"` // refusing reply texts
-	NoSession    int            `json:"no_session"`        // arrivals that found no session idle
+	NoSession    int            `json:"without_session"`   // arrivals that found no session idle
 	Reconnects   int            `json:"reconnects"`
 	LoginErrors  map[string]int `json:"login_errors,omitempty"`
-	MeanLate     float64        `json:"mean_late"` // of requests behind their schedule, at a rate
-	MaxLate      float64        `json:"max_late"`
-	Seconds      float64        `json:"seconds"`
-	Rate         float64        `json:"rate"` // data connections asked for a second
-	Bytes        int64          `json:"bytes"`
-	MeanWait     float64        `json:"mean_wait"` // PASV to its reply, where a port was given
-	MaxWait      float64        `json:"max_wait"`
-	MeanListen   float64        `json:"mean_listen"` // reply to connection
-	MeanAccept   float64        `json:"mean_accept"` // reply to the server's 1xx mark
-	MeanHold     float64        `json:"mean_hold"`   // reply to the end of the transfer, or session
-	Ports        int            `json:"ports"`       // different ones handed out
+	MeanLate     float64        `json:"mean_late_seconds"` // of requests behind their schedule, at a rate
+	MaxLate      float64        `json:"max_late_seconds"`
+	Seconds      float64        `json:"duration_seconds"`
+	Rate         float64        `json:"requests_per_second"` // data connections asked for a second
+	Bytes        int64          `json:"carried_bytes"`
+	MeanWait     float64        `json:"mean_wait_seconds"` // PASV to its reply, where a port was given
+	MaxWait      float64        `json:"max_wait_seconds"`
+	MeanListen   float64        `json:"mean_listen_seconds"` // reply to connection
+	MeanAccept   float64        `json:"mean_accept_seconds"` // reply to the server's 1xx mark
+	MeanHold     float64        `json:"mean_hold_seconds"`   // reply to the end of the transfer, or session
+	Ports        int            `json:"ports"`               // different ones handed out
 	LowestPort   uint16         `json:"lowest_port,omitempty"`
 	HighestPort  uint16         `json:"highest_port,omitempty"`
 	OwnFiles     bool           `json:"own_files"` // mix-ups of data would have been seen
