@@ -165,15 +165,11 @@ func (m *Machine) Plan(ctx context.Context, b kernel.Backend, r kernel.Rules) (*
 // Apply makes next the rules in force. Its errors leave the old ones in force,
 // except for a StuckError.
 func (m *Machine) Apply(ctx context.Context, next Applied, o Options) (out Outcome, err error) {
-	s, err := open(m.Folder, false)
+	s, st, err := m.open(false)
 	if err != nil {
 		return out, err
 	}
 	defer s.close()
-	st, err := s.read()
-	if err != nil {
-		return out, err
-	}
 	if st.Pending != nil && m.waits(st.Pending) {
 		return out, &PendingError{st.Pending.Deadline, m.Now()}
 	}

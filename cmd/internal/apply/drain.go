@@ -42,15 +42,11 @@ func (a *Applied) OlderRanges(next map[string]spec.PortRange) map[string][]spec.
 // them. It reports whether there is nothing left to wait for; else it is to be
 // called again.
 func (m *Machine) Drained(ctx context.Context, id string, busy func([]spec.PortRange) (bool, error)) (done bool, err error) {
-	s, err := open(m.Folder, true)
+	s, st, err := m.open(true)
 	if err != nil {
 		return false, err
 	}
 	defer s.close()
-	st, err := s.read()
-	if err != nil {
-		return false, err
-	}
 	// A change that was killed half way is for the next apply to take back;
 	// one that waits to be confirmed may have these rules come back.
 	if st.Current == nil || st.Current.Drain == nil || st.Current.Drain.ID != id {

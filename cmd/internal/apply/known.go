@@ -96,12 +96,11 @@ func (m *Machine) Elsewhere(ctx context.Context, backend string) (string, error)
 }
 
 func (m *Machine) state() (State, error) {
-	s, err := open(m.Folder, true)
-	if err != nil {
-		return State{}, err
+	s, st, err := m.open(true)
+	if err == nil {
+		s.close()
 	}
-	defer s.close()
-	return s.read()
+	return st, err
 }
 
 // peek reads the state without its lock, which a change may need now.

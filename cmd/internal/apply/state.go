@@ -149,6 +149,19 @@ func open(folder string, wait bool) (*store, error) {
 	return &store{root: root, lock: lock}, nil
 }
 
+// open locks the state and reads it.
+func (m *Machine) open(wait bool) (*store, State, error) {
+	s, err := open(m.Folder, wait)
+	if err != nil {
+		return nil, State{}, err
+	}
+	st, err := s.read()
+	if err != nil {
+		s.close()
+	}
+	return s, st, err
+}
+
 func (s *store) close() {
 	// A child that is being started may hold a copy of the descriptor for a
 	// moment: closing ours alone would not release the lock then.
