@@ -11,7 +11,7 @@ type verb struct {
 	writes bool
 	// beside: is carried out while a transfer runs.
 	beside bool
-	// transfers: REST's offset is for it and no later one, whatever becomes of it.
+	// transfers: REST's offset is for it and no later one, whatever its result.
 	transfers bool
 	// usage is what HELP and a 501 reply say.
 	usage string

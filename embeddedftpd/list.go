@@ -126,7 +126,7 @@ func (s *session) choose(arg string) (selection, error) {
 		}
 		return selection{dir: s.path(parent), pattern: base, prefix: parent}, nil
 	case err != nil:
-		// A link that leads nowhere is listed all the same.
+		// A link that leads nowhere is listed anyway.
 		if info, err = s.login.root.Lstat(rooted(at)); err != nil {
 			return selection{}, err
 		}

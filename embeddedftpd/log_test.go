@@ -176,7 +176,7 @@ func TestFileThatBecomesShorter(t *testing.T) {
 	}
 	must(t, os.Truncate(at, 1<<16))
 	if n, _ := io.Copy(io.Discard, data); n >= 1<<30-1<<16 {
-		t.Fatalf("%d bytes came all the same", n)
+		t.Fatalf("%d bytes came anyway", n)
 	}
 	if text := c.expect(451); !strings.Contains(text, "The file became shorter.") {
 		t.Error(text)

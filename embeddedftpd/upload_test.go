@@ -171,7 +171,7 @@ func TestUploadOfABusyFile(t *testing.T) {
 	second.put("the second one's", "STOR g")
 }
 
-// REST's offset is for the next transfer command, whatever becomes of it.
+// REST's offset is for the next transfer command, whatever its result.
 func TestOffsetIsForOneCommand(t *testing.T) {
 	ts := start(t, nil)
 	ts.file(t, "a", "aaaaaa")

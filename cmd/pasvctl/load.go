@@ -281,8 +281,8 @@ type modelled struct {
 	modelShare
 }
 
-// modelOf is nil where no site is named or nothing was asked for. Nobody else
-// is taken to hold a port: what a squatter takes shows in the measurement.
+// modelOf is nil where no site is named or nothing was asked for. It assumes
+// that no other program holds a port: what a squatter takes shows in the measurement.
 func modelOf(s *plan.Site, c ftpload.Config, r *ftpload.Report) *modelled {
 	if s == nil || r.Asked == 0 {
 		return nil

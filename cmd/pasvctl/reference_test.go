@@ -28,7 +28,7 @@ var update = flag.Bool("update", false, "rewrite generators/spec/REFERENCE.md")
 
 const referenceFile = repository + "/generators/spec/REFERENCE.md"
 
-// TestReference makes the reference anew from the tables of the language, of
+// TestReference regenerates the reference from the tables of the language, of
 // the targets and of the servers, and from what is heeded, and compares it.
 func TestReference(t *testing.T) {
 	made := reference(t)

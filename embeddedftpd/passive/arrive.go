@@ -63,7 +63,7 @@ func (p *Pool) deliver(r *Reservation, c net.Conn) {
 	p.stats.Connected++
 }
 
-// end ends a pending reservation. What becomes of its port is the caller's.
+// end ends a pending reservation. The caller decides what to do with its port.
 func (p *Pool) end(r *Reservation, why error) {
 	r.ended = why
 	r.settle(ended)

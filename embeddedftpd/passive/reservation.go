@@ -113,7 +113,7 @@ func (r *Reservation) take() (net.Conn, <-chan struct{}, error) {
 	}
 }
 
-// Release ends the reservation, whatever has become of it, and closes a
+// Release ends the reservation, whatever its state, and closes a
 // connection that Accept has not given away. It may be called more than once,
 // and touches no other reservation, not even a later one of the same port.
 func (r *Reservation) Release() {

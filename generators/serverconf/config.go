@@ -166,7 +166,7 @@ func lastOne(c *Config, _ *Section, name string) []Directive {
 	return all[max(0, len(all)-1):]
 }
 
-// within reports whether the directive stands in a section of that name.
+// within reports whether the directive is in a section of that name.
 func (d Directive) within(name string) bool {
 	return slices.ContainsFunc(d.Context, func(s Section) bool { return s.Name == name })
 }

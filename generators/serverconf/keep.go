@@ -11,7 +11,7 @@ import (
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
-// Ours are the lines that stand in a kept config.
+// Ours are the lines in a kept config.
 type Ours struct {
 	// Header is the first line, a comment that starts with HeaderStart.
 	Header string

@@ -115,7 +115,7 @@ func (l *load) busy() float64 {
 }
 
 // mostBusy is the share of its time that the busiest address's sessions are
-// taken to be busy at most, where the spec does not say what they ask for.
+// assumed to be busy at most, if the spec does not say what they ask for.
 const mostBusy = 0.9
 
 // carriedByAddress is the rate that the sessions of one address carry.
@@ -126,7 +126,7 @@ func (l *load) carriedByAddress() float64 {
 	return mostBusy * float64(l.perAddress) / l.busy()
 }
 
-// AddressRate is the rate at which the busiest client address is taken to ask
+// AddressRate is the rate at which the busiest client address is assumed to ask
 // for data connections, a second: what the workload says, or else all of the
 // site's, but no more than the address's sessions carry when they are busy
 // nine tenths of their time. An even share of the site's rate would be no

@@ -91,7 +91,7 @@ type Profile struct {
 	// the server was first to close: TIME_WAIT, 60 s on Linux, on a server
 	// that does not set SO_REUSEADDR; 0 on all that do.
 	PortRest time.Duration
-	// Strangers is what becomes of a connection from another address than the
+	// Strangers is how the server treats a connection from another address than the
 	// control connection's.
 	Strangers Strangers
 	// ResumesTLS: the server can demand that a data connection resumes the TLS

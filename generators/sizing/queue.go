@@ -5,7 +5,7 @@ import (
 	"sort"
 )
 
-// LostSYN is the share of the data connections whose first SYN is taken to be
+// LostSYN is the share of the data connections whose first SYN is assumed to be
 // lost, and SYNTimeout, in seconds, how much longer they then take: the first
 // retransmission timeout of RFC 6298 section 2. A stated mean of the connect
 // time excludes them.

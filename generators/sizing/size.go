@@ -156,7 +156,7 @@ func newSite(p Profile, w Workload) (*site, error) {
 	return s, nil
 }
 
-// worst reports whether every session is taken to hold a port at once: nothing
+// worst reports whether every session may hold a port at once: nothing
 // is known about the traffic, or nothing is trusted. A client that sends PASV
 // and then NOOP for ever holds a port on most servers for as long as its
 // session lives. A server that holds until the session ends leaves no choice.

@@ -79,7 +79,7 @@ func Share(x float64) string {
 // About writes a share that is an estimate, in two digits.
 func About(x float64) string { return "about " + Share(roundTo(x, 2)) }
 
-// portion says what becomes of a share of some: "none is refused", "a share of
+// portion writes a share with its verb: "none is refused", "a share of
 // 1e-6 is refused", "82 % are refused", "all are refused".
 func portion(x float64, becomes, become string) string {
 	switch {

@@ -11,8 +11,8 @@ import (
 	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
-// Expect is an expectation of the user's own about the rendered rules: what
-// becomes of new connections from clients to a port.
+// Expect is an expectation of the user's own about the rendered rules: the
+// verdict on new connections from clients to a port.
 type Expect struct {
 	Name string
 	From []netip.Addr

@@ -26,7 +26,7 @@ var hostBlock = &Block{
 		{Name: "avoid_ports", Type: PortRanges, Otherwise: "none", Example: `["61000-61999"]`, Limit: portLimit,
 			Doc: "Ports that no data range is placed on, because something else needs them."},
 		{Name: "reserved_ports", Type: PortRanges, Otherwise: "none", Example: `["50051", "50100-50199"]`, Limit: portLimit,
-			Doc: "Ports that ip_local_reserved_ports holds already, for other programs. The list is written anew as a whole, so they must be named here."},
+			Doc: "Ports that ip_local_reserved_ports holds already, for other programs. pasvctl replaces the whole list, so they must be named here."},
 	},
 	Blocks: []*Block{firewallBlock},
 }

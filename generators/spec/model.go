@@ -132,7 +132,7 @@ type TLS struct {
 	Key         string
 }
 
-// Truncated says what becomes of an upload under TLS whose data connection ends
+// Truncated says how a server treats an upload under TLS whose data connection ends
 // without close_notify (RFC 8446 section 6.1), which whoever is on the way can
 // bring about; "": what the server does.
 type Truncated string

@@ -175,7 +175,7 @@ func (l *loader) siteServer(b *block, s *Site) sizing.Profile {
 	return l.o.Servers[at]
 }
 
-// serverTitled is the server whose name or title is text but for case, spaces
+// serverTitled is the server whose name or title is text except for case, spaces
 // and signs.
 func (l *loader) serverTitled(text string) string {
 	bare := func(s string) string { return notInName.ReplaceAllString(strings.ToLower(s), "") }

@@ -75,7 +75,7 @@ func checkImplicit(b *block, s *Site, server sizing.Profile, t TLS) {
 	}
 }
 
-// siteTruncated reads what becomes of an upload under TLS whose data connection
+// siteTruncated reads how the server treats an upload under TLS whose data connection
 // ends without close_notify. Without TLS nothing tells such an end from another.
 func siteTruncated(b *block, s *Site) Truncated {
 	t := choice[Truncated](b, "truncated_uploads")

@@ -56,7 +56,7 @@ func TestConfirm(t *testing.T) {
 		_, err = b.Apply(t.Context(), large, Options{Confirm: 30 * time.Second})
 		b.must(err)
 		b.must(b.Confirm(t.Context()))
-		b.expire(b.guarded[1]) // the guard wakes up all the same
+		b.expire(b.guarded[1]) // the guard wakes up anyway
 		b.want(&large, withLarge)
 
 		_, err = b.Apply(t.Context(), small, Options{Confirm: 30 * time.Second})

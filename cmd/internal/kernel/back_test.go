@@ -95,7 +95,7 @@ func (m *machine) touch(backend string) {
 
 func script(lines ...string) string { return strings.Join(lines, "\n") + "\n" }
 
-// What stood under our names comes back, whatever has become of it, and in the
+// What stood under our names comes back, whatever its state, and in the
 // same order.
 func TestPutBackBringsBackWhatStoodThere(t *testing.T) {
 	each(t, func(t *testing.T, m *machine, name string, rules func(string) kernel.Rules) {

@@ -110,7 +110,7 @@ func (s *scenario) exchange(c net.Conn) {
 	}
 }
 
-// want lists what must become of new connections.
+// want lists the expected verdicts on new connections.
 type want struct {
 	from netip.Addr
 	port uint16

@@ -12,7 +12,7 @@ const (
 	Silence  = 300 * time.Millisecond
 )
 
-// Verdict is what became of a new connection on its way.
+// Verdict is the result of a new connection.
 type Verdict string
 
 // The verdicts. A reset is an answer: the packet has passed the firewall,

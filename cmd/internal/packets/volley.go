@@ -26,8 +26,8 @@ func (b *Bed) Send(probes ...Probe) []Result {
 	return all
 }
 
-// Connection is a probe with the connection that came of it, which is nil
-// unless somebody accepted. To close it resets it: nothing is sent after.
+// Connection is a probe with its connection, which is nil unless a listener
+// accepted it. Close resets it, so that nothing is sent afterwards.
 type Connection struct {
 	Result
 	*os.File
@@ -224,7 +224,7 @@ func (v *volley) wait() error {
 	return nil
 }
 
-// answer notes what came of a connection. A reset is an answer: the packet has
+// answer records the result of a connection. A reset is an answer: the packet has
 // passed the firewall, whether or not somebody listens behind it.
 func (v *volley) answer(i int) {
 	p, r := v.probes[i], &v.results[i]

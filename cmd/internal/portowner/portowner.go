@@ -141,7 +141,7 @@ func parseTable(r io.Reader, match Filter) ([]Owner, error) {
 }
 
 // blocks reports whether a socket at local is in the way of one at at: the same
-// port, and addresses that meet. An IPv6 wildcard is taken to listen for IPv4 too.
+// port, and addresses that meet. An IPv6 wildcard is assumed to listen for IPv4 too.
 func blocks(local, at netip.AddrPort) bool {
 	if local.Port() != at.Port() {
 		return false

@@ -47,7 +47,7 @@ const tracking = `table inet pasvctl_tracking { chain first { type filter hook p
 
 // control opens the control connections before there are any rules. The gate
 // can then learn of them even if a rule drops new ones, and what keeps clients
-// from the data ports is found all the same.
+// from the data ports is found anyway.
 func (b *bed) control(sessions []session) error {
 	if _, err := b.Server.Run(tracking, "nft", "-f", "-"); err != nil {
 		return err

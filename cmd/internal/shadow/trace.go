@@ -79,7 +79,7 @@ func (t *trace) stop() {
 	_ = t.cmd.Wait()
 }
 
-// fate is what became of a packet.
+// fate is the verdict on a packet.
 type fate struct {
 	rule    string // "inet filter input: policy drop"; "" if no line shows it
 	base    string // the base chain that led there: "inet filter input"
@@ -87,7 +87,7 @@ type fate struct {
 	seen    bool
 }
 
-// of finds what became of a connection. It waits for a verdict until the
+// of finds the verdict on a connection. It waits for a verdict until the
 // deadline: the trace comes over a socket of its own.
 func (t *trace) of(from netip.Addr, to netip.AddrPort, accepts string, deadline time.Time) (f fate) {
 	for ; ; time.Sleep(10 * time.Millisecond) {

@@ -7,7 +7,7 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
 )
 
-// raw is a segment that no socket sends, and what must become of it.
+// raw is a segment that no socket sends, and the expected verdict.
 type raw struct {
 	*lane
 	what string
@@ -83,7 +83,7 @@ func (t *trial) blind() error {
 	return t.flagScans()
 }
 
-// leftToOwner is what becomes of packets that our rules let pass and that
+// leftToOwner is the verdict on packets that our rules let pass and that
 // conntrack calls invalid.
 func (t *trial) leftToOwner() packets.Verdict {
 	if t.rules.Backend == kernel.IPTables || t.host.Firewall != nil {

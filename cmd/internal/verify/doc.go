@@ -1,5 +1,5 @@
 // Package verify proves a host's rendered rules with packets: it loads them in
-// throwaway networks, sends what clients send, and compares what becomes of it
+// throwaway networks, sends what clients send, and compares the results
 // with what the plan's firewall policy says.
 //
 // The expectations come from plan.Policy alone and never from the rules. It is
@@ -34,7 +34,7 @@ type Options struct {
 	FirstOnly bool
 }
 
-// Expectation is something that must become of packets, and what did.
+// Expectation is an expected verdict on packets, and the observed one.
 type Expectation struct {
 	Host    string `json:"host"`
 	Setting string `json:"setting"` // what stands around the rules

@@ -113,7 +113,7 @@ type mutationRun struct {
 	expected map[string]kernel.Listing // of the rules as they were rendered
 }
 
-// outcome is what became of a mutant, and what is wrong with that.
+// outcome is the fate of a mutant, and what is wrong with it.
 type outcome struct{ what, problem string }
 
 const (

@@ -34,7 +34,7 @@ func (t *trial) own() error {
 	known := map[expected]bool{}
 	for _, e := range t.expects {
 		if e.Host != nil && t.dropping {
-			continue // what becomes of a port that is not ours is up to the host's owner
+			continue // a port that is not ours is up to the host's owner
 		}
 		for _, to := range t.destinations(e) {
 			for _, from := range e.From {

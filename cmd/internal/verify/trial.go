@@ -236,7 +236,7 @@ func (t *trial) steps() error {
 	return t.onHost()
 }
 
-// add notes what became of something that was expected.
+// add records the result of an expectation.
 func (t *trial) add(site *plan.Site, what, from, to, want, got string) error {
 	e := Expectation{Host: t.name, Setting: t.setting, What: what, From: from, To: to, Want: want, Got: got}
 	if site != nil {
