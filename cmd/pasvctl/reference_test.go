@@ -19,6 +19,7 @@ import (
 	"github.com/mitchellh/go-wordwrap"
 
 	"github.com/pasvctl/pasvctl/generators"
+	"github.com/pasvctl/pasvctl/generators/serverconf"
 	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
 	"github.com/pasvctl/pasvctl/templates"
@@ -120,7 +121,8 @@ var preamble = []string{
 		"An argument that is null counts as not set.",
 	"\"Sizes the range\" names the servers on which another value makes the range of data ports larger or smaller. \"Server configs\" and " +
 		"\"Targets\" name the outputs that another value changes, with the range pinned; \"embedded\" is the daemon that `pasvctl serve` runs. " +
-		"All three are found by rendering with two values.",
+		"All three are found by rendering with two values. \"Directives\" are those that the argument sets in a server's config, whatever a " +
+		"base_config says.",
 }
 
 // outline lists the blocks with their arguments.
@@ -198,6 +200,22 @@ func (d *document) argument(path string, arg spec.Argument, h heed) {
 	}
 	for _, line := range h.lines() {
 		d.item(line)
+	}
+	d.directives("Directives", strings.TrimPrefix(path, "site."))
+	if path == "site.base_config" {
+		d.directives("Directives that the server's profile sets", "")
+	}
+}
+
+// directives lists what an argument of a site sets in the servers' configs.
+func (d *document) directives(title, attr string) {
+	var all []string
+	of := serverconf.Directives(attr)
+	for _, server := range slices.Sorted(maps.Keys(of)) {
+		all = append(all, server+" "+strings.Join(of[server], ", "))
+	}
+	if len(all) > 0 {
+		d.item(title + ": " + strings.Join(all, "; "))
 	}
 }
 

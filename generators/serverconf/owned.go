@@ -15,7 +15,7 @@ import (
 // group is a number of owned directives that one attribute of a site sets.
 type group struct {
 	// attr is the attribute, with its block before a dot; "" if the spec has
-	// none yet, and the value is that of the server's profile.
+	// none, and the value is that of the server's profile: idle and data timeouts.
 	attr  string
 	names []string // those that say the attribute's value
 	also  []string // those that belong to them
@@ -27,6 +27,20 @@ type group struct {
 // values are the effective values of a group's names. One that is not there is
 // not in the config.
 type values map[string]string
+
+// Directives are those that an attribute of a site sets, by server: "data_ports",
+// "tls.mode", or "" for those that the server's profile sets.
+func Directives(attr string) map[string][]string {
+	all := map[string][]string{}
+	for server, f := range formats {
+		for _, g := range f.owned {
+			if g.attr == attr {
+				all[server] = append(append(all[server], g.names...), g.also...)
+			}
+		}
+	}
+	return all
+}
 
 // vsftpdOwned is as vsftpd.conf(5) of 3.0.3 has the directives and defaults.
 var vsftpdOwned = []group{
