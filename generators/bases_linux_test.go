@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/serverconf"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
@@ -265,6 +266,12 @@ func readBase(t *testing.T, name string) *spec.Base {
 			t.Fatal(err)
 		}
 		b.Files = append(b.Files, spec.BaseFile{Name: filepath.Base(n), Text: text})
+	}
+	if !b.Folder {
+		server, _, _ := strings.Cut(name, "-")
+		if err := serverconf.Include(os.DirFS("testdata/bases"), server, b); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return b
 }

@@ -30,16 +30,21 @@ const (
 
 // Server is a server as its package installs it.
 type Server struct {
-	Name     string // of its profile
-	Unpacked string // the name of its package's folder
-	install  func(file string) string
+	Name     string                   // of its profile
+	Unpacked string                   // the name of its package's folder
+	install  func(file string) string // by its path in the site's folder
 	start    []string
 }
 
 var all = []Server{
-	{"vsftpd", "vsftpd", func(string) string { return "/etc/vsftpd.conf" },
+	{"vsftpd", "vsftpd", func(file string) string {
+		if file == "vsftpd.conf" {
+			return "/etc/vsftpd.conf"
+		}
+		return "/etc/vsftpd/" + file // per-user files
+	},
 		[]string{"vsftpd", "/etc/vsftpd.conf"}},
-	{"proftpd", "proftpd", func(string) string { return "/etc/proftpd/proftpd.conf" },
+	{"proftpd", "proftpd", func(file string) string { return "/etc/proftpd/" + file },
 		[]string{"proftpd", "--nodaemon", "--config", "/etc/proftpd/proftpd.conf"}},
 	{"pureftpd", "pure-ftpd", func(file string) string { return "/etc/pure-ftpd/conf/" + filepath.Base(file) },
 		[]string{"pure-ftpd-wrapper"}},
@@ -100,8 +105,12 @@ func extend(path, text string) error {
 	return os.WriteFile(path, append(old, text...), 0o640)
 }
 
-// Install puts a rendered file where the server looks for it.
+// Install puts a rendered file, HOST/SITE/… in the output folder, where the
+// server looks for it.
 func (s Server) Install(path string, content []byte) error {
+	if parts := strings.SplitN(path, "/", 3); len(parts) == 3 {
+		path = parts[2]
+	}
 	to := s.install(path)
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		return err
