@@ -30,8 +30,9 @@ const (
 type queue struct {
 	rate     float64 // requests a second that are followed by a connection
 	sessions int
-	open     bool    // sessions never run out
-	batch    int     // requests in the same instant
+	open     bool // sessions never run out
+	batch    int  // requests in the same instant
+	wait     float64
 	connect  float64 // mean
 	away     float64 // mean time between two holds of a session
 	long     float64 // share of its time that a session holds a port for long
@@ -69,7 +70,7 @@ func newQueue(l *load, wait float64) *queue {
 	connected := 1 - l.abandoned
 	q := &queue{
 		rate: l.addressRate * connected, sessions: l.perAddress, batch: l.parallel,
-		connect: l.connect, open: l.open, known: map[int]float64{},
+		wait: wait, connect: l.connect, open: l.open, known: map[int]float64{},
 	}
 	if l.open {
 		q.sessions = MaxSessions * 100
@@ -229,8 +230,12 @@ func (q *queue) without(ports int) float64 {
 		return 1
 	case q.rate*q.connect == 0:
 		return 0
-	case q.open && q.rate*q.connect >= float64(ports):
-		return 1
+	}
+	crowded := 1.0
+	if q.open {
+		if crowded = q.crowded(ports); float64(ports) <= q.rate*q.connect {
+			return crowded
+		}
 	}
 	most, known := q.known[ports]
 	if !known {
@@ -239,7 +244,20 @@ func (q *queue) without(ports int) float64 {
 		}
 		q.known[ports] = most
 	}
-	return most
+	return min(most, crowded)
+}
+
+// crowded is the share of a stream that leaves, on as many of the ports as it
+// keeps busy all the time: see site.crowded. More lose no more.
+func (q *queue) crowded(ports int) float64 {
+	if q.batch > 1 {
+		return 1
+	}
+	variation := 1.0
+	for _, shape := range q.shapes {
+		variation = max(variation, shape.variation)
+	}
+	return leaves(q.rate, q.connect, min(ports, int(q.rate*q.connect)), q.wait*2/(1+variation))
 }
 
 // lateOn is the share for one shape of the connect times. The number n of those
