@@ -1,10 +1,9 @@
 # Made by pasvctl 0.1.0 from existing; do not edit: change the spec and generate it again.
 #
-# A module of its own: one security group per host, for its network interfaces
-# to be members of. The groups are stateful, so replies and running transfers
+# A Terraform module: one security group per host; attach it to the host's
+# network interfaces. The groups are stateful, so replies and running transfers
 # need no rule. They have no egress rules: passive FTP opens no connection from
-# the server, and what else the host needs (DNS, updates) belongs to a group of
-# yours beside this one.
+# the server. Add a group of your own for what else the host needs (DNS, updates).
 
 terraform {
   required_version = ">= 1.3"
@@ -18,7 +17,7 @@ terraform {
 }
 
 variable "vpc_id" {
-  description = "Id of the VPC that the hosts are in."
+  description = "Id of the hosts' VPC."
   type        = string
 }
 
@@ -36,9 +35,9 @@ locals {
   }
 }
 
-# A group that has to be replaced is made, with its rules, before the old one
-# goes: name_prefix lets both exist. Network interfaces that take the group's id
-# from the output of this module move in between.
+# Terraform creates a replacement and its rules before it deletes the old group:
+# name_prefix lets both exist. In between, network interfaces that use this
+# module's output move to the new group.
 resource "aws_security_group" "pasvctl" {
   for_each = toset(local.hosts)
 
