@@ -25,7 +25,8 @@ func (s serverSite) config(name, process, server string) ([]File, hcl.Diagnostic
 	if err != nil {
 		return nil, hcl.Diagnostics{unreadable(s.Site.Site, err)}
 	}
-	s.Virtual, s.NoCiphers = config.Virtual(s.Site.Site), !config.Has("ssl_ciphers")
+	s.Virtual, s.Others = config.Servers(s.Site.Site)
+	s.NoCiphers = !config.Has("ssl_ciphers")
 	ours := serverconf.Ours{Header: s.Header, Server: string(render("", server, s).Content)}
 	if process != "" {
 		ours.Process = string(render("", process, s).Content)

@@ -106,6 +106,9 @@ var realBases = []base{
 			if err := other.login(); err != nil {
 				t.Fatal(err)
 			}
+			if text, _ := os.ReadFile("/etc/proftpd/proftpd.conf"); !strings.Contains(string(text), "\nMaxInstances 60\n") {
+				t.Errorf("the cap of all servers together is not theirs any more:\n%s", text)
+			}
 			if port, err := other.passive(true); err != nil || port.Port() < 50000 || 50175 < port.Port() {
 				t.Errorf("the other server: %s, %v", port, err)
 			}

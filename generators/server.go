@@ -27,6 +27,7 @@ type serverSite struct {
 	Several   bool // the host runs this server more than once
 	// Of a base config:
 	Virtual   bool // a <VirtualHost> of ProFTPD answers for the site
+	Others    bool // ProFTPD has other servers in the site's process
 	NoCiphers bool // vsftpd's has no ssl_ciphers
 }
 

@@ -153,7 +153,7 @@ func (c *Config) owns(d Directive, host *Section, own *Config, others bool) (att
 	case d.within("anonymous") && (attr == "concurrency.sessions" || attr == "concurrency.sessions_per_address"):
 		return "", false // anonymous sessions may have a cap of their own
 	case processWide(d.Name):
-		return attr, len(level) == 0
+		return attr, len(level) == 0 && (stated || !others)
 	case len(level) > 0 && level[0].Name == "virtualhost":
 		return attr, host != nil && level[0] == *host
 	case len(level) > 0 && level[0].Name == "global":
@@ -163,13 +163,14 @@ func (c *Config) owns(d Directive, host *Section, own *Config, others bool) (att
 	return attr, host == nil
 }
 
-// Virtual reports whether a <VirtualHost> of ProFTPD answers for the site.
-func (c *Config) Virtual(site *spec.Site) bool {
+// Servers reports whether a <VirtualHost> of ProFTPD answers for the site, and
+// whether the process has servers besides that of the site.
+func (c *Config) Servers(site *spec.Site) (virtual, others bool) {
 	host, err := c.hostOf(site)
-	return err == nil && host != nil
+	return err == nil && host != nil, err == nil && c.others(host)
 }
 
-// others reports whether a ProFTPD has servers besides the site's.
+// others reports whether a process of ProFTPD has servers besides that of host.
 func (c *Config) others(host *Section) bool {
 	hosts, port := c.virtualHosts()
 	return host == nil && len(hosts) > 0 || host != nil && (len(hosts) > 1 || port[Section{}] != 0)

@@ -218,7 +218,11 @@ func (c *Config) virtualHosts() (hosts []Section, port map[Section]uint16) {
 
 // proftpdEffective is the first of the host's own, or else of <Global>, which
 // all servers read behind their own lines (measured). Of TLSOptions all count.
+// What counts for all servers of a process says nothing of one of several.
 func proftpdEffective(c *Config, host *Section, name string) []Directive {
+	if processWide(name) && c.others(host) {
+		return nil
+	}
 	var own, global []Directive
 	for _, d := range c.named(name) {
 		level := d.level()
