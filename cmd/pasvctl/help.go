@@ -22,7 +22,7 @@ type topic struct {
 }
 
 var topics = []topic{
-	{"a finding, by the id in brackets behind it", finding.IDs, helpFinding},
+	{"a finding, by the id in brackets behind it; findings lists them", func() []string { return append(finding.IDs(), "findings") }, helpFinding},
 	{"what a spec says: spec, spec.site, spec.site.announce", specTopics, helpSpec},
 }
 
@@ -77,7 +77,10 @@ func helpNames(root *cobra.Command) (all []string) {
 }
 
 func helpFinding(id string, columns int) string {
-	r, _ := finding.Lookup(id)
+	r, known := finding.Lookup(id)
+	if !known {
+		return helpFindings()
+	}
 	return fmt.Sprintf("%s [%s]\n\n", r.Title, id) +
 		explain.Wrap("cause: "+r.Cause, columns, "", "  ") +
 		explain.Wrap("consequence: "+r.Consequence, columns, "", "  ") +
@@ -109,4 +112,14 @@ func sameArgument(name string) string {
 		return ""
 	}
 	return "there is " + strings.Join(same, ", ")
+}
+
+// helpFindings lists all ids.
+func helpFindings() string {
+	var b strings.Builder
+	for _, id := range finding.IDs() {
+		r, _ := finding.Lookup(id)
+		fmt.Fprintf(&b, "%-27s %s\n", id, r.Title)
+	}
+	return b.String()
 }

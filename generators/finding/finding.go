@@ -65,7 +65,7 @@ func (f Finding) Title() string {
 // From turns diagnostics into findings.
 func From(diags hcl.Diagnostics) []Finding {
 	all := make([]Finding, len(diags))
-	for i, d := range diags {
+	for i, d := range Adopt(InvalidExpression, diags) { // each has a rule already, as tests show
 		all[i] = Finding{Severity: Error, Rule: Of(d), Detail: d.Detail, At: d.Subject, Diagnostic: d}
 		if d.Severity == hcl.DiagWarning {
 			all[i].Severity = Warning

@@ -38,11 +38,11 @@ var (
 		"The table has fewer free entries than the sites may need.",
 		"The kernel drops new connections of everybody when it is full.",
 		"Raise net.netfilter.nf_conntrack_max.")
-	ConntrackLiberal = rule("conntrack-liberal", "Connection tracking does not check sequence numbers",
+	ConntrackLiberal = rule("conntrack-liberal", "Sequence numbers are not checked",
 		"nf_conntrack_tcp_be_liberal is set.",
 		"A blind packet can open the gate.",
 		"Set net.netfilter.nf_conntrack_tcp_be_liberal to 0.")
-	ConntrackStrict = rule("conntrack-strict", "Connection tracking does not pick up running connections",
+	ConntrackStrict = rule("conntrack-strict", "Running connections are not picked up",
 		"nf_conntrack_tcp_loose is 0.",
 		"Running transfers stop when rules are first loaded, or the table is flushed.",
 		"Set net.netfilter.nf_conntrack_tcp_loose to 1.")

@@ -50,7 +50,7 @@ var (
 		"A directive of <Global> is a comment in the generated config, and other servers of the base config read it, too.",
 		"They have ProFTPD's default instead.",
 		"Write it into the sections of those servers.")
-	ListensWider = rule("listens-wider", "The server listens on more addresses than the site has",
+	ListensWider = rule("listens-wider", "The server listens on other addresses too",
 		"The server binds one address or all, and the site has some of the host's.",
 		"It answers on addresses that the site does not name.",
 		"Name one address or all of them, or run ProFTPD.")

@@ -11,6 +11,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclwrite"
+
+	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
 func TestLockText(t *testing.T) {
@@ -193,6 +195,11 @@ func FuzzParseLock(f *testing.F) {
 		lock, diags := ParseLock(text, LockFile)
 		if (lock == nil) != diags.HasErrors() {
 			t.Fatalf("lock %v with %v", lock, diags)
+		}
+		for _, d := range diags {
+			if finding.Of(d) != finding.LockDamaged {
+				t.Errorf("%v is %v", d, finding.Of(d))
+			}
 		}
 		if lock == nil {
 			return

@@ -2,7 +2,6 @@ package spec
 
 import (
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/hclwrite"
 
 	"github.com/pasvctl/pasvctl/generators/finding"
@@ -15,11 +14,8 @@ func Format(name string, src []byte) ([]byte, hcl.Diagnostics) {
 	if len(src) > maxFile {
 		return nil, hcl.Diagnostics{finding.FileTooLong.Error(nil, "%s: %s.", name, errTooLong)}
 	}
-	if diags := checkLimits(name, src); diags.HasErrors() {
+	if _, diags := Parse(name, src); diags.HasErrors() {
 		return nil, diags
-	}
-	if _, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos); diags.HasErrors() {
-		return nil, finding.Adopt(finding.InvalidSyntax, diags)
 	}
 	return hclwrite.Format(src), nil
 }

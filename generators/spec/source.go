@@ -39,7 +39,8 @@ func Parse(name string, src []byte) (*hcl.File, hcl.Diagnostics) {
 	if diags := checkLimits(name, src); diags.HasErrors() {
 		return nil, diags
 	}
-	return hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+	file, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+	return file, finding.Adopt(finding.InvalidSyntax, diags)
 }
 
 // parseFile returns nil where the source breaks a limit.

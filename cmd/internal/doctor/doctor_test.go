@@ -241,6 +241,14 @@ func TestFindings(t *testing.T) {
 	}
 }
 
+func TestFigures(t *testing.T) {
+	h, files, m := healthy()
+	(*files)["proc/sys/net/netfilter/nf_conntrack_max"] = &fstest.MapFile{Data: []byte("800")}
+	if found := Examine(*m, h); len(found) != 1 || found[0].Figures["entries_max"] != 800 || found[0].Figures["entries_needed"] != 800 {
+		t.Errorf("found %+v", found)
+	}
+}
+
 func TestEphemeralRangeThatOverlaps(t *testing.T) {
 	h, files, m := healthy()
 	(*files)["proc/sys/net/ipv4/ip_local_port_range"] = &fstest.MapFile{Data: []byte("1024 61049")}
