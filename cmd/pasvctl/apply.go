@@ -17,6 +17,7 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/envelope"
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
 type applier struct {
@@ -201,7 +202,7 @@ func (a *applier) show(next apply.Applied, out apply.Outcome) error {
 	if err := writeChanges(a.out, out.Changes); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.err, "%s; nothing was changed\n", counted(len(out.Changes), "change"))
+	fmt.Fprintf(a.err, "%s; nothing was changed\n", sizing.Plural(len(out.Changes), "change"))
 	return nil
 }
 
@@ -220,10 +221,10 @@ func (a *applier) tell(next apply.Applied, out apply.Outcome) error {
 	if a.hindered {
 		state = "loaded, but other rules drop connections to the sites"
 	}
-	fmt.Fprintf(a.err, "the rules of host %q are %s: %s\n", next.Host, state, counted(len(out.Changes), "change"))
+	fmt.Fprintf(a.err, "the rules of host %q are %s: %s\n", next.Host, state, sizing.Plural(len(out.Changes), "change"))
 	if next.Drain != nil {
 		for _, site := range slices.Sorted(maps.Keys(next.Drain.Old)) {
-			fmt.Fprintf(a.err, "site %q: %s stay open while they have sessions, for %s at most\n", site, counted(countPorts(next.Drain.Old[site]), "older data port"), a.drain)
+			fmt.Fprintf(a.err, "site %q: %s stay open while they have sessions, for %s at most\n", site, sizing.Plural(countPorts(next.Drain.Old[site]), "older data port"), a.drain)
 		}
 	}
 	if !out.Deadline.IsZero() {

@@ -22,6 +22,7 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
 	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
 // liveRules reads everybody's rules on this machine.
@@ -192,7 +193,7 @@ func (a *applier) beside(ctx context.Context, spec string, r *rehearsal) error {
 	}
 	if len(report.Untried) > 0 {
 		few := report.Untried[:min(len(report.Untried), 5)]
-		fmt.Fprintf(a.err, "warning: the time ran out before everything was tried: %s are missing, such as %s\n", counted(len(report.Untried), "part"), strings.Join(few, ", "))
+		fmt.Fprintf(a.err, "warning: the time ran out before everything was tried: %s are missing, such as %s\n", sizing.Plural(len(report.Untried), "part"), strings.Join(few, ", "))
 	}
 	found := slices.DeleteFunc(beside.Drops(report), func(f finding.Finding) bool { return f.Severity == finding.Note })
 	switch {
@@ -207,7 +208,7 @@ func (a *applier) beside(ctx context.Context, spec string, r *rehearsal) error {
 	}
 	more := ""
 	if len(found) > 1 {
-		more = fmt.Sprintf(", and %s", counted(len(found)-1, "more cause"))
+		more = fmt.Sprintf(", and %s", sizing.Plural(len(found)-1, "more cause"))
 	}
 	return failure(fmt.Errorf("connections would be dropped: %s%s%s", diagnostics.About(found[0]), found[0].Detail, more),
 		found[0].Remedy+"\nhint: pasvctl doctor shows everything; --ignore-drops loads the rules anyway")

@@ -79,8 +79,13 @@ func writeComparisons(w io.Writer, c comparison) error {
 			}
 		}
 	}
-	return nil
+	_, err := fmt.Fprint(w, "\n", explain.Wrap(compareLegend, prose(w), "", ""))
+	return err
 }
+
+// compareLegend says what the columns mean.
+const compareLegend = "* the spec's own server. PORTS: what it needs. BOUND: what makes them that many. OBJECTIVE: share of " +
+	"the data connections that may be refused at the peak, REFUSED what is refused. ONE PORT: what a range of one port does."
 
 func (f serverForecast) row() []string {
 	name := "  " + f.Server

@@ -14,6 +14,7 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/apply"
 	"github.com/pasvctl/pasvctl/cmd/internal/envelope"
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
+	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
 type differ struct{ onHost }
@@ -78,7 +79,7 @@ func (d *differ) run(ctx context.Context, path string) error {
 		if errors.As(thisMachine().Owned(next), &owner) {
 			fmt.Fprintf(d.err, "this machine runs the rules of %s\n", owner.Has.Owner())
 		}
-		fmt.Fprintf(d.err, "%s between the kernel and %s\n", counted(len(changes), "difference"), path)
+		fmt.Fprintf(d.err, "%s between the kernel and %s\n", sizing.Plural(len(changes), "difference"), path)
 		return silent(exitDifference)
 	}
 	return nil
@@ -97,6 +98,7 @@ func changesOf(next apply.Applied, changes []kernel.Change) changed {
 
 // writeChanges writes changes object by object.
 func writeChanges(w io.Writer, changes []kernel.Change) error {
+	w = folded{w}
 	object := ""
 	for _, c := range changes {
 		if c.Object != object {

@@ -19,6 +19,7 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
 	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
 type examiner struct {
@@ -107,7 +108,7 @@ func (d *examiner) run(ctx context.Context, path string) error {
 	if r.Count(finding.Error)+r.Count(finding.Warning) > 0 {
 		return silent(exitDifference)
 	}
-	fmt.Fprintf(d.err, "found no problem for %s on host %q\n", counted(len(host.Sites), "site"), host.Name)
+	fmt.Fprintf(d.err, "found no problem for %s on host %q\n", sizing.Plural(len(host.Sites), "site"), host.Name)
 	return nil
 }
 

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"io"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -10,32 +10,26 @@ import (
 	"github.com/pasvctl/pasvctl/generators/explain"
 )
 
-// proseColumns is how wide prose is on a wide terminal, and where there is
-// none.
-const proseColumns = 80
-
-// prose is how many columns prose on w has.
-func prose(w io.Writer) int {
-	if columns, is := terminal(w); is && columns < proseColumns {
-		return columns
-	}
-	return proseColumns
-}
-
 func newExplain(s streams) *cobra.Command {
 	var v variables
-	var asJSON bool
+	var chosen siteChoice
+	var asJSON, all bool
 	c := &cobra.Command{
-		Use:     "explain FILE|FOLDER SITE",
-		Short:   "derive a site's range in prose: why these ports, and not fewer",
-		Example: "  pasvctl explain examples/quickstart downloads",
-		Args:    exactly("FILE", "SITE"),
+		Use:   "explain FILE|FOLDER [SITE]",
+		Short: "derive a site's range in prose: why these ports, and not fewer",
+		Long: `explain says in prose how many ports a site needs and why, what one port would do, and
+what would need fewer. SITE may be left out if the spec has one site.
+
+With --all it derives the range in full: what tells data connections apart, how
+sensitive the range is to each figure, what each other server needs, what rules of
+thumb open, and the sources.`,
+		Example: "  pasvctl explain examples/quickstart\n  pasvctl explain examples/fleet machines --all",
 		RunE: func(_ *cobra.Command, args []string) error {
 			p, err := v.valid(s, args[0])
 			if err != nil {
 				return err
 			}
-			site, err := p.site(args[1])
+			site, err := p.site(chosen.name)
 			if err != nil {
 				return err
 			}
@@ -43,16 +37,16 @@ func newExplain(s streams) *cobra.Command {
 			if asJSON {
 				return envelope.Write(s.out, "explain", e)
 			}
-			return e.WriteText(s.out, prose(s.out))
+			if err := e.WriteText(s.out, prose(s.out), all); err != nil || all {
+				return err
+			}
+			_, err = fmt.Fprintln(s.out, "\npasvctl explain --all shows the whole derivation.")
+			return err
 		},
 	}
 	v.register(c)
-	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")
-	c.ValidArgsFunction = func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-		if len(args) == 1 {
-			return v.completeSite(c, args, typed)
-		}
-		return completeSpec(c, args, typed)
-	}
+	chosen.register(c, &v, "explain the site `NAME`, like SITE")
+	c.Flags().BoolVar(&all, "all", false, "show the whole derivation")
+	c.Flags().BoolVar(&asJSON, "json", false, "write the whole derivation as JSON")
 	return c
 }

@@ -48,7 +48,6 @@ func (r *reporting) write(machines, people io.Writer, found diagnostics.Report) 
 }
 
 func showFindings(w io.Writer, r diagnostics.Report, limit int) error {
-	columns, _ := terminal(w)
-	r.Limit, r.Width, r.Colour = limit, uint(columns), colour(w)
-	return diagnostics.Text(w, r)
+	r.Limit, r.Width, r.Colour = limit, columnsOf(w), colour(w)
+	return diagnostics.Text(unfolded(w), r)
 }

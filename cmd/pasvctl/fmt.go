@@ -21,8 +21,8 @@ const standardInput = "-"
 
 type formatter struct {
 	streams
-	check, diff bool
-	differs     bool
+	check, diff, recursive bool
+	differs                bool
 }
 
 func newFmt(s streams) *cobra.Command {
@@ -34,8 +34,9 @@ func newFmt(s streams) *cobra.Command {
 that it changes. With "-" it reads stdin and writes to stdout. It does not change a file
 that is not valid HCL.
 
-With --check or --diff nothing is written.`,
-		Example: "  pasvctl fmt --check --diff examples\n  pasvctl fmt edge.pasv.hcl",
+With --recursive it also looks into the folders of a FOLDER, except those whose name
+starts with a dot. With --check or --diff nothing is written.`,
+		Example: "  pasvctl fmt -r --check --diff examples\n  pasvctl fmt edge.pasv.hcl",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage("see pasvctl fmt --help", "FILE is missing")
@@ -45,6 +46,7 @@ With --check or --diff nothing is written.`,
 		RunE: func(_ *cobra.Command, args []string) error { return f.run(args) },
 	}
 	c.Flags().BoolVar(&f.check, "check", false, "write nothing, exit 2 if a file is not in the canonical layout")
+	c.Flags().BoolVarP(&f.recursive, "recursive", "r", false, "also rewrite specs in the folders of a FOLDER")
 	c.Flags().BoolVar(&f.diff, "diff", false, "write nothing, print what would change")
 	return c
 }
@@ -52,7 +54,7 @@ With --check or --diff nothing is written.`,
 func (f *formatter) run(args []string) error {
 	failed := false
 	for _, arg := range args {
-		paths, err := specFiles(arg)
+		paths, err := f.specFiles(arg)
 		if err != nil {
 			return failure(err, specHint(err))
 		}
@@ -74,7 +76,7 @@ func (f *formatter) run(args []string) error {
 
 // specFiles lists what an argument stands for: stdin, a file, or the spec
 // files of a folder.
-func specFiles(arg string) ([]string, error) {
+func (f *formatter) specFiles(arg string) ([]string, error) {
 	if arg == standardInput {
 		return []string{arg}, nil
 	}
@@ -84,6 +86,9 @@ func specFiles(arg string) ([]string, error) {
 	}
 	if !info.IsDir() {
 		return []string{arg}, nil
+	}
+	if f.recursive {
+		return source.Tree(arg)
 	}
 	names, err := source.List(arg)
 	for i := range names {

@@ -243,7 +243,7 @@ func (g *generator) compare(p *project, made []generators.File) error {
 		return err
 	}
 	if len(changes) > 0 {
-		fmt.Fprintf(g.err, "%s: run pasvctl generate without --check\n", counted(len(changes), "difference"))
+		fmt.Fprintf(g.err, "%s: run pasvctl generate without --check\n", sizing.Plural(len(changes), "difference"))
 		return silent(exitDifference)
 	}
 	return nil
@@ -369,9 +369,9 @@ func (g *generator) summarize(changes []outdir.Change) {
 		count[c.State]++
 	}
 	fmt.Fprintf(g.err, "%s created, %d updated, %d unchanged\n",
-		counted(count[outdir.Created], "file"), count[outdir.Updated], count[outdir.Unchanged])
+		sizing.Plural(count[outdir.Created], "file"), count[outdir.Updated], count[outdir.Unchanged])
 	if n := count[outdir.Stale]; n > 0 {
-		fmt.Fprintf(g.err, "%s stale: this spec no longer makes them; undeploy and delete them\n", counted(n, "file"))
+		fmt.Fprintf(g.err, "%s stale: this spec no longer makes them; undeploy and delete them\n", sizing.Plural(n, "file"))
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/presence"
 	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
@@ -32,7 +33,8 @@ type onHost struct {
 
 func (h *onHost) flags(c *cobra.Command) {
 	h.variables.register(c)
-	c.Flags().StringVar(&h.host, "host", "", "this machine is the host `NAME` of the spec; not needed if the spec has one host")
+	c.Flags().StringVar(&h.host, "host", "", "this machine is the host `NAME` of the spec; not needed if the spec has one")
+	_ = c.RegisterFlagCompletionFunc("host", h.completeHost)
 }
 
 func (h *onHost) jsonFlag(c *cobra.Command) {
@@ -60,7 +62,7 @@ func (h *onHost) here(path string) (*project, *plan.Host, error) {
 	}
 	hint := "its hosts with sites are " + strings.Join(names, ", ")
 	if h.host == "" {
-		return nil, nil, usage("write --host NAME; "+hint, "the spec has %s, and this machine is one of them", counted(len(names), "host"))
+		return nil, nil, usage("write --host NAME; "+hint, "the spec has %s, and this machine is one of them", sizing.Plural(len(names), "host"))
 	}
 	return nil, nil, failure(fmt.Errorf("the spec has no host %q with a site", h.host), hint)
 }

@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,6 +23,7 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/loadmodel"
 	"github.com/pasvctl/pasvctl/cmd/internal/source"
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
 type loader struct {
@@ -56,8 +56,9 @@ the session ends (Pure-FTPd), the bound assumes that all sessions hold a port; w
 --relogin each session serves one transfer.
 
 The password comes from PASVCTL_PASSWORD or --password-file.`,
-		Example: `  pasvctl load 127.0.0.1:2121 --path hello.txt --sessions 20 --rate 50 --connect-delay exponential:50ms
-  pasvctl load ftp.example.net:21 --user mirror --path file%d --spec edge.pasv.hcl --site downloads`,
+		Example: `  pasvctl load 127.0.0.1:2121 --path hello.txt --sessions 20 --rate 50
+  pasvctl load ftp.example.net:21 --user mirror --path file%d \
+    --spec edge.pasv.hcl --site downloads`,
 		Args: exactly("ADDR"),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx, stop := interruptible(c.Context())
@@ -91,9 +92,11 @@ The password comes from PASVCTL_PASSWORD or --password-file.`,
 	f.StringVar(&l.ports, "ports", "", "the server should use only `FIRST-LAST`; the site's range with --spec")
 	f.Uint64Var(&cfg.Seed, "seed", 1, "start the random numbers from `N`")
 	f.StringVar(&l.spec, "spec", "", "compare with the model of a site in `FILE`")
-	f.StringVar(&l.site, "site", "", "the server is the site `NAME` of --spec")
+	f.StringVar(&l.site, "site", "", "the server is the site `NAME` of --spec; not needed if the spec has one")
 	f.BoolVar(&l.asJSON, "json", false, "write the result as JSON")
-	c.MarkFlagsRequiredTogether("spec", "site")
+	_ = c.RegisterFlagCompletionFunc("site", func(c *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+		return l.completeSite(c, []string{l.spec}, typed)
+	})
 	return c
 }
 
@@ -133,10 +136,10 @@ func (l *loader) run(ctx context.Context, addr string) error {
 // and measurement disagree.
 func (l *loader) verdict(r *ftpload.Report, m *modelled) error {
 	if n := r.Kinds[ftpload.WrongContent]; n > 0 {
-		return failure(fmt.Errorf("%s carried another session's data", counted(n, "transfer")), "do not use this server as it is")
+		return failure(fmt.Errorf("%s carried another session's data", sizing.Plural(n, "transfer")), "do not use this server as it is")
 	}
 	if m != nil && !m.Agrees {
-		fmt.Fprintf(l.err, "the model computes %s, but the measured interval is %.3g to %.3g\n", m.said(), r.Low, r.High)
+		fmt.Fprintf(l.err, "the model computes %s, but the measured interval is %s\n", m.said(), interval(r.Low, r.High))
 		return silent(exitDifference)
 	}
 	return nil
@@ -161,6 +164,9 @@ func (l *loader) prepare(addr string) (compare *plan.Site, err error) {
 	}
 	if c.TLS, err = l.tlsConfig(c.Addr); err != nil {
 		return nil, err
+	}
+	if l.site != "" && l.spec == "" {
+		return nil, usage("write --spec FILE", "--site needs the spec of the site")
 	}
 	if l.spec != "" {
 		p, err := l.valid(l.streams, l.spec)
@@ -299,10 +305,11 @@ func modelOf(s *plan.Site, c ftpload.Config, r *ftpload.Report) *modelled {
 }
 
 func (m *modelled) said() string {
-	if m.AtMost {
-		return fmt.Sprintf("at most %.3g", m.Refused)
+	share := sizing.Share(m.Refused)
+	if m.AtMost && share != "none" && !strings.HasPrefix(share, "below") {
+		return "at most " + share
 	}
-	return fmt.Sprintf("%.3g", m.Refused)
+	return share
 }
 
 func (m *modelled) word() string {
@@ -313,30 +320,30 @@ func (m *modelled) word() string {
 }
 
 func writeLoad(w io.Writer, r *ftpload.Report, m *modelled) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(name, format string, a ...any) { fmt.Fprintf(t, name+"\t"+format+"\n", a...) }
-	row("asked for", "%d data connections in %.1f s, %.4g/s", r.Asked, r.Seconds, r.Rate)
-	row("refused", "%d, a share of %.3g (95 %% interval %.3g to %.3g)", r.Refused, r.RefusedShare, r.Low, r.High)
+	var rows [][2]string
+	row := func(name, format string, a ...any) { rows = append(rows, [2]string{name, fmt.Sprintf(format, a...)}) }
+	row("asked for", "%s in %.1f s, %.4g/s", sizing.Plural(r.Asked, "data connection"), r.Seconds, r.Rate)
+	row("refused", "%s, %s (95 %% interval %s)", sizing.Count(r.Refused), sizing.Share(r.RefusedShare), interval(r.Low, r.High))
 	if m != nil {
-		row("model", "%s for %s held %s on average: %s", m.said(), counted(m.Ports, "port"), seconds(m.Hold), m.word())
+		row("model", "%s for %s held %s on average: %s", m.said(), sizing.Plural(m.Ports, "port"), seconds(m.Hold), m.word())
 	}
 	for _, k := range slices.Sorted(maps.Keys(r.Kinds)) {
-		row("  "+string(k), "%d", r.Kinds[k])
+		row("  "+string(k), "%s", sizing.Count(r.Kinds[k]))
 	}
 	for _, k := range slices.Sorted(maps.Keys(r.Replies)) {
-		row("  reply", "%d x %q", r.Replies[k], k)
+		row("  reply", "%s x %q", sizing.Count(r.Replies[k]), k)
 	}
 	if r.NoSession > 0 {
-		row("no session idle", "%d: raise --sessions", r.NoSession)
+		row("no session idle", "%s: raise --sessions", sizing.Count(r.NoSession))
 	}
 	if r.Reconnects > 0 {
-		row("sessions lost", "%d", r.Reconnects)
+		row("sessions lost", "%s", sizing.Count(r.Reconnects))
 	}
 	for _, k := range slices.Sorted(maps.Keys(r.LoginErrors)) {
-		row("  login", "%d x %s", r.LoginErrors[k], k)
+		row("  login", "%s x %s", sizing.Count(r.LoginErrors[k]), k)
 	}
 	if r.Ports > 0 {
-		row("ports", "%d different ones, %d to %d", r.Ports, r.LowestPort, r.HighestPort)
+		row("ports", "%s different ones, %d to %d", sizing.Count(r.Ports), r.LowestPort, r.HighestPort)
 	}
 	row("waited for a port", "%s on average, %s at most", seconds(r.MeanWait), seconds(r.MaxWait))
 	row("listened", "%s on average", seconds(r.MeanListen))
@@ -344,11 +351,22 @@ func writeLoad(w io.Writer, r *ftpload.Report, m *modelled) error {
 	if r.MaxLate > 0 {
 		row("requests came", "%s late on average, %s at most", seconds(r.MeanLate), seconds(r.MaxLate))
 	}
-	row("carried", "%d bytes", r.Bytes)
+	row("carried", "%s", sizing.Plural(int(r.Bytes), "byte"))
 	if !r.OwnFiles {
 		row("note", "all sessions used one file: data that reached the wrong session is not detected")
 	}
-	return t.Flush()
+	return pairTable(w, rows)
+}
+
+// interval writes the bounds of a share.
+func interval(low, high float64) string {
+	bound := func(share float64) string {
+		if share == 0 {
+			return "0 %"
+		}
+		return sizing.Share(share)
+	}
+	return strings.TrimSuffix(bound(low), " %") + " to " + bound(high)
 }
 
 func seconds(s float64) string {

@@ -122,6 +122,7 @@ func runScripts(t *testing.T, dir string, variable ...string) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
+			env.Setenv("COLUMNS", "10000") // what is said is on one line
 			if len(variable) > 0 {
 				env.Setenv(variable[0], variable[1])
 			}

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -60,16 +58,9 @@ func (p *planner) run(path string) error {
 	}
 }
 
-// table lays out rows in columns.
-func table(w io.Writer, rows [][]string) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, row := range rows {
-		if _, err := fmt.Fprintln(t, strings.Join(row, "\t")); err != nil {
-			return err
-		}
-	}
-	return t.Flush()
-}
+// planLegend says what the columns mean.
+const planLegend = "RANGE: data ports, PORTS how many. BOUND: what makes them that many. REFUSED: share of " +
+	"the data connections that is refused at the peak. ONE PORT: what a range of one port does."
 
 func writePlan(w io.Writer, p *plan.Plan) error {
 	rows := [][]string{{"SITE", "HOST", "SERVER", "CONTROL", "RANGE", "PORTS", "BOUND", "REFUSED", "ONE PORT"}}
@@ -90,6 +81,9 @@ func writePlan(w io.Writer, p *plan.Plan) error {
 		return err
 	}
 	columns, doubts := prose(w), p.Sensitivities()
+	if _, err := fmt.Fprint(w, "\n", explain.Wrap(planLegend, columns, "", "")); err != nil {
+		return err
+	}
 	for i, s := range p.Sites {
 		text := explain.Wrap(s.Name+": "+reason(s), columns, "", "  ")
 		for _, note := range notes(s) {
@@ -136,7 +130,7 @@ func tellStarts(w io.Writer, sites []*plan.Site) {
 		}
 	}
 	if n > 0 {
-		fmt.Fprintf(w, "%d of %s would refuse more than the objective if all sessions started together: see pasvctl plan\n", n, counted(len(sites), "site"))
+		fmt.Fprintf(w, "%d of %s would refuse more than the objective if all sessions started together: see pasvctl plan\n", n, sizing.Plural(len(sites), "site"))
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/pasvctl/pasvctl/generators"
 )
@@ -35,6 +34,7 @@ const bugHint = "this is a bug in pasvctl: please report it, with the spec, at h
 
 // run executes one command line and returns its exit code.
 func run(ctx context.Context, args []string, s streams) int {
+	s.err = folded{s.err}
 	return execute(ctx, newRoot(s), args, s)
 }
 
@@ -126,6 +126,7 @@ exit codes: 0 done; 1 failed; 2 a check found a difference; 64 wrong usage`,
 	root.SetErr(s.err)
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(newHelp(s))
+	paged(root)
 	for _, command := range slices.Concat(commands, onLinux) {
 		root.AddCommand(command(s))
 	}
@@ -166,24 +167,4 @@ func exactly(names ...string) cobra.PositionalArgs {
 // have something to finish or to take back.
 func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
-}
-
-// terminal reports whether w is a terminal, and how many columns it has.
-func terminal(w io.Writer) (columns int, is bool) {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return 0, false
-	}
-	columns, _, err := term.GetSize(int(f.Fd()))
-	if err != nil || columns < 40 {
-		columns = 80
-	}
-	return columns, true
-}
-
-// colour reports whether w takes colours: a terminal, unless NO_COLOR is set
-// (https://no-color.org) or the terminal is a dumb one.
-func colour(w io.Writer) bool {
-	_, is := terminal(w)
-	return is && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }

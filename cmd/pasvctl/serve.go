@@ -28,7 +28,7 @@ const embedded = "embedded"
 type server struct {
 	streams
 	variables
-	site             string
+	chosen           siteChoice
 	listen           []string
 	anonymous, users string
 	user, metrics    string
@@ -45,7 +45,7 @@ type server struct {
 func newServe(s streams) *cobra.Command {
 	d := &server{streams: s}
 	c := &cobra.Command{
-		Use:   "serve FILE|FOLDER --site NAME",
+		Use:   "serve FILE|FOLDER [SITE]",
 		Short: "run the bundled FTP daemon for a site, on its computed range",
 		Long: `serve runs the bundled FTP daemon for a site whose server is "embedded". It binds the
 control port and every port of the site's range at start, on the site's addresses or
@@ -66,12 +66,11 @@ The user of --user must be able to read the files that are reloaded.
 
 Under systemd it reports when it is ready, answers the watchdog and uses the listeners of
 a socket unit; see the target "systemd".`,
-		Example: "  pasvctl serve examples/quickstart --site downloads --listen 127.0.0.1:2121 --anonymous /srv/ftp",
-		Args:    exactly("FILE"),
+		Example: "  pasvctl serve examples/quickstart --site downloads \\\n    --listen 127.0.0.1:2121 --anonymous /srv/ftp",
 		RunE:    func(c *cobra.Command, args []string) error { return d.run(c.Context(), args[0]) },
 	}
 	d.register(c)
-	c.Flags().StringVar(&d.site, "site", "", "serve the site `NAME`")
+	d.chosen.register(c, &d.variables, "serve the site `NAME`, like SITE; not needed if the spec has one")
 	c.Flags().StringArrayVar(&d.listen, "listen", nil, "bind control and data ports on `ADDR:PORT` instead of the site's addresses; repeatable")
 	c.Flags().StringVar(&d.anonymous, "anonymous", "", "let anonymous users read `DIR`")
 	c.Flags().StringVar(&d.users, "users", "", "let the users of `FILE` log in")
@@ -81,7 +80,6 @@ a socket unit; see the target "systemd".`,
 	c.Flags().StringVar(&d.metrics, "metrics", "", "serve /metrics and /ready over HTTP on `ADDR:PORT`, to whoever can reach it")
 	c.Flags().DurationVar(&d.handOverTime, "hand-over-timeout", 0, "end sessions that still run `TIME` after a hand-over (default 5m)")
 	d.limits.register(c)
-	_ = c.RegisterFlagCompletionFunc("site", d.completeSite)
 	_ = c.MarkFlagDirname("anonymous")
 	return c
 }
@@ -92,9 +90,6 @@ func (d *server) run(ctx context.Context, path string) (err error) {
 			refuse(err)
 		}
 	}()
-	if d.site == "" {
-		return usage("write --site NAME", "the site is missing")
-	}
 	if d.anonymous == "" && d.users == "" {
 		return usage("write --anonymous DIR or --users FILE, or both", "no user could log in")
 	}
@@ -115,7 +110,7 @@ func (d *server) run(ctx context.Context, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	site, err := p.site(d.site)
+	site, err := p.site(d.chosen.name)
 	if err != nil {
 		return err
 	}

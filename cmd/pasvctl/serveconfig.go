@@ -28,7 +28,7 @@ func (d *server) config(s *plan.Site, listen []netip.AddrPort) (embeddedftpd.Con
 		MaxWait:               s.Objective.MaxWait,
 		ForeignData:           s.ForeignData,
 		AnonymousRoot:         d.anonymous,
-		Log:                   slog.New(logFormats[d.logs](d.err)).With("site", s.Name),
+		Log:                   slog.New(logFormats[d.logs](unfolded(d.err))).With("site", s.Name),
 	}
 	if len(listen) == 0 {
 		for _, a := range s.Addresses {

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/envelope"
+	"github.com/pasvctl/pasvctl/generators/explain"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/sizing/simulate"
@@ -18,6 +18,7 @@ import (
 type simulator struct {
 	streams
 	variables
+	chosen                 siteChoice
 	seed                   uint64
 	shape                  string
 	ports                  int
@@ -30,7 +31,7 @@ func newSimulate(s streams) *cobra.Command {
 	d := &simulator{streams: s}
 	c := &cobra.Command{
 		Use:   "simulate FILE|FOLDER [SITE]",
-		Short: "simulate the sites' load on their ranges, and compare with the model",
+		Short: "simulate the sites' load on their ranges, beside the model",
 		Long: `simulate plays the load of each site, or of SITE, event by event on its range: sessions
 ask for ports, which are drawn one by one as the server does it, hold them, and give
 them back. It shares no formula with the model. The refused share comes with its 95 %
@@ -47,15 +48,10 @@ one in a thousand with a lost SYN, and so they are played where sessions queue; 
 several requests at once, for which it takes the worse of exponential holds and of
 constant ones, which all end together.`,
 		Example: "  pasvctl simulate examples/fleet\n  pasvctl simulate examples/quickstart downloads --ports 1000 --shape lognormal",
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) == 2 {
-				return nil
-			}
-			return exactly("FILE")(c, args)
-		},
-		RunE: func(c *cobra.Command, args []string) error { return d.run(c.Context(), args) },
+		RunE:    func(c *cobra.Command, args []string) error { return d.run(c.Context(), args) },
 	}
 	d.register(c)
+	d.chosen.register(c, &d.variables, "simulate only the site `NAME`, like SITE")
 	c.Flags().Uint64Var(&d.seed, "seed", 1, "start the random numbers from `N`")
 	c.Flags().StringVar(&d.shape, "shape", "", "draw holds from a `SHAPE`: constant, exponential or lognormal (exponential, and lognormal where sessions queue)")
 	c.Flags().IntVar(&d.ports, "ports", 0, "simulate a range of `N` ports instead of the site's own")
@@ -64,13 +60,6 @@ constant ones, which all end together.`,
 	c.Flags().BoolVar(&d.open, "open", false, "let requests arrive in a Poisson stream, however many are running")
 	c.Flags().DurationVar(&d.retry, "retry", 0, "let a refused session of a burst ask again after `TIME` instead of skipping the transfer")
 	c.Flags().BoolVar(&d.asJSON, "json", false, "write the result as JSON")
-	complete := c.ValidArgsFunction
-	c.ValidArgsFunction = func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-		if len(args) == 1 {
-			return d.completeSite(c, args, typed)
-		}
-		return complete(c, args, typed)
-	}
 	return c
 }
 
@@ -134,8 +123,8 @@ func (d *simulator) run(ctx context.Context, args []string) error {
 		return err
 	}
 	sites := p.Plan.Sites
-	if len(args) == 2 {
-		s, err := p.site(args[1])
+	if d.chosen.name != "" {
+		s, err := p.site(d.chosen.name)
 		if err != nil {
 			return err
 		}
@@ -248,9 +237,12 @@ func queues(p sizing.Profile, w sizing.Workload) bool {
 	return p.WhenFull == sizing.FullWaits && w.ScopeOn(p) == sizing.ScopeAddress && w.Traffic != nil && !w.Objective.WorstCase
 }
 
+// simulatedLegend says what the columns mean.
+const simulatedLegend = "MODEL and SIMULATED: share of the data connections that is refused. " +
+	`AGREE: "yes" if the model is in the interval, "below" if the model is an upper bound and above it, "NO" otherwise.`
+
 func writeSimulated(w io.Writer, results []simulated) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "SITE\tSERVER\tPORTS\tMODEL\tSIMULATED\t95 % INTERVAL\tAGREE\tMETHOD")
+	rows := [][]string{{"SITE", "SERVER", "PORTS", "MODEL", "SIMULATED", "95 % INTERVAL", "AGREE", "METHOD"}}
 	for _, r := range results {
 		agree := "yes"
 		switch {
@@ -259,11 +251,17 @@ func writeSimulated(w io.Writer, results []simulated) error {
 		case r.Model.AtMost && r.Model.Refused > r.High:
 			agree = "below"
 		}
-		interval := fmt.Sprintf("%.3g to %.3g", r.Low, r.High)
-		if r.Low == r.High {
-			interval = "-"
+		within := "-"
+		if r.Low < r.High {
+			within = interval(r.Low, r.High)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%d\t%.3g\t%.3g\t%s\t%s\t%s\n", r.title(), r.Server, r.Ports, r.Model.Refused, r.Refused, interval, agree, r.Method)
+		rows = append(rows, []string{
+			r.title(), r.Server, sizing.Count(r.Ports), sizing.Share(r.Model.Refused), sizing.Share(r.Refused), within, agree, r.Method,
+		})
 	}
-	return t.Flush()
+	if err := table(w, rows); err != nil {
+		return err
+	}
+	_, err := fmt.Fprint(w, "\n", explain.Wrap(simulatedLegend, prose(w), "", ""))
+	return err
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/source"
 	"github.com/pasvctl/pasvctl/generators"
 	"github.com/pasvctl/pasvctl/generators/finding"
-	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
@@ -138,30 +138,7 @@ func (p *project) invalid(path string, diags hcl.Diagnostics) error {
 	if failures == 0 {
 		return nil
 	}
-	return failure(fmt.Errorf("%s has %s", path, counted(failures, "error")), "")
-}
-
-// site finds a site by name.
-func (p *project) site(name string) (*plan.Site, error) {
-	names := make([]string, 0, len(p.Plan.Sites))
-	for _, s := range p.Plan.Sites {
-		if s.Name == name {
-			return s, nil
-		}
-		names = append(names, s.Name)
-	}
-	const shown = 20
-	if len(names) > shown {
-		names = append(names[:shown], "…")
-	}
-	return nil, failure(fmt.Errorf("the spec has no site %q", name), "its sites are "+strings.Join(names, ", "))
-}
-
-func counted(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return failure(fmt.Errorf("%s has %s", path, sizing.Plural(failures, "error")), "")
 }
 
 // completeSpec completes a spec's path as the first argument.
@@ -174,6 +151,26 @@ func completeSpec(_ *cobra.Command, args []string, _ string) ([]string, cobra.Sh
 
 // completeSite completes the name of a site of the spec that is args[0].
 func (v *variables) completeSite(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return v.complete(args, func(s *spec.Spec) (names []string) {
+		for _, site := range s.Sites {
+			names = append(names, site.Name)
+		}
+		return names
+	})
+}
+
+// completeHost completes the name of a host of the spec that is args[0].
+func (v *variables) completeHost(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return v.complete(args, func(s *spec.Spec) (names []string) {
+		for _, host := range s.Hosts {
+			names = append(names, host.Name)
+		}
+		return names
+	})
+}
+
+// complete completes names of the spec that is args[0].
+func (v *variables) complete(args []string, names func(*spec.Spec) []string) ([]string, cobra.ShellCompDirective) {
 	if len(args) == 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -181,9 +178,5 @@ func (v *variables) completeSite(_ *cobra.Command, args []string, _ string) ([]s
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	var names []string
-	for _, s := range p.Spec.Sites {
-		names = append(names, s.Name)
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
+	return names(p.Spec), cobra.ShellCompDirectiveNoFileComp
 }

@@ -115,7 +115,7 @@ func startSuccessor(streams streams, log *slog.Logger) (handover.Successor, int,
 	if err != nil {
 		return none, 0, err
 	}
-	c := &exec.Cmd{Path: program, Args: os.Args, Stdout: streams.out, Stderr: streams.err, ExtraFiles: []*os.File{its}}
+	c := &exec.Cmd{Path: program, Args: os.Args, Stdout: streams.out, Stderr: unfolded(streams.err), ExtraFiles: []*os.File{its}}
 	c.Env = append(successorEnv(os.Environ()), handOverEnv+"=3")
 	if err := c.Start(); err != nil {
 		mine.Close()

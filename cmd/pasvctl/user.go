@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"unicode"
 
 	"github.com/spf13/cobra"
@@ -24,6 +23,7 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/outdir"
 	"github.com/pasvctl/pasvctl/cmd/internal/source"
 	"github.com/pasvctl/pasvctl/embeddedftpd"
+	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
 func newUser(s streams) *cobra.Command {
@@ -82,19 +82,18 @@ func newUserList(s streams) *cobra.Command {
 			if asJSON {
 				return envelope.Write(s.out, "user list", map[string]any{"users": usersJSON(users.All())})
 			}
-			w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "USER\tFOLDER\tMAY\tBYTES/S")
+			rows := [][]string{{"USER", "FOLDER", "MAY", "BYTES/S"}}
 			for _, u := range users.All() {
 				may, rate := "write", "-"
 				if u.ReadOnly {
 					may = "read"
 				}
 				if u.Rate > 0 {
-					rate = strconv.FormatInt(u.Rate, 10)
+					rate = sizing.Count(int(u.Rate))
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", u.Name, printable(u.Root), may, rate)
+				rows = append(rows, []string{u.Name, printable(u.Root), may, rate})
 			}
-			return w.Flush()
+			return table(s.out, rows)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pasvctl/pasvctl/generators"
 	"github.com/pasvctl/pasvctl/generators/finding"
+	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
 type validator struct {
@@ -59,6 +60,6 @@ func (v *validator) run(path string) error {
 		return nil
 	}
 	tellStarts(v.err, p.Plan.Sites)
-	_, err = fmt.Fprintf(v.out, "%s is valid: %s on %s\n", path, counted(len(p.Plan.Sites), "site"), counted(len(p.Plan.Hosts), "host"))
+	_, err = fmt.Fprintf(v.out, "%s is valid: %s on %s\n", path, sizing.Plural(len(p.Plan.Sites), "site"), sizing.Plural(len(p.Plan.Hosts), "host"))
 	return err
 }

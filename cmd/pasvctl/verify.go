@@ -21,6 +21,7 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/cmd/internal/verify"
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
 type verifier struct {
@@ -53,8 +54,9 @@ tried, as on the loopback device; --host leaves other hosts out.`,
 	}
 	v.register(c)
 	c.Flags().StringVar(&v.host, "host", "", "prove only the host `NAME` and the gateways in front of it")
+	_ = c.RegisterFlagCompletionFunc("host", v.completeHost)
 	c.Flags().StringVar(&v.backend, "backend", kernel.NFT, "prove the rules of `BACKEND`: nft or iptables")
-	c.Flags().BoolVarP(&v.all, "all", "v", false, "show every expectation, not only those that were not met")
+	c.Flags().BoolVar(&v.all, "all", false, "show every expectation, not only those that were not met")
 	c.Flags().BoolVar(&v.asJSON, "json", false, "write every expectation as JSON")
 	c.Flags().StringVar(&v.junit, "junit", "", "also write a JUnit report to `FILE`")
 	_ = c.RegisterFlagCompletionFunc("backend", cobra.FixedCompletions([]string{kernel.NFT, kernel.IPTables}, cobra.ShellCompDirectiveNoFileComp))
@@ -86,7 +88,7 @@ func (v *verifier) run(ctx context.Context, path string) error {
 	bar := newProgress(v.err)
 	defer bar.clear()
 	r, err := verify.Run(ctx, p.Plan, files, verify.Options{Backend: v.backend, Host: v.host, Expects: p.Spec.Expects}, func(done, all int) {
-		bar.show(float64(done)/float64(all), counted(all, "trial"))
+		bar.show(float64(done)/float64(all), sizing.Plural(all, "trial"))
 	})
 	bar.clear()
 	if err != nil {
@@ -136,14 +138,14 @@ func (v *verifier) verdict(r *verify.Report) error {
 	}
 	unmet := len(r.Unmet())
 	if unmet > 0 {
-		fmt.Fprintf(v.err, "%s of %s: %d met, %d not\n", counted(len(r.Expectations), "expectation"), r.Backend, len(r.Expectations)-unmet, unmet)
+		fmt.Fprintf(v.err, "%s of %s: %d met, %d not\n", sizing.Plural(len(r.Expectations), "expectation"), r.Backend, len(r.Expectations)-unmet, unmet)
 		return silent(exitFailed)
 	}
 	if hosts := r.Unproven(); len(hosts) > 0 {
 		return failure(fmt.Errorf("nothing is proven of host %s", strings.Join(hosts, ", ")),
 			"give the host the interface and the addresses that clients reach, or leave it out: --host NAME")
 	}
-	fmt.Fprintf(v.err, "%s of %s, all met\n", counted(len(r.Expectations), "expectation"), r.Backend)
+	fmt.Fprintf(v.err, "%s of %s, all met\n", sizing.Plural(len(r.Expectations), "expectation"), r.Backend)
 	return nil
 }
 
@@ -179,7 +181,7 @@ func (v *verifier) inUserNamespace(ctx context.Context) error {
 	defer lock.Close()
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = v.in, v.out, v.err
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = v.in, v.out, unfolded(v.err)
 	// Users' paths often lack the folders of nft and iptables.
 	cmd.Env = append(os.Environ(), inside+"=1", "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin", "XTABLES_LOCKFILE="+lock.Name())
 	cmd.SysProcAttr = &syscall.SysProcAttr{

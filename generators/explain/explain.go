@@ -46,6 +46,7 @@ type Bound struct {
 type Section struct {
 	Title string   `json:"title"`
 	Text  []string `json:"text"`
+	brief bool     // of those that are shown first
 }
 
 // Site explains one site of a plan. Configured says whether a target writes the
@@ -66,19 +67,19 @@ func Site(s *plan.Site, configured bool) Explanation {
 	d := newDerivation(s, configured)
 	e.OneFewer = d.oneFewer()
 	for _, section := range []Section{
-		{"the answer", d.answer()},
-		{"what tells data connections apart", d.fourValues()},
-		{"what the site asks for", d.asked()},
-		{"what one port does", d.onePort()},
-		{"the bounds", d.bounds()},
-		{"what else to know", d.remarks()},
-		{"how sensitive that is", d.doubts()},
-		{"what makes it smaller", d.shrink()},
-		{"what other servers need", d.others()},
-		{"what the rules of thumb open", d.rules()},
-		{"what a stranger could do", d.theft()},
-		{"where the range is", d.placement()},
-		{"sources", d.sources()},
+		{"the answer", d.answer(), true},
+		{"what tells data connections apart", d.fourValues(), false},
+		{"what the site asks for", d.asked(), false},
+		{"what one port does", d.onePort(), true},
+		{"the bounds", d.bounds(), true},
+		{"what else to know", d.remarks(), false},
+		{"how sensitive that is", d.doubts(), false},
+		{"what makes it smaller", d.shrink(), true},
+		{"what other servers need", d.others(), false},
+		{"what the rules of thumb open", d.rules(), false},
+		{"what a stranger could do", d.theft(), false},
+		{"where the range is", d.placement(), false},
+		{"sources", d.sources(), false},
 	} {
 		if len(section.Text) > 0 {
 			e.Sections = append(e.Sections, section)
@@ -88,11 +89,15 @@ func Site(s *plan.Site, configured bool) Explanation {
 	return e
 }
 
-// WriteText writes the sections as prose, wrapped to a number of columns.
-func (e Explanation) WriteText(w io.Writer, columns int) error {
+// WriteText writes the sections as prose, wrapped to a number of columns: all
+// of them, or those that answer how many ports there are and how to need fewer.
+func (e Explanation) WriteText(w io.Writer, columns int, all bool) error {
 	var b strings.Builder
-	for i, s := range e.Sections {
-		if i > 0 {
+	for _, s := range e.Sections {
+		if !all && !s.brief {
+			continue
+		}
+		if b.Len() > 0 {
 			b.WriteByte('\n')
 		}
 		b.WriteString(strings.ToUpper(s.Title) + "\n")

@@ -80,7 +80,7 @@ var cases = map[string]*spec.Site{
 var says = map[string][]string{
 	"vsftpd-worst-case": {
 		`Site "downloads" runs vsftpd on host "edge1", control port 21. Its passive ports are 61000-62856: 1,857 ports. That is the smallest safe number.`,
-		"at most 1e-6 may be refused. 1,856 ports would refuse just over that.",
+		"at most 0.0001 % may be refused. 1,856 ports would refuse just over that.",
 		"server address, server port, client address, client port",
 		"vsftpd tells data connections apart by the server port alone", "to the end of the transfer", "gives up after 9 draws", "If it finds none, the session ends.",
 		"400 sessions at once, at most 50 of them behind one client address.", "every session wants a port at the same time",
@@ -133,7 +133,7 @@ var says = map[string][]string{
 func TestProse(t *testing.T) {
 	for name, s := range cases {
 		var prose strings.Builder
-		if err := explained(t, s).WriteText(&prose, 80); err != nil {
+		if err := explained(t, s).WriteText(&prose, 80, true); err != nil {
 			t.Fatal(err)
 		}
 		for _, line := range strings.Split(prose.String(), "\n") {

@@ -55,7 +55,7 @@ func TestSeriousRemarks(t *testing.T) {
 		"an objective below the floor of the race": {
 			// λδ = 0.06, over the 400 ports that are left of the worst case's.
 			"proftpd", busy + "1e-7\n  }", hcl.DiagError, 16,
-			[]string{`In site "a", ProFTPD cannot keep the refused share within 1e-7`, "with 401 ports", "1.54e-4", "Write refused = 1.6e-4 or more", "pyftpdlib", "vsftpd"},
+			[]string{`In site "a", ProFTPD cannot keep the refused share within 0.00001 %`, "with 401 ports", "0.0154 %", "Write refused = 0.00016 or more", "pyftpdlib", "vsftpd"},
 		},
 		"more than a NAT's block of ports carries": {
 			"embedded", `  concurrency { sessions = 400 }

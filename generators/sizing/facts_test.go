@@ -112,7 +112,7 @@ func TestListenRaceIsAFloor(t *testing.T) {
 	if !errors.As(err, &far) || far.Bound != BoundListenRace {
 		t.Fatalf("800/s at 1e-6: %v", err)
 	}
-	if far.Limit != 401 || math.Abs(far.Refused-6.56e-4) > 1e-6 || !strings.Contains(far.Remedy(), "refused = 6.6e-4 or more") {
+	if far.Limit != 401 || math.Abs(far.Refused-6.56e-4) > 1e-6 || !strings.Contains(far.Remedy(), "refused = 0.00066 or more") {
 		t.Errorf("reachable is said to be %g on %d ports: %s", far.Refused, far.Limit, far.Remedy())
 	}
 	if servers := strings.Join(far.Servers(), " "); !strings.Contains(servers, "vsftpd") || strings.Contains(servers, "pureftpd") {

@@ -38,36 +38,25 @@ func perSecond(rate float64) string {
 	return number(rate) + " data connections/s"
 }
 
-// number writes x in three significant digits: 84.8, 0.05, 9.98e-7, 1,200.
+// number writes x in three significant digits: 84.8, 0.05, 0.000000998, 1,200.
 func number(x float64) string {
-	if x != 0 && math.Abs(x) < 0.001 {
-		return power(x)
-	}
 	if math.Abs(x) >= 1000 {
 		return Count(int(math.Round(x)))
 	}
 	return strconv.FormatFloat(roundTo(x, 3), 'f', -1, 64)
 }
 
-// power writes x as mantissa and power of ten: 9.98e-7, 1e-6.
-func power(x float64) string {
-	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(x, 'e', 2, 64), "e")
-	if strings.Contains(mantissa, ".") {
-		mantissa = strings.TrimSuffix(strings.TrimRight(mantissa, "0"), ".")
-	}
-	n, _ := strconv.Atoi(exponent)
-	return mantissa + "e" + strconv.Itoa(n)
-}
+// leastShare is the least share that is written as it is: no objective is less.
+const leastShare = 1e-12
 
-// Share writes a share, 0 to 1, as people read it: percent down to a
-// thousandth, and powers of ten below. What is less than everything is never
-// written as 100 %.
+// Share writes a share, 0 to 1, as people read it: 0.0001 %. What is less than
+// everything is never written as 100 %.
 func Share(x float64) string {
-	if x == 0 {
+	switch {
+	case x == 0:
 		return "none"
-	}
-	if x < 0.001 {
-		return power(x)
+	case x < leastShare:
+		return "below " + Share(leastShare)
 	}
 	percent := roundTo(100*x, 3)
 	if percent == 100 && x < 1 {
@@ -79,14 +68,12 @@ func Share(x float64) string {
 // About writes a share that is an estimate, in two digits.
 func About(x float64) string { return "about " + Share(roundTo(x, 2)) }
 
-// portion writes a share with its verb: "none is refused", "a share of
-// 1e-6 is refused", "82 % are refused", "all are refused".
+// portion writes a share with its verb: "none is refused", "82 % are refused",
+// "all are refused".
 func portion(x float64, becomes, become string) string {
 	switch {
 	case x == 0:
 		return "none " + becomes
-	case x < 0.001:
-		return "a share of " + Share(x) + " " + becomes
 	case x == 1:
 		return "all " + become
 	}

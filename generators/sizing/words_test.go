@@ -5,7 +5,7 @@ import "testing"
 func TestShare(t *testing.T) {
 	for x, want := range map[float64]string{
 		0: "none", 1: "100 %", 0.99999: "99.9 %", 0.5: "50 %", 0.8175: "81.8 %", 0.001: "0.1 %",
-		1e-6: "1e-6", 9.987e-7: "9.99e-7", 2.5e-4: "2.5e-4", 1e-12: "1e-12",
+		1e-6: "0.0001 %", 9.987e-7: "0.0000999 %", 2.5e-4: "0.025 %", 1e-12: "0.0000000001 %", 3e-40: "below 0.0000000001 %",
 	} {
 		if got := Share(x); got != want {
 			t.Errorf("Share(%v) = %q, want %q", x, got, want)
@@ -16,7 +16,7 @@ func TestShare(t *testing.T) {
 func TestPortion(t *testing.T) {
 	for x, want := range map[float64]string{
 		0: "none is refused", 1: "all are refused", 0.9999: "99.9 % are refused", 0.25: "25 % are refused",
-		1e-6: "a share of 1e-6 is refused",
+		1e-6: "0.0001 % are refused",
 	} {
 		if got := portion(x, "is refused", "are refused"); got != want {
 			t.Errorf("portion(%v) = %q, want %q", x, got, want)
@@ -26,7 +26,7 @@ func TestPortion(t *testing.T) {
 
 func TestNumber(t *testing.T) {
 	for x, want := range map[float64]string{
-		0: "0", 84.8: "84.8", 0.05: "0.05", 9.98e-7: "9.98e-7", 1e-6: "1e-6", 1200: "1,200", 7.074e-5: "7.07e-5", 3e-10: "3e-10",
+		0: "0", 84.8: "84.8", 0.05: "0.05", 9.98e-7: "0.000000998", 1e-6: "0.000001", 1200: "1,200", 7.074e-5: "0.0000707",
 	} {
 		if got := number(x); got != want {
 			t.Errorf("number(%v) = %q, want %q", x, got, want)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/pasvctl/pasvctl/generators/explain"
 	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
@@ -33,7 +34,7 @@ type Report struct {
 	// Limit is how many findings people are shown, 0 for all; the rest is
 	// counted. Machines are always shown all.
 	Limit  int
-	Width  uint // columns of text, 0 for no wrapping
+	Width  int // columns of text, 0 for no wrapping
 	Colour bool
 }
 
@@ -112,12 +113,35 @@ func Text(w io.Writer, r Report) error {
 }
 
 func (r Report) onMachine(w io.Writer, f finding.Finding, _ map[string]*hcl.File) error {
-	text := fmt.Sprintf("%s [%s] %s%s\n  evidence: %s\n", f.Severity, f.Rule.ID, About(f), f.Detail, f.Evidence)
+	text := r.wrap(fmt.Sprintf("%s [%s] %s%s", f.Severity, f.Rule.ID, About(f), f.Detail), "", "  ") +
+		r.wrap("evidence: "+f.Evidence, "  ", "            ")
 	if f.Remedy != "" {
-		text += fmt.Sprintf("  remedy:   %s\n", f.Remedy)
+		text += r.wrap("remedy:   "+r.command(f.Remedy), "  ", "            ")
 	}
 	_, err := io.WriteString(w, Printable(text))
 	return err
+}
+
+// command breaks the commands of a remedy where a shell lets them go on.
+func (r Report) command(remedy string) string {
+	if r.Width == 0 || len(remedy)+12 <= r.Width || !strings.Contains(remedy, " && ") {
+		return remedy
+	}
+	return strings.ReplaceAll(remedy, " && ", " &&\n")
+}
+
+// wrap breaks each line of text at the report's width.
+func (r Report) wrap(text, first, rest string) (page string) {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		if r.Width > 0 {
+			page += explain.Wrap(line, r.Width, first, rest)
+		} else {
+			page += first + line + "\n"
+		}
+		first = rest
+	}
+	return page
 }
 
 // inFile keeps the sources without their control characters, by their names.
@@ -137,7 +161,7 @@ func (r Report) inFile(w io.Writer, f finding.Finding, sources map[string]*hcl.F
 			files[d.Subject.Filename], *d.Subject = excerpt(sources[name], *d.Subject)
 		}
 	}
-	return hcl.NewDiagnosticTextWriter(w, files, r.Width, r.Colour).WriteDiagnostic(&d)
+	return hcl.NewDiagnosticTextWriter(w, files, uint(r.Width), r.Colour).WriteDiagnostic(&d)
 }
 
 // diagnostic is f without control characters. A diagnostic's context, which may

@@ -120,6 +120,31 @@ func List(folder string) ([]string, error) {
 	return names, nil
 }
 
+// Tree returns the paths of the spec files in a folder and in all folders below
+// it, sorted. Folders whose name starts with a dot are left out, and links to
+// folders are not followed.
+func Tree(folder string) ([]string, error) {
+	var paths []string
+	err := filepath.WalkDir(folder, func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case e.IsDir() && path != folder && strings.HasPrefix(e.Name(), "."):
+			return filepath.SkipDir
+		case e.IsDir() || !strings.HasSuffix(e.Name(), Ending) || e.Name() == Ending:
+			return nil
+		case len(paths) == MaxFiles:
+			return fmt.Errorf("%s has more than %d spec files", folder, MaxFiles)
+		}
+		paths = append(paths, path)
+		return nil
+	})
+	if err == nil && len(paths) == 0 {
+		err = fmt.Errorf("there is no *%s file in %s or below it", Ending, folder)
+	}
+	return paths, err
+}
+
 func open(dir, name string, names []string) (*Source, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
