@@ -1,6 +1,7 @@
 package generators
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"path"
@@ -44,7 +45,7 @@ func (s serverSite) config(name, process, server string) ([]File, hcl.Diagnostic
 	}
 	for _, d := range kept.Shared {
 		diags = append(diags, finding.BaseConfigShared.Warning(attr,
-			"Site %q: %s (%s) is a comment in the generated config, and other servers of the base config read it from <Global>, too. "+
+			"Site %q: %s (%s) is a comment in the generated config, and other servers of the base config read it, too. "+
 				"Write it into their sections if they need it.", s.Site.Name, d.At(), d.Name))
 	}
 	var files []File
@@ -70,7 +71,7 @@ func (s serverSite) differences(all []serverconf.Difference) hcl.Diagnostics {
 			}
 			remedy = fmt.Sprintf("To keep what the base config says, write %s in %s; otherwise remove it there.", d.Write, where)
 		}
-		diags = append(diags, finding.BaseConfigDiffers.Warning(s.Site.Ranges.Of(d.Attr),
+		diags = append(diags, finding.BaseConfigDiffers.Warning(s.Site.Ranges.Of(cmp.Or(d.Attr, "base_config")),
 			"Site %q: %s (%s) differs from the spec, which sets it. %s", s.Site.Name, d.At(), d.Name, remedy))
 	}
 	return diags
@@ -104,7 +105,7 @@ func bases(fsys fs.FS, s *spec.Spec) hcl.Diagnostics {
 				diags = append(diags, unreadable(site, err))
 			}
 			for _, f := range site.Base.Files {
-				s.Files[path.Join(path.Dir(site.Base.Path), f.Name)] = &hcl.File{} // as package spec has the base itself
+				s.Keep(path.Join(path.Dir(site.Base.Path), f.Name))
 			}
 		}
 	}

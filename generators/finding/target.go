@@ -47,7 +47,7 @@ var (
 		"A directive in them may win over the spec's.",
 		"Copy them beside the base config, or remove from them the directives that the generated block has.")
 	BaseConfigShared = rule("base-config-shared", "Other servers lose a directive",
-		"A directive of <Global> is a comment in the generated config, and other servers of the base config read it, too.",
+		"A directive of <Global> or of an included file is a comment in the generated config, and other servers of the base config read it, too.",
 		"They have ProFTPD's default instead.",
 		"Write it into the sections of those servers.")
 	ListensWider = rule("listens-wider", "The server listens on other addresses too",

@@ -37,8 +37,8 @@ type Kept struct {
 	// Differences are the owned directives of the base with another value than
 	// ours, one for each attribute.
 	Differences []Difference
-	// Shared are the lines of <Global> that are comments now, and that other
-	// servers of the process read, too.
+	// Shared are the lines that are comments now, and that other servers of the
+	// process read, too, in <Global> or in a file that they include.
 	Shared []Directive
 }
 
@@ -65,28 +65,8 @@ func (c *Config) Keep(site *spec.Site, ours Ours) (*Kept, error) {
 	if host != nil {
 		kept.Differences = append(kept.Differences, otherAddresses(c.files[host.file].name, host, site)...)
 	}
-	others := c.others(host)
-	for _, d := range theirs.Directives {
-		attr, owned := c.owns(d, host, own, others)
-		if !owned || replaced[d.file][d.Line-1] != nil { // it may be included twice
-			continue
-		}
-		comment(replaced[d.file][d.Line-1:], c.files[d.file].lines[d.Line-1:], d, attr)
-		if others && d.within("global") {
-			kept.Shared = append(kept.Shared, d)
-		}
-	}
-	type place struct{ file, line int }
-	inserted := map[place]string{} // before a line
-	switch top := c.top(); {
-	case c.server == "vsftpd": // the last line of a name wins
-		inserted[place{0, len(c.files[0].lines)}] = ours.Server
-	case host == nil: // the first line of a name wins
-		inserted[place{0, top}] = ours.Process + ours.Server
-	default:
-		inserted[place{0, top}] = ours.Process
-		inserted[place{host.file, host.body}] = ours.Server
-	}
+	kept.Shared = theirs.commentOwned(host, own, replaced)
+	inserted := c.places(host, ours)
 	header := ours.Header + "\n" + Warning + "\n"
 	for i, f := range c.files {
 		text := assemble(header, f.lines, replaced[i], func(line int) string { return inserted[place{i, line}] })
@@ -97,6 +77,42 @@ func (c *Config) Keep(site *spec.Site, ours Ours) (*Kept, error) {
 		header = "" // of the main one only
 	}
 	return kept, nil
+}
+
+// place is before a line of a file, both by index.
+type place struct{ file, line int }
+
+// commentOwned replaces what is owned, and returns what other servers read, too.
+func (c *Config) commentOwned(host *Section, own *Config, replaced [][][]byte) (shared []Directive) {
+	others := c.others(host)
+	var comments []Directive
+	elsewhere := map[place]bool{} // lines of files that sections of other servers include, too
+	for _, d := range c.Directives {
+		attr, owned := c.owns(d, host, own, others)
+		at := place{d.file, d.Line - 1}
+		switch {
+		case !owned:
+			elsewhere[at] = true
+		case replaced[at.file][at.line] == nil: // it may be included twice
+			comment(replaced[at.file][at.line:], c.files[at.file].lines[at.line:], d, attr)
+			comments = append(comments, d)
+		}
+	}
+	return slices.DeleteFunc(comments, func(d Directive) bool {
+		return !elsewhere[place{d.file, d.Line - 1}] && !(others && d.within("global"))
+	})
+}
+
+// places are where our lines go.
+func (c *Config) places(host *Section, ours Ours) map[place]string {
+	top := place{0, c.top()}
+	switch {
+	case c.server == "vsftpd": // the last line of a name wins
+		return map[place]string{{0, len(c.files[0].lines)}: ours.Server}
+	case host == nil: // the first line of a name wins
+		return map[place]string{top: ours.Process + ours.Server}
+	}
+	return map[place]string{top: ours.Process, {host.file, host.body}: ours.Server}
 }
 
 // assemble writes lines, or what replaces them, with blocks of ours before some.

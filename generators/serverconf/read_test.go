@@ -103,6 +103,24 @@ func TestDirectivesKnowTheirPlace(t *testing.T) {
 	}
 }
 
+// What the sections of two servers include is said of the one that is not ours.
+func TestSharedFiles(t *testing.T) {
+	const host = "<VirtualHost %s>\nPort 2121\nInclude /x/common.conf\n</VirtualHost>\n"
+	main := fmt.Sprintf(host+host, "192.0.2.1", "192.0.2.2")
+	base := oneFile(main)
+	if err := Include(fstest.MapFS{"common.conf": {Data: []byte("Umask 077\nPassivePorts 1024 2048\n")}}, "proftpd", base); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Read("proftpd", base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := c.Keep(siteOf("proftpd"), ours["proftpd"])
+	if err != nil || len(kept.Shared) != 1 || kept.Shared[0].At() != "common.conf:2" {
+		t.Errorf("%v, %v", kept, err)
+	}
+}
+
 func TestUserFilesOfVsftpd(t *testing.T) {
 	files := fstest.MapFS{
 		"vsftpd.conf":     {Data: []byte("user_config_dir=/etc/vsftpd/users\n")},

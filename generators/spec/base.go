@@ -30,6 +30,14 @@ type BaseFile struct {
 	Text []byte // no NUL
 }
 
+// Keep enters a file of a base config into Files without its text: no output
+// replaces it, and no diagnostic shows its lines.
+func (s *Spec) Keep(name string) {
+	if s.Files[name] == nil {
+		s.Files[name] = &hcl.File{}
+	}
+}
+
 // siteBase reads base_config, nil without it. from is the file of the site.
 func siteBase(b *block, from string) *Base {
 	name, ok := b.text("base_config")
@@ -66,8 +74,7 @@ func siteBase(b *block, from string) *Base {
 		}
 		left -= len(text)
 		base.Files = append(base.Files, BaseFile{path.Base(name), text})
-		// An output must not take its place, and its lines are not to be shown.
-		b.l.spec.Files[name] = &hcl.File{}
+		b.l.spec.Keep(name)
 	}
 	return base
 }
