@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"io"
-	"net"
 )
 
 // TYPE A carries lines that end in CRLF (RFC 959 section 3.1.1.1); on disk
@@ -12,9 +11,9 @@ import (
 // so that a text file from Windows stays one.
 
 // sendASCII is send in TYPE A.
-func (t *transfer) sendASCII(conn net.Conn) error {
+func (t *transfer) sendASCII() error {
 	return withBuffer(func(buf []byte) error {
-		out := bufio.NewWriterSize(dataConn{t, conn}, 32<<10)
+		out := bufio.NewWriterSize(dataConn{t}, 32<<10)
 		if err := toNetwork(out, fileReader{t.file}, buf); err != nil {
 			return err
 		}
@@ -23,10 +22,10 @@ func (t *transfer) sendASCII(conn net.Conn) error {
 }
 
 // receiveASCII is receive in TYPE A.
-func (t *transfer) receiveASCII(conn net.Conn) error {
+func (t *transfer) receiveASCII() error {
 	return withBuffer(func(buf []byte) error {
 		out := bufio.NewWriterSize(fileWriter{t.file}, 32<<10)
-		if err := fromNetwork(out, dataConn{t, conn}, buf); err != nil {
+		if err := fromNetwork(out, dataConn{t}, buf); err != nil {
 			// What came whole is kept, as in TYPE I.
 			out.Flush()
 			return err

@@ -174,17 +174,11 @@ func parseCommand(line string) command {
 
 // upperASCII leaves every byte that is no letter of ASCII alone.
 func upperASCII(s string) string {
-	var upper []byte
-	for i := 0; i < len(s); i++ {
-		if s[i] >= 'a' && s[i] <= 'z' {
-			if upper == nil {
-				upper = []byte(s)
-			}
+	upper := []byte(s)
+	for i, c := range upper {
+		if c >= 'a' && c <= 'z' {
 			upper[i] -= 'a' - 'A'
 		}
-	}
-	if upper == nil {
-		return s
 	}
 	return string(upper)
 }

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/pasvctl/pasvctl/embeddedftpd/handover"
@@ -152,6 +153,15 @@ func (c Config) descriptors() uint64 {
 	const ofSession, reserve = 7, 64
 	ports := int(c.PassiveLast) - int(c.PassiveFirst) + 1
 	return uint64(ofSession*c.MaxSessions + ports*len(c.addresses()) + len(c.Listen) + reserve)
+}
+
+// descriptorLimit is how many file descriptors the process may have (RLIMIT_NOFILE).
+func descriptorLimit() uint64 {
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
+		return 1<<64 - 1
+	}
+	return uint64(limit.Cur)
 }
 
 // dualStack reports whether :: takes IPv4 connections too.

@@ -3,7 +3,6 @@ package embeddedftpd
 import (
 	"errors"
 	"io"
-	"net"
 	"os"
 	"sync"
 	"time"
@@ -82,19 +81,16 @@ func (t *transfer) judge(n int64, err error) error {
 
 // dataConn is a data connection through which bytes pass in this process:
 // listings, TYPE A and TLS. Each read and write has the stall time.
-type dataConn struct {
-	t    *transfer
-	conn net.Conn
-}
+type dataConn struct{ t *transfer }
 
 func (d dataConn) Read(p []byte) (int, error) {
-	if err := d.t.extend(d.conn.SetReadDeadline); err != nil {
+	if err := d.t.extend(d.t.conn.SetReadDeadline); err != nil {
 		return 0, err
 	}
-	n, err := d.conn.Read(p[:min(int64(len(p)), d.t.chunk())])
+	n, err := d.t.conn.Read(p[:min(int64(len(p)), d.t.chunk())])
 	d.t.bytes.Add(int64(n))
 	switch {
-	case err == io.EOF && !d.t.takesCut && passive.Truncated(d.conn):
+	case err == io.EOF && !d.t.takesCut && passive.Truncated(d.t.conn):
 		return n, errTruncated
 	case err == io.EOF:
 		return n, io.EOF
@@ -105,10 +101,10 @@ func (d dataConn) Read(p []byte) (int, error) {
 func (d dataConn) Write(p []byte) (int, error) {
 	written := 0
 	for written < len(p) {
-		if err := d.t.extend(d.conn.SetWriteDeadline); err != nil {
+		if err := d.t.extend(d.t.conn.SetWriteDeadline); err != nil {
 			return written, err
 		}
-		n, err := d.conn.Write(p[written:min(int64(len(p)), int64(written)+d.t.chunk())])
+		n, err := d.t.conn.Write(p[written:min(int64(len(p)), int64(written)+d.t.chunk())])
 		written += n
 		d.t.bytes.Add(int64(n))
 		if err = d.t.judge(int64(n), err); err != nil {
@@ -129,17 +125,17 @@ func withBuffer(do func([]byte) error) error {
 }
 
 // copyOut is send by way of a buffer.
-func (t *transfer) copyOut(conn net.Conn) error {
+func (t *transfer) copyOut() error {
 	return withBuffer(func(buf []byte) error {
-		_, err := io.CopyBuffer(dataConn{t, conn}, fileReader{t.file}, buf)
+		_, err := io.CopyBuffer(dataConn{t}, fileReader{t.file}, buf)
 		return err
 	})
 }
 
 // copyIn is receive by way of a buffer.
-func (t *transfer) copyIn(conn net.Conn) error {
+func (t *transfer) copyIn() error {
 	return withBuffer(func(buf []byte) error {
-		_, err := io.CopyBuffer(fileWriter{t.file}, dataConn{t, conn}, buf)
+		_, err := io.CopyBuffer(fileWriter{t.file}, dataConn{t}, buf)
 		return err
 	})
 }

@@ -3,7 +3,6 @@ package embeddedftpd
 import (
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"syscall"
 )
@@ -29,7 +28,7 @@ func (s *session) retr(arg string) {
 	if !s.data.ascii {
 		// Clients show their progress by the number in parentheses.
 		t.opening = fmt.Sprintf("Opening data connection for RETR (%d bytes).", left)
-		body = func(conn net.Conn) error { return t.send(conn, left-t.bytes.Load()) }
+		body = func() error { return t.send(left - t.bytes.Load()) }
 		if left <= smallFile {
 			t.small = func() (bool, error) { return t.sendNow(left) }
 		}

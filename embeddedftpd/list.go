@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"os"
 	"path"
 	"slices"
@@ -152,8 +151,8 @@ func (s *session) listing(verb string, sel selection, err error, format formatte
 		s.fail(err)
 		return
 	}
-	s.startTransfer(t, func(conn net.Conn) error {
-		out := bufio.NewWriterSize(dataConn{t, conn}, 16<<10)
+	s.startTransfer(t, func() error {
+		out := bufio.NewWriterSize(dataConn{t}, 16<<10)
 		if sel.entry != nil {
 			out.Write(format(nil, *sel.entry))
 			return out.Flush()

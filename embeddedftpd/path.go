@@ -33,51 +33,46 @@ func quoted(virtual string) string {
 	return `"` + strings.ReplaceAll(virtual, `"`, `""`) + `"`
 }
 
-// fileReply is the reply to a failed file operation. Its text names the
+// fileReplies are the replies to failed file operations. Their texts name the
 // reason and never the path on the server's disk.
-func fileReply(err error) (code int, text string) {
-	switch {
-	case errors.Is(err, errAborted):
-		return 426, "Transfer aborted."
-	case errors.Is(err, errBusy):
-		return 450, "Another upload of this file is running; try again."
-	case errors.Is(err, errOffset):
-		return 554, "REST is beyond the end of the file."
-	case errors.Is(err, errOffsetASCII):
-		return 554, "REST is not available in TYPE A; use TYPE I."
-	case errors.Is(err, fs.ErrNotExist):
-		return 550, "No such file or directory."
+var fileReplies = []struct {
+	err  error
+	code int
+	text string
+}{
+	{errAborted, 426, "Transfer aborted."},
+	{errBusy, 450, "Another upload of this file is running; try again."},
+	{errOffset, 554, "REST is beyond the end of the file."},
+	{errOffsetASCII, 554, "REST is not available in TYPE A; use TYPE I."},
+	{fs.ErrNotExist, 550, "No such file or directory."},
 	// Before ErrExist, which it also is.
-	case errors.Is(err, syscall.ENOTEMPTY):
-		return 550, "The directory is not empty."
-	case errors.Is(err, fs.ErrExist):
-		return 550, "It exists already."
-	case errors.Is(err, fs.ErrPermission):
-		return 550, "Permission denied."
-	case errors.Is(err, errNotRegular):
-		return 550, "Not a regular file."
-	case errors.Is(err, errTime):
-		return 550, "The time is too far away."
-	case errors.Is(err, errTree):
-		return 451, "Too many folders for LIST -R."
-	case errors.Is(err, syscall.ENOTDIR):
-		return 550, "Not a directory."
-	case errors.Is(err, syscall.EISDIR):
-		return 550, "It is a directory."
-	case errors.Is(err, syscall.ENAMETOOLONG):
-		return 553, "The name is too long."
-	case errors.Is(err, syscall.EROFS):
-		return 550, "The file system is read-only."
-	case errors.Is(err, syscall.EXDEV):
-		return 553, "It cannot be moved to another file system."
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
-		return 452, "No space left."
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		return 451, "The server has too many files open."
-	case errors.Is(err, syscall.EIO):
-		return 451, "The server's disk has failed."
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return 451, "The file became shorter."
+	{syscall.ENOTEMPTY, 550, "The directory is not empty."},
+	{fs.ErrExist, 550, "It exists already."},
+	{fs.ErrPermission, 550, "Permission denied."},
+	{errNotRegular, 550, "Not a regular file."},
+	{errTime, 550, "The time is too far away."},
+	{errTree, 451, "Too many folders for LIST -R."},
+	{syscall.ENOTDIR, 550, "Not a directory."},
+	{syscall.EISDIR, 550, "It is a directory."},
+	{syscall.ENAMETOOLONG, 553, "The name is too long."},
+	{syscall.EROFS, 550, "The file system is read-only."},
+	{syscall.EXDEV, 553, "It cannot be moved to another file system."},
+	{syscall.ENOSPC, 452, "No space left."},
+	{syscall.EDQUOT, 452, "No space left."},
+	{syscall.EFBIG, 452, "No space left."},
+	{syscall.EMFILE, 451, "The server has too many files open."},
+	{syscall.ENFILE, 451, "The server has too many files open."},
+	{syscall.EIO, 451, "The server's disk has failed."},
+	{io.ErrUnexpectedEOF, 451, "The file became shorter."},
+	{io.EOF, 451, "The file became shorter."},
+}
+
+// fileReply is the reply to a failed file operation.
+func fileReply(err error) (code int, text string) {
+	for _, r := range fileReplies {
+		if errors.Is(err, r.err) {
+			return r.code, r.text
+		}
 	}
 	// What os.Root says of a path that would leave the root lands here.
 	return 550, "Not permitted."

@@ -3,7 +3,6 @@ package embeddedftpd
 import (
 	"errors"
 	"io"
-	"net"
 	"sync"
 	"time"
 
@@ -25,10 +24,10 @@ var smallBuffers = sync.Pool{New: func() any { return new([smallFile]byte) }}
 // receive stores what comes from the data connection: in clear text the first
 // bytes by way of a buffer and the rest by splice, under TLS all by way of a
 // buffer.
-func (t *transfer) receive(conn net.Conn) error {
-	plain, ok := conn.(passive.Conn)
+func (t *transfer) receive() error {
+	plain, ok := t.conn.(passive.Conn)
 	if !ok {
-		return t.copyIn(conn)
+		return t.copyIn()
 	}
 	if over, err := t.receiveFirst(); over || err != nil {
 		return err
@@ -52,6 +51,6 @@ func (t *transfer) receiveFirst() (over bool, err error) {
 	left := smallFile - t.bytes.Load()
 	b := smallBuffers.Get().(*[smallFile]byte)
 	defer smallBuffers.Put(b)
-	n, err := io.CopyBuffer(fileWriter{t.file}, &io.LimitedReader{R: dataConn{t, t.conn}, N: left}, b[:])
+	n, err := io.CopyBuffer(fileWriter{t.file}, &io.LimitedReader{R: dataConn{t}, N: left}, b[:])
 	return n < left && err == nil, err
 }

@@ -142,7 +142,13 @@ func setControlOptions(l *net.TCPListener) error {
 		return err
 	}
 	failed := raw.Control(func(fd uintptr) {
-		for _, o := range controlOptions {
+		for _, o := range []struct{ level, name, value int }{
+			{unix.SOL_SOCKET, unix.SO_OOBINLINE, 1},
+			{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+			{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 60},
+			{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 20},
+			{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 3},
+		} {
 			err = errors.Join(err, unix.SetsockoptInt(int(fd), o.level, o.name, o.value))
 		}
 	})

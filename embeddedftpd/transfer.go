@@ -96,7 +96,7 @@ func (t *transfer) interruptible(by func()) (done func()) {
 // startTransfer runs body over the data connection of the last PASV, in a
 // goroutine of its own unless the transfer is small. It closes the file when all
 // is over.
-func (s *session) startTransfer(t *transfer, body func(net.Conn) error) {
+func (s *session) startTransfer(t *transfer, body func() error) {
 	t.source, s.data.next = s.data.next, nil
 	t.stall, t.rate, t.total = s.srv.cfg.StallTimeout, s.rate(), s.srv.total
 	t.takesCut = s.srv.cfg.TLS == nil || s.srv.cfg.TLS.AcceptTruncated
@@ -175,7 +175,7 @@ func (s *session) connected(path string) bool {
 	return err == nil
 }
 
-func (s *session) runTransfer(t *transfer, body func(net.Conn) error) {
+func (s *session) runTransfer(t *transfer, body func() error) {
 	defer s.finish(t)
 	defer s.survive("transfer")
 	defer t.cancel()
@@ -209,7 +209,7 @@ func (s *session) runTransfer(t *transfer, body func(net.Conn) error) {
 		defer t.total.leave()
 	}
 	if err == nil {
-		err = body(t.conn)
+		err = body()
 	}
 	t.pay()
 	s.complete(t, err)

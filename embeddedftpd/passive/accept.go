@@ -2,8 +2,16 @@ package passive
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Accept errors (no descriptor left, no memory) pause a listener between these
@@ -63,4 +71,81 @@ func (p *Pool) at(port uint16) []*listener {
 	n := len(p.config.Addresses)
 	i := int(port-p.config.First) * n
 	return p.listeners[i : i+n]
+}
+
+// listener is a passive port on one address. What it accepts the runtime's
+// network poller does not know yet: see Socket.
+type listener struct {
+	*os.File
+	raw  syscall.RawConn
+	addr netip.AddrPort
+	mu   sync.Mutex // from accepting a connection until it is matched
+}
+
+// newListener takes l over.
+func newListener(l *net.TCPListener) (*listener, error) {
+	defer l.Close()
+	file, err := l.File()
+	if err != nil {
+		return nil, err
+	}
+	raw, err := file.SyscallConn()
+	if err == nil {
+		err = cork(file)
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return &listener{File: file, raw: raw, addr: unmapped(addrPort(l.Addr()))}, nil
+}
+
+// accept waits for connections and matches them, until that fails.
+func (p *Pool) accept(l *listener) error {
+	var failed error
+	closed := l.raw.Read(func(fd uintptr) bool {
+		some := true
+		for likely := true; some; likely = false {
+			some, failed = p.next(l, int(fd), likely)
+		}
+		return failed != nil
+	})
+	return errors.Join(failed, closed)
+}
+
+// clear matches what waits at a port: afterwards all that came earlier has been.
+func (p *Pool) clear(port uint16) {
+	const longestBacklog = 1 << 16
+	for _, l := range p.at(port) {
+		l.raw.Control(func(fd uintptr) {
+			for range longestBacklog {
+				if some, _ := p.next(l, int(fd), false); !some {
+					return
+				}
+			}
+		})
+	}
+}
+
+// next accepts and matches a connection, if there is one. Unless that is likely it
+// asks first: to accept nothing costs seven times as much, since the kernel makes
+// the socket and the file before it looks.
+func (p *Pool) next(l *listener, fd int, likely bool) (some bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !likely {
+		asked := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		if n, err := unix.Poll(asked, 0); n == 0 && err == nil {
+			return false, nil
+		}
+	}
+	s, err := accept(fd, l.addr)
+	if err == unix.EAGAIN {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	p.incoming(s)
+	return true, nil
 }

@@ -16,5 +16,5 @@
 // address, a pending reservation about 0.7 KiB (measured).
 //
 // It is not for FTP: it knows no command and no reply, only client addresses,
-// ports, reservations and connections.
+// ports, reservations and connections. Nor is it for other systems than Linux.
 package passive

@@ -20,7 +20,8 @@ func (p *Pool) Listeners() []syscall.Conn {
 	return all
 }
 
-// Conn is an accepted data connection: a *net.TCPConn or, on Linux, a *Socket.
+// Conn is an accepted data connection: a *Socket, or a *net.TCPConn that a
+// predecessor has given.
 type Conn interface {
 	net.Conn
 	syscall.Conn

@@ -75,21 +75,18 @@ func (p *Pool) ports() int { return int(p.config.Last) - int(p.config.First) + 1
 
 // reserve is Session.Reserve, after the release of the last reservation.
 func (p *Pool) reserve(ctx context.Context, session *Session, mark *Mark) (*Reservation, error) {
-	if err := ctx.Err(); err != nil {
+	switch err := ctx.Err(); {
+	case err != nil:
 		return nil, err
+	case !p.config.covers(session.key.local):
+		return nil, ErrLocal
+	case mark != nil && p.config.TLS == nil:
+		return nil, ErrNoTLS
 	}
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
 		return nil, ErrClosed
-	}
-	if !p.config.covers(session.key.local) {
-		p.mu.Unlock()
-		return nil, ErrLocal
-	}
-	if mark != nil && p.config.TLS == nil {
-		p.mu.Unlock()
-		return nil, ErrNoTLS
 	}
 	s := p.source(p.competitors(session.key))
 	port, ok := session.own(mark)

@@ -80,7 +80,7 @@ func TestSend(t *testing.T) {
 		content = content[from:]
 		f.Seek(from, io.SeekStart)
 		tr := &transfer{stall: patience, conn: server, file: f}
-		if err := tr.send(server, int64(len(content))); err != nil || tr.bytes.Load() != int64(len(content)) {
+		if err := tr.send(int64(len(content))); err != nil || tr.bytes.Load() != int64(len(content)) {
 			t.Errorf("sent %d, %v", tr.bytes.Load(), err)
 		}
 		bare := server.Bare(func(int) {})

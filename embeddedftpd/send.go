@@ -2,7 +2,6 @@ package embeddedftpd
 
 import (
 	"io"
-	"net"
 	"os"
 	"runtime"
 	"time"
@@ -56,23 +55,23 @@ var sendfile = func(to, from int, n int64) (int64, error) {
 // send sends the left bytes of the file that follow its offset. It wraps
 // neither the file nor the connection: a stall is noticed because a whole stall
 // time passes without progress.
-func (t *transfer) send(conn net.Conn, left int64) error {
-	if socket, ok := conn.(*passive.Socket); ok {
+func (t *transfer) send(left int64) error {
+	if socket, ok := t.conn.(*passive.Socket); ok {
 		sent, err := t.sendFast(socket, left)
 		if left -= sent; err != nil || left == 0 {
 			return err
 		}
 	}
-	plain, ok := conn.(passive.Conn)
+	plain, ok := t.conn.(passive.Conn)
 	if !ok {
-		return t.copyOut(conn)
+		return t.copyOut()
 	}
 	raw, err := plain.SyscallConn()
 	if err != nil {
 		return err
 	}
 	for left > 0 {
-		if err := t.extend(conn.SetWriteDeadline); err != nil {
+		if err := t.extend(plain.SetWriteDeadline); err != nil {
 			return err
 		}
 		var n int64
@@ -84,7 +83,7 @@ func (t *transfer) send(conn net.Conn, left int64) error {
 			err = waited
 		}
 		if err == unix.EINVAL || err == unix.ENOSYS {
-			return t.copyOut(conn) // the file system has no sendfile
+			return t.copyOut() // the file system has no sendfile
 		}
 		left -= n
 		if err := t.sent(n, err); err != nil {

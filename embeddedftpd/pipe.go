@@ -46,7 +46,7 @@ func uninterrupted(do func() (int64, error)) (int64, error) {
 func (t *transfer) receiveSpliced(conn passive.Conn) error {
 	pipe, err := openPipe()
 	if err != nil {
-		return t.copyIn(conn)
+		return t.copyIn()
 	}
 	defer pipe.close()
 	raw, err := conn.SyscallConn()
@@ -72,7 +72,7 @@ func (t *transfer) receiveSpliced(conn passive.Conn) error {
 		switch err := t.store(pipe, n); err {
 		case nil:
 		case errCopied:
-			return t.copyIn(conn)
+			return t.copyIn()
 		default:
 			return localError{err}
 		}
