@@ -12,7 +12,6 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -24,6 +23,7 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/source"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/sizing"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 type loader struct {
@@ -181,9 +181,11 @@ func (l *loader) prepare(addr string) (compare *plan.Site, err error) {
 		c.FirstPort, c.LastPort = s.DataPorts.First, s.DataPorts.Last
 	}
 	if l.ports != "" {
-		if c.FirstPort, c.LastPort, err = parsePorts(l.ports); err != nil {
-			return nil, err
+		r, ok := spec.ParsePortRange(l.ports)
+		if !ok {
+			return nil, usage("write --ports 61000-61099", "invalid range in --ports %q", l.ports)
 		}
+		c.FirstPort, c.LastPort = r.First, r.Last
 	}
 	if err := c.Check(); err != nil {
 		return nil, usage("see pasvctl load --help", "%w", err)
@@ -267,16 +269,6 @@ func parseDelay(text string) (ftpload.Delay, error) {
 		return ftpload.Delay{}, usage("write --connect-delay 50ms or --connect-delay exponential:50ms", "invalid duration in --connect-delay %q", text)
 	}
 	return ftpload.Delay{Shape: ftpload.Shape(shape), Mean: d}, nil
-}
-
-func parsePorts(text string) (first, last uint16, err error) {
-	a, b, _ := strings.Cut(text, "-")
-	x, err1 := strconv.ParseUint(a, 10, 16)
-	y, err2 := strconv.ParseUint(b, 10, 16)
-	if err := errors.Join(err1, err2); err != nil {
-		return 0, 0, usage("write --ports 61000-61099", "invalid range in --ports %q", text)
-	}
-	return uint16(x), uint16(y), nil
 }
 
 // modelled is what the model says of a load that was measured.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"sort"
-	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -148,11 +147,11 @@ func checkLock(body lockBody) (*Lock, hcl.Diagnostics) {
 	lock := &Lock{}
 	seen := map[string]bool{}
 	for _, b := range body.Sites {
-		r, ok := parsePorts(b.DataPorts)
+		r, ok := spec.ParsePortRange(b.DataPorts)
 		switch {
 		case seen[b.Name]:
 			diags = append(diags, damaged(fmt.Sprintf("Site %q has two entries. Keep the one that is deployed.", b.Name), b.Header))
-		case !ok:
+		case !ok || r.First < lowestPort:
 			diags = append(diags, damaged(fmt.Sprintf("data_ports of site %q is %q, which is not a range of ports above 1023 such as \"61000-61099\".", b.Name, b.DataPorts), b.DataRange))
 		case b.Ports < 1 || b.Ports > r.Count():
 			diags = append(diags, damaged(fmt.Sprintf("ports of site %q is %d, but its range %s has %d.", b.Name, b.Ports, r, r.Count()), b.PortsRange))
@@ -169,20 +168,6 @@ func checkLock(body lockBody) (*Lock, hcl.Diagnostics) {
 
 func damaged(detail string, at hcl.Range) *hcl.Diagnostic {
 	return finding.LockDamaged.Error(&at, "%s%s", detail, lockRemedy)
-}
-
-// parsePorts reads "61000-61099", or "61000" for one port.
-func parsePorts(text string) (spec.PortRange, bool) {
-	first, last, found := strings.Cut(text, "-")
-	if !found {
-		last = first
-	}
-	lo, err1 := strconv.ParseUint(first, 10, 16)
-	hi, err2 := strconv.ParseUint(last, 10, 16)
-	if err1 != nil || err2 != nil || lo < lowestPort || hi < lo {
-		return spec.PortRange{}, false
-	}
-	return spec.PortRange{First: uint16(lo), Last: uint16(hi)}, true
 }
 
 // lockOf writes down where sites, sorted by name, have been placed.

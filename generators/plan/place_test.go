@@ -17,7 +17,7 @@ func lockOfText(t *testing.T, entries ...string) *Lock {
 	lock := &Lock{}
 	for _, e := range entries {
 		f := strings.Fields(e)
-		r, ok := parsePorts(f[2])
+		r, ok := spec.ParsePortRange(f[2])
 		if !ok {
 			t.Fatal(e)
 		}

@@ -118,7 +118,7 @@ func TestFixedRange(t *testing.T) {
 		site := newSite(newHost("edge1"), "a", 21, 5)
 		site.Server = "aws_transfer"
 		if text != "" {
-			site.DataPorts, _ = parsePorts(text)
+			site.DataPorts, _ = spec.ParsePortRange(text)
 		}
 		_, _, diags := Build(&spec.Spec{Sites: []*spec.Site{site}}, nil)
 		if diags.HasErrors() != wrong {

@@ -3,6 +3,8 @@ package spec
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -34,6 +36,19 @@ type Spec struct {
 type PortRange struct {
 	First uint16 `json:"first"`
 	Last  uint16 `json:"last"`
+}
+
+// ParsePortRange reads "61000-61099", or "61000" for one port; see
+// PortRange.String. It is false for anything else, and for a range whose first
+// port is above the last.
+func ParsePortRange(text string) (PortRange, bool) {
+	first, last, isRange := strings.Cut(text, "-")
+	if !isRange {
+		last = first
+	}
+	lo, err1 := strconv.ParseUint(first, 10, 16)
+	hi, err2 := strconv.ParseUint(last, 10, 16)
+	return PortRange{First: uint16(lo), Last: uint16(hi)}, err1 == nil && err2 == nil && lo <= hi
 }
 
 // Count is the number of ports in the range; 0 for the zero value.

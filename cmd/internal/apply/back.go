@@ -296,9 +296,9 @@ func (m *Machine) release(st State) error {
 	if err != nil {
 		return err
 	}
-	var ours portSet
+	var ours PortSet
 	for _, a := range all {
-		if live.has(a) {
+		if live.Has(a...) {
 			ours.set(a, true)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
@@ -17,15 +16,15 @@ import (
 const reservedFile = "/proc/sys/net/ipv4/ip_local_reserved_ports"
 
 // readReserved returns the live list. A kernel without one has none.
-func readReserved(file string) (portSet, error) {
+func readReserved(file string) (PortSet, error) {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return portSet{}, nil
+		return PortSet{}, nil
 	}
 	if err != nil {
-		return portSet{}, err
+		return PortSet{}, err
 	}
-	return parsePorts(strings.TrimSpace(string(text)))
+	return ParseReserved(string(text))
 }
 
 // missing are the ports of want that the live list would lack without those
@@ -36,7 +35,7 @@ func missing(file string, want, going []spec.PortRange) ([]spec.PortRange, error
 		return nil, err
 	}
 	live.unset(going)
-	var more portSet
+	var more PortSet
 	more.set(want, true)
 	more.set(live.ranges(), false)
 	return more.ranges(), nil
@@ -44,7 +43,7 @@ func missing(file string, want, going []spec.PortRange) ([]spec.PortRange, error
 
 // replaced returns the live list, and what it becomes with some ports and
 // without those that go.
-func replaced(file string, add, going []spec.PortRange) (live, next portSet, err error) {
+func replaced(file string, add, going []spec.PortRange) (live, next PortSet, err error) {
 	live, err = readReserved(file)
 	next = live
 	next.unset(going)
@@ -60,7 +59,7 @@ func reservedChanges(file string, add, going []spec.PortRange) (changes []kernel
 	to.set(live.ranges(), false)
 	for _, side := range []struct {
 		sign kernel.Sign
-		set  *portSet
+		set  *PortSet
 	}{{kernel.InKernel, &from}, {kernel.InRules, &to}} {
 		for _, r := range side.set.ranges() {
 			changes = append(changes, kernel.Change{Object: "sysctl net.ipv4.ip_local_reserved_ports", Sign: side.sign, Line: r.String()})
@@ -97,7 +96,7 @@ func configured(root fs.FS) (all []spec.PortRange) {
 			if key != "net.ipv4.ip_local_reserved_ports" {
 				continue
 			}
-			if ports, err := parsePorts(strings.TrimSpace(value)); err == nil {
+			if ports, err := ParseReserved(value); err == nil {
 				all = append(all, ports.ranges()...)
 			}
 		}
@@ -105,10 +104,10 @@ func configured(root fs.FS) (all []spec.PortRange) {
 	return all
 }
 
-// portSet is a set of ports.
-type portSet [65536]bool
+// PortSet is a set of ports, by number.
+type PortSet [65536]bool
 
-func (s *portSet) set(ranges []spec.PortRange, to bool) {
+func (s *PortSet) set(ranges []spec.PortRange, to bool) {
 	for _, r := range ranges {
 		for p := int(r.First); p <= int(r.Last); p++ {
 			s[p] = to
@@ -116,7 +115,8 @@ func (s *portSet) set(ranges []spec.PortRange, to bool) {
 	}
 }
 
-func (s *portSet) has(ranges []spec.PortRange) bool {
+// Has reports whether the set holds all ports of the ranges.
+func (s *PortSet) Has(ranges ...spec.PortRange) bool {
 	for _, r := range ranges {
 		if slices.Contains(s[r.First:int(r.Last)+1], false) {
 			return false
@@ -127,13 +127,13 @@ func (s *portSet) has(ranges []spec.PortRange) bool {
 
 // unset takes out ports that were added together. If some of them are gone,
 // somebody has written the whole list since, and the others are theirs.
-func (s *portSet) unset(added []spec.PortRange) {
-	if s.has(added) {
+func (s *PortSet) unset(added []spec.PortRange) {
+	if s.Has(added...) {
 		s.set(added, false)
 	}
 }
 
-func (s *portSet) ranges() (all []spec.PortRange) {
+func (s *PortSet) ranges() (all []spec.PortRange) {
 	for p := 0; p < len(s); p++ {
 		if !s[p] {
 			continue
@@ -148,7 +148,7 @@ func (s *portSet) ranges() (all []spec.PortRange) {
 }
 
 // String is the kernel's form: "8080,61000-61092".
-func (s *portSet) String() string {
+func (s *PortSet) String() string {
 	var parts []string
 	for _, r := range s.ranges() {
 		parts = append(parts, r.String())
@@ -156,18 +156,17 @@ func (s *portSet) String() string {
 	return strings.Join(parts, ",")
 }
 
-func parsePorts(text string) (s portSet, err error) {
-	for _, part := range slices.DeleteFunc(strings.Split(text, ","), func(p string) bool { return p == "" }) {
-		first, last, isRange := strings.Cut(part, "-")
-		if !isRange {
-			last = first
+// ParseReserved reads the kernel's list of reserved ports.
+func ParseReserved(text string) (s PortSet, err error) {
+	for part := range strings.SplitSeq(strings.TrimSpace(text), ",") {
+		if part == "" {
+			continue
 		}
-		a, err1 := strconv.ParseUint(first, 10, 16)
-		b, err2 := strconv.ParseUint(last, 10, 16)
-		if err1 != nil || err2 != nil || a > b {
+		r, ok := spec.ParsePortRange(part)
+		if !ok {
 			return s, fmt.Errorf("%s has %q, which is not a list of ports", reservedFile, text)
 		}
-		s.set([]spec.PortRange{{First: uint16(a), Last: uint16(b)}}, true)
+		s.set([]spec.PortRange{r}, true)
 	}
 	return s, nil
 }

@@ -40,7 +40,7 @@ func TestReserveKeepsOthersPorts(t *testing.T) {
 			t.Errorf("%q with %v and without %v is %q, want %q", tt.live, tt.add, tt.drop, got, tt.want)
 		}
 	}
-	if _, err := parsePorts("1-2-3"); err == nil {
+	if _, err := ParseReserved("1-2-3"); err == nil {
 		t.Error("a damaged list passed")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pasvctl/pasvctl/cmd/internal/apply"
 	"github.com/pasvctl/pasvctl/cmd/internal/portowner"
 	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
@@ -126,35 +127,33 @@ func stop(o portowner.Owner, look string) string {
 func (e *exam) ephemeral() {
 	const name = "proc/sys/net/ipv4/ip_local_port_range"
 	text, ok := e.read(name)
-	var live portRange
+	var live spec.PortRange
 	if ok {
-		_, err := fmt.Sscan(text, &live.first, &live.last)
-		ok = err == nil && live.first > 0 && live.first <= live.last && live.last <= 65535
+		live, ok = spec.ParsePortRange(strings.Join(strings.Fields(text), "-"))
 	}
 	if !ok {
 		e.unknown("the range of local ports", fmt.Errorf("/%s holds %q", name, text))
 		return
 	}
 	told := e.host.EphemeralPorts
-	if live.first != int(told.First) || live.last != int(told.Last) {
+	if live != told {
 		e.find(finding.Finding{
 			Severity: finding.Warning, Rule: finding.EphemeralDiffers,
-			Detail:   fmt.Sprintf("this host draws local ports from %d-%d, but the spec says %s", live.first, live.last, told),
+			Detail:   fmt.Sprintf("this host draws local ports from %s, but the spec says %s", live, told),
 			Evidence: fmt.Sprintf("/%s: %s", name, strings.Join(strings.Fields(text), " ")),
-			Remedy:   fmt.Sprintf("set ephemeral_ports = \"%d-%d\" for host %q, then run pasvctl generate again", live.first, live.last, e.host.Name),
+			Remedy:   fmt.Sprintf("set ephemeral_ports = \"%s\" for host %q, then run pasvctl generate again", live, e.host.Name),
 		})
 	}
 	reserved := e.reservedPorts()
 	for _, s := range e.host.Sites {
-		r := portRange{int(s.DataPorts.First), int(s.DataPorts.Last)}
-		if r.last < live.first || live.last < r.first || covers(reserved, r.overlap(live)) {
+		o := spec.PortRange{First: max(s.DataPorts.First, live.First), Last: min(s.DataPorts.Last, live.Last)}
+		if !s.DataPorts.Overlaps(live) || reserved.Has(o) {
 			continue
 		}
-		o := r.overlap(live)
 		e.find(finding.Finding{
 			Severity: finding.Error, Rule: finding.EphemeralUnreserved, Site: s.Name,
-			Detail: fmt.Sprintf("the ports %d-%d of the range %s are local ports that any program here is given, and they are not reserved",
-				o.first, o.last, s.DataPorts),
+			Detail: fmt.Sprintf("the ports %s of the range %s are local ports that any program here is given, and they are not reserved",
+				o, s.DataPorts),
 			Evidence: fmt.Sprintf("/%s: %s", name, strings.Join(strings.Fields(text), " ")),
 			Remedy:   e.loadSysctl(),
 		})
@@ -168,7 +167,7 @@ func (e *exam) reserved() {
 	live := e.reservedPorts()
 	for _, s := range e.host.Sites {
 		exposed := slices.ContainsFunc(e.findings, func(f finding.Finding) bool { return f.Rule == finding.EphemeralUnreserved && f.Site == s.Name })
-		if exposed || covers(live, portRange{int(s.DataPorts.First), int(s.DataPorts.Last)}) {
+		if exposed || live.Has(s.DataPorts) {
 			continue
 		}
 		e.find(finding.Finding{
@@ -191,38 +190,7 @@ func (e *exam) reservedText() string {
 	return text
 }
 
-func (e *exam) reservedPorts() []portRange { return parseReserved(e.reservedText()) }
-
-// portRange is an inclusive range of ports as the kernel writes it.
-type portRange struct{ first, last int }
-
-func (r portRange) overlap(o portRange) portRange {
-	return portRange{max(r.first, o.first), min(r.last, o.last)}
-}
-
-// parseReserved reads the kernel's list: "8080,9148-9150", sorted. What is not
-// a range there is passed over.
-func parseReserved(text string) []portRange {
-	var list []portRange
-	for part := range strings.SplitSeq(text, ",") {
-		var r portRange
-		if n, _ := fmt.Sscanf(part, "%d-%d", &r.first, &r.last); n == 1 {
-			r.last = r.first
-		} else if n == 0 {
-			continue
-		}
-		list = append(list, r)
-	}
-	return list
-}
-
-// covers reports whether the sorted list holds every port of r.
-func covers(list []portRange, r portRange) bool {
-	next := r.first
-	for _, l := range list {
-		if l.first <= next && next <= l.last {
-			next = l.last + 1
-		}
-	}
-	return next > r.last
+func (e *exam) reservedPorts() apply.PortSet {
+	set, _ := apply.ParseReserved(e.reservedText()) // the kernel writes nothing else
+	return set
 }
