@@ -20,6 +20,7 @@ import (
 	"github.com/pasvctl/pasvctl/generators"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/sizing"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 type generator struct {
@@ -117,7 +118,7 @@ func (g *generator) keepsSources(p *project, files []generators.File) error {
 	slices.Sort(sources)
 	for _, f := range files {
 		to := filepath.Join(g.dir, filepath.FromSlash(f.Path))
-		joins := strings.HasSuffix(to, source.Ending) && sameFolder(filepath.Dir(to), p.source.Dir)
+		joins := strings.HasSuffix(to, spec.Extension) && sameFolder(filepath.Dir(to), p.source.Dir)
 		if joins || slices.ContainsFunc(sources, func(from string) bool {
 			return filepath.Base(from) == filepath.Base(to) && sameFolder(filepath.Dir(from), filepath.Dir(to))
 		}) {

@@ -80,7 +80,7 @@ func (v *variables) load(path string) (*project, error) {
 // specHint says what a spec's path leads to, where it leads nowhere.
 func specHint(err error) string {
 	if errors.Is(err, fs.ErrNotExist) {
-		return "name a file that ends in " + source.Ending + ", or a folder of them"
+		return "name a file that ends in " + spec.Extension + ", or a folder of them"
 	}
 	return ""
 }

@@ -46,18 +46,11 @@ func Build(s *spec.Spec, lock *Lock) (*Plan, *Placement, hcl.Diagnostics) {
 // refuseLess corrects the refused share of sites whose lock keeps more ports
 // than they need. Equal sites are asked about once.
 func refuseLess(sites []*Site) {
-	shares := map[question]float64{}
-	for _, s := range sites {
-		if s.Pinned || s.Spare() <= 0 {
-			continue
-		}
-		q := questionOf(s.Site, s.DataPorts.Count())
-		share, known := shares[q]
-		if !known {
-			share = sizing.Refused(s.Profile, s.Workload, q.ports)
-			shares[q] = share
-		}
-		s.Refused = share
+	kept := slices.DeleteFunc(slices.Clone(sites), func(s *Site) bool { return s.Pinned || s.Spare() <= 0 })
+	for i, share := range once(kept, (*Site).question, func(s *Site) float64 {
+		return sizing.Refused(s.Profile, s.Workload, s.DataPorts.Count())
+	}) {
+		kept[i].Refused = *share
 	}
 }
 

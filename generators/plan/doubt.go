@@ -3,10 +3,7 @@ package plan
 import (
 	"fmt"
 	"net/netip"
-	"runtime"
 	"slices"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
@@ -17,29 +14,15 @@ import (
 // most first. It takes some fifteen times as long as Build; equal sites are
 // asked about once.
 func (p *Plan) Sensitivities() [][]sizing.Influence {
-	influences := map[question]*[]sizing.Influence{}
-	var asking errgroup.Group
-	asking.SetLimit(runtime.GOMAXPROCS(0))
+	influences := once(p.Sites, func(s *Site) question { return questionOf(s.Site, 0) },
+		func(s *Site) []sizing.Influence { return sizing.Sensitivity(s.Profile, s.Workload) })
 	all := make([][]sizing.Influence, len(p.Sites))
-	for _, s := range p.Sites {
-		q := questionOf(s.Site, 0)
-		if influences[q] != nil {
-			continue
-		}
-		into := new([]sizing.Influence)
-		influences[q] = into
-		asking.Go(func() error {
-			*into = sizing.Sensitivity(s.Profile, s.Workload)
-			return nil
-		})
-	}
-	asking.Wait() // none fails
 	gaps := map[*spec.Host]int{}
 	for _, h := range p.Hosts {
 		gaps[h.Host] = gapBeside(h.Host, h.Sites, nil)
 	}
 	for i, s := range p.Sites {
-		all[i] = *influences[questionOf(s.Site, 0)]
+		all[i] = *influences[i]
 		most := 0
 		for _, d := range all[i] {
 			most = max(most, d.Less, d.More)

@@ -36,6 +36,9 @@ func questionOf(s *spec.Site, ports int) question {
 	return q
 }
 
+// question is what a site with its range asks.
+func (s *Site) question() question { return questionOf(s.Site, s.DataPorts.Count()) }
+
 // answer is what package sizing says to a question. Its Site lacks the spec's,
 // the range and the policy.
 type answer struct {
@@ -71,25 +74,25 @@ func answerFor(s *spec.Site) (a answer) {
 
 var errUnknownServer = errors.New("no such server")
 
-// answers sizes each distinct site once, in parallel: one of 100,000 sessions
-// takes a good part of a second.
-func answers(sites []*spec.Site) []*answer {
-	var asking errgroup.Group
-	asking.SetLimit(runtime.GOMAXPROCS(0))
-	all, asked := make([]*answer, len(sites)), map[question]*answer{}
+// once computes something for each of sites, in parallel, and once for equal
+// ones: a site of 100,000 sessions takes a good part of a second.
+func once[S, T any](sites []S, of func(S) question, compute func(S) T) []*T {
+	var computing errgroup.Group
+	computing.SetLimit(runtime.GOMAXPROCS(0))
+	all, known := make([]*T, len(sites)), map[question]*T{}
 	for i, s := range sites {
-		q := questionOf(s, s.DataPorts.Count())
-		if asked[q] == nil {
-			a := new(answer)
-			asked[q] = a
-			asking.Go(func() error {
-				*a = answerFor(s)
+		q := of(s)
+		if known[q] == nil {
+			into := new(T)
+			known[q] = into
+			computing.Go(func() error {
+				*into = compute(s)
 				return nil
 			})
 		}
-		all[i] = asked[q]
+		all[i] = known[q]
 	}
-	asking.Wait() // no question fails: errors are answers
+	computing.Wait() // nothing fails
 	return all
 }
 
@@ -100,7 +103,7 @@ func sized(sites []*spec.Site) ([]*Site, hcl.Diagnostics) {
 	var (
 		all           []*Site
 		diags         hcl.Diagnostics
-		asked         = answers(sites)
+		asked         = once(sites, func(s *spec.Site) question { return questionOf(s, s.DataPorts.Count()) }, answerFor)
 		wrongProfiles = map[*spec.Profile]bool{}
 	)
 	for i, s := range sites {

@@ -210,7 +210,7 @@ func TestEqualSitesAskOnce(t *testing.T) {
 		sites = append(sites, s)
 	}
 	distinct := map[*answer]bool{}
-	for _, a := range answers(sites) {
+	for _, a := range once(sites, func(s *spec.Site) question { return questionOf(s, 0) }, answerFor) {
 		distinct[a] = true
 	}
 	if len(distinct) != 2 {

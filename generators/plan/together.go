@@ -3,11 +3,8 @@ package plan
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"strings"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/sizing/simulate"
@@ -23,24 +20,8 @@ var starts = []time.Duration{time.Second, 10 * time.Second}
 // remarkStarts adds RemarkTogether to the sites that refuse more than their
 // objective if all their sessions start together. Equal sites are played once.
 func remarkStarts(sites []*Site) {
-	remarks := map[question]*sizing.Remark{}
-	var playing errgroup.Group
-	playing.SetLimit(runtime.GOMAXPROCS(0))
-	key := func(s *Site) question { return questionOf(s.Site, s.DataPorts.Count()) }
-	for _, s := range sites {
-		if remarks[key(s)] != nil {
-			continue
-		}
-		into := &sizing.Remark{}
-		remarks[key(s)] = into
-		playing.Go(func() error {
-			*into = together(s)
-			return nil
-		})
-	}
-	playing.Wait() // none fails
-	for _, s := range sites {
-		if r := remarks[key(s)]; r.Name != "" {
+	for i, r := range once(sites, (*Site).question, together) {
+		if s := sites[i]; r.Name != "" {
 			s.Remarks = append(s.Remarks[:len(s.Remarks):len(s.Remarks)], *r)
 		}
 	}

@@ -17,10 +17,9 @@ import (
 	"sort"
 	"strings"
 	"syscall"
-)
 
-// Ending is how the name of every spec file ends.
-const Ending = ".pasv.hcl"
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
 
 const (
 	// MaxFileSize is the largest file that is ever read, in bytes. Package
@@ -79,10 +78,10 @@ func openFile(path string, info fs.FileInfo) (*Source, error) {
 		return nil, err
 	}
 	base := filepath.Base(real)
-	if !strings.HasSuffix(base, Ending) {
-		return nil, fmt.Errorf("the name of a spec ends in %s, which %s does not", Ending, path)
+	if !strings.HasSuffix(base, spec.Extension) {
+		return nil, fmt.Errorf("%s is not a spec: its name must end in %s", path, spec.Extension)
 	}
-	return open(filepath.Dir(real), strings.TrimSuffix(base, Ending), []string{base})
+	return open(filepath.Dir(real), strings.TrimSuffix(base, spec.Extension), []string{base})
 }
 
 func openFolder(path string) (*Source, error) {
@@ -106,15 +105,15 @@ func List(folder string) ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), Ending) && e.Name() != Ending {
+		if strings.HasSuffix(e.Name(), spec.Extension) && e.Name() != spec.Extension {
 			names = append(names, e.Name())
 		}
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("there is no *%s file in %s", Ending, folder)
+		return nil, fmt.Errorf("there is no *%s file in %s", spec.Extension, folder)
 	}
 	if len(names) > MaxFiles {
-		return nil, fmt.Errorf("%s holds %d spec files, more than the %d that one spec may have", folder, len(names), MaxFiles)
+		return nil, fmt.Errorf("%s has %d spec files; a spec may have at most %d", folder, len(names), MaxFiles)
 	}
 	sort.Strings(names)
 	return names, nil

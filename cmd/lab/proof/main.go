@@ -33,7 +33,7 @@ const (
 
 type options struct {
 	out, servers string
-	only, resume string
+	only         string
 	seconds      float64
 	jobs         int
 	seed         uint64
@@ -62,7 +62,6 @@ func run(ctx context.Context, args []string) error {
 	f.StringVar(&o.out, "o", "generators/sizing/PROOF.md", "write the table to `FILE`")
 	f.StringVar(&o.servers, "servers", ".ci/cache/servers", "the unpacked servers are in `DIR`")
 	f.StringVar(&o.only, "only", "", "measure only the rows that contain `TEXT`, and write them to standard output")
-	f.StringVar(&o.resume, "resume", "", "take over the rows of an interrupted run from `FILE`, its standard error")
 	f.Float64Var(&o.seconds, "seconds", 16, "measure each row for `N` seconds")
 	f.IntVar(&o.jobs, "jobs", 2, "measure `N` rows at a time")
 	f.Uint64Var(&o.seed, "seed", 1, "start the random numbers from `N`")
@@ -109,16 +108,7 @@ func writeFile(path string, write func(io.Writer) error) error {
 func (o options) measure(ctx context.Context, all []Row) ([]Measured, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	results := make([]Measured, len(all))
-	if err := o.takeOver(all, results); err != nil {
-		return nil, err
-	}
-	var undone []int
-	for _, i := range mixed(len(all)) {
-		if results[i].Asked == 0 {
-			undone = append(undone, i)
-		}
-	}
+	results, undone := make([]Measured, len(all)), mixed(len(all))
 	// Rows that were disturbed come again one at a time, with nothing beside them.
 	jobs := o.jobs
 	for attempt := 0; len(undone) > 0 && ctx.Err() == nil; attempt++ {
@@ -177,33 +167,6 @@ func mixed(rows int) []int {
 		}
 	}
 	return order
-}
-
-// takeOver fills in the rows that an interrupted run has measured.
-func (o options) takeOver(all []Row, results []Measured) error {
-	if o.resume == "" {
-		return nil
-	}
-	text, err := os.ReadFile(o.resume)
-	if err != nil {
-		return err
-	}
-	for line := range strings.Lines(string(text)) {
-		if !strings.HasPrefix(line, "| ") {
-			continue
-		}
-		m, err := parseRow(strings.TrimSpace(line))
-		if err != nil {
-			return fmt.Errorf("%w: %s", err, line)
-		}
-		for i, r := range all {
-			if m.server == r.Server && m.asks == r.asked() && m.ports == r.ports() {
-				m.Row, m.server, m.asks, m.ports = r, "", "", ""
-				results[i] = m
-			}
-		}
-	}
-	return nil
 }
 
 // attempts bounds the repetitions of a disturbed row.

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"strconv"
 	"strings"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/ftpload"
@@ -16,15 +14,13 @@ import (
 // precise as the table writes them.
 type Measured struct {
 	Row
-	Asked         int     // requests for a port
-	PerSecond     float64 // of them
-	Listen, Hold  float64 // mean, milliseconds
-	Refused       float64
-	Low, High     float64 // 95 % interval
-	Model         float64
-	Verdict       string
-	asks          string // what was asked for, and of what, as the table has it
-	ports, server string
+	Asked        int     // requests for a port
+	PerSecond    float64 // of them
+	Listen, Hold float64 // mean, milliseconds
+	Refused      float64
+	Low, High    float64 // 95 % interval
+	Model        float64
+	Verdict      string
 }
 
 // The verdicts.
@@ -111,52 +107,6 @@ func writeRows(w io.Writer, all []Measured) error {
 	}
 	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
 	return err
-}
-
-// parse reads the rows of a table that writeTable wrote.
-func parse(r io.Reader) ([]Measured, error) {
-	var all []Measured
-	lines := bufio.NewScanner(r)
-	found := false
-	for lines.Scan() {
-		text := lines.Text()
-		switch {
-		case text == columns:
-			found = true
-		case !found || strings.HasPrefix(text, "| ---"):
-		case !strings.HasPrefix(text, "|"):
-			return all, lines.Err()
-		default:
-			m, err := parseRow(text)
-			if err != nil {
-				return nil, fmt.Errorf("%w: %s", err, text)
-			}
-			all = append(all, m)
-		}
-	}
-	return all, lines.Err()
-}
-
-func parseRow(text string) (m Measured, err error) {
-	cells := strings.Split(strings.Trim(text, "| "), " | ")
-	if len(cells) != strings.Count(columns, "|")-1 {
-		return m, errors.New("the wrong number of columns")
-	}
-	low, high, _ := strings.Cut(cells[9], " to ")
-	m.server, m.asks, m.ports, m.Verdict = cells[0], cells[1], cells[2], cells[11]
-	for _, number := range []struct {
-		to   *float64
-		text string
-	}{
-		{&m.PerSecond, cells[4]}, {&m.Listen, cells[5]}, {&m.Hold, cells[6]},
-		{&m.Refused, cells[8]}, {&m.Low, low}, {&m.High, high}, {&m.Model, cells[10]},
-	} {
-		if *number.to, err = strconv.ParseFloat(number.text, 64); err != nil {
-			return m, err
-		}
-	}
-	m.Asked, err = strconv.Atoi(cells[3])
-	return m, err
 }
 
 // judge says where the criterion does not hold.

@@ -50,9 +50,6 @@ var all = []Server{
 		[]string{"pure-ftpd-wrapper"}},
 }
 
-// All returns the servers.
-func All() []Server { return slices.Clone(all) }
-
 // Lookup finds a server by the name of its profile.
 func Lookup(name string) (Server, bool) {
 	i := slices.IndexFunc(all, func(s Server) bool { return s.Name == name })
