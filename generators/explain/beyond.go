@@ -117,8 +117,11 @@ func (d *derivation) shrink() []string {
 func (d *derivation) others() []string {
 	all := slices.Clone(d.compared)
 	slices.SortStableFunc(all, func(a, b sizing.Comparison) int {
-		if (a.Err == nil) != (b.Err == nil) {
-			return cmp.Compare(btoi(a.Err != nil), btoi(b.Err != nil))
+		switch {
+		case a.Err == nil && b.Err != nil:
+			return -1
+		case a.Err != nil && b.Err == nil:
+			return 1
 		}
 		return cmp.Compare(a.Result.Ports, b.Result.Ports)
 	})
@@ -134,13 +137,6 @@ func (d *derivation) others() []string {
 		}
 	}
 	return text
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // whyNot is why no range is enough for this site on that server.

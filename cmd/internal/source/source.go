@@ -130,7 +130,7 @@ func Tree(folder string) ([]string, error) {
 			return err
 		case e.IsDir() && path != folder && strings.HasPrefix(e.Name(), "."):
 			return filepath.SkipDir
-		case e.IsDir() || !strings.HasSuffix(e.Name(), Ending) || e.Name() == Ending:
+		case e.IsDir() || !strings.HasSuffix(e.Name(), spec.Extension) || e.Name() == spec.Extension:
 			return nil
 		case len(paths) == MaxFiles:
 			return fmt.Errorf("%s has more than %d spec files", folder, MaxFiles)
@@ -139,7 +139,7 @@ func Tree(folder string) ([]string, error) {
 		return nil
 	})
 	if err == nil && len(paths) == 0 {
-		err = fmt.Errorf("there is no *%s file in %s or below it", Ending, folder)
+		err = fmt.Errorf("there is no *%s file in %s or below it", spec.Extension, folder)
 	}
 	return paths, err
 }
