@@ -100,9 +100,8 @@ var proftpdOwned = []group{
 	{"concurrency.sessions_per_address", []string{"MaxClientsPerHost", "MaxConnectionsPerHost"}, nil, func(v values) (string, bool) {
 		return count("sessions_per_address", least(v["MaxClientsPerHost"], v["MaxConnectionsPerHost"]))
 	}},
-	{"", []string{"TimeoutIdle", "TimeoutNoTransfer"}, nil, func(v values) (string, bool) {
-		return seconds("idle_timeout", least(v["TimeoutIdle"], v["TimeoutNoTransfer"]))
-	}},
+	{"", []string{"TimeoutIdle"}, nil, func(v values) (string, bool) { return seconds("idle_timeout", v["TimeoutIdle"]) }},
+	{"", []string{"TimeoutNoTransfer"}, nil, func(v values) (string, bool) { return seconds("idle_timeout", v["TimeoutNoTransfer"]) }},
 	{"", []string{"TimeoutStalled"}, nil, func(v values) (string, bool) { return seconds("data_timeout", v["TimeoutStalled"]) }},
 	{"tls.mode", []string{"TLSEngine", "TLSOptions"}, nil, func(v values) (string, bool) {
 		return mode(yes(v["TLSEngine"]), hasWord(v["TLSOptions"], "UseImplicitSSL"))
