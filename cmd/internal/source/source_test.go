@@ -104,7 +104,7 @@ func TestHostileFiles(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		in("fifo.pasv.hcl"): "not a regular file",
-		at("outside"):       "ends in .pasv.hcl",
+		at("outside"):       "must end in .pasv.hcl",
 		at("nowhere"):       "there is no file or folder ",
 		os.DevNull:          "not a regular file",
 	} {
