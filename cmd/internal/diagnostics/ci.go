@@ -35,39 +35,24 @@ func GitHub(w io.Writer, r Report) error {
 	return nil
 }
 
-// gitlabIssue is what GitLab reads of an issue in Code Climate's format
-// ("Code Quality report format").
-type gitlabIssue struct {
-	Description string         `json:"description"`
-	Check       string         `json:"check_name"`
-	Fingerprint string         `json:"fingerprint"`
-	Severity    string         `json:"severity"`
-	Location    gitlabLocation `json:"location"`
-}
-
-type gitlabLocation struct {
-	Path  string `json:"path"`
-	Lines struct {
-		Begin int `json:"begin"`
-	} `json:"lines"`
-}
-
 var gitlabSeverities = map[finding.Severity]string{finding.Error: "major", finding.Warning: "minor", finding.Note: "info"}
 
-// GitLab writes a Code Quality report. A fingerprint stays while lines move;
-// of equal findings each has its own.
+// GitLab writes a Code Quality report ("Code Quality report format", a part of
+// Code Climate's). A fingerprint stays while lines move; of equal findings each
+// has its own.
 func GitLab(w io.Writer, r Report) error {
-	issues := []gitlabIssue{}
+	issues := []object{}
 	seen := map[string]int{}
 	for _, f := range r.Findings {
 		at := r.place(f)
-		issue := gitlabIssue{Description: message(f), Check: f.Rule.ID, Severity: gitlabSeverities[f.Severity]}
-		issue.Location.Path = filepath.ToSlash(filepath.Clean(at.Filename))
-		issue.Location.Lines.Begin = at.Start.Line
-		key := strings.Join([]string{f.Rule.ID, issue.Location.Path, f.Site, f.Detail}, "\x00")
+		path := filepath.ToSlash(filepath.Clean(at.Filename))
+		key := strings.Join([]string{f.Rule.ID, path, f.Site, f.Detail}, "\x00")
 		seen[key]++
-		issue.Fingerprint = fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%s\x00%d", key, seen[key])))
-		issues = append(issues, issue)
+		issues = append(issues, object{
+			"description": message(f), "check_name": f.Rule.ID, "severity": gitlabSeverities[f.Severity],
+			"fingerprint": fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%s\x00%d", key, seen[key]))),
+			"location":    object{"path": path, "lines": object{"begin": at.Start.Line}},
+		})
 	}
 	return encode(w, issues)
 }

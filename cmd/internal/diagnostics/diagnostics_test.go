@@ -227,7 +227,14 @@ func TestGitHub(t *testing.T) {
 }
 
 func TestGitLab(t *testing.T) {
-	var got []gitlabIssue
+	var got []struct {
+		Check                 string `json:"check_name"`
+		Severity, Fingerprint string
+		Location              struct {
+			Path  string
+			Lines struct{ Begin int }
+		}
+	}
 	r := report(t)
 	r.Findings = append(r.Findings, r.Findings[1])
 	if err := json.Unmarshal([]byte(render(t, "gitlab", r)), &got); err != nil {

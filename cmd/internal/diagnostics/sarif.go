@@ -10,85 +10,44 @@ import (
 	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
-// The part of SARIF 2.1.0 (OASIS) that is used.
-type (
-	sarifLog struct {
-		Schema  string     `json:"$schema"`
-		Version string     `json:"version"`
-		Runs    []sarifRun `json:"runs"`
-	}
-	sarifRun struct {
-		Tool       sarifTool     `json:"tool"`
-		ColumnKind string        `json:"columnKind"`
-		Results    []sarifResult `json:"results"`
-	}
-	sarifTool struct {
-		Driver sarifDriver `json:"driver"`
-	}
-	sarifDriver struct {
-		Name           string      `json:"name"`
-		Version        string      `json:"version"`
-		InformationURI string      `json:"informationUri"`
-		Rules          []sarifRule `json:"rules"`
-	}
-	sarifRule struct {
-		ID    string    `json:"id"`
-		Short sarifText `json:"shortDescription"`
-		Full  sarifText `json:"fullDescription"`
-		Help  sarifText `json:"help"`
-	}
-	sarifResult struct {
-		RuleID    string           `json:"ruleId"`
-		RuleIndex int              `json:"ruleIndex"`
-		Level     finding.Severity `json:"level"`
-		Message   sarifText        `json:"message"`
-		Locations []sarifLocation  `json:"locations"`
-	}
-	sarifText struct {
-		Text string `json:"text"`
-	}
-	sarifLocation struct {
-		Physical sarifPhysical `json:"physicalLocation"`
-	}
-	sarifPhysical struct {
-		Artifact sarifArtifact `json:"artifactLocation"`
-		Region   sarifRegion   `json:"region"`
-	}
-	sarifArtifact struct {
-		URI string `json:"uri"`
-	}
-	sarifRegion struct {
-		StartLine   int `json:"startLine"`
-		StartColumn int `json:"startColumn"`
-		EndLine     int `json:"endLine"`
-		EndColumn   int `json:"endColumn"`
-	}
-)
+// object is one of JSON.
+type object = map[string]any
 
-// SARIF writes a log of one run, for code-scanning dashboards.
+// SARIF writes a log of one run (SARIF 2.1.0, OASIS), for code-scanning
+// dashboards.
 func SARIF(w io.Writer, r Report) error {
-	driver := sarifDriver{
-		Name: "pasvctl", Version: generators.Version, InformationURI: "https://github.com/pasvctl/pasvctl", Rules: []sarifRule{},
-	}
-	results := []sarifResult{}
+	rules, results := []object{}, []object{}
 	index := map[*finding.Rule]int{}
+	text := func(s string) object { return object{"text": s} }
 	for _, f := range r.Findings {
 		if _, known := index[f.Rule]; !known {
-			index[f.Rule] = len(driver.Rules)
-			driver.Rules = append(driver.Rules, sarifRule{
-				f.Rule.ID, sarifText{f.Rule.Title}, sarifText{f.Rule.Cause + " " + f.Rule.Consequence}, sarifText{f.Rule.Remedy},
+			index[f.Rule] = len(rules)
+			rules = append(rules, object{
+				"id": f.Rule.ID, "shortDescription": text(f.Rule.Title),
+				"fullDescription": text(f.Rule.Cause + " " + f.Rule.Consequence), "help": text(f.Rule.Remedy),
 			})
 		}
 		at := r.place(f)
-		results = append(results, sarifResult{f.Rule.ID, index[f.Rule], f.Severity, sarifText{message(f)}, []sarifLocation{{sarifPhysical{
-			Artifact: sarifArtifact{uri(at.Filename)},
-			Region:   sarifRegion{at.Start.Line, at.Start.Column, at.End.Line, at.End.Column},
-		}}}})
+		results = append(results, object{
+			"ruleId": f.Rule.ID, "ruleIndex": index[f.Rule], "level": f.Severity, "message": text(message(f)),
+			"locations": []object{{"physicalLocation": object{
+				"artifactLocation": object{"uri": uri(at.Filename)},
+				"region": object{
+					"startLine": at.Start.Line, "startColumn": at.Start.Column, "endLine": at.End.Line, "endColumn": at.End.Column,
+				},
+			}}},
+		})
 	}
-	return encode(w, sarifLog{
-		Schema:  "https://json.schemastore.org/sarif-2.1.0.json",
-		Version: "2.1.0",
-		Runs:    []sarifRun{{sarifTool{driver}, "unicodeCodePoints", results}},
+	return encode(w, object{
+		"$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+		"version": "2.1.0",
+		"runs": []object{{
+			"tool": object{"driver": object{
+				"name": "pasvctl", "version": generators.Version, "informationUri": "https://github.com/pasvctl/pasvctl", "rules": rules,
+			}},
+			"columnKind": "unicodeCodePoints",
+			"results":    results,
+		}},
 	})
 }
 
