@@ -32,7 +32,7 @@ type formatter func(buf []byte, e entry) []byte
 
 // selection is what a listing command asks for.
 type selection struct {
-	dir     string // virtual
+	dir     string // virtual; of entry alone: its path
 	pattern string // which names of it; "": all
 	entry   *entry // this one alone
 	prefix  string // what stands before each name in NLST
@@ -127,13 +127,13 @@ func (s *session) choose(arg string) (selection, error) {
 	case err != nil:
 		// A link that leads nowhere is listed anyway.
 		if info, err = s.login.root.Lstat(rooted(at)); err != nil {
-			return selection{}, err
+			return selection{dir: at}, err
 		}
 	}
 	if base != path.Base(at) { // "file/" or "file/."
 		parent = strings.TrimSuffix(path.Dir(at), "/") + "/"
 	}
-	return selection{prefix: parent, entry: &entry{name: path.Base(at), info: info}}, nil
+	return selection{dir: at, prefix: parent, entry: &entry{name: path.Base(at), info: info}}, nil
 }
 
 // listing sends what was chosen over the data connection.

@@ -30,10 +30,26 @@ func (l *logBuffer) has(patterns ...string) bool {
 	return false
 }
 
+// So is a transfer whose reservation has expired before it.
+func TestLogNamesThePathOfAnExpiredReservation(t *testing.T) {
+	ts := start(t, func(c *Config) { c.ConnectTimeout = 10 * time.Millisecond })
+	c := ts.login(t)
+	for i, command := range []string{"RETR d/f", "STOR d/g", "LIST d"} {
+		c.epsv()
+		ts.eventually(t, "the reservation expires", func(s Stats) bool { return s.Passive.Expired == uint64(i+1) })
+		c.do(425, "%s", command)
+	}
+	for _, want := range []string{`command=RETR path=/d/f `, `command=STOR path=/d/g `, `command=LIST path=/d `} {
+		if !ts.log.has(`level=WARN`, `msg="no data connection"`, want) {
+			t.Errorf("no line with %s", want)
+		}
+	}
+}
+
 // Whatever a session does to files is logged with who did it, from where, and
 // to which file.
 func TestLogNamesUserAddressAndPath(t *testing.T) {
-	ts := start(t, func(c *Config) { c.ConnectTimeout = time.Second })
+	ts := start(t, nil)
 	ts.file(t, "f", "12345")
 	ts.file(t, "dir/g", "")
 	c := ts.login(t)
@@ -46,9 +62,6 @@ func TestLogNamesUserAddressAndPath(t *testing.T) {
 	c.do(550, "RMD dir")
 	c.passive().Close()
 	c.do(550, "RETR missing")
-	c.epsv()
-	ts.eventually(t, "the reservation expires", func(s Stats) bool { return s.Passive.Expired == 1 })
-	c.do(425, "RETR dir/moved")
 	c.do(221, "QUIT")
 	if err := ts.stop(); err != nil {
 		t.Fatal(err)
@@ -61,7 +74,6 @@ func TestLogNamesUserAddressAndPath(t *testing.T) {
 		{`level=INFO`, `msg=removed`, `path=/dir/g`},
 		{`level=WARN`, `msg=refused`, `command=RMD`, `path=/dir `, `error=.*not empty`},
 		{`level=DEBUG`, `msg=refused`, `command=RETR`, `path=/missing`},
-		{`level=WARN`, `msg="no data connection"`, `command=RETR`, `path=/dir/moved`},
 		{`level=INFO`, `msg="session ended"`, `duration_seconds=\d+`},
 	} {
 		if !ts.log.has(append(want, `user=user`, `client=127\.0\.0\.1`)...) {
