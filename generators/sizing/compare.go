@@ -2,6 +2,7 @@ package sizing
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 )
@@ -53,17 +54,11 @@ func Advise(p Profile, w Workload) []Advice {
 		return nil
 	}
 	all := []Advice{}
-	offer := func(change, attribute string, p Profile, w Workload) {
-		r, err := Size(p, w)
-		if err == nil && r.Ports < now.Ports {
-			all = append(all, Advice{change, attribute, r.Ports, now.Ports - r.Ports})
-		}
-	}
 	for _, c := range candidates(p, w, now.Objective) {
-		offer(c.change, c.attribute, c.p, c.w)
-	}
-	if best, ok := bestOther(p, w); ok {
-		offer("run "+best.Title, "server", best, w.movedTo(best, p))
+		r, err := Size(c.p, c.w)
+		if err == nil && r.Ports < now.Ports {
+			all = append(all, Advice{c.change, c.attribute, r.Ports, now.Ports - r.Ports})
+		}
 	}
 	sort.SliceStable(all, func(i, j int) bool { return all[i].Saves > all[j].Saves })
 	return all
@@ -79,46 +74,44 @@ type candidate struct {
 // accept_timeout is 60 s).
 const shortTimeout = time.Minute
 
-// candidates are the changes that keep the server, where objective is the
-// share that may be refused now.
+// candidates are the changes that may help, if objective is the share that may
+// be refused now.
 func candidates(p Profile, w Workload, objective float64) []candidate {
 	var all []candidate
-	try := func(change, attribute string, edit func(*Profile, *Workload, *Traffic)) {
-		q, v := p, w
-		var t Traffic
-		if w.Traffic != nil {
-			t = *w.Traffic
-			v.Traffic = &t
-		}
-		edit(&q, &v, &t)
-		all = append(all, candidate{change, attribute, q, v})
+	try := func(change, attribute string, edit func(*Profile, *Workload)) {
+		c := candidate{change, attribute, p, w}
+		edit(&c.p, &c.w)
+		all = append(all, c)
 	}
 	if p.MarksSessions && !w.MarkedSessions {
-		try("require TLS with session reuse", "tls", func(_ *Profile, v *Workload, _ *Traffic) { v.MarkedSessions = true })
+		try("require TLS with session reuse", "tls", func(_ *Profile, v *Workload) { v.MarkedSessions = true })
 	}
 	if half := w.perAddress() / 2; w.ScopeOn(p) == ScopeAddress && half >= 1 {
 		try(fmt.Sprintf("allow %s an address", Plural(half, "session")), "concurrency.sessions_per_address",
-			func(_ *Profile, v *Workload, _ *Traffic) { v.SessionsPerAddress = half })
+			func(_ *Profile, v *Workload) { v.SessionsPerAddress = half })
 	}
 	if w.Objective.WorstCase && w.Traffic != nil {
 		try("size for the traffic, not for the worst case", "objective.worst_case",
-			func(_ *Profile, v *Workload, _ *Traffic) { v.Objective.WorstCase = false })
+			func(_ *Profile, v *Workload) { v.Objective.WorstCase = false })
 	}
 	if w.Objective.Squatted > 0 {
 		try("keep every other program off the range", "objective.squatted",
-			func(_ *Profile, v *Workload, _ *Traffic) { v.Objective.Squatted = 0 })
+			func(_ *Profile, v *Workload) { v.Objective.Squatted = 0 })
 	}
 	if r := objective * 100; r < 0.01 {
 		try(fmt.Sprintf("allow a refused share of %s", Share(r)), "objective.refused",
-			func(_ *Profile, v *Workload, _ *Traffic) { v.Objective.Refused = r })
+			func(_ *Profile, v *Workload) { v.Objective.Refused = r })
 	}
 	if wait := w.Objective.MaxWait * 5; p.WhenFull == FullWaits && wait > 0 {
 		try(fmt.Sprintf("let a PASV wait for %s", duration(wait.Seconds())), "objective.max_wait",
-			func(_ *Profile, v *Workload, _ *Traffic) { v.Objective.MaxWait = wait })
+			func(_ *Profile, v *Workload) { v.Objective.MaxWait = wait })
 	}
 	if w.Traffic != nil && w.Traffic.Abandoned > 0 && p.AbandonedHold > shortTimeout {
 		try(fmt.Sprintf("give up an abandoned PASV after %s, not %s", duration(shortTimeout.Seconds()), duration(p.AbandonedHold.Seconds())), "",
-			func(q *Profile, _ *Workload, _ *Traffic) { q.AbandonedHold = shortTimeout })
+			func(q *Profile, _ *Workload) { q.AbandonedHold = shortTimeout })
+	}
+	if best, ok := bestOther(p, w); ok {
+		all = append(all, candidate{"run " + best.Title, "server", best, w.movedTo(best, p)})
 	}
 	return all
 }
@@ -126,14 +119,11 @@ func candidates(p Profile, w Workload, objective float64) []candidate {
 // bestOther is the server with the fewest ports among all others whose range
 // can be chosen.
 func bestOther(p Profile, w Workload) (best Profile, found bool) {
-	least := 0
-	for _, c := range Compare(p, w) {
-		if c.Err != nil || c.Profile.Name == p.Name || c.Profile.FixedPorts > 0 {
-			continue
-		}
-		if !found || c.Result.Ports < least {
-			best, least, found = c.Profile, c.Result.Ports, true
-		}
+	others := slices.DeleteFunc(Compare(p, w), func(c Comparison) bool {
+		return c.Err != nil || c.Profile.Name == p.Name || c.Profile.FixedPorts > 0
+	})
+	if len(others) == 0 {
+		return best, false
 	}
-	return best, found
+	return slices.MinFunc(others, func(a, b Comparison) int { return a.Result.Ports - b.Result.Ports }).Profile, true
 }

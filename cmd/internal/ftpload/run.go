@@ -132,7 +132,7 @@ func (l *load) progress(p Progress) {
 // measure runs the load itself.
 func (l *load) measure(ctx context.Context) {
 	start := time.Now()
-	l.tally.begin(start)
+	l.tally.start = start
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.Duration)
 	defer cancel()
 	watch := make(chan struct{})
@@ -150,7 +150,7 @@ func (l *load) measure(ctx context.Context) {
 	if last := start.Add(l.cfg.Duration); stop.After(last) {
 		stop = last
 	}
-	l.tally.end(stop)
+	l.tally.stop = stop
 	cancel()
 	<-watch
 }
@@ -206,7 +206,7 @@ func (l *load) open(ctx context.Context) {
 				idle <- s
 			})
 		default:
-			l.tally.noSession()
+			l.tally.note(func() { l.tally.r.NoSession++ })
 		}
 	}
 	wg.Wait()
@@ -269,7 +269,7 @@ func (l *load) connected(ctx context.Context, s *session) bool {
 	}
 	if err := s.open(ctx); err != nil {
 		if ctx.Err() == nil {
-			l.tally.reconnectFailed(err)
+			l.tally.note(func() { bump(l.tally.r.LoginErrors, err.Error()) })
 			sleep(ctx, 100*time.Millisecond) // a server that turns us away is not to be hammered
 		}
 		return false
@@ -277,7 +277,7 @@ func (l *load) connected(ctx context.Context, s *session) bool {
 	if s.left {
 		s.left = false
 	} else {
-		l.tally.reconnected()
+		l.tally.note(func() { l.tally.r.Reconnects++ })
 	}
 	return true
 }
@@ -298,7 +298,10 @@ func (l *load) checkUploads(ctx context.Context) {
 		}
 		s.cfg, s.want, s.known = &check, digest(s.number, l.cfg.Size), true
 		if s.request(ctx).kind == WrongContent {
-			l.tally.wrongUpload()
+			l.tally.note(func() { // done, as the server saw it
+				l.tally.r.Kinds[Done]--
+				l.tally.r.Kinds[WrongContent]++
+			})
 		}
 		l.progress(Progress{Phase: "checking", Done: i + 1})
 	}

@@ -112,10 +112,6 @@ func newTally(cfg *Config) *tally {
 	}
 }
 
-func (t *tally) begin(at time.Time) { t.start = at }
-
-func (t *tally) end(at time.Time) { t.stop = at }
-
 func (t *tally) add(ev event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -161,38 +157,15 @@ func bump(counts map[string]int, text string) {
 	counts[text]++
 }
 
-func (t *tally) dispatched(late time.Duration) {
+// note changes the tally, which sessions share.
+func (t *tally) note(change func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.late.add(max(late, 0))
+	change()
 }
 
-func (t *tally) noSession() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.r.NoSession++
-}
-
-func (t *tally) reconnected() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.r.Reconnects++
-}
-
-func (t *tally) reconnectFailed(err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	bump(t.r.LoginErrors, err.Error())
-}
-
-// wrongUpload counts an upload that the server took for done and that holds
-// something else.
-func (t *tally) wrongUpload() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.r.Kinds[Done]--
-	t.r.Kinds[WrongContent]++
-}
+// dispatched counts a request that came late by so much.
+func (t *tally) dispatched(late time.Duration) { t.note(func() { t.late.add(max(late, 0)) }) }
 
 func (t *tally) sofar() (asked, refused int) {
 	t.mu.Lock()
