@@ -107,15 +107,7 @@ func leaves(rate, service float64, servers int, wait float64) float64 {
 func eachPoisson(mean float64, do func(x int, probability float64)) {
 	top := int(mean)
 	peak := math.Exp(float64(top)*math.Log(mean) - mean - logFactorial(top))
-	do(top, peak)
-	for x, q := top, peak; q >= negligible; x++ {
-		q *= mean / float64(x+1)
-		do(x+1, q)
-	}
-	for x, q := top, peak; x > 0 && q >= negligible; x-- {
-		q *= float64(x) / mean
-		do(x-1, q)
-	}
+	outwards(top, math.MaxInt, peak, func(x int) float64 { return mean / float64(x+1) }, do)
 }
 
 // eachBinomial calls do with the values of a Bin(n, p) variable that matter,
@@ -129,20 +121,7 @@ func eachBinomial(n int, p float64, do func(x int, probability float64)) {
 		do(n, 1)
 		return
 	}
-	top := min(n, int(float64(n+1)*p))
+	top, odds := min(n, int(float64(n+1)*p)), p/(1-p)
 	peak := math.Exp(logChoose(n, top) + float64(top)*math.Log(p) + float64(n-top)*math.Log1p(-p))
-	odds := p / (1 - p)
-	do(top, peak)
-	for x, q := top, peak; x < n; x++ {
-		if q *= odds * float64(n-x) / float64(x+1); q < negligible {
-			break
-		}
-		do(x+1, q)
-	}
-	for x, q := top, peak; x > 0; x-- {
-		if q *= float64(x) / odds / float64(n-x+1); q < negligible {
-			break
-		}
-		do(x-1, q)
-	}
+	outwards(top, n, peak, func(x int) float64 { return odds * float64(n-x) / float64(x+1) }, do)
 }

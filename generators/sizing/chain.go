@@ -58,20 +58,24 @@ const negligible = 1e-30
 
 // each calls do with the states that matter and their weights relative to the
 // summit's, so that nothing overflows however many ports there are.
-func (c chain) each(do func(b int, weight float64)) {
-	summit, top := c.summit(), c.top()
-	do(summit, 1)
-	for b, w := summit, 1.0; b < top; b++ {
-		if w *= c.step(b); w < negligible {
+func (c chain) each(do func(b int, weight float64)) { outwards(c.summit(), c.top(), 1, c.step, do) }
+
+// outwards calls do with the states from 0 to top that matter and their
+// weights, from the one with the largest on: step(x) is the weight of x+1 over
+// that of x, and falls as x grows.
+func outwards(summit, top int, weight float64, step func(x int) float64, do func(x int, weight float64)) {
+	do(summit, weight)
+	for x, w := summit, weight; x < top; x++ {
+		if w *= step(x); w < negligible {
 			break
 		}
-		do(b+1, w)
+		do(x+1, w)
 	}
-	for b, w := summit, 1.0; b > 0; b-- {
-		if w /= c.step(b - 1); w < negligible {
+	for x, w := summit, weight; x > 0; x-- {
+		if w /= step(x - 1); w < negligible {
 			break
 		}
-		do(b-1, w)
+		do(x-1, w)
 	}
 }
 
