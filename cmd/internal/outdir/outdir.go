@@ -140,19 +140,21 @@ type Pending struct {
 // Stage makes dir if need be, compares, and writes all that differs beside its
 // place. An error leaves the folder as it was. Only one process at a time
 // writes to a folder: files is called while it is this one, and may look there.
-func Stage(dir string, files func() ([]File, error)) (*Pending, error) {
+func Stage(dir string, files func() ([]File, error)) (_ *Pending, err error) {
 	p := &Pending{}
+	defer func() {
+		if err != nil {
+			p.Discard()
+		}
+	}()
 	if err := p.open(dir); err != nil {
-		p.Discard()
 		return nil, err
 	}
 	all, err := files()
 	if err != nil {
-		p.Discard()
 		return nil, err
 	}
 	if err := p.stage(all); err != nil {
-		p.Discard()
 		return nil, fmt.Errorf("in %s: %w", dir, err)
 	}
 	return p, nil

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -70,18 +71,8 @@ func Matching(match Filter) ([]Owner, error) {
 func AnyConnection(match Filter) (bool, error) { return anyConnection("/proc", match) }
 
 func anyConnection(proc string, match Filter) (bool, error) {
-	for _, table := range []string{"tcp", "tcp6"} {
-		found, err := readTable(filepath.Join(proc, "net", table), match)
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return false, err
-		}
-		for _, o := range found {
-			if o.State == Connected {
-				return true, nil
-			}
-		}
-	}
-	return false, nil
+	found, err := sockets(proc, match)
+	return slices.ContainsFunc(found, func(o Owner) bool { return o.State == Connected }), err
 }
 
 func of(proc string, at netip.AddrPort) ([]Owner, error) {
@@ -89,33 +80,32 @@ func of(proc string, at netip.AddrPort) ([]Owner, error) {
 }
 
 func matching(proc string, match Filter) ([]Owner, error) {
-	var owners []Owner
-	for _, table := range []string{"tcp", "tcp6"} {
-		found, err := readTable(filepath.Join(proc, "net", table), match)
-		if errors.Is(err, os.ErrNotExist) {
-			continue // a kernel without IPv6, or no Linux at all
-		}
-		if err != nil {
-			return nil, err
-		}
-		owners = append(owners, found...)
+	owners, err := sockets(proc, match)
+	if err != nil {
+		return nil, err
 	}
-	owners = listeningFirst(owners)
+	rank := func(o Owner) int {
+		if o.State == Listening {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(owners, func(a, b Owner) int { return rank(a) - rank(b) })
+	owners = owners[:min(len(owners), maxOwners)]
 	name(proc, owners)
 	return owners, nil
 }
 
-func listeningFirst(owners []Owner) []Owner {
-	var first, rest []Owner
-	for _, o := range owners {
-		if o.State == Listening {
-			first = append(first, o)
-		} else {
-			rest = append(rest, o)
+// sockets are those whose local end match picks, without their processes.
+func sockets(proc string, match Filter) (owners []Owner, err error) {
+	for _, table := range []string{"tcp", "tcp6"} {
+		found, err := readTable(filepath.Join(proc, "net", table), match)
+		if err != nil && !errors.Is(err, os.ErrNotExist) { // a kernel without IPv6, or no Linux
+			return nil, err
 		}
+		owners = append(owners, found...)
 	}
-	all := append(first, rest...)
-	return all[:min(len(all), maxOwners)]
+	return owners, nil
 }
 
 func readTable(path string, match Filter) ([]Owner, error) {
