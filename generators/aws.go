@@ -11,6 +11,7 @@ import (
 
 	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
@@ -121,8 +122,8 @@ func (a *aws) cloudFormation(p *plan.Plan, groups []awsGroup) ([]File, hcl.Diagn
 	file := render("aws/pasvctl.cfn.yaml", "aws/pasvctl.cfn.yaml.tmpl", a.data(p, groups))
 	if len(groups) > cfnResources || len(file.Content) > cfnBytes {
 		return nil, hcl.Diagnostics{finding.PlatformLimit.Error(&a.FormatRange,
-			"%d security groups make a template of %d bytes, and CloudFormation takes %d resources and %d bytes. "+
-				"Split the spec, or use the format \"terraform\".", len(groups), len(file.Content), cfnResources, cfnBytes)}
+			"%s make a template of %s, and CloudFormation takes %s and %s. "+
+				"Split the spec, or use the format \"terraform\".", sizing.Plural(len(groups), "security group"), sizing.Plural(len(file.Content), "byte"), sizing.Plural(cfnResources, "resource"), sizing.Plural(cfnBytes, "byte"))}
 	}
 	return []File{file}, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
@@ -96,10 +97,10 @@ func (a *aws) quota(g awsGroup) hcl.Diagnostics {
 			continue
 		}
 		diags = append(diags, finding.SecurityGroupFull.Error(by.Ranges.Of("clients"),
-			"Host %q needs %d rules for %s, and a security group holds %d of each family. "+
-				"Site %q alone needs %d, one for each of its client prefixes (merged as far as they go) to the control port and one to the data ports. "+
+			"Host %q needs %s for %s, and a security group holds %s of each family. "+
+				"Site %q alone needs %s, one for each of its client prefixes (merged as far as they go) to the control port and one to the data ports. "+
 				"Name fewer and wider prefixes, spread the sites over more hosts, or have the quota raised and set rules_per_group.",
-			g.Host.Name, total, family, a.RulesPerGroup, by.Name, most))
+			g.Host.Name, sizing.Plural(total, "rule"), family, sizing.Count(a.RulesPerGroup), by.Name, sizing.Count(most)))
 	}
 	return diags
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/serverconf"
+	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
@@ -72,8 +73,8 @@ func (s serverSite) pureLimits() hcl.Diagnostics {
 	}
 	if clients := s.Data.Count() / 2; clients < s.Site.Sessions {
 		say(finding.RangeTooSmall.Error, "data_ports",
-			"Pure-FTPd admits one client for every two ports of its range, so %s lets in %d of %d sessions. Give it %d ports.",
-			s.Data, clients, s.Site.Sessions, 2*s.Site.Sessions)
+			"Pure-FTPd admits one client for every two ports of its range, so %s lets in %s of %s. Give it %s.",
+			s.Data, sizing.Count(clients), sizing.Plural(s.Site.Sessions, "session"), sizing.Plural(2*s.Site.Sessions, "port"))
 	}
 	if s.TLS.Mode == spec.TLSOff {
 		return diags

@@ -27,12 +27,9 @@ var boundWords = map[string]string{
 }
 
 // rangeReason is the size of a site's range and the bound that makes it so:
-// "1857 data ports: contention".
+// "1,857 data ports: contention".
 func rangeReason(s *plan.Site) string {
-	text := fmt.Sprintf("%d data ports", s.Policy.Data.Count())
-	if s.Policy.Data.Count() == 1 {
-		text = "1 data port"
-	}
+	text := sizing.Plural(s.Policy.Data.Count(), "data port")
 	switch {
 	case s.Pinned:
 		text += ": pinned"

@@ -42,7 +42,7 @@ func TestReasonOfARange(t *testing.T) {
 		pinned  bool
 		want    string
 	}{
-		{spec.PortRange{First: 61000, Last: 62856}, sizing.BoundContention, false, "1857 data ports: contention"},
+		{spec.PortRange{First: 61000, Last: 62856}, sizing.BoundContention, false, "1,857 data ports: contention"},
 		{spec.PortRange{First: 61000, Last: 61193}, sizing.BoundListenRace, false, "194 data ports: the listen race"},
 		{spec.PortRange{First: 61000, Last: 61000}, sizing.BoundServer, false, "1 data port: the server's own limit"},
 		{spec.PortRange{First: 61000, Last: 61001}, sizing.BoundContention, true, "2 data ports: pinned"},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
@@ -104,7 +105,7 @@ func portList(sorted []reason) string {
 
 func tooManyReserved(host *plan.Host, length int) *hcl.Diagnostic {
 	return finding.PlatformLimit.Error(host.Ranges.Of("reserved_ports"),
-		"The reserved ports of host %q make a list of %d characters, and sysctl loads no more than %d. "+
+		"The reserved ports of host %q make a list of %s, and sysctl loads no more than %s. "+
 			"Pin the data_ports of its sites next to each other, or join neighbouring ranges in reserved_ports.",
-		host.Name, length, reservedMax)
+		host.Name, sizing.Plural(length, "character"), sizing.Count(reservedMax))
 }

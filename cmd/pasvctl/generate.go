@@ -142,7 +142,7 @@ const maxTold = 20
 func (g *generator) tellRanges(sites []*plan.Site) {
 	for i, s := range sites {
 		if i == maxTold {
-			fmt.Fprintf(g.err, "… and %d more: see pasvctl plan\n", len(sites)-i)
+			fmt.Fprintf(g.err, "… and %s more: see pasvctl plan\n", sizing.Count(len(sites)-i))
 			return
 		}
 		fmt.Fprintf(g.err, "%s: passive ports %s (%s): %s\n", s.Name, s.DataPorts, sizing.Count(s.DataPorts.Count()), reason(s))
@@ -369,8 +369,8 @@ func (g *generator) summarize(changes []outdir.Change) {
 	for _, c := range changes {
 		count[c.State]++
 	}
-	fmt.Fprintf(g.err, "%s created, %d updated, %d unchanged\n",
-		sizing.Plural(count[outdir.Created], "file"), count[outdir.Updated], count[outdir.Unchanged])
+	fmt.Fprintf(g.err, "%s created, %s updated, %s unchanged\n",
+		sizing.Plural(count[outdir.Created], "file"), sizing.Count(count[outdir.Updated]), sizing.Count(count[outdir.Unchanged]))
 	if n := count[outdir.Stale]; n > 0 {
 		fmt.Fprintf(g.err, "%s stale: this spec no longer makes them; undeploy and delete them\n", sizing.Plural(n, "file"))
 	}

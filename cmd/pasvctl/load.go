@@ -108,7 +108,7 @@ func (l *loader) run(ctx context.Context, addr string) error {
 	bar := newProgress(l.err)
 	r, err := ftpload.Run(ctx, l.config, func(p ftpload.Progress) {
 		if p.Phase == "measuring" {
-			bar.show(p.Elapsed.Seconds()/p.Duration.Seconds(), fmt.Sprintf("%d asked, %d refused", p.Asked, p.Refused))
+			bar.show(p.Elapsed.Seconds()/p.Duration.Seconds(), fmt.Sprintf("%s asked, %s refused", sizing.Count(p.Asked), sizing.Count(p.Refused)))
 		} else {
 			bar.show(float64(p.Done)/float64(p.Sessions), p.Phase)
 		}

@@ -130,7 +130,8 @@ func tellStarts(w io.Writer, sites []*plan.Site) {
 		}
 	}
 	if n > 0 {
-		fmt.Fprintf(w, "%d of %s refuse more than the objective if all sessions start together: see pasvctl plan\n", n, sizing.Plural(len(sites), "site"))
+		fmt.Fprintf(w, "%s of %s refuse more than the objective if all sessions start together: see pasvctl plan\n",
+			sizing.Count(n), sizing.Plural(len(sites), "site"))
 	}
 }
 

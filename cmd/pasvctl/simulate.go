@@ -111,7 +111,7 @@ func (s simulated) title() string {
 	if s.Burst == nil {
 		return s.Site
 	}
-	return fmt.Sprintf("%s: %d within %s", s.Site, s.Burst.Sessions, seconds(s.Burst.Within))
+	return fmt.Sprintf("%s: %s within %s", s.Site, sizing.Count(s.Burst.Sessions), seconds(s.Burst.Within))
 }
 
 func (d *simulator) run(ctx context.Context, args []string) error {

@@ -138,7 +138,7 @@ func (v *verifier) verdict(r *verify.Report) error {
 	}
 	unmet := len(r.Unmet())
 	if unmet > 0 {
-		fmt.Fprintf(v.err, "%s of %s: %d met, %d not\n", sizing.Plural(len(r.Expectations), "expectation"), r.Backend, len(r.Expectations)-unmet, unmet)
+		fmt.Fprintf(v.err, "%s of %s: %s met, %s not\n", sizing.Plural(len(r.Expectations), "expectation"), r.Backend, sizing.Count(len(r.Expectations)-unmet), sizing.Count(unmet))
 		return silent(exitFailed)
 	}
 	if hosts := r.Unproven(); len(hosts) > 0 {

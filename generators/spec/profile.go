@@ -96,7 +96,7 @@ func (l *loader) decodeProfile(raw *hcl.Block) {
 	}
 	checkDraws(b, p)
 	if p.FixedPorts > 0 && p.FixedPorts < p.MinPorts {
-		b.err("fixed_ports", finding.ConflictingValues, "fixed_ports is %d, but min_ports is %d. Correct one of them.", p.FixedPorts, p.MinPorts)
+		b.err("fixed_ports", finding.ConflictingValues, "fixed_ports is %s, but min_ports is %s. Correct one of them.", sizing.Count(p.FixedPorts), sizing.Count(p.MinPorts))
 	}
 	if _, twice := l.profiles[name]; twice {
 		return
@@ -122,7 +122,7 @@ func checkScope(b *block, s *Site) {
 func checkDraws(b *block, p *Profile) {
 	if p.Pick == sizing.PickScan {
 		if b.has("draws") {
-			b.err("draws", finding.ConflictingValues, `draws is %d, but a scan looks at every port. Set pick to "random", "distinct" or "scan_window", or remove draws.`, p.Tries)
+			b.err("draws", finding.ConflictingValues, `draws is %s, but a scan looks at every port. Set pick to "random", "distinct" or "scan_window", or remove draws.`, sizing.Count(p.Tries))
 		}
 		return
 	}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -114,20 +115,33 @@ func Text(w io.Writer, r Report) error {
 
 func (r Report) onMachine(w io.Writer, f finding.Finding, _ map[string]*hcl.File) error {
 	text := r.wrap(fmt.Sprintf("%s [%s] %s%s", f.Severity, f.Rule.ID, About(f), f.Detail), "", "  ") +
-		r.wrap("evidence: "+f.Evidence, "  ", "            ")
+		r.wrap(f.Evidence, "  evidence: ", "            ")
 	if f.Remedy != "" {
-		text += r.wrap("remedy:   "+r.command(f.Remedy), "  ", "            ")
+		text += r.wrap(r.command(f.Remedy), "  remedy:   ", "            ")
 	}
 	_, err := io.WriteString(w, Printable(text))
 	return err
 }
 
+// remedyIndent is how many columns are before a remedy.
+const remedyIndent = len("  remedy:   ")
+
+var isCommand = regexp.MustCompile(`^(nft|ip6?tables|ipset|sysctl|firewall-cmd|ufw|systemctl|kill|pasvctl) `)
+
 // command breaks the commands of a remedy where a shell lets them go on.
 func (r Report) command(remedy string) string {
-	if r.Width == 0 || len(remedy)+12 <= r.Width || !strings.Contains(remedy, " && ") {
+	room := r.Width - remedyIndent
+	if r.Width == 0 || len(remedy) <= room {
 		return remedy
 	}
-	return strings.ReplaceAll(remedy, " && ", " &&\n")
+	parts := strings.Split(remedy, " && ")
+	for i, part := range parts {
+		if isCommand.MatchString(part) && len(part) > room {
+			page := strings.TrimSuffix(explain.Wrap(part, room-len(` \`), "", "  "), "\n")
+			parts[i] = strings.ReplaceAll(page, "\n", " \\\n")
+		}
+	}
+	return strings.Join(parts, " &&\n")
 }
 
 // wrap breaks each line of text at the report's width.

@@ -13,6 +13,7 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
@@ -49,8 +50,8 @@ func (e *exam) conntrack() {
 	}
 	e.find(finding.Finding{
 		Severity: finding.Error, Rule: finding.ConntrackFull,
-		Detail: fmt.Sprintf("the connection tracking table holds %d entries, %d are in use, and the sites of this host need up to %d more",
-			most, used, needed),
+		Detail: fmt.Sprintf("the connection tracking table holds %s entries, %s are in use, and the sites of this host need up to %s more",
+			sizing.Count(most), sizing.Count(used), sizing.Count(needed)),
 		Evidence: fmt.Sprintf("/%snf_conntrack_max: %d, nf_conntrack_count: %d", folder, most, used),
 		Figures:  map[string]any{"entries_max": most, "entries_used": used, "entries_needed": needed},
 		Remedy:   fmt.Sprintf("sysctl -w net.netfilter.nf_conntrack_max=%d  # and in /etc/sysctl.d", roundUp(2*(used+needed))),
@@ -123,7 +124,7 @@ func (e *exam) backlog() {
 		}
 		e.find(finding.Finding{
 			Severity: finding.Warning, Rule: finding.BacklogShort, Site: s.Name,
-			Detail:   fmt.Sprintf("%d sessions may connect at once, but the queue before accept is capped at %d", s.Sessions, limit),
+			Detail:   fmt.Sprintf("%s may connect at once, but the queue before accept is capped at %s", sizing.Plural(s.Sessions, "session"), sizing.Count(limit)),
 			Evidence: fmt.Sprintf("/%s: %d", name, limit),
 			Remedy:   "sysctl -w net.core.somaxconn=4096  # and in /etc/sysctl.d",
 		})
