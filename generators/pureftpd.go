@@ -76,6 +76,12 @@ func (s serverSite) pureLimits() hcl.Diagnostics {
 			"Pure-FTPd admits one client for every two ports of its range, so %s lets in %s of %s. Give it %s.",
 			s.Data, sizing.Count(clients), sizing.Plural(s.Site.Sessions, "session"), sizing.Plural(2*s.Site.Sessions, "port"))
 	}
+	if s.Idle%60 != 0 {
+		say(finding.ServerUnable.Error, "idle_timeout", "the server counts whole minutes, and idle_timeout is %ds. Write %q.", s.Idle, fmt.Sprint((s.Idle+59)/60, "m"))
+	}
+	if s.Site.DataTimeout > 0 && s.Stall != s.Idle {
+		say(finding.ServerUnable.Error, "data_timeout", "the server has one timeout for sessions and transfers, MaxIdleTime, of %ds. Remove data_timeout, and set idle_timeout for both.", s.Idle)
+	}
 	if s.TLS.Mode == spec.TLSOff {
 		return diags
 	}
@@ -102,7 +108,7 @@ func (s serverSite) pureSettings() []pureSetting {
 		{Name: "PassivePortRange", Value: fmt.Sprintf("%d %d", s.Data.First, s.Data.Last), Why: s.Reason() + "; the firewall rules open exactly these"},
 		{Name: "MaxClientsNumber", Value: fmt.Sprint(s.Site.Sessions), Why: "sessions at once, which the data ports are computed for; the server admits at most one for two of its ports"},
 		{Name: "MaxClientsPerIP", Value: fmt.Sprint(s.Site.SessionsPerAddress), Why: "sessions at once from one address; the server counts each IPv6 address separately"},
-		{Name: "MaxIdleTime", Value: fmt.Sprint(s.IdleMinutes()), Why: "minutes; a PASV that no connection follows holds its port this long, which the range is computed with"},
+		{Name: "MaxIdleTime", Value: fmt.Sprint(s.Idle / 60), Why: "minutes; a PASV that no connection follows holds its port this long, which the range is computed with"},
 		{Name: "NoAnonymous", Value: "yes", Why: "users of the system only"},
 		{Name: "PAMAuthentication", Value: "yes", Why: "by /etc/pam.d/pure-ftpd, if auth/ has a link to this file"},
 		{Name: "UnixAuthentication", Value: "no", Why: "PAM does it"},

@@ -1,6 +1,7 @@
 package generators
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -24,6 +25,7 @@ type serverSite struct {
 	Announce  string   // "" is the control connection's own address
 	TLS       spec.TLS
 	Idle      int  // seconds until an idle session is closed
+	Stall     int  // seconds that a transfer may make no progress
 	Several   bool // the host runs this server more than once
 	// Of a base config:
 	Virtual   bool // a <VirtualHost> of ProFTPD answers for the site
@@ -31,17 +33,14 @@ type serverSite struct {
 	NoCiphers bool // vsftpd's has no ssl_ciphers
 }
 
-// stall is how long a transfer may make no progress, in seconds.
-const stall = 300
+// stall is how long a transfer may make no progress, unless the spec says it.
+const stall = 300 * time.Second
 
-// Stall is stall for the templates.
-func (serverSite) Stall() int { return stall }
+// Accept is how many seconds a data connection that was asked for has to come.
+func (s serverSite) Accept() int { return min(60, s.Idle) }
 
 // Reason is the size of the range and the bound that makes it so.
 func (s serverSite) Reason() string { return rangeReason(s.Site) }
-
-// IdleMinutes is Idle in whole minutes, at least one.
-func (s serverSite) IdleMinutes() int { return max(1, (s.Idle+59)/60) }
 
 // serverSites returns the sites that run the server with this profile name,
 // host by host. The idle time is the one that the range was computed with: a
@@ -61,7 +60,8 @@ func serverSites(p *plan.Plan, server string) []serverSite {
 				Data:     site.DataPorts,
 				IPv4Only: !slices.ContainsFunc(site.Addresses, netip.Addr.Is6),
 				TLS:      site.TLS,
-				Idle:     int(site.Profile.AbandonedHold / time.Second),
+				Idle:     int(site.AbandonedHoldOn(site.Profile) / time.Second),
+				Stall:    int(cmp.Or(site.DataTimeout, stall) / time.Second),
 			}
 			for _, address := range site.Addresses {
 				s.Addresses = append(s.Addresses, address.String())

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
@@ -38,6 +39,10 @@ func TestServerDiagnostics(t *testing.T) {
 		{"a certificate elsewhere", "pureftpd", twelve, tls("/etc/cert.pem"), []string{"warning: certificate-elsewhere at tls.certificate"}},
 		{"truncated uploads", "proftpd", twelve, func(s *plan.Site) { s.TruncatedUploads = spec.RefuseTruncated }, []string{"error: server-unable at truncated_uploads"}},
 		{"truncated uploads", "pureftpd", twelve, func(s *plan.Site) { s.TruncatedUploads = spec.RefuseTruncated }, []string{"error: server-unable at truncated_uploads"}},
+		{"minutes and a half", "pureftpd", twelve, func(s *plan.Site) { s.IdleTimeout = 90 * time.Second }, []string{"error: server-unable at idle_timeout"}},
+		{"a timeout of transfers", "pureftpd", twelve, func(s *plan.Site) { s.DataTimeout = time.Minute }, []string{"error: server-unable at data_timeout"}},
+		{"one timeout for both", "pureftpd", twelve, func(s *plan.Site) { s.IdleTimeout, s.DataTimeout = 2*time.Hour, 2*time.Hour }, nil},
+		{"a timeout of transfers", "vsftpd", twelve, func(s *plan.Site) { s.DataTimeout = time.Minute }, nil},
 		{"CBC", "vsftpd", twelve, func(s *plan.Site) {
 			s.TLS = spec.TLS{Mode: spec.TLSExplicit, CBC: true, Certificate: "/etc/ftp.pem", Key: "/etc/ftp.key"}
 			s.Ranges["tls.cbc"] = attrRanges("tls.cbc")["tls.cbc"]

@@ -19,7 +19,7 @@ import (
 //	.Sites     by name: Name, Host, Server, Addresses, ControlPort, DataPorts,
 //	           Pinned, Binding (the bound that makes the range so large),
 //	           Refused (share of data connections), Announce, Clients, Gate,
-//	           ForeignData, Sessions, SessionsPerAddress, TLS
+//	           IdleTimeout and DataTimeout (seconds; 0 if not set), ForeignData, Sessions, SessionsPerAddress, TLS
 //	.Gateways  by name: Name, Address, Forwards
 //
 // A range of ports is First, Last and Count. TLS is Mode, Required,
@@ -67,6 +67,7 @@ func siteData(site *plan.Site) map[string]any {
 		"ControlPort": int(site.Port), "DataPorts": rangeData(site.DataPorts),
 		"Pinned": site.Pinned, "Binding": site.Sizing.Binding, "Refused": site.Refused,
 		"Announce": announce, "Clients": texts(append(append([]netip.Prefix{}, site.Policy.Clients4...), site.Policy.Clients6...)),
+		"IdleTimeout": int(site.IdleTimeout.Seconds()), "DataTimeout": int(site.DataTimeout.Seconds()),
 		"Gate": site.Gate, "ForeignData": site.ForeignData, "Sessions": site.Sessions, "SessionsPerAddress": site.SessionsPerAddress,
 		"TLS": map[string]any{
 			"Mode": string(site.TLS.Mode), "Required": site.TLS.Required, "ReuseRequired": site.TLS.ReuseRequired,

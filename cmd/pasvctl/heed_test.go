@@ -105,6 +105,8 @@ var trials = map[string]twoValues{
 	"site.clients":                                  {`["192.0.2.0/24"]`, `["198.51.100.0/24"]`, nil},
 	"site.ipv6_client_prefix":                       {"56", "64", values{"host.addresses": `["203.0.113.10", "2001:db8::10"]`}},
 	"site.data_ports":                               {`"20000-21999"`, `"22000-23999"`, nil},
+	"site.idle_timeout":                             {`"60s"`, `"7200s"`, values{"site.traffic.transfers_per_second": "10", "site.traffic.abandoned": "0.0001"}},
+	"site.data_timeout":                             {`"60s"`, `"7200s"`, nil},
 	"site.concurrency.sessions":                     {"40", "60", nil},
 	"site.concurrency.sessions_per_address":         {"5", "8", nil},
 	"site.traffic.transfers_per_second":             {"10", "20", nil},

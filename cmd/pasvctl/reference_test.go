@@ -201,21 +201,18 @@ func (d *document) argument(path string, arg spec.Argument, h heed) {
 	for _, line := range h.lines() {
 		d.item(line)
 	}
-	d.directives("Directives", strings.TrimPrefix(path, "site."))
-	if path == "site.base_config" {
-		d.directives("Directives that the server's profile sets", "")
-	}
+	d.directives(strings.TrimPrefix(path, "site."))
 }
 
 // directives lists what an argument of a site sets in the servers' configs.
-func (d *document) directives(title, attr string) {
+func (d *document) directives(attr string) {
 	var all []string
 	of := serverconf.Directives(attr)
 	for _, server := range slices.Sorted(maps.Keys(of)) {
 		all = append(all, server+" "+strings.Join(of[server], ", "))
 	}
 	if len(all) > 0 {
-		d.item(title + ": " + strings.Join(all, "; "))
+		d.item("Directives: " + strings.Join(all, "; "))
 	}
 }
 

@@ -27,6 +27,8 @@ func (d *server) config(s *plan.Site, listen []netip.AddrPort) (embeddedftpd.Con
 		IPv6ClientPrefix:      s.IPv6ClientPrefix,
 		MaxWait:               s.Objective.MaxWait,
 		ForeignData:           s.ForeignData,
+		IdleTimeout:           s.IdleTimeout,
+		StallTimeout:          s.DataTimeout,
 		AnonymousRoot:         d.anonymous,
 		Log:                   slog.New(logFormats[d.logs](unfolded(d.err))).With("site", s.Name),
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"io"
 	"testing"
+	"time"
 
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/sizing"
@@ -34,6 +35,18 @@ func TestProtectionWithCBC(t *testing.T) {
 	for _, cbc := range []bool{false, true} {
 		if got := protection(&spec.Site{TLS: spec.TLS{Mode: spec.TLSExplicit, CBC: cbc}}).CBC; got != cbc {
 			t.Errorf("cbc = %v in the spec, and the daemon has %v", cbc, got)
+		}
+	}
+}
+
+// A flag of serve wins over the spec's timeouts.
+func TestTimeoutsReachTheDaemon(t *testing.T) {
+	site := &plan.Site{Site: &spec.Site{Workload: sizing.Workload{IdleTimeout: time.Hour}, DataTimeout: time.Minute}}
+	for idle, want := range map[time.Duration]time.Duration{0: time.Hour, time.Second: time.Second} {
+		d := &server{streams: streams{err: io.Discard}, logs: "text", limits: serveLimits{idle: idle}}
+		cfg, err := d.config(site, nil)
+		if err != nil || cfg.IdleTimeout != want || cfg.StallTimeout != time.Minute {
+			t.Errorf("--idle-timeout %s: %s, %s, %v", idle, cfg.IdleTimeout, cfg.StallTimeout, err)
 		}
 	}
 }

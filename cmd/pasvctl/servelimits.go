@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,8 +26,8 @@ func (l *serveLimits) register(c *cobra.Command) {
 	f.Var(&l.totalRate, "total-rate", "limit all transfers together to `BYTES` a second")
 	f.IntVar(&l.loginAttempts, "login-attempts", 0, "close a session after `N` wrong passwords (default 3)")
 	f.DurationVar(&l.login, "login-timeout", 0, "close a session without a login after `TIME` (default 1m)")
-	f.DurationVar(&l.idle, "idle-timeout", 0, "close a session without a command after `TIME` (default 5m)")
-	f.DurationVar(&l.stall, "stall-timeout", 0, "abort a transfer that carries nothing for `TIME` (default 1m)")
+	f.DurationVar(&l.idle, "idle-timeout", 0, "close a session without a command after `TIME` (default idle_timeout, or 5m)")
+	f.DurationVar(&l.stall, "stall-timeout", 0, "abort a transfer that carries nothing for `TIME` (default data_timeout, or 1m)")
 	f.DurationVar(&l.ending, "stop-timeout", 0, "let transfers run for `TIME` when the daemon stops (default 10s)")
 	f.BoolVar(&l.active, "active", false, "let clients ask for active mode, to their own address only")
 }
@@ -46,5 +47,6 @@ func (l *serveLimits) check() error {
 func (l *serveLimits) apply(cfg *embeddedftpd.Config) {
 	cfg.Rate, cfg.TotalRate, cfg.ActiveMode = int64(l.rate), int64(l.totalRate), l.active
 	cfg.MaxLoginAttempts, cfg.LoginTimeout = l.loginAttempts, l.login
-	cfg.IdleTimeout, cfg.StallTimeout, cfg.StopTimeout = l.idle, l.stall, l.ending
+	cfg.StopTimeout = l.ending
+	cfg.IdleTimeout, cfg.StallTimeout = cmp.Or(l.idle, cfg.IdleTimeout), cmp.Or(l.stall, cfg.StallTimeout)
 }

@@ -147,7 +147,7 @@ func (d *derivation) whyNot(c sizing.Comparison) string {
 	}
 	var overload *sizing.OverloadError
 	if errors.As(c.Err, &overload) && d.w.Traffic != nil && d.w.Traffic.Abandoned > 0 {
-		why += fmt.Sprintf(", because it keeps the port of an abandoned PASV for %s", sizing.Duration(c.Profile.AbandonedHold))
+		why += fmt.Sprintf(", because it keeps the port of an abandoned PASV for %s", sizing.Duration(d.w.AbandonedHoldOn(c.Profile)))
 	}
 	return why
 }

@@ -143,7 +143,7 @@ func (d *derivation) hold() string {
 		until = "from the reply to PASV until its next PASV or the session's end"
 	}
 	return fmt.Sprintf("a session keeps its port %s; a PASV that no connection follows keeps it for %s",
-		until, sizing.Duration(d.s.Profile.AbandonedHold))
+		until, sizing.Duration(d.w.AbandonedHoldOn(d.s.Profile)))
 }
 
 func (d *derivation) pick() string {

@@ -98,7 +98,7 @@ func (d *derivation) busiest() string {
 // occupants says who could keep the port from everybody else.
 func (d *derivation) occupants() string {
 	p := d.s.Profile
-	abandoned := fmt.Sprintf("A client that sends PASV and does not connect keeps it for %s", sizing.Duration(p.AbandonedHold))
+	abandoned := fmt.Sprintf("A client that sends PASV and does not connect keeps it for %s", sizing.Duration(d.w.AbandonedHoldOn(p)))
 	switch d.w.ScopeOn(p) {
 	case sizing.ScopePort:
 		abandoned += ", or with an occasional NOOP for its session's lifetime, and everybody else is refused."

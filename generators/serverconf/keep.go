@@ -281,7 +281,7 @@ func (c *Config) differences(host *Section, ours *Config) []Difference {
 		if first == nil || ok && write == line {
 			continue
 		}
-		if !ok || g.attr == "" {
+		if !ok {
 			write = ""
 		}
 		all = append(all, Difference{*first, g.attr, write})

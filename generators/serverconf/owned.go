@@ -14,9 +14,7 @@ import (
 
 // group is a number of owned directives that one attribute of a site sets.
 type group struct {
-	// attr is the attribute, with its block before a dot; "" if the spec has
-	// none, and the value is that of the server's profile: idle and data timeouts.
-	attr  string
+	attr  string   // the attribute, with its block before a dot
 	names []string // those that say the attribute's value
 	also  []string // those that belong to them
 	// line is what a site says in the place of the names, in HCL; "" if nothing.
@@ -28,8 +26,8 @@ type group struct {
 // not in the config.
 type values map[string]string
 
-// Directives are those that an attribute of a site sets, by server: "data_ports",
-// "tls.mode", or "" for those that the server's profile sets.
+// Directives are those that an attribute of a site sets, by server: "data_ports"
+// or "tls.mode".
 func Directives(attr string) map[string][]string {
 	all := map[string][]string{}
 	for server, f := range formats {
@@ -59,8 +57,8 @@ var vsftpdOwned = []group{
 	{"concurrency.sessions_per_address", []string{"max_per_ip"}, nil, func(v values) (string, bool) {
 		return count("sessions_per_address", v["max_per_ip"])
 	}},
-	{"", []string{"idle_session_timeout"}, nil, func(v values) (string, bool) { return seconds("idle_timeout", v["idle_session_timeout"]) }},
-	{"", []string{"data_connection_timeout"}, []string{"accept_timeout"}, func(v values) (string, bool) {
+	{"idle_timeout", []string{"idle_session_timeout"}, []string{"accept_timeout"}, func(v values) (string, bool) { return seconds("idle_timeout", v["idle_session_timeout"]) }},
+	{"data_timeout", []string{"data_connection_timeout"}, nil, func(v values) (string, bool) {
 		return seconds("data_timeout", v["data_connection_timeout"])
 	}},
 	{"tls.mode", []string{"ssl_enable", "implicit_ssl"}, nil, func(v values) (string, bool) {
@@ -100,9 +98,9 @@ var proftpdOwned = []group{
 	{"concurrency.sessions_per_address", []string{"MaxClientsPerHost", "MaxConnectionsPerHost"}, nil, func(v values) (string, bool) {
 		return count("sessions_per_address", least(v["MaxClientsPerHost"], v["MaxConnectionsPerHost"]))
 	}},
-	{"", []string{"TimeoutIdle"}, nil, func(v values) (string, bool) { return seconds("idle_timeout", v["TimeoutIdle"]) }},
-	{"", []string{"TimeoutNoTransfer"}, nil, func(v values) (string, bool) { return seconds("idle_timeout", v["TimeoutNoTransfer"]) }},
-	{"", []string{"TimeoutStalled"}, nil, func(v values) (string, bool) { return seconds("data_timeout", v["TimeoutStalled"]) }},
+	{"idle_timeout", []string{"TimeoutIdle"}, nil, func(v values) (string, bool) { return seconds("idle_timeout", v["TimeoutIdle"]) }},
+	{"idle_timeout", []string{"TimeoutNoTransfer"}, nil, func(v values) (string, bool) { return seconds("idle_timeout", v["TimeoutNoTransfer"]) }},
+	{"data_timeout", []string{"TimeoutStalled"}, nil, func(v values) (string, bool) { return seconds("data_timeout", v["TimeoutStalled"]) }},
 	{"tls.mode", []string{"TLSEngine", "TLSOptions"}, nil, func(v values) (string, bool) {
 		return mode(yes(v["TLSEngine"]), hasWord(v["TLSOptions"], "UseImplicitSSL"))
 	}},
@@ -149,7 +147,7 @@ var pureftpdOwned = []group{
 	{"concurrency.sessions_per_address", []string{"MaxClientsPerIP"}, nil, func(v values) (string, bool) {
 		return count("sessions_per_address", v["MaxClientsPerIP"])
 	}},
-	{"", []string{"MaxIdleTime"}, nil, func(v values) (string, bool) {
+	{"idle_timeout", []string{"MaxIdleTime"}, nil, func(v values) (string, bool) {
 		minutes, err := strconv.Atoi(v["MaxIdleTime"])
 		return fmt.Sprintf("idle_timeout = %q", fmt.Sprint(minutes, "m")), err == nil && minutes > 0
 	}},

@@ -139,7 +139,7 @@ func TestUserFilesOfVsftpd(t *testing.T) {
 	if err != nil || len(kept.Files) != 2 || len(kept.Differences) > 0 || len(c.Unread) > 0 {
 		t.Fatalf("%v, %v, unread %v", kept, err, c.Unread)
 	}
-	want := "local_root=/srv/partner\n# pasvctl: data_ports sets this: pasv_min_port=1024\n# pasvctl sets this: idle_session_timeout=7200\n"
+	want := "local_root=/srv/partner\n# pasvctl: data_ports sets this: pasv_min_port=1024\n# pasvctl: idle_timeout sets this: idle_session_timeout=7200\n"
 	if got := string(kept.Files[1].Text); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -178,7 +178,7 @@ func TestDifferences(t *testing.T) {
 			[]string{"5 port: port = 21", "3 data_ports: data_ports = \"40000-50000\"", "4 announce: announce = \"198.51.100.7\"",
 				"6 concurrency.sessions: sessions = 200", "7 concurrency.sessions_per_address: "}},
 		{"vsftpd", "idle_session_timeout=7200\nssl_enable=NO\nrsa_cert_file=/old.pem\nstrict_ssl_read_eof=YES\npasv_promiscuous=1\n",
-			[]string{"5 foreign_data: foreign_data = true", "1 : ", "2 tls.mode: mode = \"off\"", "4 truncated_uploads: truncated_uploads = \"refuse\""}},
+			[]string{"5 foreign_data: foreign_data = true", "1 idle_timeout: idle_timeout = \"7200s\"", "2 tls.mode: mode = \"off\"", "4 truncated_uploads: truncated_uploads = \"refuse\""}},
 		{"vsftpd", "ssl_enable=YES\nrsa_cert_file=/old ${x}.pem\nrequire_ssl_reuse=NO\nforce_local_data_ssl=NO\nlisten_address=192.0.2.9\npasv_address=ftp.example.com\n",
 			[]string{"5 addresses: addresses = [\"192.0.2.9\"]", "6 announce: ", "4 tls.required: required = false",
 				"2 tls.certificate: certificate = \"/old $${x}.pem\"", "3 tls.session_reuse: session_reuse = \"preferred\""}},
@@ -186,7 +186,7 @@ func TestDifferences(t *testing.T) {
 		{"proftpd", "<IfDefine X>\nPassivePorts 1024 2048\n</IfDefine>\nMaxInstances 30\nMaxClients 20\nTimeoutIdle 7200\nMaxClientsPerHost none\nTLSRequired ctrl\n" +
 			"TLSEngine on\nTLSOptions UseImplicitSSL NoSessionReuseRequired\nMasqueradeAddress ftp.example.com\n<Anonymous x>\nMaxClients 1\n</Anonymous>\n",
 			[]string{"2 data_ports: data_ports = \"1024-2048\"", "11 announce: ", "4 concurrency.sessions: sessions = 20", "7 concurrency.sessions_per_address: ",
-				"6 : ", "8 tls.required: ", "10 tls.session_reuse: session_reuse = \"preferred\""}},
+				"6 idle_timeout: idle_timeout = \"7200s\"", "8 tls.required: ", "10 tls.session_reuse: session_reuse = \"preferred\""}},
 	}
 	for _, c := range cases {
 		config, err := Read(c.server, oneFile(c.text))

@@ -68,7 +68,7 @@ func TestAdviceIsComputed(t *testing.T) {
 		if a := offered["server"]; server != "embedded" && (a.Ports == 0 || a.Ports > now/2) {
 			t.Errorf("%s: another server: %+v", server, a)
 		}
-		if a, ok := offered[""]; server == "vsftpd" && (!ok || a.Saves < 10) {
+		if a, ok := offered["idle_timeout"]; server == "vsftpd" && (!ok || a.Saves < 10) {
 			t.Errorf("vsftpd keeps an abandoned port for 300 s, and nothing is said of it: %+v", advice)
 		}
 	}

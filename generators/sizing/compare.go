@@ -106,9 +106,13 @@ func candidates(p Profile, w Workload, objective float64) []candidate {
 		try(fmt.Sprintf("let a PASV wait for %s", duration(wait.Seconds())), "objective.max_wait",
 			func(_ *Profile, v *Workload) { v.Objective.MaxWait = wait })
 	}
-	if w.Traffic != nil && w.Traffic.Abandoned > 0 && p.AbandonedHold > shortTimeout {
-		try(fmt.Sprintf("give up an abandoned PASV after %s, not %s", duration(shortTimeout.Seconds()), duration(p.AbandonedHold.Seconds())), "",
-			func(q *Profile, _ *Workload) { q.AbandonedHold = shortTimeout })
+	if hold := w.AbandonedHoldOn(p); w.Traffic != nil && w.Traffic.Abandoned > 0 && hold > shortTimeout {
+		attribute := ""
+		if p.IdleFrees {
+			attribute = "idle_timeout"
+		}
+		try(fmt.Sprintf("give up an abandoned PASV after %s, not %s", duration(shortTimeout.Seconds()), duration(hold.Seconds())), attribute,
+			func(q *Profile, v *Workload) { q.AbandonedHold, v.IdleTimeout = shortTimeout, shortTimeout })
 	}
 	if best, ok := bestOther(p, w); ok {
 		all = append(all, candidate{"run " + best.Title, "server", best, w.movedTo(best, p)})

@@ -40,7 +40,7 @@ func loadOf(p Profile, w Workload) *load {
 		rate: t.Rate * peak, addressRate: t.RatePerAddress * peak,
 		abandoned: t.Abandoned,
 		connect:   t.Connect.Seconds(), transfer: t.Transfer.Seconds(), spread: t.ConnectSpread(),
-		abandonedHold: p.AbandonedHold.Seconds(),
+		abandonedHold: w.AbandonedHoldOn(p).Seconds(),
 		clientPorts:   t.ClientPorts,
 		parallel:      min(max(1, t.Parallel), w.perAddress()),
 	}
@@ -85,6 +85,15 @@ func (w Workload) ScopeOn(p Profile) Scope {
 		return ScopePort
 	}
 	return p.Scope
+}
+
+// AbandonedHoldOn is how long a PASV that no connection follows keeps its port
+// on a server, for this workload.
+func (w Workload) AbandonedHoldOn(p Profile) time.Duration {
+	if p.IdleFrees && w.IdleTimeout > 0 {
+		return w.IdleTimeout
+	}
+	return p.AbandonedHold
 }
 
 // WaitsOn reports whether a request that finds no port waits for one.

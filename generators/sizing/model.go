@@ -83,6 +83,9 @@ type Profile struct {
 	// AbandonedHold is how long a PASV that no connection follows keeps its
 	// port.
 	AbandonedHold time.Duration
+	// IdleFrees: AbandonedHold is the idle timeout, after which the session
+	// ends; a workload's IdleTimeout takes its place.
+	IdleFrees bool
 	// RaceWindow is the time between a server's choice of a port and its
 	// listening on it, in which another session may choose the same port and
 	// then fail (δ of the listen race); 0 where it draws again.
@@ -133,6 +136,9 @@ type Workload struct {
 	// ForeignData: data connections may come from other addresses than their
 	// control connections', which then tell no two of them apart.
 	ForeignData bool `json:",omitzero"`
+	// IdleTimeout is after how long without a command the server ends a
+	// session; 0: as its profile has it.
+	IdleTimeout time.Duration `json:",omitzero"`
 }
 
 // Traffic is the load at its peak. Rates are per second and include the peak

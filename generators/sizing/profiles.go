@@ -44,7 +44,7 @@ var profiles = []Profile{
 	{
 		Name: "apache", Title: "Apache FtpServer",
 		Hold: HoldTransfer, Pick: PickScan, Scope: ScopePort, WhenFull: FullRefuses,
-		AbandonedHold: 300 * time.Second, MinPorts: 1,
+		AbandonedHold: 300 * time.Second, IdleFrees: true, MinPorts: 1,
 		Strangers: StrangersServed,
 		Sources: []string{
 			"hold, pick, when full: source, PassivePorts and IODataConnectionFactory; a port is drawn from the list of free ones and returned when the data connection closes",
@@ -79,7 +79,7 @@ var profiles = []Profile{
 	{
 		Name: "filezilla", Title: "FileZilla Server",
 		Hold: HoldListen, Pick: PickScan, Scope: ScopePort, WhenFull: FullRefuses,
-		AbandonedHold: time.Hour, MinPorts: 1,
+		AbandonedHold: time.Hour, IdleFrees: true, MinPorts: 1,
 		Strangers: StrangersRefused, ResumesTLS: true,
 		Sources: []string{
 			"pick: source, port_randomizer; from a random start through the range, up to three times: first ports that nobody used for four minutes, then other peers', then the same peer's",
@@ -94,7 +94,7 @@ var profiles = []Profile{
 		Name: "ftpserverlib", Title: "ftpserverlib",
 		Hold: HoldTransfer, Pick: PickRandom, Tries: 4000, TriesPerPort: 4, MinTries: 40, DistinctTries: 1000,
 		Scope: ScopePort, WhenFull: FullRefuses,
-		AbandonedHold: 900 * time.Second, MinPorts: 1,
+		AbandonedHold: 900 * time.Second, IdleFrees: true, MinPorts: 1,
 		Strangers: StrangersRefused,
 		Sources: []string{
 			"pick: source, 0.31 and later; for 10 to 1,000 ports to try, as many as the range has, it draws four times as many random ones and leaves out the repeated; so even a range with a free port refuses e^-4 of the time when all others are taken",
@@ -118,7 +118,7 @@ var profiles = []Profile{
 	{
 		Name: "iis", Title: "Microsoft IIS FTP",
 		Hold: HoldSession, Pick: PickScan, Scope: ScopePort, WhenFull: FullUnknown,
-		AbandonedHold: 120 * time.Second, MinPorts: 1,
+		AbandonedHold: 120 * time.Second, IdleFrees: true, MinPorts: 1,
 		Strangers: StrangersRefused,
 		Sources: []string{
 			"hold: unmeasured; the longest one, to be on the safe side",
@@ -130,7 +130,7 @@ var profiles = []Profile{
 	{
 		Name: "proftpd", Title: "ProFTPD",
 		Hold: HoldListen, Pick: PickScan, Scope: ScopePort, WhenFull: FullLeaves,
-		AbandonedHold: 600 * time.Second, MinPorts: 2,
+		AbandonedHold: 600 * time.Second, IdleFrees: true, MinPorts: 2,
 		RaceWindow: raceProFTPD, Strangers: StrangersRefused, ResumesTLS: true, AdmitsForeign: true,
 		Sources: []string{
 			"hold, pick (a shuffled scan, three passes), when full (a kernel port, with a warning in the log): measured, 1.3.8",
@@ -144,7 +144,7 @@ var profiles = []Profile{
 	{
 		Name: "pureftpd", Title: "Pure-FTPd",
 		Hold: HoldSession, Pick: PickScan, Scope: ScopePort, WhenFull: FullRefuses,
-		AbandonedHold: 900 * time.Second, PortsPerSession: 2, MinPorts: 2,
+		AbandonedHold: 900 * time.Second, IdleFrees: true, PortsPerSession: 2, MinPorts: 2,
 		RaceWindow: racePureFTPd, Strangers: StrangersIgnored,
 		NoImplicitTLS: true,                                                                                                         // its TLS modes are all explicit
 		WhyNotForeign: "Pure-FTPd admits them with AllowUserFXP, which also has it connect to any address that PORT and EPRT name.", // measured, 1.0.50
@@ -172,7 +172,7 @@ var profiles = []Profile{
 		Name: "sftpgo", Title: "SFTPGo",
 		Hold: HoldTransfer, Pick: PickRandom, Tries: 1000, TriesPerPort: 1, MinTries: 10,
 		Scope: ScopePort, WhenFull: FullRefuses,
-		AbandonedHold: 900 * time.Second, MinPorts: 1,
+		AbandonedHold: 900 * time.Second, IdleFrees: true, MinPorts: 1,
 		Strangers: StrangersRefused,
 		Sources: []string{
 			"pick: source; its FTP service is a fork of ftpserverlib 0.25, which draws with replacement as often as the range is wide, 10 to 1,000 times: one free port among many taken is missed e^-1 of the time",
@@ -182,7 +182,7 @@ var profiles = []Profile{
 	{
 		Name: "vsftpd", Title: "vsftpd",
 		Hold: HoldTransfer, Pick: PickRandom, Tries: 9, Scope: ScopePort, WhenFull: FullDrops,
-		AbandonedHold: 300 * time.Second, MinPorts: 1,
+		AbandonedHold: 300 * time.Second, IdleFrees: true, MinPorts: 1,
 		Strangers: StrangersRefused, ResumesTLS: true, AdmitsForeign: true,
 		Sources: []string{
 			"pick, tries: measured, 3.0.3, and source, privops.c: nine draws with replacement",

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -181,8 +182,11 @@ type Site struct {
 	// Workload is what concurrency, traffic and objective ask of the server,
 	// with TLS as it marks sessions, and with foreign_data, which has no gate.
 	sizing.Workload
-	DataPorts PortRange // a pin; zero: the plan chooses
-	Ranges    Ranges
+	// DataTimeout is how long a transfer may make no progress; 0: 300 s, and 60 s
+	// on the bundled daemon.
+	DataTimeout time.Duration `json:",omitzero"`
+	DataPorts   PortRange     // a pin; zero: the plan chooses
+	Ranges      Ranges
 }
 
 // RefusesTruncated reports whether the bundled daemon refuses truncated uploads:

@@ -40,6 +40,12 @@ var siteBlock = &Block{
 			Doc: "Data connections may come from other addresses than their control connection's, as from a NAT's pool. It costs the gate, and ports on servers that tell clients apart by address."},
 		{Name: "data_ports", Type: Ports, Otherwise: "the plan chooses, and the lock keeps them", Limit: "from 1024 to 65535, the first before the last", Example: `"20000-20199"`,
 			Doc: "Pins the range of data ports. One that is too small for the site is refused."},
+		{Name: "idle_timeout", Type: Duration, Least: 1, Most: day, Limit: "whole seconds", Example: `"900s"`,
+			Otherwise: "the server's own, or 300s on the bundled daemon",
+			Doc:       "How long a session may send no command. On most servers a PASV that no connection follows keeps its port for that time, which sizes the range."},
+		{Name: "data_timeout", Type: Duration, Least: 1, Most: day, Limit: "whole seconds", Example: `"120s"`,
+			Otherwise: "300s, or 60s on the bundled daemon",
+			Doc:       "How long a transfer may carry no byte before the server aborts it."},
 		{Name: "truncated_uploads", Type: Word, Words: words(RefuseTruncated, AcceptTruncated), Example: `"refuse"`,
 			Otherwise: "the server's own way; the bundled daemon refuses them if TLS is required",
 			Doc:       "What the server does with an upload under TLS whose data connection ends without close_notify, as if an attacker had truncated it."},
@@ -65,6 +71,7 @@ func (l *loader) decodeSite(raw *hcl.Block) {
 	s.Clients = siteClients(b, s)
 	s.IPv6ClientPrefix = b.integer("ipv6_client_prefix")
 	l.siteForeign(b, s, server)
+	s.IdleTimeout, s.DataTimeout = siteTimeouts(b, s, server)
 	s.TLS = decodeTLS(b.in("tls"), s, server)
 	s.TruncatedUploads = siteTruncated(b, s)
 	s.MarkedSessions = s.TLS.Mode != TLSOff && s.TLS.Required && s.TLS.ReuseRequired

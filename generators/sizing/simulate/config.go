@@ -129,7 +129,7 @@ func newSetup(c Config) (*setup, error) {
 		profile: p, ports: max(0, c.Ports-p.NeverDrawn), squatted: min(w.Objective.Squatted, max(0, c.Ports-p.NeverDrawn)),
 		tries: p.TriesOn(c.Ports), shape: c.Shape, lostSYNs: c.LostSYNs, arrivals: c.Arrivals, requests: c.Requests, most: mostEvents,
 		sessions: w.Sessions, parallel: 1, patience: -1,
-		timeout: p.AbandonedHold.Seconds(), rest: p.PortRest.Seconds(), raceWindow: p.RaceWindow.Seconds(),
+		timeout: w.AbandonedHoldOn(p).Seconds(), rest: p.PortRest.Seconds(), raceWindow: p.RaceWindow.Seconds(),
 	}
 	if s.requests == 0 {
 		s.requests = usualRequests
