@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,11 +17,14 @@ type reporting struct {
 }
 
 func (r *reporting) register(c *cobra.Command) {
-	c.Flags().StringVar(&r.format, "format", "text", "`FORMAT` of the findings: "+strings.Join(diagnostics.Names(), ", "))
+	c.Flags().StringVar(&r.format, "format", "text", "write the findings as `FORMAT`: "+strings.Join(diagnostics.Names(), ", "))
 	c.Flags().IntVar(&r.limit, "limit", maxShown, "show at most `N` findings as text, 0 for all")
-	c.Flags().BoolFunc("json", "the same as --format json", func(string) error {
-		r.format = "json"
-		return nil
+	c.Flags().BoolFunc("json", "the same as --format json", func(text string) error {
+		on, err := strconv.ParseBool(text)
+		if on {
+			r.format = "json"
+		}
+		return err
 	})
 	c.MarkFlagsMutuallyExclusive("json", "format")
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(diagnostics.Names(), cobra.ShellCompDirectiveNoFileComp))

@@ -96,7 +96,7 @@ func TestNoDiagnosticWithoutARule(t *testing.T) {
 					}
 				}
 			case *ast.CallExpr:
-				if name, is := n.Fun.(*ast.Ident); is && name.Name == "new" && selected(n.Args[0], "hcl") == "Diagnostic" {
+				if name, is := n.Fun.(*ast.Ident); is && name.Name == "new" && (selected(n.Args[0], "hcl") == "Diagnostic" || selected(n.Args[0], "finding") == "Rule") {
 					t.Errorf("%s makes a diagnostic of its own", path)
 				}
 			}
