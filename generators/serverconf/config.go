@@ -48,6 +48,8 @@ type Config struct {
 	server string
 	format *format
 	files  []file
+	// folders are those of the base that are there, by name.
+	folders []string
 }
 
 type file struct {
@@ -104,7 +106,7 @@ func Reads(server string) (known, folder bool) {
 
 // Read reads a config of a server that Reads knows. The error is an *Error.
 func Read(server string, base *spec.Base) (*Config, error) {
-	c := &Config{server: server, format: formats[server]}
+	c := &Config{server: server, format: formats[server], folders: base.Folders}
 	count := 0
 	for i, f := range base.Files {
 		name := f.Name

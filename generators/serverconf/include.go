@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -18,6 +17,7 @@ import (
 const (
 	maxDepth    = 8
 	maxIncluded = 1000
+	maxFolder   = 10_000 // entries
 )
 
 // Include adds to a base of one file those that it names and that are beside it:
@@ -34,9 +34,16 @@ func Include(fsys fs.FS, server string, base *spec.Base) error {
 			return err
 		}
 		for _, d := range c.Unread {
-			for _, name := range beside(fsys, path.Dir(base.Path), d.path()) {
+			names, folder := beside(fsys, path.Dir(base.Path), d.path())
+			if folder != "" {
+				base.Folders = append(base.Folders, folder)
+			}
+			for _, name := range names {
 				if slices.ContainsFunc(base.Files, func(f spec.BaseFile) bool { return f.Name == name }) {
 					continue
+				}
+				if !printable(name) || strings.Contains(name, `\`) {
+					return &Error{d.File, d.Line, "it names a file whose name not every file system takes"}
 				}
 				text, err := read(fsys, path.Join(path.Dir(base.Path), name), left)
 				if err != nil {
@@ -55,15 +62,13 @@ func Include(fsys fs.FS, server string, base *spec.Base) error {
 // path is the file, the folder or the pattern that a directive names.
 func (d Directive) path() string { return word(d.Value, 0) }
 
-// plain is a name that every file system takes.
-var plain = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._+@-]*(/[A-Za-z0-9_][A-Za-z0-9._+@-]*)*$`)
-
-// tails are a path without more and more of its first parts.
+// tails are a path without more and more of its first parts; none has a pattern
+// for folders, which is not looked for.
 func tails(name string) []string {
 	var all []string
 	name = strings.Trim(path.Clean("/"+name), "/")
 	for range maxDepth {
-		if name != "" {
+		if name != "" && !strings.ContainsAny(path.Dir(name), meta) {
 			all = append(all, name)
 		}
 		_, rest, more := strings.Cut(name, "/")
@@ -75,33 +80,48 @@ func tails(name string) []string {
 	return all
 }
 
-// beside finds what a path of the server's machine is in a folder, sorted.
-func beside(fsys fs.FS, folder, name string) []string {
+const meta = `*?[\`
+
+// matches reports whether ProFTPD's Include of a path takes a name: the file, one
+// directly in the folder, hidden or not, or one of a pattern, which takes hidden
+// ones only if it starts with a dot (1.3.8, measured).
+func matches(tail, name string) bool {
+	if name == tail || path.Dir(name) == tail {
+		return true
+	}
+	hit, err := path.Match(tail, name)
+	return err == nil && hit && (!strings.HasPrefix(path.Base(name), ".") || strings.HasPrefix(path.Base(tail), "."))
+}
+
+// beside finds what a path of the server's machine is in a folder, sorted, and
+// which folder in it the path is, if it is one.
+func beside(fsys fs.FS, in, name string) (files []string, folder string) {
 	for _, tail := range tails(name) {
-		if strings.ContainsAny(path.Dir(tail), `*?[\`) {
-			continue // patterns are for names
+		dir := tail
+		entries, err := fs.ReadDir(fsys, path.Join(in, dir))
+		if err == nil {
+			folder = tail
+		} else {
+			dir = path.Dir(tail)
+			entries, err = fs.ReadDir(fsys, path.Join(in, dir))
 		}
-		pattern := path.Join(folder, tail)
-		if entries, err := fs.ReadDir(fsys, pattern); err == nil && len(entries) <= spec.MaxBaseFiles {
-			pattern = path.Join(pattern, "*")
-		}
-		matches, err := fs.Glob(fsys, pattern)
-		if err != nil || len(matches) > spec.MaxBaseFiles {
+		if err != nil || len(entries) > maxFolder {
 			continue
 		}
-		var found []string
-		for _, match := range matches {
-			match = strings.TrimPrefix(match, folder+"/")
-			if info, err := fs.Stat(fsys, path.Join(folder, match)); err == nil && info.Mode().IsRegular() && plain.MatchString(match) {
-				found = append(found, match)
+		for _, e := range entries {
+			name := path.Join(dir, e.Name())
+			if !matches(tail, name) {
+				continue
+			}
+			if info, err := fs.Stat(fsys, path.Join(in, name)); err == nil && info.Mode().IsRegular() {
+				files = append(files, name)
 			}
 		}
-		if len(found) > 0 {
-			slices.Sort(found)
-			return found
+		if folder != "" || len(files) > 0 {
+			return files, folder
 		}
 	}
-	return nil
+	return nil, ""
 }
 
 func read(fsys fs.FS, name string, most int) ([]byte, error) {
@@ -117,21 +137,19 @@ func read(fsys fs.FS, name string, most int) ([]byte, error) {
 	return text, err
 }
 
-// included are the files of the config that a directive names.
-func (c *Config) included(d Directive) []int {
+// included are the files of the config that a directive names. It is found, too,
+// if it names a folder without files.
+func (c *Config) included(d Directive) (files []int, found bool) {
 	for _, tail := range tails(d.path()) {
-		var found []int
-		for i := range c.files {
-			name := c.files[i].name
-			match, err := path.Match(tail, name)
-			if name == tail || i != d.file && (path.Dir(name) == tail || err == nil && match) {
-				found = append(found, i)
+		for i, f := range c.files {
+			if f.name == tail || i != d.file && matches(tail, f.name) {
+				files = append(files, i)
 			}
 		}
-		if len(found) > 0 {
-			slices.SortFunc(found, func(a, b int) int { return strings.Compare(c.files[a].name, c.files[b].name) })
-			return found
+		if len(files) > 0 || slices.Contains(c.folders, tail) {
+			slices.SortFunc(files, func(a, b int) int { return strings.Compare(c.files[a].name, c.files[b].name) })
+			return files, true
 		}
 	}
-	return nil
+	return nil, false
 }

@@ -79,8 +79,8 @@ func (r *proftpdReader) read(at int, open []Section, within []int, main int) err
 
 // include reads what an Include names as if it were in its place.
 func (r *proftpdReader) include(d Directive, within []int) error {
-	files := r.Config.included(d)
-	if len(files) == 0 {
+	files, found := r.Config.included(d)
+	if !found {
 		r.Unread = append(r.Unread, d)
 	}
 	within = append(slices.Clone(within), d.file)

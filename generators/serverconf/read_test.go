@@ -2,6 +2,7 @@ package serverconf
 
 import (
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -54,11 +55,14 @@ func shown(all []Directive) []string {
 func TestDirectivesKnowTheirPlace(t *testing.T) {
 	files := fstest.MapFS{
 		"ftp/proftpd.conf": {Data: []byte("# x\nInclude /etc/proftpd/modules.conf\n<Global>\n  Include /etc/proftpd/conf.d/\n</Global>\n" +
-			"Include /opt/else.conf\nInclude \"/srv/hosts/*.conf\"\nPort \\\n  21\n")},
+			"Include /opt/else.conf\nInclude /etc/proftpd/empty\nInclude \"/srv/hosts/*.conf\"\nPort \\\n  21\n")},
 		"ftp/modules.conf":    {Data: []byte("ModulePath /usr/lib/proftpd\n")},
 		"ftp/conf.d/b.conf":   {Data: []byte("<IfModule mod_tls.c>\nTLSEngine on\n</IfModule>\n")},
 		"ftp/conf.d/a.conf":   {Data: []byte("\numask 077\n")},
 		"ftp/conf.d/sub/x":    {Data: []byte("Port 1\n")},
+		"ftp/conf.d/.hidden":  {Data: []byte("MaxClients 3\n")},
+		"ftp/hosts/.two.conf": {Data: []byte("Port 4\n")},
+		"ftp/empty":           {Mode: fs.ModeDir},
 		"ftp/hosts/one.conf":  {Data: []byte("<VirtualHost 192.0.2.1>\n  Port 2121\n  Umask 027\n</VirtualHost>\n")},
 		"ftp/hosts/notes.txt": {Data: []byte("Port 2\n")},
 	}
@@ -72,9 +76,9 @@ func TestDirectivesKnowTheirPlace(t *testing.T) {
 	}
 	want := []string{
 		"proftpd.conf:2  Include=/etc/proftpd/modules.conf", "modules.conf:1  ModulePath=/usr/lib/proftpd",
-		"proftpd.conf:4 global Include=/etc/proftpd/conf.d/", "conf.d/a.conf:2 global umask=077", "conf.d/b.conf:2 global/ifmodule mod_tls.c TLSEngine=on",
-		"proftpd.conf:6  Include=/opt/else.conf", `proftpd.conf:7  Include="/srv/hosts/*.conf"`,
-		"hosts/one.conf:2 virtualhost 192.0.2.1 Port=2121", "hosts/one.conf:3 virtualhost 192.0.2.1 Umask=027", "proftpd.conf:8  Port=21",
+		"proftpd.conf:4 global Include=/etc/proftpd/conf.d/", "conf.d/.hidden:1 global MaxClients=3", "conf.d/a.conf:2 global umask=077", "conf.d/b.conf:2 global/ifmodule mod_tls.c TLSEngine=on",
+		"proftpd.conf:6  Include=/opt/else.conf", "proftpd.conf:7  Include=/etc/proftpd/empty", `proftpd.conf:8  Include="/srv/hosts/*.conf"`,
+		"hosts/one.conf:2 virtualhost 192.0.2.1 Port=2121", "hosts/one.conf:3 virtualhost 192.0.2.1 Umask=027", "proftpd.conf:9  Port=21",
 	}
 	if got := shown(c.Directives); !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -98,7 +102,7 @@ func TestDirectivesKnowTheirPlace(t *testing.T) {
 	if text := got["proftpd.conf"]; !strings.Contains(text, "modules.conf\n# pasvctl begin\nMaxInstances 6\n# pasvctl end\n<Global>") || strings.Contains(text, "# pasvctl: port") {
 		t.Errorf("the main file:\n%s", text)
 	}
-	if string(files["ftp/conf.d/a.conf"].Data) != got["conf.d/a.conf"] || len(got) != 5 {
+	if string(files["ftp/conf.d/a.conf"].Data) != got["conf.d/a.conf"] || len(got) != 6 {
 		t.Errorf("%d files, %q", len(got), got["conf.d/a.conf"])
 	}
 }

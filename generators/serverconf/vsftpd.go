@@ -1,9 +1,6 @@
 package serverconf
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // maxVsftpdFile is how much of its config vsftpd reads, in bytes (3.0.3,
 // VSFTP_CONF_FILE_MAX; measured): it ignores the rest without a word.
@@ -14,11 +11,14 @@ const maxVsftpdFile = 100_000
 func readVsftpd(c *Config, at int) error {
 	c.readVsftpd(at, nil)
 	for _, d := range lastOne(c, nil, "user_config_dir") {
-		files := slices.DeleteFunc(c.included(d), func(f int) bool { return f == at })
-		if d.Value != "" && len(files) == 0 {
+		files, found := c.included(d)
+		if d.Value != "" && !found {
 			c.Unread = append(c.Unread, d)
 		}
-		for _, f := range files { // for single users; a folder in it would be another's
+		for _, f := range files {
+			if f == at {
+				continue
+			}
 			c.readVsftpd(f, []Section{{Name: "user_config_dir", Args: d.Value, Line: d.Line}})
 		}
 	}

@@ -22,6 +22,8 @@ type Base struct {
 	Path   string // slash-separated, where the spec's files have theirs
 	Folder bool
 	Files  []BaseFile // of a folder in the order of their names
+	// Folders are those that a file includes whole, named as Files are.
+	Folders []string
 }
 
 // BaseFile is one file of a Base, byte for byte.
