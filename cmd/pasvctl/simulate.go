@@ -33,27 +33,28 @@ func newSimulate(s streams) *cobra.Command {
 		Use:   "simulate FILE|FOLDER [SITE]",
 		Short: "simulate the sites' load on their ranges, beside the model",
 		Long: `simulate plays the load of each site, or of SITE, event by event on its range: sessions
-ask for ports, which are drawn one by one as the server does it, hold them, and give
-them back. It shares no formula with the model. The refused share comes with its 95 %
-interval over independent replications; shares too rare to be seen directly are
-multiplied by importance splitting. The same seed gives the same numbers.
+ask for ports, hold them and give them back, and ports are drawn one by one as the server
+does it. It shares no formula with the model. The refused share has a 95 % interval over
+independent replications; importance splitting estimates shares that are too rare to see
+directly. The same seed gives the same numbers.
 
 If the model is outside the interval, the site is marked and the command ends with
-exit code 2. Each burst of the spec is played, too, beside the traffic; its model is what
-the last one to ask is refused, and above what all are. Where sessions queue for a port, where a client asks with several at once,
-or where a server looks at neighbouring ports only, the model errs on the safe side and
-may lie above the interval. The shape of the holds makes no difference to refusals of
-single requests. It does to waits, for which the model takes connect times as lognormal,
-one in a thousand with a lost SYN, and so they are played where sessions queue; and to
-several requests at once, for which it takes the worse of exponential holds and of
-constant ones, which all end together.`,
+exit code 2. Each burst of the spec is played too, in addition to the traffic; its model
+is the share that the last request is refused, an upper bound. The model is also an upper
+bound, and may be above the interval, if sessions queue for a port, if a client asks with
+several at once, or if a server tries only neighbouring ports.
+
+The shape of the holds does not change refusals of single requests. It changes waits: the
+model assumes lognormal connect times and one lost SYN in a thousand, and sites with a
+queue are played like that. It also changes several requests at once: the model takes the
+worse of exponential and constant holds.`,
 		Example: "  pasvctl simulate examples/fleet\n  pasvctl simulate examples/quickstart downloads --ports 1000 --shape lognormal",
 		RunE:    func(c *cobra.Command, args []string) error { return d.run(c.Context(), args) },
 	}
 	d.register(c)
 	d.chosen.register(c, &d.variables, "simulate only the site `NAME`, like SITE")
 	c.Flags().Uint64Var(&d.seed, "seed", 1, "start the random numbers from `N`")
-	c.Flags().StringVar(&d.shape, "shape", "", "draw holds from a `SHAPE`: constant, exponential or lognormal (exponential, and lognormal where sessions queue)")
+	c.Flags().StringVar(&d.shape, "shape", "", "draw holds from a `SHAPE`: constant, exponential or lognormal (default exponential, lognormal if sessions queue)")
 	c.Flags().IntVar(&d.ports, "ports", 0, "simulate a range of `N` ports instead of the site's own")
 	c.Flags().IntVar(&d.replications, "replications", 20, "average over `N` independent runs, 5 or more")
 	c.Flags().IntVar(&d.requests, "requests", 0, "simulate `N` requests in each run (20,000, or fewer if rare refusals take many events)")

@@ -8,7 +8,7 @@ var (
 		"Run pasvctl doctor as root on the host itself, with the firewall's programs installed.")
 	InterfaceWrong = rule("interface-wrong", "Interface without the host's packets",
 		"The machine lacks the interface that the host names, or its addresses are on another.",
-		"The rules, which are only for packets that come in there, match none.",
+		"The rules match only packets that come in on that interface: none.",
 		"Name the interface that the packets come in by, or leave out interface.")
 	AddressMissing = rule("address-missing", "Address not on this machine",
 		"No interface of the machine has an address of the host.",
@@ -32,11 +32,11 @@ var (
 		"Load the rendered sysctl file.")
 	RangeUnreserved = rule("range-unreserved", "Range not reserved",
 		"ip_local_reserved_ports lacks a site's range.",
-		"Whoever widens ip_local_port_range later lets programs take ports of the range.",
+		"If ip_local_port_range is widened later, other programs can take ports of the range.",
 		"Load the rendered sysctl file.")
 	ConntrackFull = rule("conntrack-full", "Connection tracking table too small",
 		"The table has fewer free entries than the sites may need.",
-		"The kernel drops new connections of everybody when it is full.",
+		"When it is full, the kernel drops all new connections.",
 		"Raise net.netfilter.nf_conntrack_max.")
 	ConntrackLiberal = rule("conntrack-liberal", "Sequence numbers are not checked",
 		"nf_conntrack_tcp_be_liberal is set.",
@@ -51,7 +51,7 @@ var (
 		"Clients of a login storm wait for retransmitted SYNs.",
 		"Raise net.core.somaxconn.")
 	CertificateUnreadable = rule("certificate-unreadable", "Certificate cannot be read",
-		"The file that tls.certificate names is missing, unreadable or no certificate.",
+		"The file of tls.certificate is missing, unreadable or not a certificate.",
 		"The server does not start, or serves no TLS.",
 		"Put a PEM certificate there, readable for the server.")
 	CertificateInvalid = rule("certificate-invalid", "Certificate not valid now",
@@ -68,8 +68,8 @@ var (
 		"Run setsebool -P ftpd_use_passive_mode on.")
 	FirewallManager = rule("firewall-manager", "Another program writes firewall rules",
 		"firewalld, ufw or Docker manages rules on this machine.",
-		"Its reloads may meet pasvctl's rules.",
-		"None is needed; the finding says how both live side by side.")
+		"Its reloads may affect pasvctl's rules.",
+		"None is needed; the finding says how both work together.")
 	RulesMisplaced = rule("rules-misplaced", "Rules in a chain that another program owns",
 		"The host's rules go into a chain of firewalld or iptables.",
 		"Its owner wipes them, or its tools break.",
@@ -80,11 +80,11 @@ var (
 		"Make the chain, or remove the rules that use pasvctl's objects.")
 	RulesElsewhere = rule("rules-elsewhere", "Rules in two backends",
 		"nftables and iptables both have rules under pasvctl's name.",
-		"Packets meet both, and the stricter wins.",
+		"Both see each packet, and the stricter wins.",
 		"Remove all with pasvctl apply --remove, then apply again.")
 	RulesGone = rule("rules-gone", "The rules are gone",
 		"Rules that were applied are no longer in the kernel.",
-		"The sites have no gate and no limits, or the host's own rules shut them.",
+		"The sites have no gate and no limits, or the host's own rules block them.",
 		"Run pasvctl apply --restore.")
 	RulesChanged = rule("rules-changed", "The rules were changed",
 		"Somebody has changed pasvctl's rules in the kernel.",
@@ -99,8 +99,8 @@ var (
 		"This spec's sites have none.",
 		"Put the sites of one machine into one spec, or replace the rules with --replace.")
 	RulesSaved = rule("rules-saved", "Saved rules that need pasvctl's sets",
-		"A file that is loaded at boot holds pasvctl's chains, whose sets do not exist then.",
-		"Nothing of that file is loaded.",
+		"A file that is loaded at boot has pasvctl's chains, but their sets do not exist yet.",
+		"None of that file is loaded.",
 		"Remove the lines from it; apply puts the rules back after a boot.")
 	ChangePending = rule("change-pending", "A change waits to be confirmed",
 		"A change of the rules has not been confirmed.",

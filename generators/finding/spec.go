@@ -8,11 +8,11 @@ var (
 		"Correct the marked place; pasvctl fmt shows how HCL is laid out.")
 	InvalidExpression = rule("invalid-expression", "Invalid expression",
 		"An expression cannot be evaluated.",
-		"The argument that it stands for has no value.",
+		"Its argument has no value.",
 		"Correct it, or write the value itself.")
 	UnknownReference = rule("unknown-reference", "Unknown name in an expression",
 		"An expression names a variable, local value, attribute or function that does not exist.",
-		"The argument that it stands for has no value.",
+		"Its argument has no value.",
 		"Declare the name, or correct it.")
 	ReferenceCycle = rule("reference-cycle", "Cycle of local values",
 		"Local values refer to each other in a circle.",
@@ -20,15 +20,15 @@ var (
 		"Give one of them a value of its own.")
 	UnsupportedArgument = rule("unsupported-argument", "Unsupported argument",
 		"A block has an argument, block or label that it does not take.",
-		"What it was meant to say is not heeded.",
+		"It has no effect.",
 		"Correct its name, or move it to the block that takes it; pasvctl help spec lists them.")
 	MissingArgument = rule("missing-argument", "Missing argument",
 		"A block lacks an argument or block that it needs.",
 		"There is no safe default to compute with.",
 		"Write it.")
 	DuplicateArgument = rule("duplicate-argument", "Duplicate argument",
-		"An argument or block that may stand once stands twice in a block.",
-		"Which of them counts cannot be known.",
+		"An argument or block that is allowed once is given twice.",
+		"pasvctl cannot know which one counts.",
 		"Keep one.")
 	DuplicateName = rule("duplicate-name", "Duplicate name",
 		"Two declarations have the same name.",
@@ -36,18 +36,18 @@ var (
 		"Rename one of them.")
 	DuplicateElement = rule("duplicate-element", "Duplicate element",
 		"A list has the same element twice.",
-		"It is probably a slip, and another element is missing.",
+		"It is probably a mistake, and another element is missing.",
 		"Remove one of the two.")
 	EmptyList = rule("empty-list", "Empty list",
 		"A list that needs an element has none.",
-		"Nothing would be served, or nobody could connect.",
+		"Nothing is served, or no client can connect.",
 		"Name the elements, or leave the argument out if it has a default.")
 	WrongType = rule("wrong-type", "Wrong type",
 		"A value is of another type than its argument takes.",
 		"The argument cannot be used.",
 		"Write a value of the type that the message names.")
 	InvalidChoice = rule("invalid-choice", "Invalid choice",
-		"An argument takes one of a few words, and this is none of them.",
+		"The value is not one of the words that the argument takes.",
 		"The argument cannot be used.",
 		"Write one of the words that the message lists.")
 	ValueOutOfRange = rule("value-out-of-range", "Value out of range",
@@ -56,7 +56,7 @@ var (
 		"Write a value within the bounds that the message names.")
 	InvalidDuration = rule("invalid-duration", "Invalid duration",
 		"A text is not a duration.",
-		"The time that it stands for is unknown.",
+		"Its value is unknown.",
 		`Write a number with its unit, like "150ms", "2s" or "5m".`)
 	ConflictingValues = rule("conflicting-values", "Conflicting values",
 		"Two arguments contradict each other.",
@@ -131,19 +131,19 @@ var (
 // What is wrong with hosts, sites and what they refer to.
 var (
 	UnknownHost = rule("unknown-host", "Unknown host",
-		"A name is no host's.",
+		"The name is not a host's.",
 		"The site has no machine to run on.",
 		"Name a host block, or add one.")
 	UnknownSite = rule("unknown-site", "Unknown site",
-		"A name is no site's.",
+		"The name is not a site's.",
 		"What refers to it has no destination.",
 		"Name a site block, or add one.")
 	UnknownServer = rule("unknown-server", "Unknown server",
-		"There is no profile of a server of this name.",
+		"No server profile has this name.",
 		"How it draws and holds passive ports is unknown, so the range cannot be computed.",
 		"Name a known server, or describe yours in a profile block.")
 	UnknownTarget = rule("unknown-target", "Unknown target",
-		"There is no target of this name.",
+		"No target has this name.",
 		"Nothing can be rendered for it.",
 		"Name one of the targets that the message lists.")
 	InvalidAddress = rule("invalid-address", "Invalid address",
@@ -224,7 +224,7 @@ var (
 		`Use port 990, or mode = "explicit".`)
 	ServerUnable = rule("server-unable", "The server cannot do this",
 		"The spec asks for what this server has no setting for.",
-		"The server would do something else, or not start.",
+		"The server does something else, or does not start.",
 		"Change the argument, or run a server that can.")
 	GateRefusesForeignData = rule("gate-refuses-foreign-data", "The gate refuses foreign data connections",
 		"foreign_data admits data connections from any address, and the gate only from those of control connections.",
@@ -240,7 +240,7 @@ var (
 var (
 	Overload = rule("overload", "More transfers than the sessions carry",
 		"The sessions, each with one transfer at a time, cannot carry the transfers per second.",
-		"The load grows without bound, and no range would do.",
+		"The load grows without bound, and no range is enough.",
 		"Raise sessions, or lower transfers_per_second, transfer_time or connect_time.")
 	NoRangeSuffices = rule("no-range-suffices", "No range is large enough",
 		"Even the largest range refuses more than the objective allows.",
@@ -275,7 +275,7 @@ var (
 		"The service is open to the site's clients, and the site cannot use its port.",
 		"Move the range.")
 	DataConnectionsUnproven = rule("data-connections-unproven", "Data connections prove nothing",
-		"foreign_data serves whoever connects first to a data port.",
+		"With foreign_data the first connection to a data port is served.",
 		"A stranger can take a transfer or send one.",
 		"Require TLS with session reuse, or remove foreign_data.")
 	ListenRace = rule("listen-race", "The server's listen race",

@@ -11,7 +11,7 @@ var (
 		"Its files are missing; those of the other default targets are written.",
 		"Write a target block for each target that is wanted.")
 	FileConflict = rule("file-conflict", "Two files on one path",
-		"Two targets write the same path, or one writes a file where another needs a folder.",
+		"Two targets write the same path, or one writes a file that another needs as a folder.",
 		"One would overwrite the other.",
 		"Change the output of one of them, or remove it.")
 	TemplateMistake = rule("template-mistake", "Mistake in the template",
@@ -43,7 +43,7 @@ var (
 		"The generated config has the spec's value, and the base's line is a comment.",
 		"Write the value into the spec, or remove the line from the base config.")
 	BaseConfigIncludes = rule("base-config-includes", "Files of the base config are not read",
-		"The base config names further files of the server's config, which are not beside it.",
+		"The base config names further files of the server's config, which are not in its folder.",
 		"A directive in them may win over the spec's.",
 		"Copy them beside the base config, or remove from them the directives that the generated block has.")
 	BaseConfigShared = rule("base-config-shared", "Other servers lose a directive",

@@ -59,7 +59,7 @@ var profiles = []Profile{
 		Strangers: StrangersRefused, ResumesTLS: true,
 		Sources: []string{
 			"fixed ports: documentation, data channels use 8192-8200",
-			"scope: inferred from documentation; nine ports serve 10,000 connections, and 300 where a NAT hides the clients' addresses",
+			"scope: inferred from documentation; nine ports serve 10,000 connections, and 300 if a NAT hides the clients' addresses",
 			"hold, pick, when full: undocumented; the ones that its nine ports allow",
 			"abandoned hold: documentation, idle timeout 1800 s",
 			"strangers: undocumented; TLS: documentation, TlsSessionResumptionMode = ENFORCED",
@@ -84,7 +84,7 @@ var profiles = []Profile{
 		Sources: []string{
 			"pick: source, port_randomizer; from a random start through the range, up to three times: first ports that nobody used for four minutes, then other peers', then the same peer's",
 			"scope, hold: source; a port in its listening stage is passed over, whoever listens; once connected it may be used again",
-			"tries: source; 15, but only a port that cannot be bound costs one, so they matter where that many are squatted side by side",
+			"tries: source; 15, but only a port that cannot be bound costs one, so they matter only if that many adjacent ports are squatted",
 			"when full (421): source",
 			"abandoned hold: source, activity timeout of one hour",
 			"strangers, TLS: documentation, the address check and session resumption cannot be turned off; that a stranger costs the client its port is unmeasured",
@@ -186,8 +186,8 @@ var profiles = []Profile{
 		Strangers: StrangersRefused, ResumesTLS: true, AdmitsForeign: true,
 		Sources: []string{
 			"pick, tries: measured, 3.0.3, and source, privops.c: nine draws with replacement",
-			"when full (500 OOPS, the session dies), hold: measured",
-			"abandoned hold: measured; 300 s of idle timeout, 60 s where the transfer was asked for",
+			"when full (500 OOPS, the session ends), hold: measured",
+			"abandoned hold: measured; 300 s of idle timeout, 60 s if the transfer was requested",
 			"strangers: measured, 425, and the port is spent, unless pasv_promiscuous",
 			"TLS: documentation, require_ssl_reuse is on by default",
 		},

@@ -150,7 +150,7 @@ func countTrue(elements []cty.Value, verdict func(n int) bool) (cty.Value, error
 	return cty.BoolVal(verdict(n)), nil
 }
 
-var oneFunc = elementsFunc("The only element of a list, or null where it is empty.", func(args []cty.Value) (cty.Type, error) {
+var oneFunc = elementsFunc("The only element of a list, or null if it is empty.", func(args []cty.Value) (cty.Type, error) {
 	ty := args[0].Type()
 	switch {
 	case ty.IsTupleType() && len(ty.TupleElementTypes()) == 1:
