@@ -36,7 +36,7 @@ func TestFilesAgree(t *testing.T) {
 		if diags.HasErrors() {
 			t.Fatal(diags)
 		}
-		var kinds []string
+		kinds := []string{"vars"}
 		for _, k := range Kinds() {
 			if k.Default {
 				kinds = append(kinds, k.Name)
@@ -48,7 +48,7 @@ func TestFilesAgree(t *testing.T) {
 		}
 		for _, f := range files {
 			if agrees(t, folder, p.Plan, f) {
-				checked[path.Base(f.Path)]++
+				checked[formatOf(f.Path)]++
 			}
 		}
 	}
@@ -83,13 +83,23 @@ var notations = map[string]notation{
 	"pasvctl.cfn.yaml": {regexp.MustCompile(`FromPort: (\d+)\s+ToPort: (\d+)`), true},
 	"vsftpd.conf":      {regexp.MustCompile(`(?m)^pasv_min_port=(\d+)\npasv_max_port=(\d+)`), false},
 	"proftpd.conf":     {regexp.MustCompile(`(?m)^PassivePorts (\d+) (\d+)`), false},
+	"vars":             {regexp.MustCompile(`(?:control_port|first): (\d+)(?:\s+last: (\d+))?`), true},
 	"PassivePortRange": {regexp.MustCompile(`(?m)^(\d+) (\d+)`), false},
+}
+
+// formatOf is a file's key in notations: its name, or "vars" for variables, which
+// bear their host's.
+func formatOf(file string) string {
+	if strings.HasPrefix(file, "vars/") {
+		return "vars"
+	}
+	return path.Base(file)
 }
 
 // agrees compares the ports that a file names with those of the sites it is
 // for, and reports whether it knows the format.
 func agrees(t *testing.T, example string, p *plan.Plan, f File) bool {
-	n, known := notations[path.Base(f.Path)]
+	n, known := notations[formatOf(f.Path)]
 	if !known {
 		return false
 	}
@@ -129,6 +139,9 @@ func agrees(t *testing.T, example string, p *plan.Plan, f File) bool {
 // one site of a host, or all.
 func sitesOf(p *plan.Plan, file string) []*plan.Site {
 	folder, below, _ := strings.Cut(file, "/")
+	if folder == "vars" {
+		folder, below = strings.TrimSuffix(below, path.Ext(below)), ""
+	}
 	for _, h := range p.Hosts {
 		if h.Name != folder {
 			continue

@@ -2,6 +2,7 @@ package generators
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
@@ -19,7 +20,10 @@ import (
 //	.Sites     by name: Name, Host, Server, Addresses, ControlPort, DataPorts,
 //	           Pinned, Binding (the bound that makes the range so large),
 //	           Refused (share of data connections), Announce, Clients, Gate,
-//	           IdleTimeout and DataTimeout (seconds; 0 if not set), ForeignData, Sessions, SessionsPerAddress, TLS
+//	           ForeignData, Sessions, SessionsPerAddress, IdleTimeout and
+//	           DataTimeout (seconds; 0 if not set), AbandonedHold (seconds
+//	           that a PASV without a connection holds its port: the idle
+//	           timeout, on most servers), TLS
 //	.Gateways  by name: Name, Address, Forwards
 //
 // A range of ports is First, Last and Count. TLS is Mode, Required,
@@ -69,6 +73,7 @@ func siteData(site *plan.Site) map[string]any {
 		"Announce": announce, "Clients": texts(append(append([]netip.Prefix{}, site.Policy.Clients4...), site.Policy.Clients6...)),
 		"IdleTimeout": int(site.IdleTimeout.Seconds()), "DataTimeout": int(site.DataTimeout.Seconds()),
 		"Gate": site.Gate, "ForeignData": site.ForeignData, "Sessions": site.Sessions, "SessionsPerAddress": site.SessionsPerAddress,
+		"AbandonedHold": int(site.AbandonedHoldOn(site.Profile) / time.Second),
 		"TLS": map[string]any{
 			"Mode": string(site.TLS.Mode), "Required": site.TLS.Required, "ReuseRequired": site.TLS.ReuseRequired,
 			"Certificate": site.TLS.Certificate, "Key": site.TLS.Key,

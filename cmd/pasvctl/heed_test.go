@@ -217,7 +217,7 @@ type outcome struct {
 func tried(t *testing.T, v values, files bool) (o outcome) {
 	text := v.write() + beside
 	if v["pasvctl.default_targets"] == "" {
-		text += "target \"systemd\" {}\npasvctl { default_targets = true }\n"
+		text += "target \"systemd\" {}\ntarget \"vars\" {}\npasvctl { default_targets = true }\n"
 	}
 	fsys := fstest.MapFS{
 		"x.pasv.hcl": {Data: []byte(text)}, "x.tmpl": {Data: []byte("{{ toPrettyJson . }}")},
