@@ -130,7 +130,7 @@ func TestDamagedLocks(t *testing.T) {
 		"interpolation":      {entry(`"a"`, `"${upper("h")}"`, `"61000"`, "1"), 2, "Function calls"},
 		"expression":         {entry(`"a"`, `"h"`, `"61000"`, "-(1)"), 4, "is -1"},
 		"nested block":       {"site \"a\" {\n  b {\n  }\n}\n", 1, `"data_ports"`},
-		"unbalanced":         {good + "}\n", 6, "definition"},
+		"unbalanced":         {good + "}\n", 6, "closes no block"},
 		"unfinished":         {"site \"a\" {\n  host = \"h\"\n", 1, "no closing brace"},
 		"NUL":                {"site \"a\" {\n\x00}\n", 2, "NUL byte"},
 		"invalid UTF-8":      {"site \"\xff\" {\n}\n", 1, ""},

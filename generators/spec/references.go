@@ -113,7 +113,7 @@ func (l *loader) undeclared(at hcl.Range, kind, name string, candidates []string
 // meant for.
 func unknownWord(d *hcl.Diagnostic) *hcl.Diagnostic {
 	expr, ok := d.Expression.(*hclsyntax.ScopeTraversalExpr)
-	if !ok || d.Summary != "Unknown variable" {
+	if !ok || d.Summary != "Unknown variable" && d.Summary != "Variables not allowed" {
 		return d
 	}
 	said, name := *d, expr.Traversal.RootName()
@@ -132,6 +132,9 @@ func unknownWord(d *hcl.Diagnostic) *hcl.Diagnostic {
 		said.Detail = fmt.Sprintf("Nothing is named %s. Write false.", name)
 	}
 	for _, root := range []string{"var", "local"} {
+		if d.EvalContext == nil {
+			break
+		}
 		if values, ok := d.EvalContext.Variables[root]; ok && values.Type().IsObjectType() && values.Type().HasAttribute(name) {
 			said.Detail = fmt.Sprintf("Nothing is named %s. Write %s.%s.", name, root, name)
 		}

@@ -36,22 +36,27 @@ func (l *loader) parse(names []string) {
 // Parse parses a file if it keeps the limits of nesting, so that the parser
 // ends whoever wrote it; else there is no file.
 func Parse(name string, src []byte) (*hcl.File, hcl.Diagnostics) {
+	file, diags := parse(name, src)
+	return file, syntaxErrors(src, diags)
+}
+
+// parse reports all that the parser does.
+func parse(name string, src []byte) (*hcl.File, hcl.Diagnostics) {
 	if diags := checkLimits(name, src); diags.HasErrors() {
 		return nil, diags
 	}
 	file, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
-	return file, finding.Adopt(finding.InvalidSyntax, diags)
+	return file, diags
 }
 
 // parseFile returns nil where the source breaks a limit.
 func (l *loader) parseFile(name string, src []byte) *hclsyntax.Body {
 	l.spec.Files[name] = &hcl.File{Bytes: src}
-	file, diags := Parse(name, src)
+	file, diags := parse(name, src)
+	l.add(syntaxErrors(src, diags)...)
 	if file == nil {
-		l.add(diags...)
 		return nil
 	}
-	l.add(finding.Adopt(finding.InvalidSyntax, syntaxErrors(src, diags))...)
 	l.spec.Files[name] = file
 	body := file.Body.(*hclsyntax.Body)
 	l.markBroken(body, diags)

@@ -38,7 +38,7 @@ func syntaxErrors(src []byte, diags hcl.Diagnostics) hcl.Diagnostics {
 			break
 		}
 	}
-	return kept
+	return finding.Adopt(finding.InvalidSyntax, kept)
 }
 
 // Summaries of the parser.
@@ -69,6 +69,9 @@ var (
 // reworded says in terms of a spec what is wrong with the syntax of a line, and
 // what to write instead.
 func reworded(src []byte, d *hcl.Diagnostic) *hcl.Diagnostic {
+	if finding.Of(d) != nil {
+		return d
+	}
 	line := lineAt(src, d.Subject.Start.Byte)
 	code := comment.ReplaceAllString(line, "")
 	says := func(format string, args ...any) *hcl.Diagnostic {
@@ -135,6 +138,12 @@ func reworded(src []byte, d *hcl.Diagnostic) *hcl.Diagnostic {
 		return says("A line break ends an argument. Remove the comma.")
 	case unclosed:
 		return says("The block that starts here has no closing brace, or one inside it has none. Add a } at its end.")
+	case "Unterminated tuple constructor expression":
+		return says("The list that starts here has no end. Add a ].")
+	case "Unterminated object constructor expression":
+		return says("The map that starts here has no end. Add a }.")
+	case "Unbalanced parentheses", "Unterminated function call":
+		return says("The parenthesis that opens here is not closed. Add a ).")
 	case "Attribute redefined":
 		if m := setBefore.FindStringSubmatch(d.Detail); m != nil {
 			return finding.DuplicateArgument.Error(d.Subject, "%s is set at %s:%s already. Remove one of them.", m[1], m[2], m[3])

@@ -186,6 +186,7 @@ func (l *loader) setRaw(v *variable, text, source string) {
 		return
 	}
 	expr, diags := hclsyntax.ParseExpression([]byte(text), name, hcl.InitialPos)
+	diags = syntaxErrors([]byte(text), diags)
 	if !diags.HasErrors() {
 		var val cty.Value
 		if val, diags = expr.Value(nil); !diags.HasErrors() {
