@@ -8,19 +8,19 @@ import (
 // BoundBurst is the bound that sessions set which start together.
 const BoundBurst = "burst"
 
-// crowd is a burst as it meets the ports: sessions that exclude each other, of
-// which n start within that time and the others go on as ever.
-type crowd struct {
+// competitors are the sessions that compete for ports in a burst: they exclude each other,
+// n of them start within that time and the others continue as before.
+type competitors struct {
 	sessions, n int
 	within      float64 // seconds
 	connections int     // of each of the n, one after another
 	rate        float64 // of all sessions, a second, without the burst
 }
 
-// crowdOf are the sessions of a burst that compete: where addresses do not
+// competing are the sessions of a burst that compete: where addresses do not
 // exclude each other, as many as the busiest address has.
-func (s *site) crowdOf(b Burst) crowd {
-	c := crowd{sessions: s.w.Sessions, within: b.Within.Seconds(), connections: max(1, b.Connections), rate: s.load.rate}
+func (s *site) competing(b Burst) competitors {
+	c := competitors{sessions: s.w.Sessions, within: b.Within.Seconds(), connections: max(1, b.Connections), rate: s.load.rate}
 	if s.scope == ScopeAddress {
 		c.sessions, c.rate = s.w.perAddress(), s.load.addressRate
 	}
@@ -29,21 +29,21 @@ func (s *site) crowdOf(b Burst) crowd {
 }
 
 // asks is the rate at which the n start, times their connections.
-func (c crowd) asks() float64 { return float64(c.n*c.connections) / c.within }
+func (c competitors) asks() float64 { return float64(c.n*c.connections) / c.within }
 
 // busy are the shares of their time that a session of the burst, at its worst
 // moment, and one outside it spend on something that takes that many seconds a
 // data connection. A request of the burst comes at any instant of the time
 // with the same probability at most, so that m·E[hold]/T bounds the first for
 // any shape of the hold; it is never below the second.
-func (c crowd) busy(seconds float64) (burst, outside float64) {
+func (c competitors) busy(seconds float64) (burst, outside float64) {
 	outside = min(1, c.rate*seconds/float64(c.sessions))
 	return max(outside, min(1, float64(c.connections)*seconds/c.within)), outside
 }
 
 // others is how many of the other sessions are busy when the last one of the
 // burst asks: a binomial number of the n−1, and one of the rest.
-func (c crowd) others(seconds float64) counts {
+func (c competitors) others(seconds float64) counts {
 	burst, outside := c.busy(seconds)
 	return binomialCounts(c.n-1, burst).plus(binomialCounts(c.sessions-c.n, outside))
 }
@@ -81,7 +81,7 @@ func (s *site) ofBursts() []func(ports int) float64 {
 // is refused, or an upper bound of it: E[1 − α(b)] over what the others hold.
 // It is never above the worst case, in which all of them do.
 func (s *site) inBurst(b Burst) func(ports int) float64 {
-	c := s.crowdOf(b)
+	c := s.competing(b)
 	if s.w.WaitsOn(s.p) {
 		return s.lateInBurst(c)
 	}
@@ -134,7 +134,7 @@ func (s *site) mostInBurst(ports int) float64 {
 // raceInBurst is the share that the last asker of a burst loses to the listen
 // race, at the rate at which the burst asks.
 func (s *site) raceInBurst(ports int, b Burst) float64 {
-	c := s.crowdOf(b)
+	c := s.competing(b)
 	if !s.races() {
 		return 0
 	}
@@ -143,7 +143,7 @@ func (s *site) raceInBurst(ports int, b Burst) float64 {
 }
 
 func (s *site) whyBurst(b Burst, ports int, share func(ports int) float64) string {
-	c := s.crowdOf(b)
+	c := s.competing(b)
 	who, each := Plural(c.n, "session"), ""
 	if s.scope == ScopeAddress {
 		who += " of one client address"

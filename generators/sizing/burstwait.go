@@ -12,7 +12,7 @@ import (
 //   - of a steady stream at the burst's rate, where that leaves the ports time:
 //     n arrivals at random instants are no more bunched than Poisson ones;
 //   - of the backlog, see backlog, where it does not.
-func (s *site) lateInBurst(c crowd) func(ports int) float64 {
+func (s *site) lateInBurst(c competitors) func(ports int) float64 {
 	l := s.load
 	stream := *s
 	stream.waiting, stream.lates = nil, nil
@@ -105,7 +105,7 @@ const (
 	mostWindows = 24
 )
 
-func newBacklog(c crowd, shape func(x float64) float64, connect, patience float64) backlog {
+func newBacklog(c competitors, shape func(x float64) float64, connect, patience float64) backlog {
 	step := (patience + c.within) / gridSteps
 	first := int(patience/step + 1e-9)
 	stride := (gridSteps-first)/mostWindows + 1

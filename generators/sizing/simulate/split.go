@@ -7,21 +7,21 @@ import (
 
 // Importance splitting (RESTART: M. Villén-Altamirano and J. Villén-Altamirano,
 // ITC 13 (1991)). Refusals happen where many ports are held or many requests
-// wait; this crowd is cut into levels. Whenever it grows to a level, the state
+// wait; this occupancy is cut into levels. Whenever it grows to a level, the state
 // is copied; the copies share its weight and then go their own ways. One of
-// them goes on for good, the others end where the crowd falls below the level
+// them goes on for good, the others end where the occupancy falls below the level
 // again. What a copy counts, it counts with its weight, so that the sums have
 // the same means as without splitting, and far more of the rare states are
 // seen.
 
-// level is a crowd at which states are copied.
+// level is an occupancy at which states are copied.
 type level struct {
-	crowd  int
-	copies int
-	weight float64 // of each copy at this level
+	occupancy int
+	copies    int
+	weight    float64 // of each copy at this level
 }
 
-// run plays events until the end, or until the crowd falls below base.
+// run plays events until the end, or until the occupancy falls below base.
 func (w *world) run(base int) {
 	level := w.level()
 	w.weight = w.weightAt(level)
@@ -59,14 +59,14 @@ func (w *world) multiply(from, to int) {
 	}
 }
 
-// level is the number of levels that the crowd has reached; none is copied
+// level is the number of levels that the occupancy has reached; none is copied
 // before it counts.
 func (w *world) level() int {
 	if w.now < w.warmUp() {
 		return 0
 	}
-	crowd, n := w.crowd(), 0
-	for n < len(w.levels) && w.levels[n].crowd <= crowd {
+	occupancy, n := w.occupancy(), 0
+	for n < len(w.levels) && w.levels[n].occupancy <= occupancy {
 		n++
 	}
 	return n
@@ -133,29 +133,29 @@ func (s *setup) fit(replications int) {
 // one that was computed counts where it was likely.
 func (t *tally) refusals() int { return t.race.hits + t.late.hits + t.full.hits }
 
-// nextLevel is the smallest crowd that is seen a quarter as often as the last
+// nextLevel is the smallest occupancy that is seen a quarter as often as the last
 // level, or the largest that was seen often enough to go on from.
 func (t *tally) nextLevel(levels []level) (next level, reached bool) {
 	last := level{weight: 1}
 	if len(levels) > 0 {
 		last = levels[len(levels)-1]
 	}
-	tail, hits := make([]float64, len(t.crowds)+1), make([]int, len(t.crowds)+1)
-	lost := make([]float64, len(t.crowds)+1)
-	for i := len(t.crowds) - 1; i >= 0; i-- {
-		tail[i], hits[i] = tail[i+1]+t.crowds[i].weight, hits[i+1]+t.crowds[i].hits
+	tail, hits := make([]float64, len(t.occupancies)+1), make([]int, len(t.occupancies)+1)
+	lost := make([]float64, len(t.occupancies)+1)
+	for i := len(t.occupancies) - 1; i >= 0; i-- {
+		tail[i], hits[i] = tail[i+1]+t.occupancies[i].weight, hits[i+1]+t.occupancies[i].hits
 		lost[i] = lost[i+1] + t.lost[i]
 	}
-	for b := last.crowd + 1; b < len(t.crowds) && hits[b] >= 30; b++ {
-		next.crowd, reached = b, true
-		if tail[b]*usualCopies <= tail[last.crowd] {
+	for b := last.occupancy + 1; b < len(t.occupancies) && hits[b] >= 30; b++ {
+		next.occupancy, reached = b, true
+		if tail[b]*usualCopies <= tail[last.occupancy] {
 			break
 		}
 	}
-	if !reached || lost[next.crowd] < 0.03*lost[0] { // little of the result lies beyond it
+	if !reached || lost[next.occupancy] < 0.03*lost[0] { // little of the result lies beyond it
 		return next, false
 	}
-	next.copies = min(max(2, int(math.Round(tail[last.crowd]/tail[next.crowd]))), mostCopies)
+	next.copies = min(max(2, int(math.Round(tail[last.occupancy]/tail[next.occupancy]))), mostCopies)
 	next.weight = last.weight / float64(next.copies)
 	return next, true
 }

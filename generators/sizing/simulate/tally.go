@@ -21,29 +21,29 @@ type tally struct {
 	full, race, late count
 	time, heldTime   float64
 	waits            histogram
-	crowds           []count   // seen by requests, by size of the crowd
-	lost             []float64 // weight of what was refused, by size of the crowd
+	occupancies      []count   // seen by requests, by occupancy
+	lost             []float64 // weight of what was refused, by occupancy
 	events           int       // of all copies, weights apart
 	stopped          bool
 	ended            []*world // copies that have ended
 }
 
-func (t *tally) ask(weight float64, crowd int) {
+func (t *tally) ask(weight float64, occupancy int) {
 	t.asked.add(weight, true)
-	t.reach(crowd)
-	t.crowds[crowd].add(weight, true)
+	t.reach(occupancy)
+	t.occupancies[occupancy].add(weight, true)
 }
 
 // lose counts a request as refused for this reason.
-func (t *tally) lose(reason *count, weight float64, hit bool, crowd int) {
+func (t *tally) lose(reason *count, weight float64, hit bool, occupancy int) {
 	reason.add(weight, hit)
-	t.reach(crowd)
-	t.lost[crowd] += weight
+	t.reach(occupancy)
+	t.lost[occupancy] += weight
 }
 
-func (t *tally) reach(crowd int) {
-	for len(t.crowds) <= crowd {
-		t.crowds, t.lost = append(t.crowds, count{}), append(t.lost, 0)
+func (t *tally) reach(occupancy int) {
+	for len(t.occupancies) <= occupancy {
+		t.occupancies, t.lost = append(t.occupancies, count{}), append(t.lost, 0)
 	}
 }
 

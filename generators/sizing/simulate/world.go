@@ -97,9 +97,9 @@ func (w *world) clone() *world {
 	return c
 }
 
-// crowd is how many ports and waiters there are: how close the site is to
+// occupancy is how many ports and waiters there are: how close the site is to
 // refusing somebody.
-func (w *world) crowd() int { return w.held + len(w.waiting) }
+func (w *world) occupancy() int { return w.held + len(w.waiting) }
 
 // next plays the next event and reports whether there is one before the end.
 // Idle sessions think for exponential times, which have no memory, so that
@@ -179,7 +179,7 @@ func (w *world) ask() {
 func (w *world) request(session int32) {
 	counts := w.counts(session)
 	if counts {
-		w.tally.ask(w.weight, w.crowd())
+		w.tally.ask(w.weight, w.occupancy())
 	}
 	if w.patience >= 0 {
 		if len(w.waiting) > 0 || len(w.ports.free) == 0 {
@@ -248,7 +248,7 @@ func (w *world) computes() bool {
 func (w *world) choose(counts bool) (int32, outcome) {
 	if counts && w.computes() {
 		p, _ := w.refuses(&w.ports)
-		w.tally.lose(&w.tally.full, w.weight*p, p >= likely, w.crowd())
+		w.tally.lose(&w.tally.full, w.weight*p, p >= likely, w.occupancy())
 	}
 	if w.raceWindow <= 0 {
 		port, ok := w.draw(&w.ports, w.rng, w.ports.isFree)
@@ -292,7 +292,7 @@ func (w *world) isChosen(port int32) bool {
 // refuse ends a request without a port: its session is idle again.
 func (w *world) refuse(session int32, kind *count, drawn bool) {
 	if drawn && w.counts(session) {
-		w.tally.lose(kind, w.weight, true, w.crowd())
+		w.tally.lose(kind, w.weight, true, w.occupancy())
 	}
 	if w.starts(session) {
 		w.refuseStarter(session)
