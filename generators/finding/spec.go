@@ -222,6 +222,10 @@ var (
 		"The site speaks implicit TLS on the port of clear text and AUTH TLS.",
 		"Clients do not connect.",
 		`Use port 990, or mode = "explicit".`)
+	ExplicitTLSPort = rule("explicit-tls-port", "Explicit TLS on port 990",
+		"The site speaks clear text and AUTH TLS on the port of implicit TLS.",
+		"Clients start with a TLS handshake there, and do not connect.",
+		`Use port 21, or mode = "implicit".`)
 	ServerUnable = rule("server-unable", "The server cannot do this",
 		"The spec asks for what this server has no setting for.",
 		"The server does something else, or does not start.",

@@ -67,8 +67,8 @@ func (l *loader) decodeSite(raw *hcl.Block) {
 	s.Base = siteBase(b, raw.DefRange.Filename)
 	s.Port = uint16(b.integer("port"))
 	s.Addresses = siteAddresses(b, s.Host)
-	s.Announce = siteAnnounce(b, s)
 	s.Clients = siteClients(b, s)
+	s.Announce = siteAnnounce(b, s)
 	s.IPv6ClientPrefix = b.integer("ipv6_client_prefix")
 	l.siteForeign(b, s, server)
 	s.IdleTimeout, s.DataTimeout = siteTimeouts(b, s, server)
@@ -252,13 +252,20 @@ func siteAnnounce(b *block, s *Site) netip.Addr {
 	case addr.IsLinkLocalUnicast():
 		b.err("announce", finding.AnnounceInvalid, "%s is a link-local address, which clients elsewhere cannot reach. Write the address that clients connect to.", addr)
 		return netip.Addr{}
-	case addr.IsLoopback() && !slices.ContainsFunc(s.Addresses, netip.Addr.IsLoopback) && s.Host != nil:
+	case addr.IsLoopback() && !s.onLoopback() && s.Host != nil:
 		b.err("announce", finding.AnnounceInvalid, "%s is a loopback address: clients would connect to themselves. Write the address that clients connect to.", addr)
 		return netip.Addr{}
 	case s.Host != nil && len(s.Addresses) > 0 && !v4:
 		b.warn("announce", finding.NoEffect, "the site has no IPv4 address, so no 227 reply is ever sent. Leave announce out.")
 	}
 	return addr
+}
+
+// onLoopback reports whether an announced loopback address leads clients to the
+// site: it listens on loopback, or all its clients are there.
+func (s *Site) onLoopback() bool {
+	far := func(p netip.Prefix) bool { return !p.Addr().IsLoopback() }
+	return slices.ContainsFunc(s.Addresses, netip.Addr.IsLoopback) || len(s.Clients) > 0 && !slices.ContainsFunc(s.Clients, far)
 }
 
 func siteClients(b *block, s *Site) []netip.Prefix {

@@ -57,8 +57,11 @@ func decodeTLS(b *block, s *Site, server sizing.Profile) TLS {
 			b.errAt(b.at, finding.MissingArgument, `%s is not set, but mode is %q. Write the absolute path of the PEM file, or set mode to "off".`, b.key(name), mode)
 		}
 	}
-	if mode == TLSImplicit {
+	switch {
+	case mode == TLSImplicit:
 		checkImplicit(b, s, server, t)
+	case s.Port == implicitPort:
+		b.warn("mode", finding.ExplicitTLSPort, `clients start with a TLS handshake on port %d and will not connect. Explicit TLS has port 21; or set mode to "implicit".`, implicitPort)
 	}
 	return t
 }
