@@ -1,6 +1,7 @@
 package serverconf
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -98,8 +99,11 @@ var proftpdOwned = []group{
 	{"concurrency.sessions_per_address", []string{"MaxClientsPerHost", "MaxConnectionsPerHost"}, nil, func(v values) (string, bool) {
 		return count("sessions_per_address", least(v["MaxClientsPerHost"], v["MaxConnectionsPerHost"]))
 	}},
-	{"idle_timeout", []string{"TimeoutIdle"}, nil, func(v values) (string, bool) { return seconds("idle_timeout", v["TimeoutIdle"]) }},
-	{"idle_timeout", []string{"TimeoutNoTransfer"}, nil, func(v values) (string, bool) { return seconds("idle_timeout", v["TimeoutNoTransfer"]) }},
+	{"idle_timeout", []string{"TimeoutNoTransfer", "TimeoutIdle"}, nil, func(v values) (string, bool) {
+		noTransfer, idle := word(v["TimeoutNoTransfer"], 0), word(v["TimeoutIdle"], 0)
+		line, ok := seconds("idle_timeout", cmp.Or(idle, noTransfer))
+		return line, ok && (noTransfer == "" || idle == "" || noTransfer == idle) // a spec has one time for both
+	}},
 	{"data_timeout", []string{"TimeoutStalled"}, nil, func(v values) (string, bool) { return seconds("data_timeout", v["TimeoutStalled"]) }},
 	{"tls.mode", []string{"TLSEngine", "TLSOptions"}, nil, func(v values) (string, bool) {
 		return mode(yes(v["TLSEngine"]), hasWord(v["TLSOptions"], "UseImplicitSSL"))
