@@ -44,6 +44,9 @@ func FuzzLoad(f *testing.F) {
 			return s, lines, diags.HasErrors()
 		}
 		s, lines, failed := load(src)
+		if _, diags := parse("x.pasv.hcl", src); diags.HasErrors() && !failed {
+			t.Errorf("a syntax error is not reported: %s", diags)
+		}
 		checkPromises(t, s, failed)
 		if _, again, _ := load(src); strings.Join(lines, "\n") != strings.Join(again, "\n") {
 			t.Errorf("the second load says\n%s\nafter\n%s", strings.Join(again, "\n"), strings.Join(lines, "\n"))

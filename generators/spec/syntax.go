@@ -18,19 +18,21 @@ import (
 
 // syntaxErrors words what the parser reports for people who do not know its
 // terms. It keeps one error of each line, because the parser stumbles over
-// what follows a mistake, and none behind a string that is left open, which
-// takes the lines that follow for its text, or a block whose brace is on a line of
-// its own.
+// what follows a mistake, and none after a string that is left open, which takes
+// the next lines for its text, or after a block whose brace is on the next line.
+// If there are errors, at least one is kept.
 func syntaxErrors(src []byte, diags hcl.Diagnostics) hcl.Diagnostics {
 	diags = slices.Clone(diags)
 	slices.SortStableFunc(diags, func(a, b *hcl.Diagnostic) int {
 		return cmp.Compare(a.Subject.Start.Line, b.Subject.Start.Line)
 	})
+	// A block may be open because of another error.
+	others := slices.ContainsFunc(diags, func(d *hcl.Diagnostic) bool { return d.Summary != unclosed })
 	var kept hcl.Diagnostics
 	last := 0
 	for _, d := range diags {
-		if d.Subject.Start.Line == last || d.Summary == unclosed && len(diags) > 1 {
-			continue // a block may be open because of another error
+		if d.Subject.Start.Line == last || d.Summary == unclosed && others {
+			continue
 		}
 		last = d.Subject.Start.Line
 		kept = append(kept, reworded(src, d))
