@@ -41,7 +41,7 @@ func TestReadme(t *testing.T) {
 	}
 	said := string(out)
 	for _, want := range []string{
-		"passive ports 61000-62856 (1,857): all 400 sessions may hold a port at once",
+		"passive ports 61000-62856 (1,857): all 400 sessions may hold a port",
 		"created    out/edge1/nftables.nft",
 		"out/edge1/nftables.nft:", "out/edge1/iptables.v4:", "out/edge1/iptables.v6:", "out/aws/pasvctl.tf:",
 		"out/edge1/60-pasvctl.conf:", "out/edge1/downloads/vsftpd.conf:",

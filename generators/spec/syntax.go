@@ -60,7 +60,7 @@ var (
 	noEqualSign   = regexp.MustCompile(`^\s*([A-Za-z][\w-]*)\s+([\d"\[].*?)\s*$`)
 	oneLiner      = regexp.MustCompile(`^\s*([A-Za-z][^{}]*\{)([^{}]*)\}\s*$`)
 	openOneLiner  = regexp.MustCompile(`^\s*([A-Za-z][^{}]*\{)\s*([^{}]+?)\s*$`)
-	header        = regexp.MustCompile(`^\s*([A-Za-z][\w-]*)\W+("[^"]*").*\{\s*$`)
+	headerLine    = regexp.MustCompile(`^\s*([A-Za-z][\w-]*)\W+("[^"]*").*\{\s*$`)
 	thousands     = regexp.MustCompile(`=\s*(\d{1,3}(?:[,_]\d{3})+)\s*$`)
 	interpolation = regexp.MustCompile(`=\s*\$\{(.*)\}\s*$`)
 	percentSign   = regexp.MustCompile(`(\d[\d.]*)\s*%\s*$`)
@@ -68,105 +68,123 @@ var (
 	setBefore     = regexp.MustCompile(`The argument "(.*)" was already set at (.*):(\d+),`)
 )
 
+// ofSummary is what to say of a summary whatever the line is.
+var ofSummary = map[string]string{
+	"Unexpected comma after argument": "A line break ends an argument. Remove the comma.",
+	unclosed:                          "The block that starts here has no closing brace, or one inside it has none. Add a } at its end.",
+	"Unterminated tuple constructor expression":  "The list that starts here has no end. Add a ].",
+	"Unterminated object constructor expression": "The map that starts here has no end. Add a }.",
+	"Unbalanced parentheses":                     "The parenthesis that opens here is not closed. Add a ).",
+	"Unterminated function call":                 "The parenthesis that opens here is not closed. Add a ).",
+	noArgument:                                   "A line sets an argument, NAME = VALUE, or starts a block, NAME {.",
+	badBlock:                                     "A line sets an argument, NAME = VALUE, or starts a block, NAME {.",
+	badOneLiner:                                  "A block of more than one argument has a line for each, and its braces at the end of the first line and on the last.",
+	"Missing newline after argument":             "The value of an argument ends before this. Write one argument on a line, and text in double quotes.",
+	"Invalid expression":                         "A value is missing here, or it is text without double quotes.",
+	"Missing item separator":                     "A list has commas between its items and a ] at its end. One of them is missing before this.",
+}
+
 // reworded says in terms of a spec what is wrong with the syntax of a line, and
 // what to write instead.
 func reworded(src []byte, d *hcl.Diagnostic) *hcl.Diagnostic {
 	if finding.Of(d) != nil {
 		return d
 	}
+	if m := setBefore.FindStringSubmatch(d.Detail); m != nil {
+		return finding.DuplicateArgument.Error(d.Subject, "%s is set at %s:%s already. Remove one of them.", m[1], m[2], m[3])
+	}
 	line := lineAt(src, d.Subject.Start.Byte)
 	code := comment.ReplaceAllString(line, "")
-	says := func(format string, args ...any) *hcl.Diagnostic {
-		return finding.InvalidSyntax.Error(d.Subject, format, args...)
+	detail := mistakenValue(code)
+	if detail == "" {
+		switch d.Summary {
+		case "Invalid character":
+			detail = mistakenCharacter(code)
+		case badEscape:
+			detail = "A backslash starts an escape sequence. " + backslashRemedy(quotedAround(line, d.Subject.Start))
+		case openString:
+			if i := strings.LastIndexByte(code, '"'); i >= 0 {
+				detail = fmt.Sprintf("The text has no closing quote on its line. Write %s\".", code[i:])
+			}
+		case noArgument, badBlock, "Invalid argument name":
+			detail = mistakenItem(code, d.Summary == badBlock, braceFollows(src, d.Subject.Start.Byte))
+		case badOneLiner, "Argument definition required":
+			detail = mistakenBlock(code)
+		case "Missing newline after argument", "Invalid expression", "Invalid number literal", "Missing item separator", "Missing attribute separator":
+			if word := bareText(line, d.Subject); word != "" {
+				detail = fmt.Sprintf("Text is in double quotes. Write %q.", word)
+			}
+		}
 	}
+	if detail = cmp.Or(detail, ofSummary[d.Summary]); detail == "" {
+		return d
+	}
+	return finding.InvalidSyntax.Error(d.Subject, "%s", detail)
+}
+
+// mistakenValue is about values that are written as elsewhere.
+func mistakenValue(code string) string {
 	if m := percentSign.FindStringSubmatch(code); m != nil {
-		return says("A share is written as a number from 0 to 1. Write %s.", hundredth(m[1]))
+		return fmt.Sprintf("A share is written as a number from 0 to 1. Write %s.", hundredth(m[1]))
 	}
 	if m := labelled.FindStringSubmatch(code); m != nil {
-		return says("A %s is a block, which has no equals sign. Write %s %s {.", m[1], m[1], m[2])
+		return fmt.Sprintf("A %s is a block, which has no equals sign. Write %s %s {.", m[1], m[1], m[2])
 	}
 	if m := thousands.FindStringSubmatch(code); m != nil {
-		return says("A number is written without separators. Write %s.", strings.NewReplacer(",", "", "_", "").Replace(m[1]))
+		return fmt.Sprintf("A number is written without separators. Write %s.", strings.NewReplacer(",", "", "_", "").Replace(m[1]))
 	}
-	switch d.Summary {
-	case "Invalid character":
-		if m := interpolation.FindStringSubmatch(code); m != nil {
-			return says("${ } is for references within quotes. Write %s.", strings.TrimSpace(m[1]))
-		}
-		if all := foreignQuotes.FindAllStringSubmatch(code, 5); all != nil {
-			var texts []string
-			for _, m := range all {
-				texts = append(texts, strconv.Quote(m[1]))
-			}
-			return says("Text is in straight double quotes. Write %s.", strings.Join(texts, ", "))
-		}
-		if strings.HasSuffix(code, ";") {
-			return says("A line break ends an argument. Remove the semicolon.")
-		}
-	case badEscape:
-		if text := quotedAround(line, d.Subject.Start); text != "" {
-			return says("A backslash starts an escape sequence. %s", backslashRemedy(text))
-		}
-	case openString:
-		if i := strings.LastIndexByte(code, '"'); i >= 0 {
-			return says("The text has no closing quote on its line. Write %s\".", code[i:])
-		}
-	case noArgument, badBlock, "Invalid argument name":
-		if strings.TrimSpace(code) == "}" {
-			return says("This brace closes no block. Remove it, or the one that closes too early above.")
-		}
-		if m := header.FindStringSubmatch(code); m != nil {
-			return says("A block starts with its kind, its name and a brace. Write %s %s {.", m[1], m[2])
-		}
-		if m := colon.FindStringSubmatch(code); m != nil && d.Summary != badBlock {
-			return says("An argument is set with an equals sign. Write %s = %s.", m[1], m[2])
-		}
-		if m := noEqualSign.FindStringSubmatch(code); m != nil {
-			if braceFollows(src, d.Subject.Start.Byte) {
-				return says("A block's brace is on the line of its name. Write %s {.", strings.TrimSpace(code))
-			}
-			return says("An argument is set with an equals sign. Write %s = %s.", m[1], m[2])
-		}
-		return says("A line sets an argument, NAME = VALUE, or starts a block, NAME {.")
-	case badOneLiner, "Argument definition required":
-		if m := oneLiner.FindStringSubmatch(code); m != nil {
-			return says("A block of more than one argument has a line for each. Write\n\n%s\n%s}", m[1], ownLines(m[2]))
-		}
-		if m := openOneLiner.FindStringSubmatch(code); m != nil {
-			return says("A block of several lines has nothing behind its brace. Write\n\n%s\n  %s", m[1], m[2])
-		}
-		return says("A block of more than one argument has a line for each, and its braces at the end of the first line and on the last.")
-	case "Unexpected comma after argument":
-		return says("A line break ends an argument. Remove the comma.")
-	case unclosed:
-		return says("The block that starts here has no closing brace, or one inside it has none. Add a } at its end.")
-	case "Unterminated tuple constructor expression":
-		return says("The list that starts here has no end. Add a ].")
-	case "Unterminated object constructor expression":
-		return says("The map that starts here has no end. Add a }.")
-	case "Unbalanced parentheses", "Unterminated function call":
-		return says("The parenthesis that opens here is not closed. Add a ).")
-	case "Attribute redefined":
-		if m := setBefore.FindStringSubmatch(d.Detail); m != nil {
-			return finding.DuplicateArgument.Error(d.Subject, "%s is set at %s:%s already. Remove one of them.", m[1], m[2], m[3])
-		}
-	case "Missing newline after argument":
-		if word := bareText(line, d.Subject); word != "" {
-			return says("Text is in double quotes. Write %q.", word)
-		}
-		return says("The value of an argument ends before this. Write one argument on a line, and text in double quotes.")
-	case "Invalid expression", "Invalid number literal", "Missing item separator", "Missing attribute separator":
-		if word := bareText(line, d.Subject); word != "" {
-			return says("Text is in double quotes. Write %q.", word)
-		}
-		switch d.Summary {
-		case "Invalid expression":
-			return says("A value is missing here, or it is text without double quotes.")
-		case "Missing item separator":
-			return says("A list has commas between its items and a ] at its end. One of them is missing before this.")
-		}
+	return ""
+}
+
+// mistakenCharacter is about characters that HCL does not have.
+func mistakenCharacter(code string) string {
+	if m := interpolation.FindStringSubmatch(code); m != nil {
+		return fmt.Sprintf("${ } is for references within quotes. Write %s.", strings.TrimSpace(m[1]))
 	}
-	return d
+	if all := foreignQuotes.FindAllStringSubmatch(code, 5); all != nil {
+		var texts []string
+		for _, m := range all {
+			texts = append(texts, strconv.Quote(m[1]))
+		}
+		return fmt.Sprintf("Text is in straight double quotes. Write %s.", strings.Join(texts, ", "))
+	}
+	if strings.HasSuffix(code, ";") {
+		return "A line break ends an argument. Remove the semicolon."
+	}
+	return ""
+}
+
+// mistakenItem is about a line that is neither an argument nor the start of a
+// block. header: it was taken for a block's. brace: the next line starts with one.
+func mistakenItem(code string, header, brace bool) string {
+	if strings.TrimSpace(code) == "}" {
+		return "This brace closes no block. Remove it, or the one that closes too early above."
+	}
+	if m := headerLine.FindStringSubmatch(code); m != nil {
+		return fmt.Sprintf("A block starts with its kind, its name and a brace. Write %s %s {.", m[1], m[2])
+	}
+	if m := colon.FindStringSubmatch(code); m != nil && !header {
+		return fmt.Sprintf("An argument is set with an equals sign. Write %s = %s.", m[1], m[2])
+	}
+	m := noEqualSign.FindStringSubmatch(code)
+	switch {
+	case m == nil:
+		return ""
+	case brace:
+		return fmt.Sprintf("A block's brace is on the line of its name. Write %s {.", strings.TrimSpace(code))
+	}
+	return fmt.Sprintf("An argument is set with an equals sign. Write %s = %s.", m[1], m[2])
+}
+
+// mistakenBlock is about a block that has several arguments on one line.
+func mistakenBlock(code string) string {
+	if m := oneLiner.FindStringSubmatch(code); m != nil {
+		return fmt.Sprintf("A block of more than one argument has a line for each. Write\n\n%s\n%s}", m[1], ownLines(m[2]))
+	}
+	if m := openOneLiner.FindStringSubmatch(code); m != nil {
+		return fmt.Sprintf("A block of several lines has nothing after its brace. Write\n\n%s\n  %s", m[1], m[2])
+	}
+	return ofSummary[badOneLiner]
 }
 
 // lineAt is the line that a byte of src belongs to, without its line break, as
