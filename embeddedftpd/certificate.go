@@ -91,11 +91,11 @@ func (s *certificateSource) get(*tls.ClientHelloInfo) (*tls.Certificate, error) 
 	// Seen only once it loads: between the writing of the two files they do not
 	// fit each other, and the next look tries again.
 	if err := s.load(); err != nil {
-		s.log.Error("the changed certificate is not used", "certificate", s.certificate, "error", err)
+		s.log.Error("reloading the certificate failed, keeping the previous one", "certificate", s.certificate, "error", err)
 		return s.current, nil
 	}
 	s.seen = now
-	s.log.Info("certificate read again", "certificate", s.certificate)
+	s.log.Info("certificate reloaded", "certificate", s.certificate)
 	return s.current, nil
 }
 

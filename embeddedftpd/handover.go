@@ -36,7 +36,7 @@ func (s *Server) HandOver(to handover.Successor) error {
 	h := handover.New(handing{s}, to, s.log, s.cfg.MaxSessions)
 	if !s.looping.Load() || !s.handover.CompareAndSwap(nil, h) {
 		to.Kill()
-		return errors.New("the server hands over, or takes over, already")
+		return errors.New("the server is already handing over or taking over")
 	}
 	ports := s.pool.Listeners()
 	for _, l := range s.listeners {

@@ -156,7 +156,7 @@ func (h *Handover) giveClients() error {
 	for over := false; !over && !h.server.Idle(); {
 		select {
 		case <-h.gone:
-			return errors.New("the successor is gone")
+			return errors.New("the successor has exited")
 		case <-h.server.Stopping():
 			<-h.server.Ended()
 			return nil
@@ -164,7 +164,7 @@ func (h *Handover) giveClients() error {
 			if over = len(steps) == 0; over {
 				break
 			}
-			h.log.Info("the last sessions are to end", "sessions", h.server.Sessions())
+			h.log.Info("ending the last sessions", "sessions", h.server.Sessions())
 			h.server.Hold()
 			steps[0].Do()
 			patience.Reset(steps[0].Patience)
@@ -249,7 +249,7 @@ func (h *Handover) End() {
 	}
 	h.held = nil
 	if err := sendMessage(h.successor.Conn, wireDone); err != nil {
-		h.log.Warn("the successor did not hear the end", "error", err)
+		h.log.Warn("telling the successor about the end failed", "error", err)
 	}
 }
 

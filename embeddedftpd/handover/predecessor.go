@@ -127,6 +127,6 @@ func (p *Predecessor) Serve(ctx context.Context, log *slog.Logger, control, data
 		}
 	}
 	if ctx.Err() == nil {
-		log.Error("the predecessor is gone before its time", "error", err)
+		log.Error("the predecessor exited early", "error", err)
 	}
 }

@@ -130,7 +130,7 @@ func (c Config) complete() (Config, error) {
 	}
 	c.Addresses = addresses
 	if c.First == 0 || c.Last < c.First {
-		return c, fmt.Errorf("passive ports %d-%d are no range within 1-65535", c.First, c.Last)
+		return c, fmt.Errorf("passive ports %d-%d are not a range within 1-65535", c.First, c.Last)
 	}
 	if c.IPv6Prefix < 0 || c.IPv6Prefix > 128 {
 		return c, fmt.Errorf("IPv6 client prefix /%d is outside /1-/128", c.IPv6Prefix)

@@ -272,7 +272,7 @@ func inKernel(changes []kernel.Change) []kernel.Change {
 type StuckError struct{ Failed, Back error }
 
 func (e *StuckError) Error() string {
-	return fmt.Sprintf("%v; and taking the change back failed: %v", e.Failed, e.Back)
+	return fmt.Sprintf("%v; taking the change back failed too: %v", e.Failed, e.Back)
 }
 
 func (e *StuckError) Unwrap() []error { return []error{e.Failed, e.Back} }

@@ -134,7 +134,7 @@ func open(folder string, wait bool) (*store, error) {
 	}
 	lock, err := root.OpenFile(lockFile, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("the state of the rules in %s cannot be locked: %w", folder, err), root.Close())
+		return nil, errors.Join(fmt.Errorf("cannot lock the state of the rules in %s: %w", folder, err), root.Close())
 	}
 	how := unix.LOCK_EX
 	if !wait {

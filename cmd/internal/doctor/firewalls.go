@@ -72,14 +72,14 @@ func (e *exam) drops(beside Beside, intact bool) {
 		b := cause[0]
 		e.find(finding.Finding{
 			Severity: finding.Error, Rule: finding.PolicyBypassed, Site: siteOf(cause),
-			Detail:   fmt.Sprintf("somebody whom the policy refuses reaches %s: pasvctl's rules come after %s", portsOf(cause), or(b.Rule, "another rule that accepts")),
+			Detail:   fmt.Sprintf("clients that the policy refuses reach %s: pasvctl's rules come after %s", portsOf(cause), or(b.Rule, "another rule that accepts")),
 			Evidence: fmt.Sprintf("a packet from %s to %s, sent through a copy of the live ruleset", b.From, b.To),
 			Remedy:   beside.jumpFirst(b.Base),
 		})
 	}
 	if len(r.Untried) > 0 {
 		e.find(finding.Finding{
-			Severity: finding.Warning, Rule: finding.TrialIncomplete, Detail: "not every connection could be tried in the time for it",
+			Severity: finding.Warning, Rule: finding.TrialIncomplete, Detail: "the time ran out before every connection was tried",
 			Evidence: "not tried: " + some(r.Untried, 5),
 		})
 	}
@@ -160,12 +160,12 @@ func (s Beside) Drops(r shadow.Report) (found []finding.Finding) {
 			f.Rule = finding.GateUntaught
 			f.Detail = fmt.Sprintf("the gate never learns of control connections and refuses %s: their packets are accepted, or not tracked, before they reach pasvctl's rules", what)
 		case b.Rewrote && docker(b.Rule):
-			f.Detail = fmt.Sprintf("Docker publishes %s: %s. Such packets are forwarded to a container and pass by the rules for this host, pasvctl's too", what, rule)
+			f.Detail = fmt.Sprintf("Docker publishes %s: %s. Such packets are forwarded to a container and bypass this host's rules, including pasvctl's", what, rule)
 		case b.Rewrote:
 			f.Detail = fmt.Sprintf("%s, which the policy allows, is sent elsewhere by %s", what, rule)
 		case b.Aimed:
 			f.Severity, f.Remedy = finding.Note, ""
-			f.Detail = fmt.Sprintf("clients in %s are dropped by %s, on purpose as it seems: %s", clientsOf(cause), rule, what)
+			f.Detail = fmt.Sprintf("%s drops clients in %s, probably on purpose: %s", rule, clientsOf(cause), what)
 		default:
 			f.Detail = fmt.Sprintf("%s from %s, which the policy allows, is dropped by %s", what, clientsOf(cause), rule)
 		}
@@ -177,7 +177,7 @@ func (s Beside) Drops(r shadow.Report) (found []finding.Finding) {
 // elsewhere reports rules of ours in the backend that apply does not use here.
 func (s Beside) elsewhere(backend string) finding.Finding {
 	return finding.Finding{
-		Severity: finding.Error, Rule: finding.RulesElsewhere, Detail: fmt.Sprintf("%s has rules under pasvctl's name too, which apply has not loaded: packets meet both", backend),
+		Severity: finding.Error, Rule: finding.RulesElsewhere, Detail: fmt.Sprintf("%s has rules under pasvctl's names too, which apply has not loaded: both see each packet", backend),
 		Evidence: "the live rules of " + backend, Remedy: "pasvctl apply --remove && pasvctl apply " + s.Spec,
 	}
 }

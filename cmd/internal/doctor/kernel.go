@@ -84,7 +84,7 @@ func (e *exam) loose() {
 	}
 	f := finding.Finding{
 		Severity: finding.Warning, Rule: finding.ConntrackStrict,
-		Detail:   "the kernel takes no connection up that it has not seen begin: when rules are first loaded here, or conntrack is flushed, running transfers stop",
+		Detail:   "the kernel does not track connections that it has not seen start: running transfers stop when rules are first loaded or conntrack is flushed",
 		Evidence: fmt.Sprintf("/%s: 0", name),
 		Remedy:   "sysctl -w net.netfilter.nf_conntrack_tcp_loose=1  # and in /etc/sysctl.d",
 	}

@@ -38,7 +38,7 @@ func (e *exam) ours() (intact bool, elsewhere string) {
 		return false, known.Elsewhere // nothing was applied yet
 	case known.Gone:
 		e.find(finding.Finding{
-			Severity: finding.Error, Rule: finding.RulesGone, Detail: "pasvctl's rules are gone from the kernel: the sites have no gate and no limits, or are shut by the host's own rules",
+			Severity: finding.Error, Rule: finding.RulesGone, Detail: "pasvctl's rules are gone from the kernel: the sites have no gate and no limits, or the host's own rules block them",
 			Evidence: "the kernel has none of the objects that were applied; see pasvctl diff " + e.Spec, Remedy: "pasvctl apply --restore",
 		})
 		return false, known.Elsewhere
@@ -81,7 +81,7 @@ func (e *exam) anothers(a apply.Applied) bool {
 	}
 	e.find(finding.Finding{
 		Severity: finding.Error, Rule: finding.RulesOfAnother, Detail: (&apply.OwnerError{Has: a, Next: e.Next}).Error(),
-		Evidence: "the state of pasvctl apply", Remedy: "put the sites of one machine into one spec folder; or replace what is there: pasvctl apply --replace " + e.Spec,
+		Evidence: "the state of pasvctl apply", Remedy: "put the sites of one machine into one spec folder; or replace the loaded rules: pasvctl apply --replace " + e.Spec,
 	})
 	return true
 }

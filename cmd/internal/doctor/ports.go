@@ -152,7 +152,7 @@ func (e *exam) ephemeral() {
 		}
 		e.find(finding.Finding{
 			Severity: finding.Error, Rule: finding.EphemeralUnreserved, Site: s.Name,
-			Detail: fmt.Sprintf("the ports %s of the range %s are local ports that any program here is given, and they are not reserved",
+			Detail: fmt.Sprintf("the ports %s of the range %s are local ports that the kernel gives to any program, and they are not reserved",
 				o, s.DataPorts),
 			Evidence: fmt.Sprintf("/%s: %s", name, strings.Join(strings.Fields(text), " ")),
 			Remedy:   e.loadSysctl(),

@@ -40,7 +40,7 @@ func Generation() (string, error) {
 	const end = headers + unix.SizeofNlAttr + 4
 	if n < end || binary.NativeEndian.Uint16(answer[4:]) != unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWGEN ||
 		binary.NativeEndian.Uint16(answer[headers+2:]) != unix.NFTA_GEN_ID {
-		return "", fmt.Errorf("the kernel does not say the generation of its nftables rules")
+		return "", fmt.Errorf("the kernel does not report the generation of its nftables rules")
 	}
 	return fmt.Sprintf("%d-%d", cookie, binary.BigEndian.Uint32(answer[end-4:])), nil
 }

@@ -231,7 +231,7 @@ func (e *BusyError) Error() string {
 	if len(e.Rules) == 1 {
 		return "a rule that is not pasvctl's goes to a chain of its name"
 	}
-	return fmt.Sprintf("%d rules that are not pasvctl's go to chains of its name", len(e.Rules))
+	return fmt.Sprintf("%d rules that are not pasvctl's jump to its chains", len(e.Rules))
 }
 
 // Remedy says what to do.

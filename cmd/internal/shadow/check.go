@@ -324,7 +324,7 @@ func (t Trial) on(device string, all []attempt, left *time.Duration, r *Report) 
 		r.Open = append(r.Open, open...)
 	}
 	if err := t.Load(b.Server); err != nil {
-		return fmt.Errorf("loading our rules beside the live ones: %w", err)
+		return fmt.Errorf("loading pasvctl's rules with the live ones: %w", err)
 	}
 	b.teach()
 	return b.tryAll(slices.DeleteFunc(all, func(a attempt) bool { return a.outsider }))

@@ -167,7 +167,7 @@ func (r Rules) devices(names []string) (mentioned []string) {
 func (r Rules) Load(n *packets.Namespace) error {
 	if _, err := n.Run(unlimited(r.NFT), "nft", "-f", "-"); err != nil {
 		if xtables.MatchString(r.NFT) {
-			err = fmt.Errorf("a table of iptables holds nftables rules, and iptables-save no longer prints it; if they are pasvctl's, run pasvctl apply --remove: %w", err)
+			err = fmt.Errorf("a table of iptables has nftables rules, and iptables-save no longer prints it; if they are pasvctl's, run pasvctl apply --remove: %w", err)
 		}
 		return fmt.Errorf("copying the nftables rules: %w", err)
 	}
