@@ -78,8 +78,8 @@ type twoValues struct {
 	more values
 }
 
-// underTLS, loaded and so on are what the arguments of a block need.
-var required = map[string]values{
+// alongside is what the arguments of a block need.
+var alongside = map[string]values{
 	"site.tls":               {"site.tls.certificate": `"/etc/ftp.pem"`, "site.tls.key": `"/etc/ftp.key"`},
 	"site.truncated_uploads": {"site.tls.certificate": `"/etc/ftp.pem"`, "site.tls.key": `"/etc/ftp.key"`},
 	"site.traffic":           {"site.traffic.transfers_per_second": "10"},
@@ -328,7 +328,7 @@ func heedOf(t *testing.T, path string, arg spec.Argument) heed {
 			if p.FixedPorts > 0 {
 				v["site.data_ports"] = `"8192-8200"` // AWS Transfer Family has no other
 			}
-			for prefix, more := range required {
+			for prefix, more := range alongside {
 				if path == prefix || strings.HasPrefix(path, prefix+".") {
 					maps.Copy(v, more)
 				}

@@ -267,7 +267,7 @@ func (d *document) template(t *testing.T) {
 	if got := rendered(t, example); got != "downloads 61000-61046\n" {
 		t.Errorf("the example of a template gives %q", got)
 	}
-	d.paragraph("Its data, with the values of an example. Names stay, and are only added to. What a spec leaves out is \"\", 0 or an empty list.")
+	d.paragraph("Its data, with the values of an example. Names stay, and are only added to. What a spec leaves out is \"\", 0 or an empty list. Times are in seconds; Binding is the bound that sets the size of the range.")
 	var data any
 	if err := json.Unmarshal([]byte(rendered(t, "{{ toJson . }}")), &data); err != nil {
 		t.Fatal(err)
