@@ -16,13 +16,14 @@ import (
 )
 
 // TestFilesAgree is the promise of the project: every file of every example
-// names the ports of the plan, and no others. It reads them from the text, in
+// names the ports of the plan, and no others; so do the settings of aws that no example has. It reads them from the text, in
 // each format's own notation.
 func TestFilesAgree(t *testing.T) {
 	specs, err := filepath.Glob("../examples/*/*" + spec.Extension)
 	if err != nil || len(specs) == 0 {
 		t.Fatal("no examples", err)
 	}
+	specs = append(specs, "testdata/aws-present/present"+spec.Extension)
 	checked := map[string]int{}
 	for _, folder := range foldersOf(specs) {
 		names, err := filepath.Glob(folder + "/*" + spec.Extension)

@@ -3,7 +3,6 @@ package generators
 import (
 	"encoding/json"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -25,6 +24,12 @@ func init() {
 			Doc: "VPC of the security groups. The command line's rules go to a group that is there already, and need none."},
 		{Name: "rules_per_group", Type: spec.Whole, Least: 1, Most: 1000, Default: 60, Unit: "rules", Example: "100",
 			Doc: "The account's quota of inbound rules for each family in one group: 60 unless AWS raised it."},
+		{Name: "security_groups", Type: spec.Texts, Otherwise: "a group is made for each host", Limit: "ids by the hosts' names", Example: `{ edge1 = "sg-0a1b2c3d" }`,
+			Doc: "Existing groups that a host's rules are added to. Nothing else may manage them with inline rules, which remove all others."},
+		{Name: "sources", Type: spec.TextLists, Otherwise: "the sites' clients", Limit: "ids of prefix lists (pl-…) and security groups (sg-…) by the sites' names", Example: `{ downloads = ["pl-0a1b2c3d", "sg-0e4f5a6b"] }`,
+			Doc: "Admits these in AWS instead of a site's clients. The host's own firewall goes by clients, which must include them. AWS counts a prefix list as its maximum number of entries, which pasvctl does not know."},
+		{Name: "tags", Type: spec.Texts, Otherwise: "only Name", Limit: "at most 49", Example: `{ Team = "transfer" }`,
+			Doc: "Tags of the groups that are made. Name replaces pasvctl's."},
 	}})
 }
 
@@ -39,8 +44,16 @@ type aws struct {
 	// in one group: 60 unless AWS raised it, at most 1000.
 	RulesPerGroup int `hcl:"rules_per_group,optional"`
 
+	SecurityGroups map[string]string   `hcl:"security_groups,optional"`
+	Sources        map[string][]string `hcl:"sources,optional"`
+	Tags           map[string]string   `hcl:"tags,optional"`
+
 	FormatRange hcl.Range `hcl:"format,attr_value_range"`
 	VPCRange    hcl.Range `hcl:"vpc_id,attr_value_range"`
+
+	SecurityGroupsRange hcl.Range `hcl:"security_groups,attr_value_range"`
+	SourcesRange        hcl.Range `hcl:"sources,attr_value_range"`
+	TagsRange           hcl.Range `hcl:"tags,attr_value_range"`
 }
 
 // awsFormats are the renderings by their name in the format attribute.
@@ -50,11 +63,9 @@ var awsFormats = map[string]func(*aws, *plan.Plan, []awsGroup) ([]File, hcl.Diag
 	"terraform":      (*aws).terraform,
 }
 
-var vpcID = regexp.MustCompile(`^vpc-[0-9a-z]{1,40}$`)
-
 // Files renders DIR/aws/…, in the format that the block asks for.
 func (a *aws) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
-	diags := a.check()
+	diags := a.check(p)
 	if diags.HasErrors() {
 		return nil, diags
 	}
@@ -64,12 +75,12 @@ func (a *aws) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 		if len(host.Sites) == 0 {
 			continue
 		}
-		group := newAWSGroup(host)
+		group := a.group(host)
 		more := a.quota(group)
 		if len(more) > 0 {
 			full = true
 		} else {
-			more = group.shared()
+			more = a.shared(group)
 		}
 		diags = append(diags, more...)
 		groups = append(groups, group)
@@ -81,22 +92,12 @@ func (a *aws) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	return files, append(diags, more...)
 }
 
-// check looks at the block's own settings.
-func (a *aws) check() hcl.Diagnostics {
-	var diags hcl.Diagnostics
-	if a.VPC != "" && !vpcID.MatchString(a.VPC) {
-		diags = append(diags, finding.InvalidSetting.Error(&a.VPCRange, "%q is not the id of a VPC, such as \"vpc-0a1b2c3d\". Without vpc_id the files ask for it.", a.VPC))
-	} else if a.VPC != "" && a.Format == "cli" {
-		diags = append(diags, finding.NoEffect.Warning(&a.VPCRange, "The format \"cli\" adds rules to a security group that is there already, and the group has its VPC. Remove vpc_id."))
-	}
-	return diags
-}
-
 // terraform renders a module of its own: rules as separate resources with
 // stable keys, because inline rules and rule resources undo each other.
 func (a *aws) terraform(p *plan.Plan, groups []awsGroup) ([]File, hcl.Diagnostics) {
 	data := a.data(p, groups)
-	for _, family := range []string{"IPv4", "IPv6"} {
+	var tables []map[string]any
+	for i, family := range awsFamilies {
 		var rows []awsRule
 		width := 0
 		for _, group := range groups {
@@ -107,8 +108,16 @@ func (a *aws) terraform(p *plan.Plan, groups []awsGroup) ([]File, hcl.Diagnostic
 				}
 			}
 		}
-		data[family] = map[string]any{"Rules": rows, "Width": width}
+		if i < 2 || len(rows) > 0 {
+			tables = append(tables, map[string]any{
+				"Rules": rows, "Width": width,
+				"Local":     []string{"ipv4", "ipv6", "prefix_lists", "security_groups"}[i],
+				"Resource":  []string{"ipv4", "ipv6", "prefix_list", "security_group"}[i],
+				"Attribute": []string{"cidr_ipv4", "cidr_ipv6", "prefix_list_id", "referenced_security_group_id"}[i],
+			})
+		}
 	}
+	data["Tables"] = tables
 	return []File{render("aws/pasvctl.tf", "aws/pasvctl.tf.tmpl", data)}, nil
 }
 
@@ -120,10 +129,16 @@ const (
 
 func (a *aws) cloudFormation(p *plan.Plan, groups []awsGroup) ([]File, hcl.Diagnostics) {
 	file := render("aws/pasvctl.cfn.yaml", "aws/pasvctl.cfn.yaml.tmpl", a.data(p, groups))
-	if len(groups) > cfnResources || len(file.Content) > cfnBytes {
+	resources := 0
+	for _, group := range groups {
+		if resources++; group.ID != "" {
+			resources += len(group.Rules) - 1
+		}
+	}
+	if resources > cfnResources || len(file.Content) > cfnBytes {
 		return nil, hcl.Diagnostics{finding.PlatformLimit.Error(&a.FormatRange,
-			"%s make a template of %s, and CloudFormation takes %s and %s. "+
-				"Split the spec, or use the format \"terraform\".", sizing.Plural(len(groups), "security group"), sizing.Plural(len(file.Content), "byte"), sizing.Plural(cfnResources, "resource"), sizing.Plural(cfnBytes, "byte"))}
+			"The security groups make a template of %s and %s, and CloudFormation takes %s and %s. "+
+				"Split the spec, or use the format \"terraform\".", sizing.Plural(resources, "resource"), sizing.Plural(len(file.Content), "byte"), sizing.Plural(cfnResources, "resource"), sizing.Plural(cfnBytes, "byte"))}
 	}
 	return []File{file}, nil
 }
@@ -143,7 +158,14 @@ func (a *aws) cli(_ *plan.Plan, groups []awsGroup) ([]File, hcl.Diagnostics) {
 }
 
 func (a *aws) data(p *plan.Plan, groups []awsGroup) map[string]any {
+	made := slices.DeleteFunc(slices.Clone(groups), func(g awsGroup) bool { return g.ID != "" })
+	tags := maps.Clone(a.Tags)
+	delete(tags, "Name")
 	return map[string]any{
+		"Made":        made,
+		"Present":     len(groups) > len(made),
+		"Tags":        tags,
+		"Name":        a.Tags["Name"],
 		"Header":      header(p, "#"),
 		"Description": awsDescription,
 		"VPC":         a.VPC,

@@ -69,6 +69,11 @@ func TestAWSTerraformIsReadByTheTool(t *testing.T) {
 	}{
 		{"two hosts", ``, awsPlan(), nil, true},
 		{"in a VPC", `vpc_id = "vpc-0abc"`, awsPlan(), nil, true},
+		{"tags", `tags = { Name = "ftp", "cost centre" = "4711" }`, awsPlan(), nil, true},
+		{"a group that is there", `security_groups = { edge2 = "sg-1" }`, awsPlan(), nil, true},
+		{"only groups that are there", `security_groups = { "edge-1.example" = "sg-1", edge2 = "sg-2" }`, awsPlan(), nil, true},
+		{"sources", awsSources, awsPlan(), nil, true},
+		{"a wrong source", awsSources, awsPlan(), func(s string) string { return strings.Replace(s, "prefix_list_id  ", "prefix_list_ids ", 1) }, false},
 		{"no IPv6", ``, v4Only, nil, true},
 		{"a wrong attribute", ``, v4Only, func(s string) string { return strings.Replace(s, "cidr_ipv6  ", "cidr_block ", 1) }, false},
 		{"a missing attribute", ``, v4Only, func(s string) string {
@@ -155,6 +160,29 @@ resource "aws_network_interface" "edge1" {
 	}
 	if got := apply(module); len(got) > 0 {
 		t.Errorf("a second run is\n%s", strings.Join(got, "\n"))
+	}
+}
+
+// The rules of a group that is there already are added to it, and no group is made.
+func TestAWSTerraformAddsToAPresentGroup(t *testing.T) {
+	terraform, provider := needs.Tool(t, "terraform"), buildProvider(t)
+	dir := t.TempDir()
+	log := filepath.Join(dir, "done")
+	t.Setenv("TF_AWS_LOG", log)
+	text := mustFiles(t, handTarget(t, "aws", awsSources+"\nsecurity_groups = { \"edge-1.example\" = \"sg-1\", edge2 = \"sg-2\" }"), awsPlan())["aws/pasvctl.tf"]
+	if err := os.WriteFile(filepath.Join(dir, "pasvctl.tf"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := runTerraform(terraform, provider, dir, "apply", "-auto-approve", "-no-color"); err != nil || !strings.Contains(string(out), `"edge2" = "sg-2"`) {
+		t.Fatalf("%v: %s", err, out)
+	}
+	done, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// downloads: control and data in both families; edi, with two sources; edge2, IPv4.
+	if made := strings.Count(string(done), "create aws_vpc_security_group_ingress_rule "); made != 4+4+2 || made != strings.Count(string(done), "\n") {
+		t.Errorf("made %d rules:\n%s", made, done)
 	}
 }
 

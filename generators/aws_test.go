@@ -57,6 +57,9 @@ var awsWant = []string{
 	"edge2 IPv4 0.0.0.0/0 21-21", "edge2 IPv4 0.0.0.0/0 61000-61009",
 }
 
+// awsSources admits a prefix list and a group to a site of awsPlan.
+const awsSources = `sources = { edi = ["pl-0a1b2c3d", "sg-0e4f5a6b"] }`
+
 func TestAWSCLI(t *testing.T) {
 	files := mustFiles(t, handTarget(t, "aws", `format = "cli"`), awsPlan())
 	var got []string
@@ -92,7 +95,7 @@ func TestAWSCLI(t *testing.T) {
 // The AWS command line checks names and types of what it would send.
 func TestAWSCLIIsReadByTheTool(t *testing.T) {
 	tool := needs.Tool(t, "aws")
-	files := mustFiles(t, handTarget(t, "aws", `format = "cli"`), awsPlan())
+	files := mustFiles(t, handTarget(t, "aws", "format = \"cli\"\n"+awsSources), awsPlan())
 	for path, content := range files {
 		file := filepath.Join(t.TempDir(), filepath.Base(path))
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
@@ -144,7 +147,10 @@ func TestAWSCloudFormation(t *testing.T) {
 
 func TestAWSCloudFormationPassesCfnLint(t *testing.T) {
 	lint := needs.Tool(t, "cfn-lint")
-	for _, body := range []string{`format = "cloudformation"`, "format = \"cloudformation\"\nvpc_id = \"vpc-0abc1234\""} {
+	for _, body := range []string{`format = "cloudformation"`, "format = \"cloudformation\"\nvpc_id = \"vpc-0abc1234\"",
+		"format = \"cloudformation\"\ntags = { Name = \"ftp\", \"cost centre\" = \"4711\" }\n" + awsSources,
+		"format = \"cloudformation\"\nsecurity_groups = { edge2 = \"sg-0a1b2c3d\" }\n" + awsSources,
+		"format = \"cloudformation\"\nsecurity_groups = { \"edge-1.example\" = \"sg-0e4f5a6b\", edge2 = \"sg-0a1b2c3d\" }"} {
 		text := mustFiles(t, handTarget(t, "aws", body), awsPlan())["aws/pasvctl.cfn.yaml"]
 		file := filepath.Join(t.TempDir(), "pasvctl.cfn.yaml")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -157,7 +163,7 @@ func TestAWSCloudFormationPassesCfnLint(t *testing.T) {
 }
 
 func TestAWSNamesTheSitesThatShareARule(t *testing.T) {
-	group := newAWSGroup(awsPlan().Hosts[1])
+	group := (&aws{}).group(awsPlan().Hosts[1])
 	var got []string
 	for _, rule := range group.Rules {
 		got = append(got, rule.Key+": "+rule.Description)
@@ -191,6 +197,14 @@ func TestAWSLogicalIDsStayApart(t *testing.T) {
 	}
 }
 
+func quotedIDs(n int) string {
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("%q", fmt.Sprint("pl-", i))
+	}
+	return strings.Join(ids, ", ")
+}
+
 func TestAWSDiagnostics(t *testing.T) {
 	wide := func(n int) *plan.Plan {
 		host := handHost("edge1", "203.0.113.10")
@@ -214,6 +228,22 @@ func TestAWSDiagnostics(t *testing.T) {
 		{"60 rules", ``, wide(30), nil, 1},
 		{"62 rules", ``, wide(31), []string{"error: security-group-full at clients"}, 0},
 		{"62 rules, quota raised", `rules_per_group = 62`, wide(31), nil, 1},
+		{"60 rules with sources", `sources = { a = [` + quotedIDs(30) + `] }`, wide(1), nil, 1},
+		{"62 rules with sources", `sources = { a = [` + quotedIDs(31) + `] }`, wide(1), []string{"error: security-group-full at spec"}, 0},
+		{"one group for two hosts", `security_groups = { "edge-1.example" = "sg-1", edge2 = "sg-1" }`, awsPlan(), []string{"error: invalid-setting at spec"}, 0},
+		{"a group of no host", `security_groups = { edge3 = "sg-1" }`, awsPlan(), []string{"error: invalid-setting at spec"}, 0},
+		{"no group", `security_groups = { edge2 = "vpc-1" }`, awsPlan(), []string{"error: invalid-setting at spec"}, 0},
+		{"groups for cli", "format = \"cli\"\nsecurity_groups = { edge2 = \"sg-1\" }", awsPlan(), []string{"warning: no-effect at spec"}, 2},
+		{"a VPC and tags of no new group", "vpc_id = \"vpc-0abc\"\ntags = { a = \"b\" }\nsecurity_groups = { edge1 = \"sg-1\" }", wide(1),
+			[]string{"warning: no-effect at spec", "warning: no-effect at spec"}, 1},
+		{"sources of no site", `sources = { x = ["sg-1"] }`, awsPlan(), []string{"error: invalid-setting at spec"}, 0},
+		{"no sources", `sources = { edi = [] }`, awsPlan(), []string{"error: invalid-setting at spec"}, 0},
+		{"networks as sources", `sources = { edi = ["10.0.0.0/8"] }`, awsPlan(), []string{"error: invalid-setting at spec"}, 0},
+		{"a source twice", `sources = { edi = ["sg-1", "sg-1"] }`, awsPlan(), []string{"error: invalid-setting at spec"}, 0},
+		{"tags of AWS's own", `tags = { "aws:x" = "y" }`, awsPlan(), []string{"error: invalid-setting at spec"}, 0},
+		{"a tag with a quote", `tags = { x = "a'b" }`, awsPlan(), []string{"error: invalid-setting at spec"}, 0},
+		{"50 tags", `tags = { for i in [` + quotedIDs(50) + `] : i => "x" }`, wide(1), []string{"error: invalid-setting at spec"}, 0},
+		{"one port, one clientele by sources", `sources = { one = ["sg-1"], two = ["sg-1"] }`, strangers, nil, 1},
 		{"one port, two clienteles", ``, strangers, []string{"warning: security-group-shared at clients"}, 1},
 	}
 	for _, c := range cases {

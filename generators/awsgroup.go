@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -17,6 +18,7 @@ import (
 // awsGroup is the security group of one host.
 type awsGroup struct {
 	Host      *plan.Host
+	ID        string // of a group that is there already
 	LogicalID string // in CloudFormation
 	Rules     []awsRule
 	index     map[awsMatch]int // into Rules
@@ -24,93 +26,113 @@ type awsGroup struct {
 
 // awsMatch is what makes two rules the same to AWS.
 type awsMatch struct {
-	ports  spec.PortRange
-	prefix netip.Prefix
+	ports spec.PortRange
+	from  string
 }
 
-// awsRule lets one client prefix reach one port range. Its key stays the same
-// while the site keeps its name and the prefix, so that Terraform changes the
+// awsFamilies are the kinds of clients that a rule admits.
+var awsFamilies = []string{"IPv4", "IPv6", "PrefixList", "SecurityGroup"}
+
+// awsRule lets one client prefix, prefix list or security group reach one port
+// range. Its key stays the same while the site keeps its name and the client, so that Terraform changes the
 // ports of a rule in place.
 type awsRule struct {
 	Key         string
-	Family      string // IPv4 or IPv6
+	Family      string // one of awsFamilies
+	LogicalID   string // in CloudFormation, if the group is there already
 	HostName    string
 	Ports       spec.PortRange
-	Prefix      netip.Prefix
+	From        string // a prefix, or the id of a prefix list or security group
 	Description string
 }
 
-func newAWSGroup(host *plan.Host) awsGroup {
-	group := awsGroup{Host: host, LogicalID: logicalID(host.Name), index: map[awsMatch]int{}}
+// group is the group of a host.
+func (a *aws) group(host *plan.Host) awsGroup {
+	group := awsGroup{Host: host, ID: a.SecurityGroups[host.Name], LogicalID: logicalID(host.Name), index: map[awsMatch]int{}}
 	for _, site := range host.Sites {
 		control := spec.PortRange{First: site.Policy.Control, Last: site.Policy.Control}
-		group.add(site, "control", control)
-		group.add(site, "data", site.Policy.Data)
+		group.add(site, "control", control, a.Sources[site.Name])
+		group.add(site, "data", site.Policy.Data, a.Sources[site.Name])
 	}
 	return group
 }
 
-// add lets a site's clients reach ports, family by family. Two sites on two
-// addresses of the host may want the very same rule, which AWS refuses as a
-// duplicate: then the first one serves both and names both.
-func (g *awsGroup) add(site *plan.Site, what string, ports spec.PortRange) {
+// add lets a site's clients, or the sources instead of them, reach ports.
+func (g *awsGroup) add(site *plan.Site, what string, ports spec.PortRange, sources []string) {
+	for _, id := range sources {
+		family := "SecurityGroup"
+		if strings.HasPrefix(id, "pl-") {
+			family = "PrefixList"
+		}
+		g.allow(site, what, ports, family, id)
+	}
+	if len(sources) > 0 {
+		return
+	}
 	policy := site.Policy
-	families := []struct {
+	for _, family := range []struct {
 		name    string
 		ours    []netip.Addr
 		clients []netip.Prefix
 	}{
 		{"IPv4", policy.Addresses4, policy.Clients4},
 		{"IPv6", policy.Addresses6, policy.Clients6},
-	}
-	for _, family := range families {
+	} {
 		if len(family.ours) == 0 {
 			continue
 		}
 		for _, prefix := range family.clients {
-			match := awsMatch{ports, prefix}
-			if i, twice := g.index[match]; twice {
-				rule := &g.Rules[i]
-				rule.Description = awsText(rule.Description + "; " + site.Name + " " + what)
-				continue
-			}
-			g.index[match] = len(g.Rules)
-			g.Rules = append(g.Rules, awsRule{
-				Key:         g.Host.Name + "/" + site.Name + "/" + what + "/" + prefix.String(),
-				Family:      family.name,
-				HostName:    g.Host.Name,
-				Ports:       ports,
-				Prefix:      prefix,
-				Description: awsText(site.Name + " " + what),
-			})
+			g.allow(site, what, ports, family.name, prefix.String())
 		}
 	}
+}
+
+// allow adds a rule. Two sites on two addresses of the host may want the very
+// same one, which AWS refuses as a duplicate: then the first one serves both and
+// names both.
+func (g *awsGroup) allow(site *plan.Site, what string, ports spec.PortRange, family, from string) {
+	match := awsMatch{ports, from}
+	if i, twice := g.index[match]; twice {
+		rule := &g.Rules[i]
+		rule.Description = awsText(rule.Description + "; " + site.Name + " " + what)
+		return
+	}
+	g.index[match] = len(g.Rules)
+	key := g.Host.Name + "/" + site.Name + "/" + what + "/" + from
+	g.Rules = append(g.Rules, awsRule{
+		Key:         key,
+		Family:      family,
+		LogicalID:   g.LogicalID + "Rule" + fmt.Sprintf("%X", sha256.Sum256([]byte(key)))[:16],
+		HostName:    g.Host.Name,
+		Ports:       ports,
+		From:        from,
+		Description: awsText(site.Name + " " + what),
+	})
 }
 
 // quota compares the group with what one security group may hold. A spec that
 // never asked for AWS loses the AWS files to it, and nothing else.
 func (a *aws) quota(g awsGroup) hcl.Diagnostics {
-	var diags hcl.Diagnostics
-	for _, family := range []string{"IPv4", "IPv6"} {
+	for _, family := range awsFamilies[:2] {
 		total, most, by := g.count(family)
 		if total <= a.RulesPerGroup {
 			continue
 		}
-		diags = append(diags, finding.SecurityGroupFull.Error(by.Ranges.Of("clients"),
+		return hcl.Diagnostics{finding.SecurityGroupFull.Error(a.clientsRange(by),
 			"Host %q needs %s for %s, and a security group holds %s of each family. "+
-				"Site %q alone needs %s, one for each of its client prefixes (merged as far as they go) to the control port and one to the data ports. "+
+				"Site %q alone needs %s, one for each of its clients (prefixes are merged as far as they go) to the control port and one to the data ports. "+
 				"Name fewer and wider prefixes, spread the sites over more hosts, or have the quota raised and set rules_per_group.",
-			g.Host.Name, sizing.Plural(total, "rule"), family, sizing.Count(a.RulesPerGroup), by.Name, sizing.Count(most)))
+			g.Host.Name, sizing.Plural(total, "rule"), family, sizing.Count(a.RulesPerGroup), by.Name, sizing.Count(most))}
 	}
-	return diags
+	return nil
 }
 
-// count returns the rules of one family, and how many of them the site with
-// the most has.
+// count returns the rules of one address family, and how many of them the site
+// with the most has. What names no addresses counts in both ("Amazon VPC quotas").
 func (g *awsGroup) count(family string) (total, most int, by *plan.Site) {
 	n := map[string]int{}
 	for _, rule := range g.Rules {
-		if rule.Family == family {
+		if rule.Family == family || rule.Family != "IPv4" && rule.Family != "IPv6" {
 			total++
 			n[strings.SplitN(rule.Key, "/", 3)[1]]++
 		}
@@ -125,19 +147,19 @@ func (g *awsGroup) count(family string) (total, most int, by *plan.Site) {
 
 // shared warns of sites that use one port on different addresses for
 // different clients: a group's rule is for all addresses of the machine.
-func (g *awsGroup) shared() hcl.Diagnostics {
+func (a *aws) shared(g awsGroup) hcl.Diagnostics {
 	var diags hcl.Diagnostics
-	for i, a := range g.Host.Sites {
-		for _, b := range g.Host.Sites[i+1:] {
-			ports, overlap := commonPorts(a.Policy, b.Policy)
-			if !overlap || sameClients(a.Policy, b.Policy) {
+	for i, first := range g.Host.Sites {
+		for _, second := range g.Host.Sites[i+1:] {
+			ports, overlap := commonPorts(first.Policy, second.Policy)
+			if !overlap || a.clients(first) == a.clients(second) {
 				continue
 			}
-			diags = append(diags, finding.SecurityGroupShared.Warning(b.Ranges.Of("clients"),
+			diags = append(diags, finding.SecurityGroupShared.Warning(a.clientsRange(second),
 				"Sites %q and %q both use port %s, on different addresses of host %q and for different clients. "+
 					"A security group is for all addresses of a machine, so each site's ports are open there to the other's clients too; "+
 					"the host's own firewall still keeps them apart. Give the sites different ports to have the group do so.",
-				a.Name, b.Name, ports, g.Host.Name))
+				first.Name, second.Name, ports, g.Host.Name))
 		}
 	}
 	return diags
@@ -154,8 +176,20 @@ func commonPorts(a, b plan.Policy) (spec.PortRange, bool) {
 	return spec.PortRange{}, false
 }
 
-func sameClients(a, b plan.Policy) bool {
-	return fmt.Sprint(a.Clients4, a.Clients6) == fmt.Sprint(b.Clients4, b.Clients6)
+// clientsRange is where the spec names those that the group admits to a site.
+func (a *aws) clientsRange(site *plan.Site) *hcl.Range {
+	if len(a.Sources[site.Name]) > 0 {
+		return &a.SourcesRange
+	}
+	return site.Ranges.Of("clients")
+}
+
+// clients are those that the group admits to a site.
+func (a *aws) clients(site *plan.Site) string {
+	if sources := a.Sources[site.Name]; len(sources) > 0 {
+		return fmt.Sprint(slices.Sorted(slices.Values(sources)))
+	}
+	return fmt.Sprint(site.Policy.Clients4, site.Policy.Clients6)
 }
 
 // logicalID makes a CloudFormation logical id, letters and digits only, of a
@@ -176,16 +210,22 @@ func logicalID(host string) string {
 
 // awsPermission is an IpPermission of the EC2 API.
 type awsPermission struct {
-	IpProtocol string
-	FromPort   uint16
-	ToPort     uint16
-	IpRanges   []awsRange4 `json:",omitempty"`
-	Ipv6Ranges []awsRange6 `json:",omitempty"`
+	IpProtocol       string
+	FromPort         uint16
+	ToPort           uint16
+	IpRanges         []awsRange4 `json:",omitempty"`
+	Ipv6Ranges       []awsRange6 `json:",omitempty"`
+	PrefixListIds    []awsList   `json:",omitempty"`
+	UserIdGroupPairs []awsPair   `json:",omitempty"`
 }
 
 type awsRange4 struct{ CidrIp, Description string }
 
 type awsRange6 struct{ CidrIpv6, Description string }
+
+type awsList struct{ PrefixListId, Description string }
+
+type awsPair struct{ GroupId, Description string }
 
 // permissions groups the rules by port range, as the EC2 API does. JSON has no
 // comments: each description says where the rule comes from, since the group
@@ -201,10 +241,15 @@ func (g *awsGroup) permissions() []awsPermission {
 			all = append(all, awsPermission{IpProtocol: "tcp", FromPort: rule.Ports.First, ToPort: rule.Ports.Last})
 		}
 		description := awsText("By pasvctl: " + rule.Description)
-		if rule.Family == "IPv4" {
-			all[i].IpRanges = append(all[i].IpRanges, awsRange4{rule.Prefix.String(), description})
-		} else {
-			all[i].Ipv6Ranges = append(all[i].Ipv6Ranges, awsRange6{rule.Prefix.String(), description})
+		switch p := &all[i]; rule.Family {
+		case "IPv4":
+			p.IpRanges = append(p.IpRanges, awsRange4{rule.From, description})
+		case "IPv6":
+			p.Ipv6Ranges = append(p.Ipv6Ranges, awsRange6{rule.From, description})
+		case "PrefixList":
+			p.PrefixListIds = append(p.PrefixListIds, awsList{rule.From, description})
+		default:
+			p.UserIdGroupPairs = append(p.UserIdGroupPairs, awsPair{rule.From, description})
 		}
 	}
 	return all

@@ -51,7 +51,7 @@ func TestSettingsExamples(t *testing.T) {
 					body += "  " + setting.Name + " = " + setting.Example + "\n"
 				}
 			}
-			p, diags := loadText("x.pasv.hcl", strings.Replace(oneSite, "vsftpd", "embedded", 1)+"target \""+k.Name+"\" {\n"+body+"}\n", "motd.tmpl", "{{ .Header }}\n")
+			p, diags := loadText("x.pasv.hcl", strings.NewReplacer("vsftpd", "embedded", "site \"a\"", "site \"downloads\"").Replace(oneSite)+"target \""+k.Name+"\" {\n"+body+"}\n", "motd.tmpl", "{{ .Header }}\n")
 			files, more := p.Files()
 			if diags.HasErrors() || more.HasErrors() {
 				t.Fatalf("target %s:\n%s%v %v", k.Name, body, diags, more)
@@ -78,8 +78,11 @@ func TestWrongSettings(t *testing.T) {
 		`target "aws" { format = "cloudformatoin" }`:                `target "aws": format is "cloudformatoin", but it must be "cli", "cloudformation" or "terraform". Did you mean "cloudformation"?`,
 		`target "aws" { rules_per_group = 0 }`:                      `target "aws": rules_per_group is 0, but it must be a whole number from 1 to 1,000. Write rules_per_group = 100, for example.`,
 		`target "aws" { rules_per_group = 1001 }`:                   `target "aws": rules_per_group is 1,001, but it must be a whole number from 1 to 1,000. Write rules_per_group = 100, for example.`,
-		`target "aws" { formt = "cli" }`:                            `An argument named "formt" is not expected here. Did you mean "format"? A target "aws" block takes the arguments format, vpc_id and rules_per_group.`,
+		`target "aws" { formt = "cli" }`:                            `An argument named "formt" is not expected here. Did you mean "format"? A target "aws" block takes the arguments format, vpc_id, rules_per_group, security_groups, sources and tags.`,
 		`target "nftables" { table = "x" }`:                         `An argument named "table" is not expected here. A target "nftables" block takes nothing.`,
+		`target "aws" { tags = ["a"] }`:                             `target "aws": tags must be a map, and this is a list. Write it like { Team = "transfer" }.`,
+		`target "aws" { tags = { a = null } }`:                      `target "aws": tags has a null. Remove it, or write a string there.`,
+		`target "aws" { tags = { a = "\u0007" } }`:                  `target "aws": tags contains the control character U+0007. Write it without control characters and line breaks.`,
 		"target \"systemd\" {\n  user = \"a\\u0007\"\n}":            `target "systemd": user contains the control character U+0007. Write it without control characters and line breaks.`,
 		"target \"template\" {\n  source = \"a.tmpl\"\n}":           `target "template": there is no file "a.tmpl". Write its path from the folder of the spec.|target "template": output is not set. Name the file to write, like output = "motd".`,
 		"target \"sysctl\" {}\npasvctl { default_targets = \"x\" }": `pasvctl: default_targets must be true or false, and this is a string. Write it like true.`,

@@ -73,6 +73,8 @@ const (
 	Names      Type = "list of names"
 	Reference  Type = "reference"
 	Source     Type = "file in the spec's folder"
+	Texts      Type = "map of strings"
+	TextLists  Type = "map of lists of strings"
 	Any        Type = "any value"
 )
 
@@ -85,6 +87,10 @@ func (t Type) cty() cty.Type {
 		return cty.Number
 	case Addresses, Clients, Networks, PortRanges, Names, Any:
 		return cty.DynamicPseudoType // element by element, each with its own place
+	case Texts:
+		return cty.Map(cty.String)
+	case TextLists:
+		return cty.Map(cty.List(cty.String))
 	}
 	return cty.String
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/pasvctl/pasvctl/generators/finding"
 )
@@ -32,7 +33,7 @@ type TargetKind struct {
 	// folder, where no site's folder may have that name.
 	HostFiles []string
 	// Settings are what its block takes: arguments of type Bool, Whole, Number,
-	// Duration, Word, Text and Source.
+	// Duration, Word, Text, Texts, TextLists and Source.
 	Settings []Argument
 }
 
@@ -98,12 +99,33 @@ func (b *block) check(setting Argument) (source string) {
 		b.duration(setting.Name)
 	case Word:
 		choice[string](b, setting.Name)
+	case Texts, TextLists:
+		b.texts(setting.Name)
 	case Source:
 		source, _ = b.text(setting.Name)
 	default:
 		b.text(setting.Name)
 	}
 	return source
+}
+
+// texts looks at each string in a map.
+func (b *block) texts(name string) {
+	val, ok := b.value(name)
+	if !ok {
+		return
+	}
+	at := b.ranges[b.key(name)]
+	cty.Walk(val, func(_ cty.Path, v cty.Value) (bool, error) {
+		if v.IsNull() {
+			b.errAt(at, finding.WrongType, "%s has a null. Remove it, or write a string there.", b.key(name))
+			return false, nil
+		}
+		if v.Type() == cty.String {
+			b.fits(name, b.key(name), v.AsString(), at)
+		}
+		return true, nil
+	})
 }
 
 // readSource reads the file that a target's source names.
