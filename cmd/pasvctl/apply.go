@@ -93,7 +93,7 @@ after a rollback to no rules.`,
 	c.Flags().BoolVar(&a.ifMissing, "if-missing", false, "with --restore: only if the kernel lacks some of the rules")
 	c.MarkFlagsMutuallyExclusive("remove", "restore", "dry-run")
 	for _, whole := range []string{"remove", "restore"} { // what these would ignore
-		for _, flag := range []string{"confirm", "drain", "adopt", "replace", "ignore-drops"} {
+		for _, flag := range []string{"confirm", "drain", "adopt", "replace", "ignore-drops", "json"} {
 			c.MarkFlagsMutuallyExclusive(whole, flag)
 		}
 	}

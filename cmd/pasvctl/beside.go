@@ -185,7 +185,7 @@ func (a *applier) beside(ctx context.Context, spec string, r *rehearsal) error {
 	}
 	beside := doctor.Beside{Live: live, Host: r.host, Backend: r.rules.Backend, Spec: a.named(spec)}
 	if bad := beside.Misplaced(); len(bad) > 0 {
-		return failure(errors.New(bad[0].Detail), bad[0].Remedy)
+		return failure(errors.New(diagnostics.Line(bad[0])), bad[0].Remedy)
 	}
 	report, err := r.try(ctx, live, "")
 	if err != nil {
@@ -201,7 +201,7 @@ func (a *applier) beside(ctx context.Context, spec string, r *rehearsal) error {
 		return nil
 	case a.dropped:
 		for _, f := range found {
-			fmt.Fprintf(a.err, "warning: %s%s\nhint: %s\n", diagnostics.About(f), f.Detail, f.Remedy)
+			fmt.Fprintf(a.err, "warning %s\nhint: %s\n", diagnostics.Line(f), f.Remedy)
 		}
 		a.hindered = true
 		return nil
@@ -210,7 +210,7 @@ func (a *applier) beside(ctx context.Context, spec string, r *rehearsal) error {
 	if len(found) > 1 {
 		more = fmt.Sprintf(", and %s", sizing.Plural(len(found)-1, "more cause"))
 	}
-	return failure(fmt.Errorf("connections would be dropped: %s%s%s", diagnostics.About(found[0]), found[0].Detail, more),
+	return failure(fmt.Errorf("connections would be dropped: %s%s", diagnostics.Line(found[0]), more),
 		found[0].Remedy+"\nhint: pasvctl doctor shows everything; --ignore-drops loads the rules anyway")
 }
 

@@ -167,6 +167,6 @@ func (d *examiner) event(what string, p *project, f finding.Finding) error {
 	if !d.text() {
 		return envelope.Write(d.out, "doctor", map[string]any{"time": at, "event": what, "finding": p.report("", nil).Object(f)})
 	}
-	_, err := fmt.Fprintf(d.out, "%s %s: %s%s\n", at, what, diagnostics.About(f), f.Detail)
+	_, err := fmt.Fprintf(d.out, "%s %s: %s\n", at, what, diagnostics.Line(f))
 	return err
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/apply"
+	"github.com/pasvctl/pasvctl/cmd/internal/diagnostics"
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/cmd/internal/presence"
 	"github.com/pasvctl/pasvctl/generators/finding"
@@ -114,9 +115,9 @@ func (h *onHost) present(host presence.Host, refuse bool) error {
 	}
 	for _, f := range faults {
 		if f.Severity == finding.Error && refuse {
-			return failure(fmt.Errorf("%s; %s", f.Detail, f.Evidence), f.Remedy)
+			return failure(fmt.Errorf("%s; %s", diagnostics.Line(f), f.Evidence), f.Remedy)
 		}
-		fmt.Fprintf(h.err, "warning: %s; %s\nhint: %s\n", f.Detail, f.Evidence, f.Remedy)
+		fmt.Fprintf(h.err, "warning %s; %s\nhint: %s\n", diagnostics.Line(f), f.Evidence, f.Remedy)
 	}
 	return nil
 }

@@ -114,7 +114,7 @@ func Text(w io.Writer, r Report) error {
 }
 
 func (r Report) onMachine(w io.Writer, f finding.Finding, _ map[string]*hcl.File) error {
-	text := r.wrap(fmt.Sprintf("%s [%s] %s%s", f.Severity, f.Rule.ID, About(f), f.Detail), "", "  ") +
+	text := r.wrap(fmt.Sprintf("%s %s", f.Severity, Line(f)), "", "  ") +
 		r.wrap(f.Evidence, "  evidence: ", "            ")
 	if f.Remedy != "" {
 		text += r.wrap(r.command(f.Remedy), "  remedy:   ", "            ")
@@ -190,12 +190,17 @@ func (r Report) diagnostic(f finding.Finding) hcl.Diagnostic {
 		d.Severity = hcl.DiagError
 	}
 	d.Summary = Printable(fmt.Sprintf("%s [%s]", f.Title(), f.Rule.ID))
-	d.Detail = Printable(About(f) + f.Detail)
+	d.Detail = Printable(about(f) + f.Detail)
 	return d
 }
 
-// About names the site that a finding is about, before what is said of it.
-func About(f finding.Finding) string {
+// Line is a finding in a line: its id, its site and what is wrong.
+func Line(f finding.Finding) string {
+	return fmt.Sprintf("[%s] %s%s", f.Rule.ID, about(f), f.Detail)
+}
+
+// about names the site that a finding is about, before what is said of it.
+func about(f finding.Finding) string {
 	if f.Site == "" {
 		return ""
 	}

@@ -55,7 +55,7 @@ func SARIF(w io.Writer, r Report) error {
 func message(f finding.Finding) string {
 	text := f.Title()
 	if f.Detail != "" {
-		text += ": " + About(f) + f.Detail
+		text += ": " + about(f) + f.Detail
 	}
 	if f.Evidence != "" {
 		text += " (" + f.Evidence + ")"
