@@ -23,7 +23,7 @@ func TestFilesAgree(t *testing.T) {
 	if err != nil || len(specs) == 0 {
 		t.Fatal("no examples", err)
 	}
-	specs = append(specs, "testdata/aws-present/present"+spec.Extension)
+	specs = append(specs, "testdata/aws-present/present"+spec.Extension, "testdata/servers/servers"+spec.Extension)
 	checked := map[string]int{}
 	for _, folder := range foldersOf(specs) {
 		names, err := filepath.Glob(folder + "/*" + spec.Extension)
@@ -85,6 +85,7 @@ var notations = map[string]notation{
 	"vsftpd.conf":      {regexp.MustCompile(`(?m)^pasv_min_port=(\d+)\npasv_max_port=(\d+)`), false},
 	"proftpd.conf":     {regexp.MustCompile(`(?m)^PassivePorts (\d+) (\d+)`), false},
 	"vars":             {regexp.MustCompile(`(?:control_port|first): (\d+)(?:\s+last: (\d+))?`), true},
+	"sftpgo.env":       {regexp.MustCompile(`RANGE__START=(\d+)\s+\S+RANGE__END=(\d+)`), false},
 	"PassivePortRange": {regexp.MustCompile(`(?m)^(\d+) (\d+)`), false},
 }
 

@@ -59,7 +59,7 @@ func TestForeignDataIsPlanned(t *testing.T) {
 // A server that cannot admit foreign data connections, or has no config of ours,
 // is an error at foreign_data that names those which can. Those serve such a site.
 func TestServersThatCannotHaveForeignData(t *testing.T) {
-	able := []string{"apache", "embedded", "goftp", "proftpd", "vsftpd"}
+	able := []string{"apache", "embedded", "goftp", "proftpd", "pyftpdlib", "sftpgo", "vsftpd"}
 	for _, p := range sizing.Profiles() {
 		more := ""
 		if p.FixedPorts > 0 {
@@ -73,7 +73,7 @@ func TestServersThatCannotHaveForeignData(t *testing.T) {
 			continue
 		}
 		if len(diags) != 1 || places(diags)[0] != "x.pasv.hcl:8 server-unable" ||
-			!strings.Contains(diags[0].Detail, `"embedded", "proftpd" or "vsftpd"`) {
+			!strings.Contains(diags[0].Detail, `"embedded", "proftpd", "pyftpdlib", "sftpgo" or "vsftpd"`) {
 			t.Errorf("%s: %v", p.Name, diags)
 		}
 	}

@@ -140,7 +140,7 @@ func (s *ftpSession) retrieve(name string, from string, to netip.AddrPort, resum
 	if err := s.text.PrintfLine("RETR %s", name); err != nil {
 		return "", err
 	}
-	if _, _, err := s.text.ReadResponse(150); err != nil {
+	if _, _, err := s.text.ReadResponse(1); err != nil {
 		return "", err
 	}
 	if s.private {
@@ -174,7 +174,7 @@ func (s *ftpSession) store(name, content, from string) error {
 	if err := data.SetDeadline(time.Now().Add(ftpPatience)); err != nil {
 		return err
 	}
-	if _, err := s.cmd(150, "STOR %s", name); err != nil {
+	if _, err := s.cmd(1, "STOR %s", name); err != nil {
 		return err
 	}
 	if s.private {
@@ -208,7 +208,7 @@ func (s *ftpSession) storeTruncated(name, content, from string) (int, error) {
 	if err := s.text.PrintfLine("STOR %s", name); err != nil {
 		return 0, err
 	}
-	if _, _, err := s.text.ReadResponse(150); err != nil {
+	if _, _, err := s.text.ReadResponse(1); err != nil {
 		return 0, err
 	}
 	if _, err := tls.Client(raw, s.config).Write([]byte(content)); err != nil {

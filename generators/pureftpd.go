@@ -76,9 +76,7 @@ func (s serverSite) pureLimits() hcl.Diagnostics {
 			"Pure-FTPd admits one client for every two ports of its range, so %s lets in %s of %s. Give it %s.",
 			s.Data, sizing.Count(clients), sizing.Plural(s.Site.Sessions, "session"), sizing.Plural(2*s.Site.Sessions, "port"))
 	}
-	if s.Idle%60 != 0 {
-		say(finding.ServerUnable.Error, "idle_timeout", "the server counts whole minutes, and idle_timeout is %ds. Write %q.", s.Idle, fmt.Sprint((s.Idle+59)/60, "m"))
-	}
+	diags = append(diags, s.wholeMinutes("Pure-FTPd")...)
 	if s.Site.DataTimeout > 0 && s.Stall != s.Idle {
 		say(finding.ServerUnable.Error, "data_timeout", "the server has one timeout for sessions and transfers, MaxIdleTime, of %ds. Remove data_timeout, and set idle_timeout for both.", s.Idle)
 	}
@@ -90,11 +88,7 @@ func (s serverSite) pureLimits() hcl.Diagnostics {
 			"the server reads certificate and key from one file, %s. Put %s and %s there, one after the other, and name that file in both attributes.",
 			pureCertificate, s.TLS.Certificate, s.TLS.Key)
 	}
-	if _, written := s.Site.Ranges["tls.session_reuse"]; written && s.TLS.ReuseRequired {
-		say(finding.ReuseUnchecked.Warning, "tls.session_reuse",
-			"the server takes a data connection in any TLS session. Set session_reuse = \"preferred\", or run vsftpd or ProFTPD there.")
-	}
-	return diags
+	return append(diags, s.reuseUnchecked()...)
 }
 
 // pureSettings are the files of a site, in no order that matters.

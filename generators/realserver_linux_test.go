@@ -46,7 +46,7 @@ type realServer struct {
 }
 
 var realServers = []realServer{
-	realServerOf("vsftpd", &vsftpd{}), realServerOf("proftpd", &proftpd{}), realServerOf("pureftpd", &pureftpd{}),
+	realServerOf("vsftpd", &vsftpd{}), realServerOf("proftpd", &proftpd{}), realServerOf("pureftpd", &pureftpd{}), realServerOf("pyftpdlib", &pyftpdlib{}),
 }
 
 func realServerOf(name string, target Target) realServer {

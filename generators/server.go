@@ -36,6 +36,19 @@ type serverSite struct {
 // stall is how long a transfer may make no progress, unless the spec says it.
 const stall = 300 * time.Second
 
+// idleTimeout is after how long without a command the server ends a session.
+func idleTimeout(s *plan.Site) time.Duration {
+	if s.Profile.IdleFrees {
+		return s.AbandonedHoldOn(s.Profile)
+	}
+	return cmp.Or(s.IdleTimeout, 300*time.Second)
+}
+
+// Abandoned is how many seconds a PASV that no connection follows holds its port.
+func (s serverSite) Abandoned() int {
+	return int(s.Site.AbandonedHoldOn(s.Site.Profile) / time.Second)
+}
+
 // Accept is how many seconds a data connection that was asked for has to come.
 func (s serverSite) Accept() int { return min(60, s.Idle) }
 
@@ -60,7 +73,7 @@ func serverSites(p *plan.Plan, server string) []serverSite {
 				Data:     site.DataPorts,
 				IPv4Only: !slices.ContainsFunc(site.Addresses, netip.Addr.Is6),
 				TLS:      site.TLS,
-				Idle:     int(site.AbandonedHoldOn(site.Profile) / time.Second),
+				Idle:     int(idleTimeout(site) / time.Second),
 				Stall:    int(cmp.Or(site.DataTimeout, stall) / time.Second),
 			}
 			for _, address := range site.Addresses {
@@ -129,13 +142,23 @@ func (s serverSite) holds(format, title string) hcl.Diagnostics {
 }
 
 // takesTruncated reports that a server has no way to refuse an upload under TLS
-// that ends without close_notify: ProFTPD 1.3.8 and Pure-FTPd 1.0.50 answer 226
-// (measured).
+// that ends without close_notify: ProFTPD 1.3.8 and Pure-FTPd 1.0.50 answer 226,
+// pyftpdlib 1.5.7 nothing (measured).
 func (s serverSite) takesTruncated(title string) hcl.Diagnostics {
 	if s.Site.TruncatedUploads != spec.RefuseTruncated {
 		return nil
 	}
 	return hcl.Diagnostics{finding.ServerUnable.Error(s.Site.Ranges.Of("truncated_uploads"),
-		"Site %q: truncated_uploads is \"refuse\", but %s takes an upload under TLS that ends without close_notify for a whole one, and has no setting for that. "+
+		"Site %q: truncated_uploads is \"refuse\", but %s has no setting for an upload under TLS that ends without close_notify. "+
 			"Set truncated_uploads = \"accept\", or run vsftpd or the bundled daemon there.", s.Site.Name, title)}
+}
+
+// reuseUnchecked reports that a server does not demand that a data connection
+// resumes its control connection's TLS session.
+func (s serverSite) reuseUnchecked() hcl.Diagnostics {
+	if _, written := s.Site.Ranges["tls.session_reuse"]; !written || s.TLS.Mode == spec.TLSOff || !s.TLS.ReuseRequired {
+		return nil
+	}
+	return hcl.Diagnostics{finding.ReuseUnchecked.Warning(s.Site.Ranges.Of("tls.session_reuse"),
+		"Site %q: the server accepts a data connection in any TLS session. Set session_reuse = \"preferred\", or run vsftpd or ProFTPD there.", s.Site.Name)}
 }

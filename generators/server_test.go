@@ -39,6 +39,16 @@ func TestServerDiagnostics(t *testing.T) {
 		{"a certificate elsewhere", "pureftpd", twelve, tls("/etc/cert.pem"), []string{"warning: certificate-elsewhere at tls.certificate"}},
 		{"truncated uploads", "proftpd", twelve, func(s *plan.Site) { s.TruncatedUploads = spec.RefuseTruncated }, []string{"error: server-unable at truncated_uploads"}},
 		{"truncated uploads", "pureftpd", twelve, func(s *plan.Site) { s.TruncatedUploads = spec.RefuseTruncated }, []string{"error: server-unable at truncated_uploads"}},
+		{"plain", "pyftpdlib", twelve, nil, nil},
+		{"plain", "sftpgo", twelve, nil, nil},
+		{"truncated uploads", "pyftpdlib", twelve, func(s *plan.Site) { s.TruncatedUploads = spec.RefuseTruncated }, []string{"error: server-unable at truncated_uploads"}},
+		{"truncated uploads", "sftpgo", twelve, func(s *plan.Site) { s.TruncatedUploads = spec.RefuseTruncated }, []string{"error: server-unable at truncated_uploads"}},
+		{"a timeout of transfers", "sftpgo", twelve, func(s *plan.Site) { s.DataTimeout = time.Minute }, []string{"error: server-unable at data_timeout"}},
+		{"minutes and a half", "sftpgo", twelve, func(s *plan.Site) { s.IdleTimeout = 90 * time.Second }, []string{"error: server-unable at idle_timeout"}},
+		{"session reuse asked for", "sftpgo", twelve, func(s *plan.Site) {
+			s.TLS = spec.TLS{Mode: spec.TLSExplicit, ReuseRequired: true, Certificate: "/etc/ftp.pem", Key: "/etc/ftp.key"}
+			s.Ranges["tls.session_reuse"] = attrRanges("tls.session_reuse")["tls.session_reuse"]
+		}, []string{"warning: reuse-unchecked at tls.session_reuse"}},
 		{"minutes and a half", "pureftpd", twelve, func(s *plan.Site) { s.IdleTimeout = 90 * time.Second }, []string{"error: server-unable at idle_timeout"}},
 		{"a timeout of transfers", "pureftpd", twelve, func(s *plan.Site) { s.DataTimeout = time.Minute }, []string{"error: server-unable at data_timeout"}},
 		{"one timeout for both", "pureftpd", twelve, func(s *plan.Site) { s.IdleTimeout, s.DataTimeout = 2*time.Hour, 2*time.Hour }, nil},

@@ -16,7 +16,7 @@ import (
 )
 
 func eachServer(t *testing.T, test func(*testing.T, realServer)) {
-	someServers(t, []string{"vsftpd", "proftpd", "pureftpd"}, test)
+	someServers(t, []string{"vsftpd", "proftpd", "pureftpd", "pyftpdlib"}, test)
 }
 
 func someServers(t *testing.T, names []string, test func(*testing.T, realServer)) {
@@ -227,9 +227,9 @@ func TestServersSpeakTLS(t *testing.T) {
 		tls     spec.TLS
 		servers []string
 	}{
-		{"explicit and required", secure(spec.TLSExplicit, true, true), []string{"vsftpd", "proftpd", "pureftpd"}},
+		{"explicit and required", secure(spec.TLSExplicit, true, true), []string{"vsftpd", "proftpd", "pureftpd", "pyftpdlib"}},
 		{"explicit, reuse preferred", secure(spec.TLSExplicit, false, false), []string{"vsftpd", "proftpd", "pureftpd"}},
-		{"certificate at an odd path", spec.TLS{Mode: spec.TLSExplicit, Required: true, ReuseRequired: true, Certificate: oddPath, Key: oddPath}, []string{"vsftpd", "proftpd"}},
+		{"certificate at an odd path", spec.TLS{Mode: spec.TLSExplicit, Required: true, ReuseRequired: true, Certificate: oddPath, Key: oddPath}, []string{"vsftpd", "proftpd", "pyftpdlib"}},
 		{"implicit", secure(spec.TLSImplicit, true, true), []string{"vsftpd", "proftpd"}},
 	}
 	for _, c := range cases {
@@ -319,7 +319,7 @@ func speakTLS(t *testing.T, server realServer, want spec.TLS) {
 			t.Errorf("port %d", port.Port())
 		}
 		content, err := session.retrieve("list.txt", clientAddresses[0], port, resume)
-		refused := !resume && want.ReuseRequired && server.name != "pureftpd"
+		refused := !resume && want.ReuseRequired && server.name != "pureftpd" && server.name != "pyftpdlib"
 		if refused && content != "" {
 			t.Errorf("a data connection in a TLS session of its own got %q", content)
 		}

@@ -13,7 +13,7 @@ import (
 // transfer that carries nothing end when the spec says, and not before; the
 // first is how long the model has the port held.
 func TestServersKeepTheTimeouts(t *testing.T) {
-	someServers(t, []string{"vsftpd", "proftpd", "pureftpd"}, func(t *testing.T, server realServer) {
+	someServers(t, []string{"vsftpd", "proftpd", "pureftpd", "pyftpdlib"}, func(t *testing.T, server realServer) {
 		idle, data := 6*time.Second, 3*time.Second
 		if server.name == "pureftpd" { // whole minutes, and one for both
 			idle, data = time.Minute, time.Minute
@@ -49,7 +49,7 @@ func TestServersKeepTheTimeouts(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		if _, err := stalled.cmd(150, "STOR stalled"); err != nil {
+		if _, err := stalled.cmd(1, "STOR stalled"); err != nil {
 			t.Fatal(err)
 		}
 		silentFree, askingFree := make(chan time.Duration, 1), make(chan time.Duration, 1)

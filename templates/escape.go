@@ -35,6 +35,8 @@ func escapers() template.FuncMap {
 func Holds(format, s string) error {
 	var err error
 	switch format {
+	case "json":
+		_, err = jsonValue(s)
 	case "vsftpd":
 		_, err = vsftpdValue(s)
 	case "proftpd":

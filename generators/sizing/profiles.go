@@ -161,11 +161,11 @@ var profiles = []Profile{
 		Name: "pyftpdlib", Title: "pyftpdlib",
 		Hold: HoldListen, Pick: PickScan, Scope: ScopePort, WhenFull: FullLeaves,
 		AbandonedHold: 30 * time.Second, MinPorts: 1,
-		Strangers: StrangersIgnored,
+		Strangers: StrangersIgnored, NoImplicitTLS: true, AdmitsForeign: true,
 		Sources: []string{
 			"pick (random, without replacement, to the last port), when full (a kernel port, with a warning): source and measured",
 			"hold, abandoned hold: measured",
-			"strangers: measured, it keeps listening",
+			"strangers: measured, it keeps listening; with permit_foreign_addresses it serves them",
 		},
 	},
 	{
@@ -173,9 +173,10 @@ var profiles = []Profile{
 		Hold: HoldTransfer, Pick: PickRandom, Tries: 1000, TriesPerPort: 1, MinTries: 10,
 		Scope: ScopePort, WhenFull: FullRefuses,
 		AbandonedHold: 900 * time.Second, IdleFrees: true, MinPorts: 1,
-		Strangers: StrangersRefused,
+		Strangers: StrangersRefused, AdmitsForeign: true,
 		Sources: []string{
 			"pick: source; its FTP service is a fork of ftpserverlib 0.25, which draws with replacement as often as the range is wide, 10 to 1,000 times: one free port among many taken is missed e^-1 of the time",
+			"strangers: as ftpserverlib; source, passive_connections_security 1 admits them",
 			"all other fields: as ftpserverlib",
 		},
 	},

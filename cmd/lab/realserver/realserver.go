@@ -1,4 +1,4 @@
-// Package realserver runs vsftpd, ProFTPD and Pure-FTPd with rendered
+// Package realserver runs vsftpd, ProFTPD, Pure-FTPd and pyftpdlib with rendered
 // configurations, as their Debian packages install them, in namespaces that
 // end with them: the files go where they go on a real machine, unchanged, and
 // nothing of it reaches the host.
@@ -48,6 +48,8 @@ var all = []Server{
 		[]string{"proftpd", "--nodaemon", "--config", "/etc/proftpd/proftpd.conf"}},
 	{"pureftpd", "pure-ftpd", func(file string) string { return "/etc/pure-ftpd/conf/" + filepath.Base(file) },
 		[]string{"pure-ftpd-wrapper"}},
+	{"pyftpdlib", "pyftpdlib", func(file string) string { return "/etc/pyftpdlib/" + file },
+		[]string{"/usr/bin/python3", "/etc/pyftpdlib/ftpserver.py"}},
 }
 
 // Lookup finds a server by the name of its profile.
