@@ -72,8 +72,15 @@ site "downloads" {
 var second = sound[strings.Index(sound, files):]
 
 var mistakes = map[string]mistake{
-	"a block misspelt":     {change("site ", "sitte "), in("5", "unsupported-argument"), change(`sitte `, `site `), nil},
-	"an argument misspelt": {change("sessions  ", "sesions  "), in("11", "unsupported-argument"), change("sesions", "sessions"), nil},
+	"a block misspelt":      {change("site ", "sitte "), in("5", "unsupported-argument"), change(`sitte `, `site `), nil},
+	"a host block misspelt": {change("host \"edge1\"", "hots \"edge1\""), in("1", "unsupported-argument"), change("hots", "host"), nil},
+	"a host without a name": {change("host \"edge1\"", "host"), in("1", "missing-argument"), change("host {", "host \"edge1\" {"), nil},
+	"a host with two names": {change("host \"edge1\"", "host \"edge1\" \"a\""), in("1", "unsupported-argument"), []edit{{" \"a\"", "", "Remove the others"}}, nil},
+	"a file without quotes": {change("\"vsftpd\"", "\"vsftpd\"\n  base_config = vsftpd.conf"), in("8", "unknown-reference"),
+		change("= vsftpd.conf", `= "vsftpd.conf"`), &mistake{nil, in("8", "base-config-unreadable"), []edit{{"base_config = \"vsftpd.conf\"", "", "there is no file"}}, nil}},
+	"networks in one text":       {inSite("  clients = \"10.0.0.0/8, 192.0.2.0/24\"\n"), in("9", "wrong-type"), change(`"10.0.0.0/8, 192.0.2.0/24"`, `["10.0.0.0/8", "192.0.2.0/24"]`), nil},
+	"a brace behind an argument": {change("= 10\n  }", "= 10 }"), in("12", "invalid-syntax"), change("sessions_per_address = 10 }", "sessions_per_address = 10\n}"), nil},
+	"an argument misspelt":       {change("sessions  ", "sesions  "), in("11", "unsupported-argument"), change("sesions", "sessions"), nil},
 	"a required block misspelt": {change("concurrency", "concurency"), in("10", "unsupported-argument"),
 		change("concurency", "concurrency"), nil},
 	"a server misspelt":       {change("vsftpd", "vsftp"), in("7", "unknown-server"), change(`"vsftp"`, `"vsftpd"`), nil},

@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -198,7 +199,11 @@ func (a *Argument) meantBy(val cty.Value) string {
 			return hundredth(strings.TrimSpace(percent))
 		}
 	case ty == cty.String && a.Type.cty() == cty.DynamicPseudoType:
-		return fmt.Sprintf("[%q]", shortened(val.AsString()))
+		items := strings.FieldsFunc(shortened(val.AsString()), func(r rune) bool { return r == ',' || r == ' ' })
+		for i, item := range items {
+			items[i] = strconv.Quote(item)
+		}
+		return "[" + strings.Join(items, ", ") + "]"
 	case a.Type == Ports && ty.IsTupleType() && ty.Length() == 2:
 		first, last := val.Index(cty.Zero), val.Index(cty.NumberIntVal(1))
 		if first.Type() == cty.Number && last.Type() == cty.Number {

@@ -31,6 +31,7 @@ func (l *loader) decode() {
 	var blocks hcl.Blocks
 	for _, src := range l.bodies {
 		content, diags := Language.Content(dynblock.Expand(src.body, l.ctx, limit), nil)
+		l.markUnread(src.body, diags)
 		l.add(slices.DeleteFunc(diags, l.onBrokenLine)...)
 		blocks = append(blocks, content.Blocks...)
 	}

@@ -86,6 +86,7 @@ type loader struct {
 
 	broken      map[hcl.Range]bool // syntax errors, and the blocks with one by their headers
 	brokenLines map[line]bool
+	unread      map[string]bool // names of blocks that were not read
 
 	suggestions int // made so far
 	offered     int // the last control port that was suggested
@@ -99,7 +100,7 @@ func newLoader(fsys fs.FS, o Options) *loader {
 		declaredVars: map[string]*variable{}, undeclaredVars: map[string]bool{},
 		declaredLocals: map[string]*local{}, undeclaredLocals: map[string]bool{},
 		hosts: map[string]*Host{}, sites: map[string]*Site{}, profiles: map[string]*Profile{},
-		declared: map[string]hcl.Range{}, broken: map[hcl.Range]bool{}, brokenLines: map[line]bool{},
+		declared: map[string]hcl.Range{}, broken: map[hcl.Range]bool{}, brokenLines: map[line]bool{}, unread: map[string]bool{},
 	}
 }
 

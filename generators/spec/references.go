@@ -122,7 +122,19 @@ func unknownWord(d *hcl.Diagnostic) *hcl.Diagnostic {
 			said.Detail = fmt.Sprintf("A %s is named by its label in quotes. Write %q.", name, step.Name)
 			return &said
 		}
-		return d
+		if d.Summary != "Unknown variable" {
+			return d
+		}
+		text := name // as in base_config = vsftpd.conf
+		for _, step := range expr.Traversal[1:] {
+			attr, ok := step.(hcl.TraverseAttr)
+			if !ok {
+				return d
+			}
+			text += "." + attr.Name
+		}
+		said.Detail = fmt.Sprintf("Nothing is named %s. Text is in double quotes: write %q.", name, text)
+		return &said
 	}
 	said.Detail = fmt.Sprintf("Nothing is named %s. Text is in double quotes: write %q.", name, name)
 	switch strings.ToLower(name) {

@@ -155,12 +155,12 @@ func (d *Block) explain(diag *hcl.Diagnostic) (meant string) {
 	if m := aboutLabel.FindStringSubmatch(diag.Summary); m != nil {
 		switch inner := d.nested(m[2]); {
 		case inner.Label == "":
-			diag.Detail = fmt.Sprintf("A %s block has no name. Write %s {.", inner.Type, inner.Type)
+			diag.Detail = fmt.Sprintf("The %s block takes no name. Write %s {.", inner.Type, inner.Type)
 			return inner.Type
 		case m[1] == "Missing name":
-			diag.Detail = fmt.Sprintf("A %s block has a %s. Write %s %q {.", inner.Type, inner.Label, inner.Type, inner.LabelExample)
+			diag.Detail = fmt.Sprintf("The %s block has no %s. Write %s %q {.", inner.Type, inner.Label, inner.Type, inner.LabelExample)
 		default:
-			diag.Detail = fmt.Sprintf("A %s block has one %s. Remove the others.", inner.Type, inner.Label)
+			diag.Detail = fmt.Sprintf("The %s block takes one %s. Remove the others.", inner.Type, inner.Label)
 		}
 		return ""
 	}

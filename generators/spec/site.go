@@ -141,7 +141,7 @@ func (l *loader) siteHost(b *block) *Host {
 		return nil
 	}
 	host, declared := l.hosts[name]
-	if !declared && len(l.broken) == 0 {
+	if !declared && len(l.broken) == 0 && !l.unread[name] && !l.unread[""] {
 		b.err("host", finding.UnknownHost, "no host block is named %q.%s Name a host of the spec%s, or add a host block.", name, l.suggest(name, namesOf(l.hosts)), l.likeHost())
 	}
 	return host

@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"sort"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -77,6 +78,19 @@ func (l *loader) markBroken(body *hclsyntax.Body, diags hcl.Diagnostics) {
 			if b := blockBefore(body, at); b != nil && at.Byte <= b.Range().End.Byte {
 				l.broken[b.DefRange()] = true
 			}
+		}
+	}
+}
+
+// markUnread remembers the names of blocks that were not read because their
+// type is misspelt, or they have none or several: they may be what others name.
+func (l *loader) markUnread(body *hclsyntax.Body, diags hcl.Diagnostics) {
+	for _, diag := range diags {
+		if diag.Subject == nil || diag.Summary != "Unsupported block type" && !aboutLabel.MatchString(diag.Summary) {
+			continue
+		}
+		if b := blockBefore(body, diag.Subject.Start); b != nil {
+			l.unread[strings.Join(b.Labels[:min(1, len(b.Labels))], "")] = true // "" may be any
 		}
 	}
 }

@@ -113,6 +113,8 @@ func reworded(src []byte, d *hcl.Diagnostic) *hcl.Diagnostic {
 		case "Missing newline after argument", "Invalid expression", "Invalid number literal", "Missing item separator", "Missing attribute separator":
 			if word := bareText(line, d.Subject); word != "" {
 				detail = fmt.Sprintf("Text is in double quotes. Write %q.", word)
+			} else if before, last := strings.CutSuffix(code, "}"); last && strings.Contains(before, "=") && !strings.Contains(before, "{") {
+				detail = fmt.Sprintf("The brace that ends a block is on a line of its own. Write\n\n%s\n}", strings.TrimSpace(before))
 			}
 		}
 	}
