@@ -130,7 +130,7 @@ func tellStarts(w io.Writer, sites []*plan.Site) {
 		}
 	}
 	if n > 0 {
-		fmt.Fprintf(w, "%s of %s refuse more than the objective if all sessions start together: see pasvctl plan\n",
+		fmt.Fprintf(w, "%s of %s would refuse more than the objective if all sessions started together: see pasvctl plan\n",
 			sizing.Count(n), sizing.Plural(len(sites), "site"))
 	}
 }

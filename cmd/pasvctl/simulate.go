@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -118,6 +119,15 @@ func (s simulated) title() string {
 func (d *simulator) run(ctx context.Context, args []string) error {
 	if d.ports < 0 || d.ports > sizing.MaxPorts {
 		return usage(fmt.Sprintf("write --ports 1 to %d", sizing.MaxPorts), "--ports %d is out of range", d.ports)
+	}
+	if d.replications < 5 || d.replications > simulate.MaxReplications {
+		return usage(fmt.Sprintf("write --replications 5 to %d", simulate.MaxReplications), "--replications %d is out of range", d.replications)
+	}
+	if d.requests != 0 && (d.requests < 100 || d.requests > simulate.MaxRequests) {
+		return usage(fmt.Sprintf("write --requests 100 to %d", simulate.MaxRequests), "--requests %d is out of range", d.requests)
+	}
+	if shapes := []simulate.Shape{"", simulate.Constant, simulate.Exponential, simulate.Lognormal}; !slices.Contains(shapes, simulate.Shape(d.shape)) {
+		return usage("the shapes are constant, exponential and lognormal", "there is no shape %q", d.shape)
 	}
 	p, err := d.valid(d.streams, args[0])
 	if err != nil {
