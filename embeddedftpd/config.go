@@ -43,6 +43,10 @@ type Config struct {
 	// zero: the control connection's own local address. A 229 reply names no
 	// address (RFC 2428 section 3).
 	Announce netip.Addr
+	// AnnounceName is a host name of that address, in place of Announce. It is
+	// resolved when the server is made and each minute; while it cannot be, the
+	// last answer stands.
+	AnnounceName string
 
 	// Clients are who may connect; empty: everyone.
 	Clients []netip.Prefix
@@ -186,6 +190,9 @@ func (c Config) check() error {
 	}
 	if c.Announce.IsValid() && !c.Announce.Unmap().Is4() {
 		complain("announced address %v: a 227 reply can only hold IPv4", c.Announce)
+	}
+	if c.AnnounceName != "" && c.Announce.IsValid() {
+		complain("an address and a host name to announce: want one of them")
 	}
 	if c.IPv6ClientPrefix < 1 || c.IPv6ClientPrefix > 128 {
 		complain("IPv6 client prefix %d: want 1 to 128", c.IPv6ClientPrefix)

@@ -31,8 +31,8 @@ func (s *session) pasv(string) {
 		return
 	}
 	at := s.local
-	if s.srv.cfg.Announce.IsValid() {
-		at = s.srv.cfg.Announce.Unmap()
+	if announced := s.srv.announced.address(); announced.IsValid() {
+		at = announced
 	}
 	host := strings.ReplaceAll(at.String(), ".", ",")
 	s.reply(227, fmt.Sprintf("Entering Passive Mode (%s,%d,%d).", host, port>>8, port&0xff))

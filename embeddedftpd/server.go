@@ -44,6 +44,8 @@ type Server struct {
 	mu       sync.Mutex
 	sessions map[*session]struct{}
 
+	announced *announcer // what a 227 reply names
+
 	transferLog sync.Mutex // held while Config.TransferLog is written
 	total       *bucket    // nil: no bound
 	nextSession atomic.Uint64
@@ -84,6 +86,10 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 		ended:     make(chan struct{}),
 		handed:    make(chan struct{}),
 		sessions:  map[*session]struct{}{},
+	}
+	if s.announced, err = newAnnouncer(ctx, cfg); err != nil {
+		closeAll(cfg.Listeners)
+		return nil, err
 	}
 	s.checks.turned = make(chan *net.TCPListener, len(cfg.Listen))
 	if cfg.TotalRate > 0 {
@@ -221,6 +227,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		s.pool.Start()
 	}
 	var accepting sync.WaitGroup
+	accepting.Go(func() { s.announced.follow(s.stopping) })
 	failed := make(chan error, len(s.listeners))
 	for _, l := range s.listeners {
 		accepting.Go(func() {

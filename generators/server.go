@@ -74,13 +74,11 @@ func serverSites(p *plan.Plan, server string) []serverSite {
 				IPv4Only: !slices.ContainsFunc(site.Addresses, netip.Addr.Is6),
 				TLS:      site.TLS,
 				Idle:     int(idleTimeout(site) / time.Second),
+				Announce: site.Announced(),
 				Stall:    int(cmp.Or(site.DataTimeout, stall) / time.Second),
 			}
 			for _, address := range site.Addresses {
 				s.Addresses = append(s.Addresses, address.String())
-			}
-			if site.Announce.IsValid() {
-				s.Announce = site.Announce.String()
 			}
 			all = append(all, s)
 		}

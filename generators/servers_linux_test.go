@@ -183,6 +183,23 @@ func TestServersAnnounceTheirAddress(t *testing.T) {
 	})
 }
 
+// A host name is resolved for the 227 reply, by the server.
+func TestServersAnnounceAHostName(t *testing.T) {
+	someServers(t, []string{"vsftpd", "proftpd", "pureftpd"}, func(t *testing.T, server realServer) {
+		server.prepare = func(t *testing.T) { write(t, "/etc/hosts", "198.51.100.7 nat.example.com\n", 0o644) }
+		server.serve(t, realSite(server.name, func(s *plan.Site) {
+			s.AnnounceName = "nat.example.com"
+			s.Addresses = s.Addresses[:1]
+		}))
+		address := net.JoinHostPort(serverAddresses[0], "2121")
+		await(t, address)
+		told, err := mustSession(t, clientAddresses[0], address).passive(false)
+		if err != nil || told.Addr().String() != "198.51.100.7" {
+			t.Errorf("announced %s, %v", told, err)
+		}
+	})
+}
+
 // No server tells strangers its version.
 func TestServersKeepTheirVersion(t *testing.T) {
 	eachServer(t, func(t *testing.T, server realServer) {

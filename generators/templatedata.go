@@ -62,15 +62,11 @@ func templateData(p *plan.Plan) map[string]any {
 }
 
 func siteData(site *plan.Site) map[string]any {
-	announce := ""
-	if site.Announce.IsValid() {
-		announce = site.Announce.String()
-	}
 	return map[string]any{
 		"Name": site.Name, "Host": site.Host.Name, "Server": site.Server, "Addresses": texts(site.Addresses),
 		"ControlPort": int(site.Port), "DataPorts": rangeData(site.DataPorts),
 		"Pinned": site.Pinned, "Binding": site.Sizing.Binding, "Refused": site.Refused,
-		"Announce": announce, "Clients": texts(append(append([]netip.Prefix{}, site.Policy.Clients4...), site.Policy.Clients6...)),
+		"Announce": site.Announced(), "Clients": texts(append(append([]netip.Prefix{}, site.Policy.Clients4...), site.Policy.Clients6...)),
 		"IdleTimeout": int(site.IdleTimeout.Seconds()), "DataTimeout": int(site.DataTimeout.Seconds()),
 		"Gate": site.Gate, "ForeignData": site.ForeignData, "Sessions": site.Sessions, "SessionsPerAddress": site.SessionsPerAddress,
 		"AbandonedHold": int(site.AbandonedHoldOn(site.Profile) / time.Second),

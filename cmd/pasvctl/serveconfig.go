@@ -21,6 +21,7 @@ func (d *server) config(s *plan.Site, listen []netip.AddrPort) (embeddedftpd.Con
 		PassiveFirst:          s.DataPorts.First,
 		PassiveLast:           s.DataPorts.Last,
 		Announce:              s.Announce,
+		AnnounceName:          s.AnnounceName,
 		Clients:               s.Clients,
 		MaxSessions:           s.Sessions,
 		MaxSessionsPerAddress: s.SessionsPerAddress,
@@ -41,7 +42,7 @@ func (d *server) config(s *plan.Site, listen []netip.AddrPort) (embeddedftpd.Con
 	if onLoopback(cfg.Listen) {
 		// A trial on this machine: its clients are here, the announced address
 		// is somewhere else, and so may the certificate be.
-		cfg.Clients, cfg.Announce = nil, netip.Addr{}
+		cfg.Clients, cfg.Announce, cfg.AnnounceName = nil, netip.Addr{}, ""
 		if cfg.TLS != nil && !exists(cfg.TLS.Certificate) {
 			cfg.TLS.Certificate, cfg.TLS.Key = "", ""
 		}

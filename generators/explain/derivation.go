@@ -260,8 +260,8 @@ func (d *derivation) placement() []string {
 	} else if ephemeral.Count() > 0 {
 		text = append(text, fmt.Sprintf("It is outside %s, the host's ephemeral ports, so no outgoing connection of the host takes a port of it.", ephemeral))
 	}
-	if s.Announce.IsValid() {
-		text = append(text, fmt.Sprintf("The reply to PASV announces %s, so the NAT with that address must forward the same ports.", s.Announce))
+	if announced := s.Announced(); announced != "" {
+		text = append(text, fmt.Sprintf("The reply to PASV announces %s, so the NAT with that address must forward the same ports.", announced))
 	}
 	if s.Gate {
 		text = append(text, "The firewall opens it only to clients that have a control connection with this site.")

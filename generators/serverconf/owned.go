@@ -11,6 +11,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // group is a number of owned directives that one attribute of a site sets.
@@ -212,7 +214,10 @@ func announce(value string) (string, bool) {
 		return "", true
 	}
 	address, err := netip.ParseAddr(value)
-	return fmt.Sprintf("announce = %q", address), err == nil && address.Is4()
+	if err != nil {
+		return fmt.Sprintf("announce = %q", value), spec.HostName(value)
+	}
+	return fmt.Sprintf("announce = %q", address), address.Is4()
 }
 
 // addresses is for what the server listens on; none are all.

@@ -184,13 +184,13 @@ func TestDifferences(t *testing.T) {
 		{"vsftpd", "idle_session_timeout=7200\nssl_enable=NO\nrsa_cert_file=/old.pem\nstrict_ssl_read_eof=YES\npasv_promiscuous=1\n",
 			[]string{"5 foreign_data: foreign_data = true", "1 idle_timeout: idle_timeout = \"7200s\"", "2 tls.mode: mode = \"off\"", "4 truncated_uploads: truncated_uploads = \"refuse\""}},
 		{"vsftpd", "ssl_enable=YES\nrsa_cert_file=/old ${x}.pem\nrequire_ssl_reuse=NO\nforce_local_data_ssl=NO\nlisten_address=192.0.2.9\npasv_address=ftp.example.com\n",
-			[]string{"5 addresses: addresses = [\"192.0.2.9\"]", "6 announce: ", "4 tls.required: required = false",
+			[]string{"5 addresses: addresses = [\"192.0.2.9\"]", "6 announce: announce = \"ftp.example.com\"", "4 tls.required: required = false",
 				"2 tls.certificate: certificate = \"/old $${x}.pem\"", "3 tls.session_reuse: session_reuse = \"preferred\""}},
 		{"proftpd", "<Global>\nMaxClients 10\nPassivePorts 61000 61011\n</Global>\nMaxClients 6 \"full\"\nPort 2121\nTLSEngine on\nTLSOptions useimplicitssl\n", nil},
 		{"proftpd", "TimeoutIdle 600\nTimeoutNoTransfer 1200\n", []string{"2 idle_timeout: "}},
 		{"proftpd", "<IfDefine X>\nPassivePorts 1024 2048\n</IfDefine>\nMaxInstances 30\nMaxClients 20\nTimeoutIdle 7200\nMaxClientsPerHost none\nTLSRequired ctrl\n" +
 			"TLSEngine on\nTLSOptions UseImplicitSSL NoSessionReuseRequired\nMasqueradeAddress ftp.example.com\n<Anonymous x>\nMaxClients 1\n</Anonymous>\n",
-			[]string{"2 data_ports: data_ports = \"1024-2048\"", "11 announce: ", "4 concurrency.sessions: sessions = 20", "7 concurrency.sessions_per_address: ",
+			[]string{"2 data_ports: data_ports = \"1024-2048\"", "11 announce: announce = \"ftp.example.com\"", "4 concurrency.sessions: sessions = 20", "7 concurrency.sessions_per_address: ",
 				"6 idle_timeout: idle_timeout = \"7200s\"", "8 tls.required: ", "10 tls.session_reuse: session_reuse = \"preferred\""}},
 	}
 	for _, c := range cases {

@@ -106,6 +106,8 @@ type Profile struct {
 	AdmitsForeign bool
 	// WhyNotForeign says, in a sentence, why it does not although the server could.
 	WhyNotForeign string `json:",omitzero"`
+	// AnnouncesName: pasvctl can have it resolve a host name for its 227 reply.
+	AnnouncesName bool
 	// NoImplicitTLS: the server cannot speak TLS from the first byte on.
 	NoImplicitTLS bool
 	// PortsPerSession is the number of ports the server wants per admitted

@@ -70,7 +70,7 @@ var profiles = []Profile{
 		Hold: HoldListen, Pick: PickScan, Scope: ScopeAddress, WhenFull: FullWaits,
 		MarksSessions: true, HoldsRange: true,
 		AbandonedHold: 32 * time.Second, MinPorts: 1,
-		Strangers: StrangersIgnored, ResumesTLS: true, AdmitsForeign: true,
+		Strangers: StrangersIgnored, AnnouncesName: true, ResumesTLS: true, AdmitsForeign: true,
 		Sources: []string{
 			"hold, pick, scope, when full: package embeddedftpd/passive and its tests",
 			"abandoned hold: 30 s until the reservation expires and 2 s while its key rests",
@@ -131,7 +131,7 @@ var profiles = []Profile{
 		Name: "proftpd", Title: "ProFTPD",
 		Hold: HoldListen, Pick: PickScan, Scope: ScopePort, WhenFull: FullLeaves,
 		AbandonedHold: 600 * time.Second, IdleFrees: true, MinPorts: 2,
-		RaceWindow: raceProFTPD, Strangers: StrangersRefused, ResumesTLS: true, AdmitsForeign: true,
+		RaceWindow: raceProFTPD, Strangers: StrangersRefused, AnnouncesName: true, ResumesTLS: true, AdmitsForeign: true,
 		Sources: []string{
 			"hold, pick (a shuffled scan, three passes), when full (a kernel port, with a warning in the log): measured, 1.3.8",
 			"abandoned hold: measured, TimeoutIdle 600 s",
@@ -145,7 +145,7 @@ var profiles = []Profile{
 		Name: "pureftpd", Title: "Pure-FTPd",
 		Hold: HoldSession, Pick: PickScan, Scope: ScopePort, WhenFull: FullRefuses,
 		AbandonedHold: 900 * time.Second, IdleFrees: true, PortsPerSession: 2, MinPorts: 2,
-		RaceWindow: racePureFTPd, Strangers: StrangersIgnored,
+		RaceWindow: racePureFTPd, Strangers: StrangersIgnored, AnnouncesName: true,
 		NoImplicitTLS: true,                                                                                                         // its TLS modes are all explicit
 		WhyNotForeign: "Pure-FTPd admits them with AllowUserFXP, which also has it connect to any address that PORT and EPRT name.", // measured, 1.0.50
 		Sources: []string{
@@ -184,7 +184,7 @@ var profiles = []Profile{
 		Name: "vsftpd", Title: "vsftpd",
 		Hold: HoldTransfer, Pick: PickRandom, Tries: 9, Scope: ScopePort, WhenFull: FullDrops,
 		AbandonedHold: 300 * time.Second, IdleFrees: true, MinPorts: 1,
-		Strangers: StrangersRefused, ResumesTLS: true, AdmitsForeign: true,
+		Strangers: StrangersRefused, AnnouncesName: true, ResumesTLS: true, AdmitsForeign: true,
 		Sources: []string{
 			"pick, tries: measured, 3.0.3, and source, privops.c: nine draws with replacement",
 			"when full (500 OOPS, the session ends), hold: measured",

@@ -111,7 +111,7 @@ func checkForward(b *block, g *Gateway, s *Site, at hcl.Range) {
 			g.Address, s.Name, familyName(v4), addressList(s.Addresses))
 		return
 	}
-	if !g.Address.Is4() || s.Announce == g.Address {
+	if !g.Address.Is4() || s.Announce == g.Address || s.AnnounceName != "" {
 		return
 	}
 	remedy := fmt.Sprintf("Set announce = %q in the site.", g.Address)

@@ -27,8 +27,8 @@ func known() Options {
 		Servers: []sizing.Profile{
 			{Name: "embedded", Strangers: sizing.StrangersServed, HoldsRange: true, AdmitsForeign: true},
 			{Name: "proftpd", Strangers: sizing.StrangersRefused, AdmitsForeign: true},
-			{Name: "pureftpd", Strangers: sizing.StrangersIgnored, NoImplicitTLS: true, WhyNotForeign: "Pure-FTPd does it otherwise."},
-			{Name: "vsftpd", Strangers: sizing.StrangersServed, AdmitsForeign: true},
+			{Name: "pureftpd", Strangers: sizing.StrangersIgnored, NoImplicitTLS: true, AnnouncesName: true, WhyNotForeign: "Pure-FTPd does it otherwise."},
+			{Name: "vsftpd", AnnouncesName: true, Strangers: sizing.StrangersServed, AdmitsForeign: true},
 		},
 		Targets: []TargetKind{
 			{Name: "aws", Default: true, Settings: []Argument{{Name: "format", Type: Text}, {Name: "vpc_id", Type: Text}}}, {Name: "iptables", Default: true, HostFiles: []string{"ipset"}}, {Name: "nftables", Default: true},

@@ -169,7 +169,10 @@ type Site struct {
 	Base      *Base        `json:",omitempty"` // the server's own config, to be kept
 	Port      uint16       // control port
 	Announce  netip.Addr   // address in the 227 reply; zero: the control connection's own
-	Clients   []netip.Prefix
+	// AnnounceName is a host name that the server resolves for the 227 reply, in
+	// place of Announce.
+	AnnounceName string `json:",omitempty"`
+	Clients      []netip.Prefix
 	// IPv6ClientPrefix is the prefix length, 1 to 128, by which an IPv6
 	// client counts as one address; 64 unless told.
 	IPv6ClientPrefix int
@@ -193,6 +196,15 @@ type Site struct {
 // where it is told to or, untold, where TLS is required.
 func (s *Site) RefusesTruncated() bool {
 	return s.TruncatedUploads == RefuseTruncated || s.TruncatedUploads == "" && s.TLS.Required
+}
+
+// Announced is what the 227 reply names, as the spec says it; "" is the control
+// connection's own address.
+func (s *Site) Announced() string {
+	if s.Announce.IsValid() {
+		return s.Announce.String()
+	}
+	return s.AnnounceName
 }
 
 // Gateway is a NAT in front of sites: it sends the control port and the data

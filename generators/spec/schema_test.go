@@ -344,7 +344,7 @@ func TestLimits(t *testing.T) {
 		"host.reserved_ports":                           {[]string{`["1-65535"]`}, []string{`["0-10"]`, `["1-65536"]`, `["20-10"]`}},
 		"host.firewall.into":                            {[]string{`"inet filter input"`, `"ip filter input"`}, []string{`"arp filter input"`, `"inet filter"`, `"inet filter drop"`, `"inet pasvctl x"`}},
 		"site.addresses":                                {[]string{`["203.0.113.10"]`}, []string{`["203.0.113.11"]`, `[]`}},
-		"site.announce":                                 {[]string{`"198.51.100.7"`}, []string{`"2001:db8::1"`}},
+		"site.announce":                                 {[]string{`"198.51.100.7"`, `"nat.example.com"`}, []string{`"2001:db8::1"`, `"nat"`, `"nat.example.7"`, `"nat_1.example.com"`}},
 		"site.data_ports":                               {[]string{`"1024-2023"`, `"61000-65535"`}, []string{`"1023-2023"`, `"61000-65536"`, `"61999-61000"`}},
 		"site.idle_timeout":                             {[]string{`"90s"`}, []string{`"1500ms"`}},
 		"site.data_timeout":                             {[]string{`"90s"`}, []string{`"1500ms"`}},

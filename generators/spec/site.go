@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -28,8 +29,8 @@ var siteBlock = &Block{
 		{Name: "port", Type: Whole, Least: 1, Most: maxPort, Example: "21",
 			Required: "Write the control port, usually port = 21, or 990 with implicit TLS.",
 			Doc:      "Control port: 21, or 990 with implicit TLS."},
-		{Name: "announce", Type: Address, Otherwise: "the address that the client connected to", Limit: "an IPv4 address", Example: `"198.51.100.7"`,
-			Doc: "Address in the reply to PASV (227), if clients reach the site by another than its own, as behind NAT. EPSV's reply names none."},
+		{Name: "announce", Type: Address, Otherwise: "the address that the client connected to", Limit: "an IPv4 address, or a host name", Example: `"198.51.100.7"`,
+			Doc: "Address in the reply to PASV (227), if clients reach the site by another than its own, as behind NAT; or the host name of one that changes. EPSV's reply names none."},
 		{Name: "clients", Type: Networks, Otherwise: "everyone", Example: `["192.0.2.0/24", "198.51.100.9"]`,
 			Doc: "Client networks that may connect. The rules drop all others."},
 		{Name: "ipv6_client_prefix", Type: Whole, Least: 1, Most: 128, Default: 64, Unit: "bits", Example: "56",
@@ -68,7 +69,7 @@ func (l *loader) decodeSite(raw *hcl.Block) {
 	s.Port = uint16(b.integer("port"))
 	s.Addresses = siteAddresses(b, s.Host)
 	s.Clients = siteClients(b, s)
-	s.Announce = siteAnnounce(b, s)
+	s.Announce, s.AnnounceName = l.siteAnnounce(b, s, server)
 	s.IPv6ClientPrefix = b.integer("ipv6_client_prefix")
 	l.siteForeign(b, s, server)
 	s.IdleTimeout, s.DataTimeout = siteTimeouts(b, s, server)
@@ -235,15 +236,40 @@ func siteAddresses(b *block, host *Host) []netip.Addr {
 
 // siteAnnounce reads the address for the 227 reply, which has room for IPv4
 // only (RFC 959, section 4.1.2); EPSV's 229 names no address (RFC 2428).
-func siteAnnounce(b *block, s *Site) netip.Addr {
+func (l *loader) siteAnnounce(b *block, s *Site, server sizing.Profile) (addr netip.Addr, name string) {
 	text, ok := b.text("announce")
-	if !ok {
-		return netip.Addr{}
+	if ok && HostName(text) {
+		if server.AnnouncesName {
+			return netip.Addr{}, text
+		}
+		var able []string
+		for _, p := range l.o.Servers {
+			if p.AnnouncesName {
+				able = append(able, p.Name)
+			}
+		}
+		b.err("announce", finding.ServerUnable, "%s does not resolve a host name for its reply. Write its IPv4 address, or run %s there.", s.Server, quotedList(able))
+		return netip.Addr{}, ""
 	}
-	addr, ok := b.address("announce", text, b.ranges["announce"])
 	if !ok {
-		return netip.Addr{}
+		return netip.Addr{}, ""
 	}
+	if addr, ok = b.address("announce", text, b.ranges["announce"]); !ok {
+		return netip.Addr{}, ""
+	}
+	return announced(b, s, addr), ""
+}
+
+// HostName reports whether a text is a name of DNS with a dot in it (RFC 1123
+// section 2.1): no address ends in a letter.
+func HostName(text string) bool {
+	return len(text) <= 253 && dottedName.MatchString(text)
+}
+
+var dottedName = regexp.MustCompile(`^([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.)+[a-zA-Z]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$`)
+
+// announced checks an announced address; zero if it is wrong.
+func announced(b *block, s *Site, addr netip.Addr) netip.Addr {
 	v4, _ := families(s.Addresses)
 	switch {
 	case !addr.Is4():
