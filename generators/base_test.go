@@ -188,3 +188,28 @@ func TestBaseConfigRepeats(t *testing.T) {
 		t.Error("an included file is not written back")
 	}
 }
+
+// A generated config that is the base again is the same, and says nothing else
+// than the spec.
+func TestBaseConfigOfItsOwn(t *testing.T) {
+	tls := "tls {\n mode = \"explicit\"\n certificate = \"/c.pem\"\n key = \"/k.pem\"\n}"
+	for server, base := range map[string]string{
+		"vsftpd":  "ssl_enable=YES\nmax_clients=3\nlocal_umask=077\n",
+		"proftpd": "TLSEngine on\nTLSOptions StdEnvVars NoSessionReuseRequired\nPassivePorts 40000 40900\nUmask 077\n",
+	} {
+		spec, name := onBase(server, server+".conf", "port = 21", "sessions = 5", tls), server+".conf"
+		config := func(base string) (string, hcl.Diagnostics) {
+			files, diags := rendered(spec, map[string]string{name: base})
+			at := slices.IndexFunc(files, func(f File) bool { return f.Path == "edge1/shop/"+name })
+			if at < 0 {
+				t.Fatal(server, found(diags))
+			}
+			return string(files[at].Content), diags
+		}
+		first, _ := config(base)
+		second, diags := config(first)
+		if second != first || slices.ContainsFunc(diags, func(d *hcl.Diagnostic) bool { return finding.Of(d) == finding.BaseConfigDiffers }) {
+			t.Errorf("%s: %v\n%s\nagain\n%s", server, found(diags), first, second)
+		}
+	}
+}

@@ -147,8 +147,20 @@ func split(text []byte) [][]byte {
 	return lines
 }
 
-// Has reports whether a directive is anywhere in the config.
-func (c *Config) Has(name string) bool { return len(c.named(name)) > 0 }
+// Has reports whether a directive is anywhere in the config, but for the lines
+// that an earlier run has put in.
+func (c *Config) Has(name string) bool { return len(c.theirs().named(name)) > 0 }
+
+// theirs is the config without the lines that an earlier run has put in.
+func (c *Config) theirs() *Config {
+	theirs := *c
+	dropped := make([][][]byte, len(c.files))
+	for i, f := range c.files {
+		dropped[i] = dropOurs(f.lines, i == 0)
+	}
+	theirs.Directives = slices.DeleteFunc(slices.Clone(c.Directives), func(d Directive) bool { return dropped[d.file][d.Line-1] != nil })
+	return &theirs
+}
 
 // named returns the directives with a name, whatever its case.
 func (c *Config) named(name string) []Directive {

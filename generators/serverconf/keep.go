@@ -59,8 +59,7 @@ func (c *Config) Keep(site *spec.Site, ours Ours) (*Kept, error) {
 	for i, f := range c.files {
 		replaced[i] = dropOurs(f.lines, i == 0)
 	}
-	theirs := *c
-	theirs.Directives = slices.DeleteFunc(slices.Clone(c.Directives), func(d Directive) bool { return replaced[d.file][d.Line-1] != nil })
+	theirs := c.theirs()
 	kept := &Kept{Differences: theirs.differences(host, own)}
 	if host != nil {
 		kept.Differences = append(kept.Differences, otherAddresses(c.files[host.file].name, host, site)...)
@@ -278,8 +277,11 @@ func (c *Config) differences(host *Section, ours *Config) []Difference {
 		if g.attr == "tls.mode" {
 			tls = write == line && line != `mode = "off"`
 		}
-		if first == nil || ok && write == line {
+		switch {
+		case first == nil || ok && write == line:
 			continue
+		case g.attr == "tls.mode" && !strings.EqualFold(first.Name, g.names[0]):
+			continue // TLSOptions without TLSEngine says nothing
 		}
 		if !ok {
 			write = ""

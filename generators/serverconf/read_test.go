@@ -187,6 +187,7 @@ func TestDifferences(t *testing.T) {
 			[]string{"5 addresses: addresses = [\"192.0.2.9\"]", "6 announce: announce = \"ftp.example.com\"", "4 tls.required: required = false",
 				"2 tls.certificate: certificate = \"/old $${x}.pem\"", "3 tls.session_reuse: session_reuse = \"preferred\""}},
 		{"proftpd", "<Global>\nMaxClients 10\nPassivePorts 61000 61011\n</Global>\nMaxClients 6 \"full\"\nPort 2121\nTLSEngine on\nTLSOptions useimplicitssl\n", nil},
+		{"proftpd", "TLSOptions StdEnvVars\n", nil},
 		{"proftpd", "TimeoutIdle 600\nTimeoutNoTransfer 1200\n", []string{"2 idle_timeout: "}},
 		{"proftpd", "<IfDefine X>\nPassivePorts 1024 2048\n</IfDefine>\nMaxInstances 30\nMaxClients 20\nTimeoutIdle 7200\nMaxClientsPerHost none\nTLSRequired ctrl\n" +
 			"TLSEngine on\nTLSOptions UseImplicitSSL NoSessionReuseRequired\nMasqueradeAddress ftp.example.com\n<Anonymous x>\nMaxClients 1\n</Anonymous>\n",
