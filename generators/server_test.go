@@ -114,10 +114,70 @@ func TestSeveralSitesOfOneServer(t *testing.T) {
 				t.Errorf("site %s has no line %s", site, line)
 			}
 		}
+		if unit := files["edge1/"+site+"/proftpd-"+site+".service"]; !strings.Contains(unit, "--config /etc/proftpd/"+site+".conf\n") {
+			t.Errorf("the unit of site %s:\n%s", site, unit)
+		}
+	}
+	if alone := mustFiles(t, &proftpd{}, handPlan(handSite(host, "a", "proftpd", 21, spec.PortRange{First: 61000, Last: 61011}, nil))); len(alone) != 1 {
+		t.Errorf("one site makes %d files", len(alone))
 	}
 	_, diags := (&pureftpd{}).Files(p("pureftpd"))
 	want := []string{"error: server-unable at server", "error: server-unable at server"}
 	if !slices.Equal(said(diags), want) {
 		t.Errorf("got %q", said(diags))
+	}
+}
+
+// Several sites of a host may have one base config, unless it has other servers, and
+// base configs of their own, unless these include one file with different lines.
+func TestSeveralSitesOfProFTPDOnABase(t *testing.T) {
+	two := strings.Replace(onBase("proftpd", "proftpd.conf", "port = 2121", "sessions = 6", ""), "host \"edge1\"", `site "depot" {
+  host        = "edge1"
+  server      = "proftpd"
+  base_config = "proftpd.conf"
+  port        = 2122
+  tls {
+    certificate = "/etc/ssl/ftp.pem"
+    key         = "/etc/ssl/ftp.key"
+  }
+  concurrency { sessions = 6 }
+}
+host "edge1"`, 1)
+	own := "PidFile /run/theirs.pid\nScoreboardFile /run/theirs.scoreboard\nDelayTable /run/theirs.delay\nUmask 077\n"
+	files, diags := rendered(two, map[string]string{"proftpd.conf": own})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	made := map[string]string{}
+	for _, f := range files {
+		made[f.Path] = string(f.Content)
+	}
+	for _, site := range []string{"shop", "depot"} {
+		conf := made["edge1/"+site+"/proftpd.conf"]
+		for _, line := range []string{`PidFile "/run/proftpd-` + site + `.pid"`, `  DelayTable "/run/proftpd-` + site + `.delay"`, "Umask 077"} {
+			if !strings.Contains(conf, "\n"+line+"\n") {
+				t.Errorf("site %s has no line %s", site, line)
+			}
+		}
+		if strings.Contains(conf, "\nPidFile /run/theirs.pid") || strings.Contains(conf, "\nScoreboardFile /run/theirs.") || strings.Contains(conf, "\nDelayTable /run/theirs.") {
+			t.Errorf("site %s shares the base's files:\n%s", site, conf)
+		}
+		if made["edge1/"+site+"/proftpd-"+site+".service"] == "" {
+			t.Errorf("site %s has no unit", site)
+		}
+	}
+	for name, base := range map[string]map[string]string{
+		"servers besides the site's": {"proftpd.conf": "<VirtualHost 203.0.113.10>\nPort 2121\n</VirtualHost>\n<VirtualHost 203.0.113.10>\nPort 2122\n</VirtualHost>\n"},
+		"includes /etc/proftpd/conf.d/users.conf": {"proftpd.conf": "Include /etc/proftpd/conf.d/users.conf\n", "conf.d/users.conf": "Umask 077\n",
+			"depot/proftpd.conf": "Include /etc/proftpd/conf.d/users.conf\n", "depot/conf.d/users.conf": "Umask 022\n"},
+	} {
+		text := two
+		if _, apart := base["depot/proftpd.conf"]; apart {
+			text = strings.Replace(two, `"proftpd.conf"`, `"depot/proftpd.conf"`, 1)
+		}
+		files, diags := rendered(text, base)
+		if !slices.ContainsFunc(found(diags), func(s string) bool { return strings.HasPrefix(s, "base-config-unfit ") && strings.Contains(s, name) }) || len(files) > 0 {
+			t.Errorf("%s: %v, %d files", name, found(diags), len(files))
+		}
 	}
 }

@@ -31,9 +31,9 @@ var (
 		"In AWS each site's ports are open to the other's clients; the host's firewall still tells them apart.",
 		"Give the sites different ports.")
 	BaseConfigUnfit = rule("base-config-unfit", "Not a config of the server",
-		"base_config is of a kind that the site's server does not have, or pasvctl writes none for that server.",
+		"base_config is of a kind that the site's server does not have, or pasvctl writes none for that server, or another site of the host cannot run beside it.",
 		"Nothing is generated.",
-		"Name the server's own config, or remove base_config.")
+		"Name the server's own config, one for each site, or remove base_config.")
 	BaseConfigUnreadable = rule("base-config-unreadable", "Cannot read the base config",
 		"base_config cannot be read, is outside the spec's folder, or is none that its server would read.",
 		"Nothing is generated.",

@@ -242,5 +242,5 @@ func proftpdEffective(c *Config, host *Section, name string) []Directive {
 
 // processWide reports whether a directive counts for all servers of a process.
 func processWide(name string) bool {
-	return slices.ContainsFunc([]string{"MaxInstances", "PidFile", "ScoreboardFile"}, func(n string) bool { return strings.EqualFold(n, name) })
+	return slices.ContainsFunc([]string{"MaxInstances", "PidFile", "ScoreboardFile", "ControlsSocket", "DelayTable"}, func(n string) bool { return strings.EqualFold(n, name) })
 }

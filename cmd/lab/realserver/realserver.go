@@ -79,7 +79,7 @@ func LayOver(unpacked string) error {
 			[]string{"mount", "-t", "overlay", "overlay", "-o", "lowerdir=" + unpacked + dir + ":" + dir + ",upperdir=" + upper + ",workdir=" + work, dir})
 	}
 	for _, dir := range []string{"/run", "/var/log", "/home"} {
-		steps = append(steps, []string{"mount", "-t", "tmpfs", "tmpfs", dir})
+		steps = append(steps, []string{"mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", dir})
 	}
 	steps = append(steps, []string{"mkdir", "-p", "/run/vsftpd/empty", "/run/pure-ftpd", "/var/log/proftpd", "/var/log/pure-ftpd", Home},
 		[]string{"ip", "link", "set", "lo", "up"})
