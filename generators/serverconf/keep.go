@@ -267,7 +267,7 @@ func (c *Config) differences(host *Section, ours *Config) []Difference {
 	var all []Difference
 	tls := false // both have it, in the same way
 	for _, g := range c.format.owned {
-		if strings.HasPrefix(g.attr, "tls.") && g.attr != "tls.mode" && !tls {
+		if !tls && (strings.HasPrefix(g.attr, "tls.") && g.attr != "tls.mode" || g.attr == "truncated_uploads") {
 			continue
 		}
 		theirs, first := c.values(g, host)

@@ -4,13 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/hashicorp/hcl/v2/hclwrite"
-	"github.com/zclconf/go-cty/cty"
 
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
@@ -48,7 +44,7 @@ var vsftpdOwned = []group{
 	{"addresses", []string{"listen_address", "listen_address6"}, []string{"listen", "listen_ipv6"}, func(v values) (string, bool) {
 		return addresses(v["listen_address"] + " " + v["listen_address6"])
 	}},
-	{"port", []string{"listen_port"}, nil, func(v values) (string, bool) { return count("port", v["listen_port"]) }},
+	{"port", []string{"listen_port"}, nil, func(v values) (string, bool) { return count("port", v["listen_port"], 65535) }},
 	{"data_ports", []string{"pasv_min_port", "pasv_max_port"}, []string{"pasv_enable"}, func(v values) (string, bool) {
 		return portRange(v["pasv_min_port"], v["pasv_max_port"])
 	}},
@@ -56,9 +52,9 @@ var vsftpdOwned = []group{
 	{"foreign_data", []string{"pasv_promiscuous"}, []string{"port_promiscuous"}, func(v values) (string, bool) {
 		return boolean("foreign_data", yes(v["pasv_promiscuous"]))
 	}},
-	{"concurrency.sessions", []string{"max_clients"}, nil, func(v values) (string, bool) { return count("sessions", v["max_clients"]) }},
+	{"concurrency.sessions", []string{"max_clients"}, nil, func(v values) (string, bool) { return count("sessions", v["max_clients"], spec.MaxSessions) }},
 	{"concurrency.sessions_per_address", []string{"max_per_ip"}, nil, func(v values) (string, bool) {
-		return count("sessions_per_address", v["max_per_ip"])
+		return count("sessions_per_address", v["max_per_ip"], spec.MaxSessions)
 	}},
 	{"idle_timeout", []string{"idle_session_timeout"}, []string{"accept_timeout"}, func(v values) (string, bool) { return seconds("idle_timeout", v["idle_session_timeout"]) }},
 	{"data_timeout", []string{"data_connection_timeout"}, nil, func(v values) (string, bool) {
@@ -72,9 +68,9 @@ var vsftpdOwned = []group{
 			logins, data := v["force_local_logins_ssl"], v["force_local_data_ssl"]
 			return boolean("required", (logins == "" || yes(logins)) && (data == "" || yes(data)))
 		}},
-	{"tls.certificate", []string{"rsa_cert_file"}, []string{"dsa_cert_file"}, func(v values) (string, bool) { return text("certificate", v["rsa_cert_file"]) }},
+	{"tls.certificate", []string{"rsa_cert_file"}, []string{"dsa_cert_file"}, func(v values) (string, bool) { return hostPath("certificate", v["rsa_cert_file"]) }},
 	{"tls.key", []string{"rsa_private_key_file"}, []string{"dsa_private_key_file"}, func(v values) (string, bool) {
-		return text("key", v["rsa_private_key_file"])
+		return hostPath("key", v["rsa_private_key_file"])
 	}},
 	{"tls.session_reuse", []string{"require_ssl_reuse"}, nil, func(v values) (string, bool) { return reuse(yes(v["require_ssl_reuse"])) }},
 	{"truncated_uploads", []string{"strict_ssl_read_eof"}, nil, func(v values) (string, bool) {
@@ -89,17 +85,17 @@ var vsftpdOwned = []group{
 // TLSOptions only the words of tlsOptions are owned.
 var proftpdOwned = []group{
 	{"addresses", []string{"DefaultAddress"}, []string{"ServerType", "SocketBindTight", "UseIPv6"}, func(v values) (string, bool) { return addresses(v["DefaultAddress"]) }},
-	{"port", []string{"Port"}, nil, func(v values) (string, bool) { return count("port", v["Port"]) }},
+	{"port", []string{"Port"}, nil, func(v values) (string, bool) { return count("port", v["Port"], 65535) }},
 	{"data_ports", []string{"PassivePorts"}, nil, func(v values) (string, bool) {
 		return portRange(word(v["PassivePorts"], 0), word(v["PassivePorts"], 1))
 	}},
 	{"announce", []string{"MasqueradeAddress"}, nil, func(v values) (string, bool) { return announce(word(v["MasqueradeAddress"], 0)) }},
 	{"foreign_data", []string{"AllowForeignAddress"}, nil, func(v values) (string, bool) { return boolean("foreign_data", yes(v["AllowForeignAddress"])) }},
 	{"concurrency.sessions", []string{"MaxInstances", "MaxClients"}, nil, func(v values) (string, bool) {
-		return count("sessions", least(v["MaxInstances"], v["MaxClients"]))
+		return count("sessions", least(v["MaxInstances"], v["MaxClients"]), spec.MaxSessions)
 	}},
 	{"concurrency.sessions_per_address", []string{"MaxClientsPerHost", "MaxConnectionsPerHost"}, nil, func(v values) (string, bool) {
-		return count("sessions_per_address", least(v["MaxClientsPerHost"], v["MaxConnectionsPerHost"]))
+		return count("sessions_per_address", least(v["MaxClientsPerHost"], v["MaxConnectionsPerHost"]), spec.MaxSessions)
 	}},
 	{"idle_timeout", []string{"TimeoutNoTransfer", "TimeoutIdle"}, nil, func(v values) (string, bool) {
 		noTransfer, idle := word(v["TimeoutNoTransfer"], 0), word(v["TimeoutIdle"], 0)
@@ -115,10 +111,10 @@ var proftpdOwned = []group{
 		return fmt.Sprintf("required = %t", yes(on)), yes(on) || strings.EqualFold(on, "off") || on == ""
 	}},
 	{"tls.certificate", []string{"TLSRSACertificateFile"}, []string{"TLSDSACertificateFile", "TLSECCertificateFile", "TLSPKCS12File"}, func(v values) (string, bool) {
-		return text("certificate", word(v["TLSRSACertificateFile"], 0))
+		return hostPath("certificate", word(v["TLSRSACertificateFile"], 0))
 	}},
 	{"tls.key", []string{"TLSRSACertificateKeyFile"}, []string{"TLSDSACertificateKeyFile", "TLSECCertificateKeyFile"}, func(v values) (string, bool) {
-		return text("key", word(v["TLSRSACertificateKeyFile"], 0))
+		return hostPath("key", word(v["TLSRSACertificateKeyFile"], 0))
 	}},
 	{"tls.session_reuse", []string{"TLSOptions"}, nil, func(v values) (string, bool) {
 		return reuse(!hasWord(v["TLSOptions"], "NoSessionReuseRequired"))
@@ -140,7 +136,7 @@ var pureftpdOwned = []group{
 		if port == "" || port == "ftp" {
 			port = "21"
 		}
-		return count("port", port)
+		return count("port", port, 65535)
 	}},
 	{"data_ports", []string{"PassivePortRange"}, []string{"NATmode"}, func(v values) (string, bool) {
 		return portRange(word(v["PassivePortRange"], 0), word(v["PassivePortRange"], 1))
@@ -149,13 +145,12 @@ var pureftpdOwned = []group{
 	{"foreign_data", []string{"AllowUserFXP", "AllowAnonymousFXP"}, nil, func(v values) (string, bool) {
 		return boolean("foreign_data", yes(v["AllowUserFXP"]) || yes(v["AllowAnonymousFXP"]))
 	}},
-	{"concurrency.sessions", []string{"MaxClientsNumber"}, nil, func(v values) (string, bool) { return count("sessions", v["MaxClientsNumber"]) }},
+	{"concurrency.sessions", []string{"MaxClientsNumber"}, nil, func(v values) (string, bool) { return count("sessions", v["MaxClientsNumber"], spec.MaxSessions) }},
 	{"concurrency.sessions_per_address", []string{"MaxClientsPerIP"}, nil, func(v values) (string, bool) {
-		return count("sessions_per_address", v["MaxClientsPerIP"])
+		return count("sessions_per_address", v["MaxClientsPerIP"], spec.MaxSessions)
 	}},
 	{"idle_timeout", []string{"MaxIdleTime"}, nil, func(v values) (string, bool) {
-		minutes, err := strconv.Atoi(v["MaxIdleTime"])
-		return fmt.Sprintf("idle_timeout = %q", fmt.Sprint(minutes, "m")), err == nil && minutes > 0
+		return timeout("idle_timeout", v["MaxIdleTime"], "m", 24*60)
 	}},
 	{"tls.mode", []string{"TLS"}, nil, func(v values) (string, bool) { return mode(v["TLS"] != "" && v["TLS"] != "0", false) }},
 	{"tls.required", []string{"TLS"}, nil, func(v values) (string, bool) { return boolean("required", v["TLS"] == "3") }},
@@ -178,18 +173,19 @@ func hasWord(value, want string) bool {
 	return slices.ContainsFunc(words(value), func(w string) bool { return strings.EqualFold(w, want) })
 }
 
-var digits = regexp.MustCompile(`^[1-9][0-9]{0,8}$`)
-
 // count is for a number above 0, which in the three formats means no limit.
-func count(attr, value string) (string, bool) {
-	value = word(value, 0)
-	return attr + " = " + value, digits.MatchString(value)
+func count(attr, value string, most int) (string, bool) {
+	n, err := strconv.Atoi(word(value, 0))
+	return fmt.Sprintf("%s = %d", attr, n), err == nil && 0 < n && n <= most
 }
 
-func seconds(attr, value string) (string, bool) {
-	value = word(value, 0)
-	return attr + ` = "` + value + `s"`, digits.MatchString(value)
+// timeout is for a number of units of a time.
+func timeout(attr, value, unit string, most int) (string, bool) {
+	n, err := strconv.Atoi(word(value, 0))
+	return fmt.Sprintf(`%s = "%d%s"`, attr, n, unit), err == nil && 0 < n && n <= most
 }
+
+func seconds(attr, value string) (string, bool) { return timeout(attr, value, "s", 24*60*60) }
 
 // least is the smaller of two limits, of which one may not be set.
 func least(a, b string) string {
@@ -205,7 +201,7 @@ func least(a, b string) string {
 func portRange(first, last string) (string, bool) {
 	a, err1 := strconv.ParseUint(first, 10, 16)
 	b, err2 := strconv.ParseUint(last, 10, 16)
-	return fmt.Sprintf(`data_ports = "%d-%d"`, a, b), err1 == nil && err2 == nil && 0 < a && a <= b
+	return fmt.Sprintf(`data_ports = "%d-%d"`, a, b), err1 == nil && err2 == nil && 1024 <= a && a <= b
 }
 
 // announce is for what the 227 reply names; empty is the server's own address.
@@ -217,7 +213,7 @@ func announce(value string) (string, bool) {
 	if err != nil {
 		return fmt.Sprintf("announce = %q", value), spec.HostName(value)
 	}
-	return fmt.Sprintf("announce = %q", address), address.Is4()
+	return fmt.Sprintf("announce = %q", address), address.Is4() && spec.Possible(address) && !address.IsLinkLocalUnicast()
 }
 
 // addresses is for what the server listens on; none are all.
@@ -225,7 +221,7 @@ func addresses(value string) (string, bool) {
 	var list []string
 	for _, w := range words(value) {
 		address, err := netip.ParseAddr(w)
-		if err != nil {
+		if err != nil || !address.IsUnspecified() && !spec.Possible(address) {
 			return "", false
 		}
 		if !address.IsUnspecified() {
@@ -257,10 +253,10 @@ func reuse(required bool) (string, bool) {
 	return text("session_reuse", "preferred")
 }
 
-// text is for a string that a spec takes: without control characters.
-func text(attr, value string) (string, bool) {
-	if value == "" || !printable(value) {
-		return "", false
-	}
-	return attr + " = " + string(hclwrite.TokensForValue(cty.StringVal(value)).Bytes()), true
+// hostPath is for the path of a file on the server's machine.
+func hostPath(attr, value string) (string, bool) {
+	return fmt.Sprintf("%s = %q", attr, value), spec.IsPath(value)
 }
+
+// text is for one of the words of an attribute.
+func text(attr, word string) (string, bool) { return fmt.Sprintf("%s = %q", attr, word), true }

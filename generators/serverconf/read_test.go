@@ -182,10 +182,16 @@ func TestDifferences(t *testing.T) {
 			[]string{"5 port: port = 21", "3 data_ports: data_ports = \"40000-50000\"", "4 announce: announce = \"198.51.100.7\"",
 				"6 concurrency.sessions: sessions = 200", "7 concurrency.sessions_per_address: "}},
 		{"vsftpd", "idle_session_timeout=7200\nssl_enable=NO\nrsa_cert_file=/old.pem\nstrict_ssl_read_eof=YES\npasv_promiscuous=1\n",
-			[]string{"5 foreign_data: foreign_data = true", "1 idle_timeout: idle_timeout = \"7200s\"", "2 tls.mode: mode = \"off\"", "4 truncated_uploads: truncated_uploads = \"refuse\""}},
+			[]string{"5 foreign_data: foreign_data = true", "1 idle_timeout: idle_timeout = \"7200s\"", "2 tls.mode: mode = \"off\""}},
+		{"vsftpd", "ssl_enable=YES\nrsa_cert_file=/old.pem\nstrict_ssl_read_eof=YES\n",
+			[]string{"2 tls.certificate: certificate = \"/old.pem\"", "3 truncated_uploads: truncated_uploads = \"refuse\""}},
+		// What a spec refuses is no remedy.
+		{"vsftpd", "pasv_min_port=100\npasv_max_port=2000\nlisten_port=70000\nmax_clients=100001\nmax_per_ip=100001\nidle_session_timeout=86401\n" +
+			"data_connection_timeout=86401\npasv_address=0.0.0.0\nlisten_address6=fe80::1%eth0\n",
+			[]string{"9 addresses: ", "3 port: ", "1 data_ports: ", "8 announce: ", "4 concurrency.sessions: ", "5 concurrency.sessions_per_address: ", "6 idle_timeout: ", "7 data_timeout: "}},
 		{"vsftpd", "ssl_enable=YES\nrsa_cert_file=/old ${x}.pem\nrequire_ssl_reuse=NO\nforce_local_data_ssl=NO\nlisten_address=192.0.2.9\npasv_address=ftp.example.com\n",
 			[]string{"5 addresses: addresses = [\"192.0.2.9\"]", "6 announce: announce = \"ftp.example.com\"", "4 tls.required: required = false",
-				"2 tls.certificate: certificate = \"/old $${x}.pem\"", "3 tls.session_reuse: session_reuse = \"preferred\""}},
+				"2 tls.certificate: ", "3 tls.session_reuse: session_reuse = \"preferred\""}},
 		{"proftpd", "<Global>\nMaxClients 10\nPassivePorts 61000 61011\n</Global>\nMaxClients 6 \"full\"\nPort 2121\nTLSEngine on\nTLSOptions useimplicitssl\n", nil},
 		{"proftpd", "TLSOptions StdEnvVars\n", nil},
 		{"proftpd", "TimeoutIdle 600\nTimeoutNoTransfer 1200\n", []string{"2 idle_timeout: "}},

@@ -49,6 +49,12 @@ func withPort(text string) netip.Addr {
 	return both.Addr()
 }
 
+// Possible reports whether an address may stand in a spec: one that a TCP
+// connection can have, without a zone.
+func Possible(a netip.Addr) bool {
+	return a.IsValid() && a.Zone() == "" && !a.Is4In6() && !a.IsUnspecified() && !a.IsMulticast() && !unroutable(a).IsValid()
+}
+
 // unroutable returns the network addr is in whose packets no router forwards
 // (RFC 6890, section 2.2.2); the zero value is none. Loopback and link-local
 // addresses are not among them: a site may listen there.

@@ -99,6 +99,11 @@ var validPath = regexp.MustCompile(`^[A-Za-z0-9/._@+,=:-]+$`)
 
 const pathLimit = "at most 255 letters, digits and / . _ @ + , = : -, from the root on"
 
+// IsPath reports whether a spec takes a text for the path of a file on the host.
+func IsPath(text string) bool {
+	return strings.HasPrefix(text, "/") && len(text) <= 255 && validPath.MatchString(text) && path.Clean(text) == text
+}
+
 // path reads the absolute path of a file on the host.
 func (b *block) path(name string) string {
 	text, ok := b.text(name)

@@ -10,7 +10,7 @@ import (
 
 // Bounds of the figures that sizing rests on.
 const (
-	maxSessions    = 100_000
+	MaxSessions    = 100_000
 	maxRate        = 1_000_000 // a second
 	least          = 0.001     // of most durations, in seconds
 	day            = 24 * 3600 // the most of them, in seconds
@@ -22,10 +22,10 @@ var concurrencyBlock = &Block{
 	Type: "concurrency", Most: 1, Doc: "How many sessions the site admits.",
 	Required: "Add a block that says how many control connections the server admits at once: concurrency { sessions = 100 }.",
 	Arguments: []Argument{
-		{Name: "sessions", Type: Whole, Least: 1, Most: maxSessions, Unit: "control connections", Example: "400",
+		{Name: "sessions", Type: Whole, Least: 1, Most: MaxSessions, Unit: "control connections", Example: "400",
 			Required: "Write how many control connections the server admits at once: its own cap, like sessions = 100.",
 			Doc:      "Control connections that the server admits at once: its own cap. A user's client opens two or three of them."},
-		{Name: "sessions_per_address", Type: Whole, Least: 1, Most: maxSessions, Limit: "at most sessions", Unit: "control connections", Example: "50", Otherwise: "sessions",
+		{Name: "sessions_per_address", Type: Whole, Least: 1, Most: MaxSessions, Limit: "at most sessions", Unit: "control connections", Example: "50", Otherwise: "sessions",
 			Doc: "Control connections that the server admits at once from one client address: those of everybody behind the busiest NAT."},
 	},
 }
@@ -104,7 +104,7 @@ var burstBlock = &Block{
 	Type: "burst", Most: sizing.MaxBursts,
 	Doc: "Sessions that start together, beside the traffic of all others: cron jobs at the full hour. Each burst counts apart from the others.",
 	Arguments: []Argument{
-		{Name: "sessions", Type: Whole, Least: 1, Most: maxSessions, Limit: "at most concurrency.sessions", Unit: "sessions", Example: "300",
+		{Name: "sessions", Type: Whole, Least: 1, Most: MaxSessions, Limit: "at most concurrency.sessions", Unit: "sessions", Example: "300",
 			Required: "Write how many sessions start together, like sessions = 100.",
 			Doc:      "How many sessions start together."},
 		{Name: "within", Type: Duration, Least: least, Most: day, Example: `"10s"`,
