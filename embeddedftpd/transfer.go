@@ -16,7 +16,7 @@ import (
 // transfer is a running data transfer of a session.
 type transfer struct {
 	verb, path string // path is virtual
-	opening    string // the 150 reply's text
+	opening    string // the 150 reply's text; empty once it has been sent
 	sends      bool   // data goes to the client
 	listing    bool
 	file       *os.File
@@ -42,7 +42,7 @@ type transfer struct {
 	aborted atomic.Bool
 
 	mu        sync.Mutex
-	conn      net.Conn // nil: it has not come, and 150 has not been said
+	conn      net.Conn // nil: it has not come
 	interrupt func()   // while the kernel waits for the client
 }
 
@@ -121,14 +121,15 @@ func (s *session) transferNow(t *transfer) bool {
 	if t.small == nil || !passively || s.tls.protData || t.limited() {
 		return false
 	}
+	if !t.sends {
+		// Before the connection has come: then the first bytes come with it.
+		s.open(t)
+	}
 	conn, err := r.Accept(s.ctx, smallWait)
 	if err != nil {
 		return false // the ordinary transfer sees to it
 	}
 	t.conn, t.moving = conn, time.Now()
-	if !t.sends {
-		s.reply(150, t.opening)
-	}
 	err = t.ready()
 	over := err != nil
 	if !over {
@@ -140,10 +141,18 @@ func (s *session) transferNow(t *transfer) bool {
 			s.out.hold(150, t.opening)
 		}
 		s.complete(t, err)
-	case t.sends:
-		s.reply(150, t.opening)
+	default:
+		s.open(t)
 	}
 	return over
+}
+
+// open sends the 150 reply, once.
+func (s *session) open(t *transfer) {
+	if t.opening != "" {
+		s.reply(150, t.opening)
+		t.opening = ""
+	}
 }
 
 // ready empties the file of an upload that replaces it. A client that never
@@ -193,7 +202,7 @@ func (s *session) runTransfer(t *transfer, body func() error) {
 	}
 	var err error
 	if t.conn == nil {
-		s.reply(150, t.opening)
+		s.open(t)
 		if err := t.connect(s.srv.cfg.ConnectTimeout); err != nil {
 			if t.aborted.Load() {
 				err = errAborted

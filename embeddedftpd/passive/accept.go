@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -21,29 +22,117 @@ const (
 	maxPause = time.Second
 )
 
-// serve accepts on l until the pool closes. Each listener has a goroutine of its
-// own.
-func (p *Pool) serve(l *listener) {
+// A client connects before it sends its command, so that the session finds the
+// connection itself (fetch): waking a goroutine for each costs a seventh of a small
+// transfer. What no session fetches is accepted by one goroutine for all ports. It
+// rests for quietTime after each look, unless a session waits for its connection.
+const quietTime = 20 * time.Millisecond
+
+// watch is what tells that goroutine of connections. While it rests, nothing wakes it.
+type watch struct {
+	ports int      // epoll instance of all listeners; -1: none
+	bell  *os.File // one of ports alone, told of it once for each wait
+	raw   syscall.RawConn
+
+	quiet   time.Duration // how long nobody looks, after a look
+	waiting atomic.Int32  // sessions that wait for a connection
+	wanted  chan struct{} // one more does
+}
+
+func (w *watch) open() (err error) {
+	if w.ports, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return os.NewSyscallError("epoll_create1", err)
+	}
+	bell, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return os.NewSyscallError("epoll_create1", err)
+	}
+	err = unix.SetNonblock(bell, true) // os.NewFile gives it to the poller
+	w.bell = os.NewFile(uintptr(bell), "passive ports")
+	if err == nil {
+		err = unix.EpollCtl(bell, unix.EPOLL_CTL_ADD, w.ports, &unix.EpollEvent{Events: unix.EPOLLONESHOT})
+	}
+	if err != nil {
+		return err
+	}
+	w.raw, err = w.bell.SyscallConn()
+	return err
+}
+
+// add watches a listener. Its events name it by i.
+func (w *watch) add(l *listener, i int) error {
+	return descriptor(l, func(fd int) error {
+		return os.NewSyscallError("epoll_ctl", unix.EpollCtl(w.ports, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(i)}))
+	})
+}
+
+// wait gives the listeners that have connections once some do; the error is that
+// of a closed watch.
+func (w *watch) wait(events []unix.EpollEvent) ([]unix.EpollEvent, error) {
+	w.raw.Control(func(bell uintptr) {
+		unix.EpollCtl(int(bell), unix.EPOLL_CTL_MOD, w.ports, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLONESHOT})
+	})
+	n := 0
+	err := w.raw.Read(func(bell uintptr) bool {
+		var one [1]unix.EpollEvent
+		if rung, _ := unix.EpollWait(int(bell), one[:], 0); rung <= 0 {
+			return false
+		}
+		n, _ = unix.EpollWait(w.ports, events, 0)
+		return true
+	})
+	return events[:max(n, 0)], err
+}
+
+// expect ends the rest of the watch, until done.
+func (w *watch) expect() (done func()) {
+	w.waiting.Add(1)
+	select {
+	case w.wanted <- struct{}{}:
+	default:
+	}
+	return func() { w.waiting.Add(-1) }
+}
+
+// serve accepts what no session fetches until the pool closes.
+func (p *Pool) serve() {
+	const atOnce = 64 // connections of one port, before the others' turn
+	room := make([]unix.EpollEvent, 64)
 	var pause time.Duration
 	for {
-		err := p.accept(l)
-		if err == nil {
-			pause = 0
-			continue
+		events, err := p.watch.wait(room)
+		if err != nil {
+			return
+		}
+		busy := len(events) == len(room)
+		var failed error
+		for _, e := range events {
+			n, err := p.fetch(p.listeners[e.Fd], func(n int) bool { return n < atOnce })
+			failed, busy = errors.Join(failed, err), busy || n == atOnce
 		}
 		select {
 		case <-p.done:
 			return
 		default:
 		}
-		if pause == 0 {
-			p.config.Log.LogAttrs(context.Background(), slog.LevelWarn, "cannot accept data connections",
-				slog.Any("listener", l.addr), slog.Any("error", err))
+		wanted, rest := p.watch.wanted, p.watch.quiet
+		switch {
+		case failed != nil:
+			if pause == 0 {
+				p.config.Log.LogAttrs(context.Background(), slog.LevelWarn, "cannot accept data connections", slog.Any("error", failed))
+			}
+			pause = min(max(2*pause, minPause), maxPause)
+			p.stall(pause)
+			wanted, rest = nil, pause
+		case busy || p.watch.waiting.Load() > 0 || p.elsewhere.Load() != nil:
+			pause = 0
+			continue
+		default:
+			pause = 0
 		}
-		pause = min(max(2*pause, minPause), maxPause)
-		p.stall(pause)
 		select {
-		case <-time.After(pause):
+		case <-wanted:
+		case <-time.After(rest):
 		case <-p.done:
 			return
 		}
@@ -73,71 +162,65 @@ func (p *Pool) at(port uint16) []*listener {
 	return p.listeners[i : i+n]
 }
 
-// listener is a passive port on one address. What it accepts the runtime's
-// network poller does not know yet: see Socket.
+// listener is a passive port on one address. The runtime's network poller knows
+// neither it nor, yet, what it accepts: see Socket.
 type listener struct {
 	*os.File
-	raw  syscall.RawConn
 	addr netip.AddrPort
 	mu   sync.Mutex // from accepting a connection until it is matched
 }
 
 // newListener takes l over.
-func newListener(l *net.TCPListener) (*listener, error) {
+func newListener(l *net.TCPListener) (own *listener, err error) {
 	defer l.Close()
-	file, err := l.File()
-	if err != nil {
+	if err := cork(l); err != nil {
 		return nil, err
 	}
-	raw, err := file.SyscallConn()
-	if err == nil {
-		err = cork(file)
-	}
-	if err != nil {
-		file.Close()
-		return nil, err
-	}
-	return &listener{File: file, raw: raw, addr: unmapped(addrPort(l.Addr()))}, nil
-}
-
-// accept waits for connections and matches them, until that fails.
-func (p *Pool) accept(l *listener) error {
-	var failed error
-	closed := l.raw.Read(func(fd uintptr) bool {
-		some := true
-		for likely := true; some; likely = false {
-			some, failed = p.next(l, int(fd), likely)
+	err = descriptor(l, func(fd int) error {
+		fd, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return os.NewSyscallError("fcntl", err)
 		}
-		return failed != nil
+		// What blocks, os.NewFile keeps from the poller. A predecessor that has the
+		// listener, too, accepts only what poll(2) has shown it.
+		unix.SetNonblock(fd, false)
+		own = &listener{File: os.NewFile(uintptr(fd), "passive port"), addr: unmapped(addrPort(l.Addr()))}
+		return unix.SetNonblock(fd, true)
 	})
-	return errors.Join(failed, closed)
+	return own, err
 }
 
 // clear matches what waits at a port: afterwards all that came earlier has been.
 func (p *Pool) clear(port uint16) {
-	const longestBacklog = 1 << 16
 	for _, l := range p.at(port) {
-		l.raw.Control(func(fd uintptr) {
-			for range longestBacklog {
-				if some, _ := p.next(l, int(fd), false); !some {
-					return
-				}
-			}
-		})
+		p.fetch(l, func(int) bool { return true })
 	}
 }
 
-// next accepts and matches a connection, if there is one. Unless that is likely it
-// asks first: to accept nothing costs seven times as much, since the kernel makes
-// the socket and the file before it looks.
-func (p *Pool) next(l *listener, fd int, likely bool) (some bool, err error) {
+// fetch matches the connections that wait at l, for as long as more holds of their
+// number so far.
+func (p *Pool) fetch(l *listener, more func(n int) bool) (n int, err error) {
+	const longestBacklog = 1 << 16
+	failed := descriptor(l, func(fd int) error {
+		for some := true; some && n < longestBacklog && more(n); {
+			if some, err = p.next(l, fd); some {
+				n++
+			}
+		}
+		return err
+	})
+	return n, failed
+}
+
+// next accepts and matches a connection, if there is one. It asks first: to accept
+// nothing costs seven times as much, since the kernel makes the socket and the file
+// before it looks.
+func (p *Pool) next(l *listener, fd int) (some bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !likely {
-		asked := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		if n, err := unix.Poll(asked, 0); n == 0 && err == nil {
-			return false, nil
-		}
+	asked := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	if n, err := unix.Poll(asked, 0); n == 0 && err == nil {
+		return false, nil
 	}
 	s, err := accept(fd, l.addr)
 	if err == unix.EAGAIN {

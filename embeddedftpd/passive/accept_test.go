@@ -45,6 +45,42 @@ func closed(t *testing.T, c net.Conn) {
 	}
 }
 
+// While nobody looks at the ports, a session finds the connection that is there, and
+// one that waits has them looked at.
+func TestSessionsWhileTheWatchRests(t *testing.T) {
+	p := open(t, 1, func(c *Config) { c.Paused = true })
+	p.watch.quiet = time.Hour
+	p.Start()
+	at := netip.AddrPortFrom(loopback, p.config.First).String()
+	// The reset may come before Dial has returned.
+	if c, err := net.Dial("tcp", at); err == nil {
+		closed(t, c)
+		c.Close()
+	}
+
+	found := here(t, p)
+	dial(t, loopback, found.Port())
+	c, err := found.Accept(soon(t), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+
+	waits := here(t, p)
+	go func() {
+		for p.watch.waiting.Load() == 0 && t.Context().Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		if c, err := net.Dial("tcp", at); err == nil {
+			c.Close()
+		}
+	}()
+	if c, err = waits.Accept(soon(t), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+}
+
 // What nobody has accepted yet when a reservation is made is not for it.
 func TestEarlierConnectionIsNotForALaterReservation(t *testing.T) {
 	p := silent(t, nil)

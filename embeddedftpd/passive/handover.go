@@ -52,9 +52,7 @@ func (p *Pool) Start() {
 		return
 	}
 	p.started.Store(true)
-	for _, l := range p.listeners {
-		p.running.Go(func() { p.serve(l) })
-	}
+	p.running.Go(p.serve)
 }
 
 // incoming sees to a connection that the pool has accepted itself.

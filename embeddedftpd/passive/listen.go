@@ -36,13 +36,20 @@ func Open(ctx context.Context, c Config) (*Pool, error) {
 
 // hold makes bound ports the pool's own. On failure it closes all.
 func (p *Pool) hold(bound []*net.TCPListener) (err error) {
+	if err := p.watch.open(); err != nil {
+		closeAll(bound)
+		return errors.Join(err, p.Close())
+	}
 	for i, l := range bound {
 		own, err := newListener(l)
+		if err == nil {
+			p.listeners = append(p.listeners, own)
+			err = p.watch.add(own, i)
+		}
 		if err != nil {
 			closeAll(bound[i+1:])
 			return errors.Join(err, p.Close())
 		}
-		p.listeners = append(p.listeners, own)
 	}
 	return nil
 }

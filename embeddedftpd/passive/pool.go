@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Pool holds the passive ports and knows who waits for a connection on which.
@@ -17,6 +19,7 @@ import (
 type Pool struct {
 	config    Config
 	listeners []*listener // by port, then by address
+	watch     watch
 	started   atomic.Bool
 	running   sync.WaitGroup // what accepts and handshakes
 	done      chan struct{}  // closed by Close
@@ -63,6 +66,7 @@ func newPool(c Config) *Pool {
 	return &Pool{
 		config:  c,
 		done:    make(chan struct{}),
+		watch:   watch{ports: -1, quiet: quietTime, wanted: make(chan struct{}, 1)},
 		sources: make(map[sourceKey]*source),
 		clients: make(map[netip.Addr]int),
 		held:    make(map[*Reservation]struct{}),
@@ -212,6 +216,8 @@ func (p *Pool) Close() error {
 	for _, l := range p.listeners {
 		l.Close()
 	}
+	p.watch.bell.Close()
 	p.running.Wait()
+	unix.Close(p.watch.ports)
 	return nil
 }

@@ -49,10 +49,12 @@ func (r *Reservation) Port() uint16 { return r.port }
 // or ctx's (context.DeadlineExceeded after patience, too); after those two the
 // reservation still stands.
 func (r *Reservation) Accept(ctx context.Context, patience time.Duration) (net.Conn, error) {
+	r.fetch()
 	c, wait, err := r.take()
 	if wait == nil {
 		return c, err
 	}
+	defer r.pool.watch.expect()()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	select {
@@ -113,17 +115,24 @@ func (r *Reservation) take() (net.Conn, <-chan struct{}, error) {
 	}
 }
 
+// fetch matches what waits at r's port until r has its connection.
+func (r *Reservation) fetch() {
+	expected := func(int) bool {
+		r.pool.mu.Lock()
+		defer r.pool.mu.Unlock()
+		return r.state == pending
+	}
+	for _, l := range r.pool.at(r.port) {
+		r.pool.fetch(l, expected)
+	}
+}
+
 // Release ends the reservation, whatever its state, and closes a
 // connection that Accept has not given away. It may be called more than once,
 // and touches no other reservation, not even a later one of the same port.
 func (r *Reservation) Release() {
 	p := r.pool
-	p.mu.Lock()
-	expected := r.state == pending
-	p.mu.Unlock()
-	if expected {
-		p.clear(r.port) // if it is there, the port needs no rest
-	}
+	r.fetch() // if it is there, the port needs no rest
 	p.mu.Lock()
 	var c net.Conn
 	switch r.state {
