@@ -12,9 +12,16 @@ import (
 	"time"
 )
 
+// Announcement is the address that the 227 reply names to clients of a network.
+type Announcement struct {
+	Clients netip.Prefix
+	Address netip.Addr
+}
+
 // announcer knows the address that a 227 reply names, by a host name if it may
 // change.
 type announcer struct {
+	single []Announcement
 	name   string // "" if the address is a fixed one
 	lookup func(ctx context.Context, network, name string) ([]netip.Addr, error)
 	log    *slog.Logger
@@ -27,7 +34,7 @@ const (
 )
 
 func newAnnouncer(ctx context.Context, cfg Config) (*announcer, error) {
-	a := &announcer{name: cfg.AnnounceName, lookup: net.DefaultResolver.LookupNetIP, log: cfg.Log}
+	a := &announcer{single: cfg.AnnounceTo, name: cfg.AnnounceName, lookup: net.DefaultResolver.LookupNetIP, log: cfg.Log}
 	fixed := cfg.Announce.Unmap()
 	a.answer.Store(&fixed)
 	if a.name == "" {
@@ -36,7 +43,17 @@ func newAnnouncer(ctx context.Context, cfg Config) (*announcer, error) {
 	return a, a.resolve(ctx)
 }
 
-// address is what to announce; zero: the control connection's own.
+// to is what to announce to a client.
+func (a *announcer) to(client netip.Addr) netip.Addr {
+	for _, one := range a.single {
+		if one.Clients.Contains(client.Unmap()) {
+			return one.Address
+		}
+	}
+	return a.address()
+}
+
+// address is what to announce to all others; zero: the control connection's own.
 func (a *announcer) address() netip.Addr { return *a.answer.Load() }
 
 // resolve looks the name up. The answer stays while it is among the name's

@@ -49,6 +49,27 @@ func TestAnnouncedNameIsFollowed(t *testing.T) {
 	}
 }
 
+// The first network that has the client decides.
+func TestAnnouncedByClient(t *testing.T) {
+	other := netip.MustParseAddr("198.51.100.7")
+	ts := start(t, func(c *Config) {
+		c.Announce = other
+		c.AnnounceTo = []Announcement{
+			{netip.MustParsePrefix("127.0.0.1/32"), netip.MustParseAddr("10.0.1.5")}, {netip.MustParsePrefix("127.0.0.0/8"), netip.MustParseAddr("10.0.1.6")},
+		}
+	})
+	for client, want := range map[string]string{"127.0.0.1": "10.0.1.5", "::ffff:127.0.0.1": "10.0.1.5", "127.0.0.2": "10.0.1.6", "192.0.2.1": "198.51.100.7"} {
+		if got := ts.announced.to(netip.MustParseAddr(client)); got.String() != want {
+			t.Errorf("%s is told %s, want %s", client, got, want)
+		}
+	}
+	c := ts.login(t)
+	c.send("PASV")
+	if said := c.expect(227); !strings.Contains(said, "(10,0,1,5,") {
+		t.Errorf("PASV: %s", said)
+	}
+}
+
 // The reply to PASV has the name's address; without one the server does not
 // start.
 func TestAnnouncedNameInTheReply(t *testing.T) {

@@ -47,6 +47,9 @@ type Config struct {
 	// resolved when the server is made and each minute; while it cannot be, the
 	// last answer stands.
 	AnnounceName string
+	// AnnounceTo are IPv4 addresses for clients of single networks: the first that
+	// has a client is the one for it, before Announce and AnnounceName.
+	AnnounceTo []Announcement
 
 	// Clients are who may connect; empty: everyone.
 	Clients []netip.Prefix
@@ -190,6 +193,11 @@ func (c Config) check() error {
 	}
 	if c.Announce.IsValid() && !c.Announce.Unmap().Is4() {
 		complain("announced address %v: a 227 reply can only hold IPv4", c.Announce)
+	}
+	for _, to := range c.AnnounceTo {
+		if !to.Clients.IsValid() || !to.Address.Is4() {
+			complain("announced address %v for clients of %v: a 227 reply can only hold IPv4", to.Address, to.Clients)
+		}
 	}
 	if c.AnnounceName != "" && c.Announce.IsValid() {
 		complain("an address and a host name to announce: want one of them")

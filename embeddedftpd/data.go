@@ -31,7 +31,7 @@ func (s *session) pasv(string) {
 		return
 	}
 	at := s.local
-	if announced := s.srv.announced.address(); announced.IsValid() {
+	if announced := s.srv.announced.to(s.client); announced.IsValid() {
 		at = announced
 	}
 	host := strings.ReplaceAll(at.String(), ".", ",")

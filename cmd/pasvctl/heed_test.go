@@ -102,6 +102,7 @@ var trials = map[string]twoValues{
 	"site.addresses":                                {`["203.0.113.10"]`, `["203.0.113.11"]`, values{"host.addresses": `["203.0.113.10", "203.0.113.11"]`}},
 	"site.port":                                     {"21", "2121", nil},
 	"site.announce":                                 {`"198.51.100.7"`, `"198.51.100.8"`, nil},
+	"site.announce_to":                              {`{}`, `{ "10.0.0.0/8" = "10.0.1.6" }`, nil},
 	"site.clients":                                  {`["192.0.2.0/24"]`, `["198.51.100.0/24"]`, nil},
 	"site.ipv6_client_prefix":                       {"56", "64", values{"host.addresses": `["203.0.113.10", "2001:db8::10"]`}},
 	"site.data_ports":                               {`"20000-21999"`, `"22000-23999"`, nil},

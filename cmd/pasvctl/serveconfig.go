@@ -33,6 +33,9 @@ func (d *server) config(s *plan.Site, listen []netip.AddrPort) (embeddedftpd.Con
 		AnonymousRoot:         d.anonymous,
 		Log:                   slog.New(logFormats[d.logs](unfolded(d.err))).With("site", s.Name),
 	}
+	for _, to := range s.AnnounceTo {
+		cfg.AnnounceTo = append(cfg.AnnounceTo, embeddedftpd.Announcement(to))
+	}
 	if len(listen) == 0 {
 		for _, a := range s.Addresses {
 			cfg.Listen = append(cfg.Listen, netip.AddrPortFrom(a, s.Port))
@@ -42,7 +45,7 @@ func (d *server) config(s *plan.Site, listen []netip.AddrPort) (embeddedftpd.Con
 	if onLoopback(cfg.Listen) {
 		// A trial on this machine: its clients are here, the announced address
 		// is somewhere else, and so may the certificate be.
-		cfg.Clients, cfg.Announce, cfg.AnnounceName = nil, netip.Addr{}, ""
+		cfg.Clients, cfg.Announce, cfg.AnnounceName, cfg.AnnounceTo = nil, netip.Addr{}, "", nil
 		if cfg.TLS != nil && !exists(cfg.TLS.Certificate) {
 			cfg.TLS.Certificate, cfg.TLS.Key = "", ""
 		}

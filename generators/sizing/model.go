@@ -108,6 +108,8 @@ type Profile struct {
 	WhyNotForeign string `json:",omitzero"`
 	// AnnouncesName: pasvctl can have it resolve a host name for its 227 reply.
 	AnnouncesName bool
+	// AnnouncesByClient: it can name another address to clients of a network.
+	AnnouncesByClient bool
 	// NoImplicitTLS: the server cannot speak TLS from the first byte on.
 	NoImplicitTLS bool
 	// PortsPerSession is the number of ports the server wants per admitted

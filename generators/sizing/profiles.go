@@ -70,7 +70,7 @@ var profiles = []Profile{
 		Hold: HoldListen, Pick: PickScan, Scope: ScopeAddress, WhenFull: FullWaits,
 		MarksSessions: true, HoldsRange: true,
 		AbandonedHold: 32 * time.Second, MinPorts: 1,
-		Strangers: StrangersIgnored, AnnouncesName: true, ResumesTLS: true, AdmitsForeign: true,
+		Strangers: StrangersIgnored, AnnouncesByClient: true, AnnouncesName: true, ResumesTLS: true, AdmitsForeign: true,
 		Sources: []string{
 			"hold, pick, scope, when full: package embeddedftpd/passive and its tests",
 			"abandoned hold: 30 s until the reservation expires and 2 s while its key rests",
@@ -173,7 +173,7 @@ var profiles = []Profile{
 		Hold: HoldTransfer, Pick: PickRandom, Tries: 1000, TriesPerPort: 1, MinTries: 10,
 		Scope: ScopePort, WhenFull: FullRefuses,
 		AbandonedHold: 900 * time.Second, IdleFrees: true, MinPorts: 1,
-		Strangers: StrangersRefused, AdmitsForeign: true,
+		Strangers: StrangersRefused, AnnouncesByClient: true, AdmitsForeign: true,
 		Sources: []string{
 			"pick: source; its FTP service is a fork of ftpserverlib 0.25, which draws with replacement as often as the range is wide, 10 to 1,000 times: one free port among many taken is missed e^-1 of the time",
 			"strangers: as ftpserverlib; source, passive_connections_security 1 admits them",

@@ -25,7 +25,7 @@ func known() Options {
 	return Options{
 		Version: "0.1.0",
 		Servers: []sizing.Profile{
-			{Name: "embedded", Strangers: sizing.StrangersServed, HoldsRange: true, AdmitsForeign: true},
+			{Name: "embedded", Strangers: sizing.StrangersServed, HoldsRange: true, AdmitsForeign: true, AnnouncesByClient: true},
 			{Name: "proftpd", Strangers: sizing.StrangersRefused, AdmitsForeign: true},
 			{Name: "pureftpd", Strangers: sizing.StrangersIgnored, NoImplicitTLS: true, AnnouncesName: true, WhyNotForeign: "Pure-FTPd does it otherwise."},
 			{Name: "vsftpd", AnnouncesName: true, Strangers: sizing.StrangersServed, AdmitsForeign: true},

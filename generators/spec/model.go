@@ -172,7 +172,9 @@ type Site struct {
 	// AnnounceName is a host name that the server resolves for the 227 reply, in
 	// place of Announce.
 	AnnounceName string `json:",omitempty"`
-	Clients      []netip.Prefix
+	// AnnounceTo are the addresses for single networks, the smallest network first.
+	AnnounceTo []Announcement `json:",omitempty"`
+	Clients    []netip.Prefix
 	// IPv6ClientPrefix is the prefix length, 1 to 128, by which an IPv6
 	// client counts as one address; 64 unless told.
 	IPv6ClientPrefix int

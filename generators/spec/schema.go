@@ -70,6 +70,7 @@ const (
 	Networks   Type = "list of networks and IP addresses"
 	Ports      Type = "range of ports"
 	PortRanges Type = "list of ranges of ports"
+	ByNetwork  Type = "map of networks to IP addresses"
 	Names      Type = "list of names"
 	Reference  Type = "reference"
 	Source     Type = "file in the spec's folder"
@@ -83,6 +84,8 @@ func (t Type) cty() cty.Type {
 	switch t {
 	case Bool:
 		return cty.Bool
+	case ByNetwork:
+		return cty.Map(cty.String)
 	case Whole, Number:
 		return cty.Number
 	case Addresses, Clients, Networks, PortRanges, Names, Any:

@@ -37,6 +37,7 @@ var labels = map[string]string{"host": "edge1", "site": "downloads", "variable":
 // beside is what an argument, or those of a block, must have beside them.
 var beside = map[string]values{
 	"site.tls":               {"site.tls.certificate": `"/etc/ftp.pem"`, "site.tls.key": `"/etc/ftp.key"`},
+	"site.announce_to":       {"site.server": `"embedded"`},
 	"site.truncated_uploads": {"site.tls.certificate": `"/etc/ftp.pem"`, "site.tls.key": `"/etc/ftp.key"`},
 	"profile.pick":           {"profile.draws": "9"},
 	"profile.draws":          {"profile.pick": `"random"`},
@@ -222,6 +223,7 @@ func TestOtherwise(t *testing.T) {
 		"site.base_config":    {{nil, site(func(s *Site) bool { return s.Base == nil })}},
 		"site.addresses":      {{nil, site(func(s *Site) bool { return slices.Equal(s.Addresses, s.Host.Addresses) })}},
 		"site.announce":       {{nil, site(func(s *Site) bool { return !s.Announce.IsValid() })}},
+		"site.announce_to":    {{nil, site(func(s *Site) bool { return s.AnnounceTo == nil })}},
 		"site.clients":        {{nil, site(func(s *Site) bool { return slices.Equal(s.Clients, everyone) })}},
 		"site.gate": {
 			{nil, site(func(s *Site) bool { return s.Gate })},
@@ -338,13 +340,15 @@ func TestBounds(t *testing.T) {
 func TestLimits(t *testing.T) {
 	long := strings.Repeat("a", 255)
 	for path, c := range map[string]struct{ taken, refused []string }{
-		"host.interface":                                {[]string{`"eth0"`, `"` + long[:15] + `"`, `"br-0.1_x"`}, []string{`"` + long[:16] + `"`, `"a b"`, `""`}},
-		"host.ephemeral_ports":                          {[]string{`"1-65535"`, `"21"`}, []string{`"0-10"`, `"1-65536"`, `"20-10"`}},
-		"host.avoid_ports":                              {[]string{`["1-65535"]`}, []string{`["0-10"]`, `["1-65536"]`, `["20-10"]`}},
-		"host.reserved_ports":                           {[]string{`["1-65535"]`}, []string{`["0-10"]`, `["1-65536"]`, `["20-10"]`}},
-		"host.firewall.into":                            {[]string{`"inet filter input"`, `"ip filter input"`}, []string{`"arp filter input"`, `"inet filter"`, `"inet filter drop"`, `"inet pasvctl x"`}},
-		"site.addresses":                                {[]string{`["203.0.113.10"]`}, []string{`["203.0.113.11"]`, `[]`}},
-		"site.announce":                                 {[]string{`"198.51.100.7"`, `"nat.example.com"`}, []string{`"2001:db8::1"`, `"nat"`, `"nat.example.7"`, `"nat_1.example.com"`}},
+		"host.interface":       {[]string{`"eth0"`, `"` + long[:15] + `"`, `"br-0.1_x"`}, []string{`"` + long[:16] + `"`, `"a b"`, `""`}},
+		"host.ephemeral_ports": {[]string{`"1-65535"`, `"21"`}, []string{`"0-10"`, `"1-65536"`, `"20-10"`}},
+		"host.avoid_ports":     {[]string{`["1-65535"]`}, []string{`["0-10"]`, `["1-65536"]`, `["20-10"]`}},
+		"host.reserved_ports":  {[]string{`["1-65535"]`}, []string{`["0-10"]`, `["1-65536"]`, `["20-10"]`}},
+		"host.firewall.into":   {[]string{`"inet filter input"`, `"ip filter input"`}, []string{`"arp filter input"`, `"inet filter"`, `"inet filter drop"`, `"inet pasvctl x"`}},
+		"site.addresses":       {[]string{`["203.0.113.10"]`}, []string{`["203.0.113.11"]`, `[]`}},
+		"site.announce":        {[]string{`"198.51.100.7"`, `"nat.example.com"`}, []string{`"2001:db8::1"`, `"nat"`, `"nat.example.7"`, `"nat_1.example.com"`}},
+		"site.announce_to": {[]string{`{ "10.0.0.0/8" = "10.0.1.5", "10.1.0.0/16" = "10.1.0.1" }`, `{}`}, []string{`{ "2001:db8::/32" = "10.0.1.5" }`, `{ "10.0.0.0/8" = "2001:db8::1" }`,
+			`{ "10.0.0.1/8" = "10.0.1.5" }`, `{ "10.0.0.0/8" = null }`, `{ "x" = "10.0.1.5" }`, `["10.0.0.0/8"]`, `{ for i in range(65) : "10.0.${i}.0/24" => "10.0.1.5" }`}},
 		"site.data_ports":                               {[]string{`"1024-2023"`, `"61000-65535"`}, []string{`"1023-2023"`, `"61000-65536"`, `"61999-61000"`}},
 		"site.idle_timeout":                             {[]string{`"90s"`}, []string{`"1500ms"`}},
 		"site.data_timeout":                             {[]string{`"90s"`}, []string{`"1500ms"`}},

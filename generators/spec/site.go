@@ -3,7 +3,6 @@ package spec
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -31,6 +30,8 @@ var siteBlock = &Block{
 			Doc:      "Control port: 21, or 990 with implicit TLS."},
 		{Name: "announce", Type: Address, Otherwise: "the address that the client connected to", Limit: "an IPv4 address, or a host name", Example: `"198.51.100.7"`,
 			Doc: "Address in the reply to PASV (227), if clients reach the site by another than its own, as behind NAT; or the host name of one that changes. EPSV's reply names none."},
+		{Name: "announce_to", Type: ByNetwork, Otherwise: "all clients are told the same address", Limit: "IPv4, at most 64 networks", Example: `{ "10.0.0.0/8" = "10.0.1.5" }`,
+			Doc: "Addresses in the reply to PASV (227) for clients of single networks, such as those inside a NAT; the smallest network counts. All other clients are told that of announce."},
 		{Name: "clients", Type: Networks, Otherwise: "everyone", Example: `["192.0.2.0/24", "198.51.100.9"]`,
 			Doc: "Client networks that may connect. The rules drop all others."},
 		{Name: "ipv6_client_prefix", Type: Whole, Least: 1, Most: 128, Default: 64, Unit: "bits", Example: "56",
@@ -70,6 +71,7 @@ func (l *loader) decodeSite(raw *hcl.Block) {
 	s.Addresses = siteAddresses(b, s.Host)
 	s.Clients = siteClients(b, s)
 	s.Announce, s.AnnounceName = l.siteAnnounce(b, s, server)
+	s.AnnounceTo = siteAnnounceTo(b, s, server)
 	s.IPv6ClientPrefix = b.integer("ipv6_client_prefix")
 	l.siteForeign(b, s, server)
 	s.IdleTimeout, s.DataTimeout = siteTimeouts(b, s, server)
@@ -232,66 +234,6 @@ func siteAddresses(b *block, host *Host) []netip.Addr {
 		}
 	}
 	return some
-}
-
-// siteAnnounce reads the address for the 227 reply, which has room for IPv4
-// only (RFC 959, section 4.1.2); EPSV's 229 names no address (RFC 2428).
-func (l *loader) siteAnnounce(b *block, s *Site, server sizing.Profile) (addr netip.Addr, name string) {
-	text, ok := b.text("announce")
-	if ok && HostName(text) {
-		if server.AnnouncesName {
-			return netip.Addr{}, text
-		}
-		var able []string
-		for _, p := range l.o.Servers {
-			if p.AnnouncesName {
-				able = append(able, p.Name)
-			}
-		}
-		b.err("announce", finding.ServerUnable, "%s does not resolve a host name for its reply. Write its IPv4 address, or run %s there.", s.Server, quotedList(able))
-		return netip.Addr{}, ""
-	}
-	if !ok {
-		return netip.Addr{}, ""
-	}
-	if addr, ok = b.address("announce", text, b.ranges["announce"]); !ok {
-		return netip.Addr{}, ""
-	}
-	return announced(b, s, addr), ""
-}
-
-// HostName reports whether a text is a name of DNS with a dot in it (RFC 1123
-// section 2.1): no address ends in a letter.
-func HostName(text string) bool {
-	return len(text) <= 253 && dottedName.MatchString(text)
-}
-
-var dottedName = regexp.MustCompile(`^([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.)+[a-zA-Z]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$`)
-
-// announced checks an announced address; zero if it is wrong.
-func announced(b *block, s *Site, addr netip.Addr) netip.Addr {
-	v4, _ := families(s.Addresses)
-	switch {
-	case !addr.Is4():
-		b.err("announce", finding.AnnounceInvalid, "announce is %s, but the 227 reply can only carry an IPv4 address; IPv6 clients use EPSV, which names none. Write the IPv4 address that clients reach the site by, or remove announce.", addr)
-		return netip.Addr{}
-	case addr.IsLinkLocalUnicast():
-		b.err("announce", finding.AnnounceInvalid, "%s is a link-local address, which clients elsewhere cannot reach. Write the address that clients connect to.", addr)
-		return netip.Addr{}
-	case addr.IsLoopback() && !s.onLoopback() && s.Host != nil:
-		b.err("announce", finding.AnnounceInvalid, "%s is a loopback address: clients would connect to themselves. Write the address that clients connect to.", addr)
-		return netip.Addr{}
-	case s.Host != nil && len(s.Addresses) > 0 && !v4:
-		b.warn("announce", finding.NoEffect, "the site has no IPv4 address, so no 227 reply is ever sent. Leave announce out.")
-	}
-	return addr
-}
-
-// onLoopback reports whether an announced loopback address leads clients to the
-// site: it listens on loopback, or all its clients are there.
-func (s *Site) onLoopback() bool {
-	far := func(p netip.Prefix) bool { return !p.Addr().IsLoopback() }
-	return slices.ContainsFunc(s.Addresses, netip.Addr.IsLoopback) || len(s.Clients) > 0 && !slices.ContainsFunc(s.Clients, far)
 }
 
 func siteClients(b *block, s *Site) []netip.Prefix {

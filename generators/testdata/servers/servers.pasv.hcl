@@ -10,6 +10,11 @@ site "partners" {
   announce     = "198.51.100.7"
   idle_timeout = "30m"
 
+  announce_to = {
+    "10.0.0.0/8"  = "10.0.1.5"
+    "10.2.0.0/16" = "10.2.1.5"
+  }
+
   tls {
     mode          = "explicit"
     required      = true
