@@ -35,7 +35,10 @@ type heed struct {
 // lines are the items of an argument's entry.
 func (h heed) lines() (lines []string) {
 	add := func(what string, names map[string]bool) {
-		if len(names) > 0 {
+		switch {
+		case names[ownServer]:
+			lines = append(lines, what)
+		case len(names) > 0:
 			lines = append(lines, what+": "+listed(names))
 		}
 	}
@@ -45,7 +48,7 @@ func (h heed) lines() (lines []string) {
 	}
 	add("Server configs", h.configs)
 	add("Targets", h.targets)
-	add("Not every value is taken on", h.refused)
+	add("Some values are refused", h.refused)
 	if h.elsewhere != "" && h.elsewhere != readers {
 		lines = append(lines, "Heeded by: "+h.elsewhere)
 	} else if len(lines) == 0 && h.explained {
@@ -116,10 +119,10 @@ var trials = map[string]twoValues{
 	"site.traffic.connect_time_p99":                 {`"300ms"`, `"2s"`, nil},
 	"site.traffic.transfer_time":                    {`"500ms"`, `"2s"`, nil},
 	"site.traffic.abandoned":                        {"0", "0.001", nil},
-	"site.traffic.client_ports":                     {"1", "28232", nil},
+	"site.traffic.client_ports":                     {"20", "28232", nil},
 	"site.traffic.peak_factor":                      {"1", "2", nil},
 	"site.traffic.parallel":                         {"1", "4", nil},
-	"site.traffic.burst.sessions":                   {"20", "40", nil},
+	"site.traffic.burst.sessions":                   {"10", "40", values{"site.traffic.burst.within": `"1s"`}},
 	"site.traffic.burst.within":                     {`"1s"`, `"20s"`, nil},
 	"site.traffic.burst.connections":                {"1", "20", nil},
 	"site.objective.refused":                        {"0.00001", "0.01", nil},
@@ -144,12 +147,12 @@ var trials = map[string]twoValues{
 	"profile.marks_sessions":                        {"false", "true", values{"site.tls.certificate": `"/etc/ftp.pem"`, "site.tls.key": `"/etc/ftp.key"`, "site.tls.required": "true"}},
 	"profile.resumes_tls":                           {"false", "true", values{"site.tls.certificate": `"/etc/ftp.pem"`, "site.tls.key": `"/etc/ftp.key"`, "site.tls.required": "true"}},
 	"profile.implicit_tls":                          {"false", "true", values{"site.tls.certificate": `"/etc/ftp.pem"`, "site.tls.key": `"/etc/ftp.key"`, "site.tls.mode": `"implicit"`, "site.port": "990"}},
-	"pasvctl.default_targets":                       {"false", "true", nil},
 }
 
 // elsewhere are the arguments that are not tried, and who heeds them.
 var elsewhere = map[string]string{
 	"site.server":                       "everything",
+	"pasvctl.default_targets":           "the default targets",
 	"pasvctl.name":                      "the headers of all files",
 	"pasvctl.required_version":          "every command, before anything else",
 	"host.floating":                     "apply, diff and doctor",
@@ -217,9 +220,7 @@ type outcome struct {
 // tried plans the spec, and renders it if files are asked for.
 func tried(t *testing.T, v values, files bool) (o outcome) {
 	text := v.write() + beside
-	if v["pasvctl.default_targets"] == "" {
-		text += "target \"systemd\" {}\ntarget \"vars\" {}\npasvctl { default_targets = true }\n"
-	}
+	text += "target \"systemd\" {}\ntarget \"vars\" {}\npasvctl { default_targets = true }\n"
 	fsys := fstest.MapFS{
 		"x.pasv.hcl": {Data: []byte(text)}, "x.tmpl": {Data: []byte("{{ toPrettyJson . }}")},
 		"vsftpd": {Data: []byte("dirmessage_enable=YES\n")}, "proftpd": {Data: []byte("ServerIdent off\n")},
@@ -319,8 +320,7 @@ func heeded(t *testing.T) map[string]heed {
 func heedOf(t *testing.T, path string, arg spec.Argument) heed {
 	h := heed{sizes: map[string]bool{}, configs: map[string]bool{}, refused: map[string]bool{}, targets: map[string]bool{}}
 	for _, p := range sizing.Profiles() {
-		ofSite := strings.HasPrefix(path, "site.")
-		if !ofSite && p.Name != "vsftpd" {
+		if !onServers(path) && p.Name != "vsftpd" {
 			continue
 		}
 		for _, two := range pairs(path, arg) {
@@ -343,9 +343,21 @@ func heedOf(t *testing.T, path string, arg spec.Argument) heed {
 	return h
 }
 
+// ownServer stands for the server that a profile block describes.
+const ownServer = "own"
+
+// onServers reports whether an argument is tried on every server.
+func onServers(path string) bool {
+	return strings.HasPrefix(path, "site.") || strings.HasPrefix(path, "host.")
+}
+
 // compare notes what differs between the outcomes of two values.
 func (h *heed) compare(t *testing.T, p sizing.Profile, path string, v values, two twoValues) {
 	var free, pinned [2]outcome
+	name := p.Name
+	if strings.HasPrefix(path, "profile.") {
+		name = ownServer
+	}
 	for i, value := range []string{two.a, two.b} {
 		v := maps.Clone(v)
 		v[path] = strings.ReplaceAll(value, "SERVER", p.Name)
@@ -366,9 +378,9 @@ func (h *heed) compare(t *testing.T, p sizing.Profile, path string, v values, tw
 			t.Errorf("%s on %s: %s", path, p.Name, free[0].refused)
 		}
 	case free[0].refused != "" || free[1].refused != "" || (pinned[0].refused == "") != (pinned[1].refused == ""):
-		h.refused[p.Name] = true
+		h.refused[name] = true
 	case free[0].ports != free[1].ports:
-		h.sizes[p.Name] = true
+		h.sizes[name] = true
 	case free[0].data != free[1].data:
 		h.places = true
 	}
@@ -380,7 +392,7 @@ func (h *heed) compare(t *testing.T, p sizing.Profile, path string, v values, tw
 		if pinned[0].targets[kind.Name] == pinned[1].targets[kind.Name] {
 			continue
 		}
-		if generators.Configures(kind.Name) && strings.HasPrefix(path, "site.") {
+		if generators.Configures(kind.Name) && onServers(path) {
 			h.configs[kind.Name] = true
 		} else {
 			h.targets[kind.Name] = true

@@ -121,7 +121,7 @@ var preamble = []string{
 		"An argument that is null counts as not set.",
 	"\"Sizes the range\" names the servers on which another value makes the range of data ports larger or smaller. \"Server configs\" and " +
 		"\"Targets\" name the outputs that another value changes, with the range pinned; \"embedded\" is the daemon that `pasvctl serve` runs. " +
-		"All three are found by rendering with two values. \"Directives\" are those that the argument sets in a server's config, whatever a " +
+		"\"Some values are refused\" names the servers on which a value is an error that is none on others. All are found by rendering with two values. \"Directives\" are those that the argument sets in a server's config, whatever a " +
 		"base_config says.",
 }
 
@@ -191,7 +191,7 @@ func (d *document) argument(path string, arg spec.Argument, h heed) {
 	case string:
 		d.item("default: " + strconv.Quote(value))
 	case fmt.Stringer:
-		d.item("default: " + strconv.Quote(value.String()))
+		d.item("default: " + strconv.Quote(strings.Replace(value.String(), "m0s", "m", 1)))
 	default:
 		d.item("default: " + fmt.Sprint(value))
 	}
@@ -404,6 +404,7 @@ var environment = map[string]string{
 	"PASVCTL_STATE_DIR": "folder where `apply`, `confirm` and `rollback` keep their state.",
 	"PASVCTL_DEBUG":     "if set, an internal error prints where it happened.",
 	"NO_COLOR":          "if set, no output has colours.",
+	"COLUMNS":           "columns of text that does not go to a terminal, 40 or more; 80 without it.",
 }
 
 // private variables are the program's messages to itself.
