@@ -164,7 +164,7 @@ var mistakes = map[string]mistake{
 		change(`"ftp.example.com"`, `"203.0.113.10"`), nil},
 	"a network for an address":  {change("192.0.2.10", "192.0.2.10/24"), in("2", "invalid-address"), change(`"192.0.2.10/24"`, `"192.0.2.10"`), nil},
 	"an address with its port":  {change("192.0.2.10", "192.0.2.10:21"), in("2", "invalid-address"), change(`"192.0.2.10:21"`, `"192.0.2.10"`), nil},
-	"an announced host name":    {inSite("  announce = \"ftp.example.com\"\n"), in("9", "invalid-address"), change(`"ftp.example.com"`, `"203.0.113.10"`), nil},
+	"an announced short name":   {inSite("  announce = \"ftp\"\n"), in("9", "invalid-address"), change(`"ftp"`, `"ftp.example.com"`), nil},
 	"an announced IPv6 address": {inSite("  announce = \"2001:db8::1\"\n"), in("9", "announce-invalid"), []edit{{"  announce = \"2001:db8::1\"\n", "", "remove announce"}}, nil},
 	"an unknown mode of TLS":    {inSite("  tls {\n    mode = \"ftps\"\n    certificate = \"/c.pem\"\n    key = \"/k.pem\"\n  }\n"), in("10", "invalid-choice"), change(`"ftps"`, `"explicit"`), nil},
 	"true for a block":          {inSite("  tls = true\n"), in("9", "unsupported-argument"), change("tls = true", "  tls {\n    certificate = \"/etc/ssl/certs/ftp.pem\"\n    key = \"/etc/ssl/private/ftp.key\"\n  }"), nil},

@@ -23,6 +23,8 @@ func (b *block) address(attr, text string, at hcl.Range) (netip.Addr, bool) {
 		b.errAt(at, finding.InvalidAddress, "%q in %s is a network, and a single address is needed. Write %q.", text, b.key(attr), alone)
 	case err != nil && withPort(text).IsValid():
 		b.errAt(at, finding.InvalidAddress, "%q in %s has a port. Write %q.", text, b.key(attr), withPort(text).String())
+	case err != nil && attr == "announce":
+		b.errAt(at, finding.InvalidAddress, "%q in %s is neither an IP address nor a whole host name. Write it like \"203.0.113.10\" or \"ftp.example.com\".", text, b.key(attr))
 	case err != nil:
 		b.errAt(at, finding.InvalidAddress, "%q in %s is not an IP address. Write it like \"203.0.113.10\" or \"2001:db8::10\"; host names are not resolved.", text, b.key(attr))
 	case addr.Zone() != "":
