@@ -21,6 +21,7 @@ import (
 
 	"github.com/pasvctl/pasvctl/generators/explain"
 	"github.com/pasvctl/pasvctl/generators/finding"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // Report is a list of findings and what is needed to show them.
@@ -65,12 +66,14 @@ func (r Report) Count(of finding.Severity) (n int) {
 	return n
 }
 
-// first is the name of the first source.
+// first is the name of the spec's first file.
 func (r Report) first() string {
-	if len(r.Files) == 0 {
-		return "."
+	for _, name := range slices.Sorted(maps.Keys(r.Files)) {
+		if strings.HasSuffix(name, spec.Extension) {
+			return name
+		}
 	}
-	return slices.Min(slices.Collect(maps.Keys(r.Files)))
+	return "."
 }
 
 // path is where a file lies, as the user may open it.

@@ -23,7 +23,7 @@ func report(t *testing.T) Report {
 	}
 	return Report{
 		Dir:     "specs",
-		Files:   map[string]*hcl.File{"a b.pasv.hcl": f},
+		Files:   map[string]*hcl.File{"a b.pasv.hcl": f, "a a.lock.hcl": {}},
 		Command: "validate",
 		Findings: append(finding.From(hcl.Diagnostics{
 			finding.NoEffect.Warning(nil, "Nobody, nowhere: odd"),

@@ -197,6 +197,7 @@ func (r *Result) add(tallies []*tally, s *setup) {
 	if r.Refused.Mean == 0 && all.asked.hits > 0 && len(s.levels) == 0 {
 		r.Refused.High = 3 / float64(all.asked.hits)
 	}
+	r.Refused.High = min(r.Refused.High, 1)
 	if s.patience >= 0 && !s.allHolds {
 		h := &all.waits
 		r.Waits = &Waits{Median: toDuration(h.quantile(0.5)), P95: toDuration(h.quantile(0.95)), P99: toDuration(h.quantile(0.99)),

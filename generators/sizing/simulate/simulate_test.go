@@ -272,6 +272,21 @@ func TestRunReportsAndStops(t *testing.T) {
 	}
 }
 
+func TestIntervalOfAShareEndsAtOne(t *testing.T) {
+	var tallies []*tally
+	for _, refused := range []float64{2, 2, 2, 2, 1} {
+		tallies = append(tallies, &tally{asked: count{weight: 2, hits: 2}, full: count{weight: refused}})
+	}
+	var r Result
+	if r.add(tallies, &setup{patience: -1}); r.Refused.Mean != 0.9 || r.Refused.High != 1 {
+		t.Errorf("%+v", r.Refused)
+	}
+	var none Result
+	if none.add([]*tally{{asked: count{weight: 1, hits: 1}}, {asked: count{weight: 1, hits: 1}}}, &setup{patience: -1}); none.Refused.High != 1 {
+		t.Errorf("%+v", none.Refused)
+	}
+}
+
 func TestStudent(t *testing.T) {
 	for freedom, want := range map[float64]float64{4: 2.776, 9: 2.262, 19: 2.093, 100: 1.984} {
 		if got := student(freedom); math.Abs(got-want) > 0.004 {
