@@ -171,7 +171,7 @@ var (
 		"The network is in the rules for nothing.",
 		"Remove it, or correct it.")
 	AnnounceInvalid = rule("announce-invalid", "Invalid announced address",
-		"announce is no IPv4 address that clients can connect to.",
+		"announce is not an IPv4 address that clients can connect to.",
 		"Clients that use PASV would connect to the wrong place.",
 		"Write the IPv4 address that clients reach the site by.")
 	AnnounceNotGateway = rule("announce-not-gateway", "Site does not announce its gateway",
@@ -251,7 +251,7 @@ var (
 		"The objective cannot be kept.",
 		"Allow more in objective, ask for less, or choose another server.")
 	TrafficRequired = rule("traffic-required", "Traffic must be known",
-		"The server's worst case needs no figure, and is beyond any range.",
+		"Without a traffic block the worst case is computed, and on this server no range is large enough for it.",
 		"The range cannot be computed from the sessions alone.",
 		"Add a traffic block.")
 	ImpossibleWorkload = rule("impossible-workload", "Impossible workload",

@@ -35,7 +35,7 @@ var (
 		"Nothing is generated.",
 		"Name the server's own config, one for each site, or remove base_config.")
 	BaseConfigUnreadable = rule("base-config-unreadable", "Cannot read the base config",
-		"base_config cannot be read, is outside the spec's folder, or is none that its server would read.",
+		"base_config cannot be read, is outside the spec's folder, or is not a config that its server would read.",
 		"Nothing is generated.",
 		"Correct the named place of the file.")
 	BaseConfigDiffers = rule("base-config-differs", "The base config says otherwise",
