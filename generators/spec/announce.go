@@ -47,6 +47,8 @@ func siteAnnounceTo(b *block, s *Site, server sizing.Profile) []Announcement {
 		case !ok || !valid:
 		case !clients.Addr().Is4() || !addr.Is4():
 			b.err("announce_to", finding.AnnounceInvalid, "the 227 reply is for IPv4 only, and %s = %s is not. Remove it; IPv6 clients use EPSV, which names no address.", clients, addr)
+		case addr.IsLoopback() && !clients.Addr().IsLoopback() || addr.IsLinkLocalUnicast() && !clients.Addr().IsLinkLocalUnicast():
+			b.err("announce_to", finding.AnnounceInvalid, "no client in %s reaches the site by %s, which does not leave a machine or its link. Write the address that they connect to.", clients, addr)
 		case slices.ContainsFunc(all, func(a Announcement) bool { return a.Clients == clients }):
 			b.err("announce_to", finding.DuplicateElement, "%s is in announce_to twice. Remove one of them.", clients)
 		default:

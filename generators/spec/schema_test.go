@@ -347,7 +347,7 @@ func TestLimits(t *testing.T) {
 		"host.firewall.into":   {[]string{`"inet filter input"`, `"ip filter input"`}, []string{`"arp filter input"`, `"inet filter"`, `"inet filter drop"`, `"inet pasvctl x"`}},
 		"site.addresses":       {[]string{`["203.0.113.10"]`}, []string{`["203.0.113.11"]`, `[]`}},
 		"site.announce":        {[]string{`"198.51.100.7"`, `"nat.example.com"`}, []string{`"2001:db8::1"`, `"nat"`, `"nat.example.7"`, `"nat_1.example.com"`}},
-		"site.announce_to": {[]string{`{ "10.0.0.0/8" = "10.0.1.5", "10.1.0.0/16" = "10.1.0.1" }`, `{}`}, []string{`{ "2001:db8::/32" = "10.0.1.5" }`, `{ "10.0.0.0/8" = "2001:db8::1" }`,
+		"site.announce_to": {[]string{`{ "10.0.0.0/8" = "10.0.1.5", "10.1.0.0/16" = "10.1.0.1" }`, `{ "127.0.0.0/8" = "127.0.0.1" }`, `{}`}, []string{`{ "10.0.0.0/8" = "127.0.0.1" }`, `{ "10.0.0.0/8" = "169.254.1.1" }`, `{ "2001:db8::/32" = "10.0.1.5" }`, `{ "10.0.0.0/8" = "2001:db8::1" }`,
 			`{ "10.0.0.1/8" = "10.0.1.5" }`, `{ "10.0.0.0/8" = null }`, `{ "x" = "10.0.1.5" }`, `["10.0.0.0/8"]`, `{ for i in range(65) : "10.0.${i}.0/24" => "10.0.1.5" }`}},
 		"site.data_ports":                               {[]string{`"1024-2023"`, `"61000-65535"`}, []string{`"1023-2023"`, `"61000-65536"`, `"61999-61000"`}},
 		"site.idle_timeout":                             {[]string{`"90s"`}, []string{`"1500ms"`}},
