@@ -147,8 +147,8 @@ func split(text []byte) [][]byte {
 	return lines
 }
 
-// Has reports whether a directive is anywhere in the config, but for the lines
-// that an earlier run has put in.
+// Has reports whether a directive is anywhere in the config, except in the
+// lines that an earlier run has put in.
 func (c *Config) Has(name string) bool { return len(c.theirs().named(name)) > 0 }
 
 // theirs is the config without the lines that an earlier run has put in.

@@ -102,7 +102,7 @@ func (a *Argument) figure(f float64) string {
 	return plain(f)
 }
 
-var looseDuration = regexp.MustCompile(`(?i)([\d.]+)\s*(milliseconds?|msecs?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h)\b[\s,]*`)
+var looseDuration = regexp.MustCompile(`(?i)([\d.]+)\s*(milliseconds?|msecs?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d)\b[\s,]*`)
 
 // durationRemedy writes a duration in words (150 ms, 4 sec, 1h 30 min) as a spec
 // does, and a number without unit in the two that may be meant.
@@ -115,6 +115,9 @@ func durationRemedy(text string) string {
 		unit := strings.ToLower(m[2])
 		if unit == "ms" || strings.HasPrefix(unit, "msec") || strings.HasPrefix(unit, "milli") {
 			return m[1] + "ms"
+		}
+		if days, err := strconv.ParseFloat(m[1], 64); err == nil && unit[0] == 'd' {
+			return plain(days*24) + "h"
 		}
 		return m[1] + unit[:1]
 	})

@@ -22,7 +22,7 @@ func siteTimeouts(b *block, s *Site, server sizing.Profile) (idle, data time.Dur
 			}
 			b.warn(name, finding.NoEffect, "profile %q describes a server that pasvctl writes no config for.%s Remove %s.", s.Server, why, name)
 		case server.FixedPorts > 0:
-			b.err(name, finding.ServerUnable, "nobody can set it on %s. Remove %s.", server.Title, name)
+			b.err(name, finding.ServerUnable, "%s has no setting for it. Remove %s.", server.Title, name)
 		}
 	}
 	return idle, data

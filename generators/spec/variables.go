@@ -86,6 +86,9 @@ func (l *loader) declareVariable(raw *hcl.Block) {
 	}
 	if attr := decoded.Attributes["type"]; attr != nil {
 		ty, defaults, diags := typeexpr.TypeConstraintWithDefaults(attr.Expr)
+		for _, d := range diags {
+			d.Detail += " Write a type without quotes, like string, number, bool or list(string)."
+		}
 		l.add(diags...)
 		v.failed = v.failed || diags.HasErrors()
 		v.ty, v.defaults, v.typed = ty, defaults, true
