@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -98,11 +99,11 @@ var proftpdOwned = []group{
 		return count("sessions_per_address", least(v["MaxClientsPerHost"], v["MaxConnectionsPerHost"]), spec.MaxSessions)
 	}},
 	{"idle_timeout", []string{"TimeoutNoTransfer", "TimeoutIdle"}, nil, func(v values) (string, bool) {
-		noTransfer, idle := word(v["TimeoutNoTransfer"], 0), word(v["TimeoutIdle"], 0)
+		noTransfer, idle := proftpdSeconds(v["TimeoutNoTransfer"]), proftpdSeconds(v["TimeoutIdle"])
 		line, ok := seconds("idle_timeout", cmp.Or(idle, noTransfer))
 		return line, ok && (noTransfer == "" || idle == "" || noTransfer == idle) // a spec has one time for both
 	}},
-	{"data_timeout", []string{"TimeoutStalled"}, nil, func(v values) (string, bool) { return seconds("data_timeout", v["TimeoutStalled"]) }},
+	{"data_timeout", []string{"TimeoutStalled"}, nil, func(v values) (string, bool) { return seconds("data_timeout", proftpdSeconds(v["TimeoutStalled"])) }},
 	{"tls.mode", []string{"TLSEngine", "TLSOptions"}, nil, func(v values) (string, bool) {
 		return mode(yes(v["TLSEngine"]), hasWord(v["TLSOptions"], "UseImplicitSSL"))
 	}},
@@ -186,6 +187,26 @@ func timeout(attr, value, unit string, most int) (string, bool) {
 }
 
 func seconds(attr, value string) (string, bool) { return timeout(attr, value, "s", 24*60*60) }
+
+var proftpdTime = regexp.MustCompile(`(?i)^([0-9]{1,6})(h|m|s|hr|min|sec)$|^([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})$`)
+
+// proftpdSeconds is a time of ProFTPD in seconds: 600, 10m, 10min or 00:10:00
+// (1.3.8 starts with each). What is none stays as it is.
+func proftpdSeconds(value string) string {
+	value = word(value, 0)
+	m := proftpdTime.FindStringSubmatch(value)
+	if m == nil {
+		return value
+	}
+	number := func(digits string) int {
+		n, _ := strconv.Atoi(digits)
+		return n
+	}
+	if m[1] == "" {
+		return strconv.Itoa(3600*number(m[3]) + 60*number(m[4]) + number(m[5]))
+	}
+	return strconv.Itoa(map[byte]int{'h': 3600, 'm': 60, 's': 1}[m[2][0]|0x20] * number(m[1]))
+}
 
 // least is the smaller of two limits, of which one may not be set.
 func least(a, b string) string {

@@ -193,6 +193,8 @@ func TestDifferences(t *testing.T) {
 			[]string{"5 addresses: addresses = [\"192.0.2.9\"]", "6 announce: announce = \"ftp.example.com\"", "4 tls.required: required = false",
 				"2 tls.certificate: ", "3 tls.session_reuse: session_reuse = \"preferred\""}},
 		{"proftpd", "<Global>\nMaxClients 10\nPassivePorts 61000 61011\n</Global>\nMaxClients 6 \"full\"\nPort 2121\nTLSEngine on\nTLSOptions useimplicitssl\n", nil},
+		{"proftpd", "TimeoutIdle 10m\nTimeoutNoTransfer 00:10:00\nTimeoutStalled \"5MIN\"\n", nil},
+		{"proftpd", "TimeoutIdle 2Hr\nTimeoutStalled 10d\n", []string{"1 idle_timeout: idle_timeout = \"7200s\"", "2 data_timeout: "}},
 		{"proftpd", "TLSOptions StdEnvVars\n", nil},
 		{"proftpd", "TimeoutIdle 600\nTimeoutNoTransfer 1200\n", []string{"2 idle_timeout: "}},
 		{"proftpd", "<IfDefine X>\nPassivePorts 1024 2048\n</IfDefine>\nMaxInstances 30\nMaxClients 20\nTimeoutIdle 7200\nMaxClientsPerHost none\nTLSRequired ctrl\n" +
