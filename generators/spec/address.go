@@ -51,7 +51,7 @@ func withPort(text string) netip.Addr {
 	return both.Addr()
 }
 
-// Possible reports whether an address may stand in a spec: one that a TCP
+// Possible reports whether an address may be in a spec: one that a TCP
 // connection can have, without a zone.
 func Possible(a netip.Addr) bool {
 	return a.IsValid() && a.Zone() == "" && !a.Is4In6() && !a.IsUnspecified() && !a.IsMulticast() && !unroutable(a).IsValid()
