@@ -204,10 +204,51 @@ func (d *document) argument(path string, arg spec.Argument, h heed) {
 	d.directives(strings.TrimPrefix(path, "site."))
 }
 
+// otherDirectives are those of the servers whose configs no base_config names.
+var otherDirectives = map[string]map[string][]string{
+	"addresses":                        {"sftpgo": {"SFTPGO_FTPD__BINDINGS__0__ADDRESS"}, "pyftpdlib": {"FTPServer"}},
+	"port":                             {"sftpgo": {"SFTPGO_FTPD__BINDINGS__0__PORT"}, "pyftpdlib": {"FTPServer"}},
+	"announce":                         {"sftpgo": {"SFTPGO_FTPD__BINDINGS__0__FORCE_PASSIVE_IP"}, "pyftpdlib": {"masquerade_address"}},
+	"announce_to":                      {"sftpgo": {"SFTPGO_FTPD__BINDINGS__0__PASSIVE_IP_OVERRIDES"}},
+	"foreign_data":                     {"sftpgo": {"SFTPGO_FTPD__BINDINGS__0__PASSIVE_CONNECTIONS_SECURITY"}, "pyftpdlib": {"permit_foreign_addresses"}},
+	"data_ports":                       {"sftpgo": {"SFTPGO_FTPD__PASSIVE_PORT_RANGE__START", "SFTPGO_FTPD__PASSIVE_PORT_RANGE__END"}, "pyftpdlib": {"passive_ports"}},
+	"concurrency.sessions":             {"sftpgo": {"SFTPGO_COMMON__MAX_TOTAL_CONNECTIONS"}, "pyftpdlib": {"max_cons"}},
+	"concurrency.sessions_per_address": {"sftpgo": {"SFTPGO_COMMON__MAX_PER_HOST_CONNECTIONS"}, "pyftpdlib": {"max_cons_per_ip"}},
+	"idle_timeout":                     {"sftpgo": {"SFTPGO_COMMON__IDLE_TIMEOUT"}, "pyftpdlib": {"FTPHandler.timeout"}},
+	"data_timeout":                     {"pyftpdlib": {"DTPHandler.timeout"}},
+	"tls.mode":                         {"sftpgo": {"SFTPGO_FTPD__BINDINGS__0__TLS_MODE"}, "pyftpdlib": {"TLS_FTPHandler"}},
+	"tls.required":                     {"sftpgo": {"SFTPGO_FTPD__BINDINGS__0__TLS_MODE"}, "pyftpdlib": {"tls_control_required", "tls_data_required"}},
+	"tls.certificate":                  {"sftpgo": {"SFTPGO_FTPD__BINDINGS__0__CERTIFICATE_FILE"}, "pyftpdlib": {"certfile"}},
+	"tls.key":                          {"sftpgo": {"SFTPGO_FTPD__BINDINGS__0__CERTIFICATE_KEY_FILE"}, "pyftpdlib": {"keyfile"}},
+}
+
+// The servers' templates write each of them.
+func TestOtherDirectives(t *testing.T) {
+	for server, name := range map[string]string{"sftpgo": "sftpgo.env.tmpl", "pyftpdlib": "ftpserver.py.tmpl"} {
+		template, err := os.ReadFile(filepath.Join("../../templates", server, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.ReplaceAll(string(template), "{{ $i }}", "0")
+		for attr, of := range otherDirectives {
+			for _, name := range of[server] {
+				for part := range strings.SplitSeq(name, ".") {
+					if !strings.Contains(text, part) {
+						t.Errorf("%s: %s has no %s", attr, server, part)
+					}
+				}
+			}
+		}
+	}
+}
+
 // directives lists what an argument of a site sets in the servers' configs.
 func (d *document) directives(attr string) {
 	var all []string
 	of := serverconf.Directives(attr)
+	for server, names := range otherDirectives[attr] {
+		of[server] = names
+	}
 	for _, server := range slices.Sorted(maps.Keys(of)) {
 		all = append(all, server+" "+strings.Join(of[server], ", "))
 	}
