@@ -26,6 +26,7 @@ type fake struct {
 	transfers int
 	logins    int
 	files     map[string]string
+	full      bool // it admits nobody
 	mangle    bool // uploads are stored with another session's bytes
 }
 
@@ -53,6 +54,10 @@ func startFake(t *testing.T, f *fake) *fake {
 func (f *fake) serve(conn net.Conn) {
 	defer conn.Close()
 	say := func(s string) { fmt.Fprintf(conn, "%s\r\n", s) }
+	if f.full {
+		say("421 Too many sessions.")
+		return
+	}
 	say("220 ready")
 	var data net.Listener
 	defer func() {

@@ -3,6 +3,7 @@ package ftpload
 import (
 	"math"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 )
@@ -32,6 +33,13 @@ func TestCleanRunRefusesNothing(t *testing.T) {
 	}
 	if r.Low != 0 || r.High <= 0 {
 		t.Errorf("the interval of no refusals is [%g, %g], want [0, above 0]", r.Low, r.High)
+	}
+}
+
+func TestARefusedSessionIsSaid(t *testing.T) {
+	_, err := Run(t.Context(), config(startFake(t, &fake{full: true})), nil)
+	if err == nil || !strings.Contains(err.Error(), "the server refuses the session: 421 Too many sessions.") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -99,8 +99,12 @@ func (s *session) quit() {
 }
 
 func (s *session) login(ctx context.Context) error {
-	if _, err := s.reply(); err != nil {
-		return err
+	greeting, err := s.reply()
+	if err != nil {
+		return fmt.Errorf("no greeting: %w", err)
+	}
+	if greeting.code/100 > 2 { // 421 at the server's cap
+		return fmt.Errorf("the server refuses the session: %s", greeting)
 	}
 	if s.cfg.TLS != nil {
 		if err := s.secure(ctx); err != nil {
