@@ -160,7 +160,10 @@ func twoTargets(path, other string, t, first target) *hcl.Diagnostic {
 	if first.decl != nil {
 		where = fmt.Sprintf(" at %s:%d", first.decl.Filename, first.decl.Start.Line)
 	}
+	remedy := "Remove one of them."
+	if t.kind == "template" || first.kind == "template" { // no other has an output
+		remedy = "Change the output of one of them, or remove it."
+	}
 	return finding.FileConflict.Error(cmp.Or(t.decl, first.decl),
-		"Target %q writes %q, but target %q%s writes %q already. Change the output of one of them, or remove it.",
-		t.kind, path, first.kind, where, other)
+		"Target %q writes %q, but target %q%s writes %q already. %s", t.kind, path, first.kind, where, other, remedy)
 }

@@ -121,6 +121,7 @@ var mistakes = map[string]mistake{
 		append(in("11", "invalid-duration"), in("12", "invalid-duration")...),
 		append(change(`"150 ms"`, `"150ms"`), change(`"4 sec"`, `"4s"`)...), nil},
 	"a type that is not HCL's": {change(sound, "variable \"n\" {\n  type    = int\n  default = 1\n}\n"+sound), in("2", "invalid-expression"), []edit{{"= int", "= number", "number"}}, nil},
+	"a target twice":           {change(sound, sound+"target \"nftables\" {}\ntarget \"nftables\" {}\n"), in("16", "file-conflict"), []edit{{"target \"nftables\" {}\ntarget", "target", "Remove one of them"}}, nil},
 	"a duration in days":       {inSite("  idle_timeout = \"1d\"\n"), in("9", "invalid-duration"), change(`"1d"`, `"24h"`), nil},
 	"a duration without quotes": {inSite("  traffic {\n    transfers_per_second = 5\n    connect_time = 150ms\n  }\n"),
 		in("11", "invalid-syntax"), change("150ms", `"150ms"`), nil},

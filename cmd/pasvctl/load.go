@@ -75,6 +75,7 @@ The password comes from PASVCTL_PASSWORD or --password-file.`,
 	f.StringArrayVar(&l.sources, "source", nil, "bind to `ADDR`, or to each of FIRST-LAST, in turn; repeatable")
 	f.BoolVar(&cfg.Extended, "epsv", false, "ask with EPSV instead of PASV")
 	f.StringVar(&l.op, "op", string(ftpload.Retrieve), "use data connections for `OPERATION`: retr, stor or list")
+	_ = c.RegisterFlagCompletionFunc("op", cobra.FixedCompletions([]string{"retr", "stor", "list"}, cobra.ShellCompDirectiveNoFileComp))
 	f.StringVar(&cfg.Path, "path", "", "fetch, store or list `PATH`; %d stands for the session's number")
 	cfg.Size = 1024
 	f.Var((*byteCount)(&cfg.Size), "size", "store files of `BYTES`")

@@ -77,6 +77,7 @@ a socket unit; see the target "systemd".`,
 	c.Flags().StringVar(&d.user, "user", "", "drop privileges to `NAME` after binding ports and opening files")
 	c.Flags().StringVar(&d.xferlog, "xferlog", "", "log each transfer to `FILE`, in xferlog format")
 	c.Flags().StringVar(&d.logs, "log-format", "text", "log as `FORMAT`: text or json")
+	_ = c.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	c.Flags().StringVar(&d.metrics, "metrics", "", "serve /metrics and /ready over HTTP on `ADDR:PORT`, to whoever can reach it")
 	c.Flags().DurationVar(&d.handOverTime, "hand-over-timeout", 0, "end sessions that still run `TIME` after a hand-over (default 5m)")
 	d.limits.register(c)

@@ -56,6 +56,7 @@ worse of exponential and constant holds.`,
 	d.chosen.register(c, &d.variables, "simulate only the site `NAME`, like SITE")
 	c.Flags().Uint64Var(&d.seed, "seed", 1, "start the random numbers from `N`")
 	c.Flags().StringVar(&d.shape, "shape", "", "draw holds from a `SHAPE`: constant, exponential or lognormal (default exponential, lognormal if sessions queue)")
+	_ = c.RegisterFlagCompletionFunc("shape", cobra.FixedCompletions([]string{"constant", "exponential", "lognormal"}, cobra.ShellCompDirectiveNoFileComp))
 	c.Flags().IntVar(&d.ports, "ports", 0, "simulate a range of `N` ports instead of the site's own")
 	c.Flags().IntVar(&d.replications, "replications", 20, "average over `N` independent runs, 5 or more")
 	c.Flags().IntVar(&d.requests, "requests", 0, "simulate `N` requests in each run (20,000, or fewer if rare refusals take many events)")
