@@ -26,7 +26,7 @@ const (
 // connection itself (fetch): waking a goroutine for each costs a seventh of a small
 // transfer. What no session fetches is accepted by one goroutine for all ports. It
 // rests for quietTime after each look, unless a session waits for its connection.
-const quietTime = 20 * time.Millisecond
+const quietTime = 5 * time.Millisecond
 
 // watch is what tells that goroutine of connections. While it rests, nothing wakes it.
 type watch struct {
