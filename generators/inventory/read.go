@@ -1,0 +1,167 @@
+package inventory
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+// Source is a file or a folder to read.
+type Source struct {
+	FS   fs.FS  // what a config includes is looked for here, beside the file
+	Name string // in FS
+	// Folder is put before the names of files in At: "etc" makes "etc/vsftpd.conf".
+	Folder string
+}
+
+// The bounds of what is read.
+const (
+	maxFile  = 16 << 20 // bytes of a file
+	maxFiles = 1000     // of a folder
+)
+
+// reader is one format.
+type reader struct {
+	name string
+	// tells says how sure a text is of the format; 0: it is not.
+	tells func(text []byte) int
+	read  func(in *input) error
+}
+
+// readers are in the order in which the first of equals wins.
+var readers = []reader{
+	{"vsftpd", tellsVsftpd, readVsftpd},
+}
+
+// input is one file for a reader, which adds to the Inventory what it reads.
+type input struct {
+	*Inventory
+	source Source
+	text   []byte
+	// read are the files of source.FS that were included.
+	read map[string]bool
+}
+
+// at is a line of the file.
+func (in *input) at(line int) At { return in.in(in.source.Name, line) }
+
+// in is a line of a file of the same FS.
+func (in *input) in(name string, line int) At {
+	return At{path.Join(in.source.Folder, name), line}
+}
+
+func (in *input) unread(at At, what, format string, args ...any) {
+	in.Unread = append(in.Unread, Unread{at, what, fmt.Sprintf(format, args...)})
+}
+
+// Read reads files and folders. It fails on a file that no reader knows, and on
+// one that its program would not read either; of a folder it reads the files
+// that a reader knows.
+func Read(sources ...Source) (*Inventory, error) {
+	inv := &Inventory{}
+	for _, s := range sources {
+		if err := inv.add(s); err != nil {
+			return nil, err
+		}
+	}
+	return inv, nil
+}
+
+func (inv *Inventory) add(s Source) error {
+	in := &input{Inventory: inv, source: s, read: map[string]bool{}}
+	entries, err := fs.ReadDir(s.FS, s.Name)
+	if err == nil {
+		return in.folder(entries)
+	}
+	known, err := in.file()
+	if err == nil && !known {
+		return fmt.Errorf("%s: its format is unknown", in.at(0))
+	}
+	return err
+}
+
+// folder reads the files of a folder that a reader knows, first those that
+// include others.
+func (in *input) folder(entries []fs.DirEntry) error {
+	if len(entries) > maxFiles {
+		return fmt.Errorf("%s: the folder has more than %d files", in.at(0), maxFiles)
+	}
+	main := func(e fs.DirEntry) bool { return strings.HasSuffix(e.Name(), "ftpd.conf") }
+	entries = append(slices.DeleteFunc(slices.Clone(entries), func(e fs.DirEntry) bool { return !main(e) }),
+		slices.DeleteFunc(slices.Clone(entries), main)...)
+	any := false
+	for _, e := range entries {
+		name := path.Join(in.source.Name, e.Name())
+		if info, err := fs.Stat(in.source.FS, name); err != nil || !info.Mode().IsRegular() || in.read[name] {
+			continue
+		}
+		one := *in
+		one.source.Name = name
+		known, err := one.file()
+		if err != nil {
+			return err
+		}
+		any = any || known
+		if !known {
+			in.unread(one.at(0), "the file", "its format is unknown")
+		}
+	}
+	if !any {
+		return fmt.Errorf("%s: the folder has no file whose format is known", in.at(0))
+	}
+	return nil
+}
+
+// file reads a file, if a reader knows it.
+func (in *input) file() (known bool, err error) {
+	if in.text, err = in.bytes(); err != nil {
+		return false, fmt.Errorf("%s: %w", in.at(0), err)
+	}
+	var best reader
+	most := 0
+	for _, r := range readers {
+		if sure := r.tells(in.text); sure > most {
+			best, most = r, sure
+		}
+	}
+	if most == 0 {
+		return false, nil
+	}
+	return true, best.read(in)
+}
+
+func (in *input) bytes() ([]byte, error) {
+	f, err := in.source.FS.Open(in.source.Name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(text) > maxFile:
+		return nil, fmt.Errorf("it is longer than %d MiB", maxFile>>20)
+	case bytes.IndexByte(text, 0) >= 0:
+		return nil, errors.New("it has a NUL byte")
+	}
+	return text, nil
+}
+
+// base is the file as a server's config.
+func (in *input) base() *spec.Base {
+	return &spec.Base{Path: in.source.Name, Files: []spec.BaseFile{{Name: path.Base(in.source.Name), Text: in.text}}}
+}
+
+// matches counts the lines of a text that match.
+func matches(line *regexp.Regexp, text []byte) int {
+	return len(line.FindAllIndex(text, 200))
+}
