@@ -1,10 +1,15 @@
 package embeddedftpd
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 )
+
+// readyPatience is how long /ready waits for what a healthy server does at once.
+const readyPatience = 5 * time.Second
 
 // metric is one line of the Prometheus text format.
 type metric struct {
@@ -37,8 +42,8 @@ var metrics = []metric{
 }
 
 // Metrics serves the server's counters at /metrics, in the Prometheus text
-// format, and at /ready whether it accepts sessions: 200, or 503 before Serve
-// and once it stops. It names no user and no client. It has no access control:
+// format, and at /ready whether it lives (Check): 200, or 503 before Serve, once
+// it stops, and if an accept loop or a lock has not answered in readyPatience. It names no user and no client. It has no access control:
 // the address to serve it on is the caller's to choose.
 func (s *Server) Metrics() http.Handler {
 	mux := http.NewServeMux()
@@ -49,9 +54,11 @@ func (s *Server) Metrics() http.Handler {
 			fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n%s %d\n", m.name, m.help, m.name, m.kind, m.name, m.value(now))
 		}
 	})
-	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
-		if !s.Ready() {
-			http.Error(w, "not accepting sessions", http.StatusServiceUnavailable)
+	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), readyPatience)
+		defer cancel()
+		if err := s.Check(ctx); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
 		io.WriteString(w, "ready\n")

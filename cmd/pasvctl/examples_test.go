@@ -161,7 +161,7 @@ for n in $(seq 0 99); do echo hello >/srv/ftp/file$n; done
 mount --bind hosts /etc/hosts
 printf 'secret\nsecret\n' | pasvctl user add mirrors mirror /srv/ftp >/dev/null || echo "FAILED: user add"
 pasvctl generate edge.pasv.hcl -o edge-out >/dev/null 2>&1
-pasvctl serve edge.pasv.hcl --site downloads --users mirrors >served 2>&1 &
+pasvctl serve edge.pasv.hcl --site downloads --users mirrors --metrics 127.0.0.1:9121 >served 2>&1 &
 
 answers() { for _ in $(seq 200); do (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null && return; sleep 0.1; done; echo "FAILED: nothing listens on $1:$2"; cat served; }
 answers 203.0.113.10 21
