@@ -289,11 +289,8 @@ func cloudsAgree(t *testing.T, p *plan.Plan, files []File) {
 	t.Helper()
 	for _, h := range p.Hosts {
 		want, got := map[string]bool{}, map[string]bool{}
-		for _, s := range h.Sites {
-			for _, c := range slices.Concat(s.Policy.Clients4, s.Policy.Clients6) {
-				want[fmt.Sprintf("%d-%d %s", s.Policy.Control, s.Policy.Control, c)] = true
-				want[fmt.Sprintf("%d-%d %s", s.Policy.Data.First, s.Policy.Data.Last, c)] = true
-			}
+		for _, a := range h.Admissions() {
+			want[fmt.Sprintf("%d-%d %s", a.Ports.First, a.Ports.Last, a.From)] = true
 		}
 		for _, f := range files {
 			if f.Path != "aws/"+h.Name+".ip-permissions.json" {

@@ -3,7 +3,6 @@ package generators
 import (
 	"crypto/sha256"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -21,21 +20,15 @@ type awsGroup struct {
 	ID        string // of a group that is there already
 	LogicalID string // in CloudFormation
 	Rules     []awsRule
-	index     map[awsMatch]int // into Rules
-}
-
-// awsMatch is what makes two rules the same to AWS.
-type awsMatch struct {
-	ports spec.PortRange
-	from  string
 }
 
 // awsFamilies are the kinds of clients that a rule admits.
 var awsFamilies = []string{"IPv4", "IPv6", "PrefixList", "SecurityGroup"}
 
 // awsRule lets one client prefix, prefix list or security group reach one port
-// range. Its key stays the same while the site keeps its name and the client, so that Terraform changes the
-// ports of a rule in place.
+// range. Its key is the admission's, so that Terraform changes the ports of a rule
+// in place. AWS refuses two rules of the same ports and clients, so the first site
+// that wants one has it for the others too, and it names them all.
 type awsRule struct {
 	Key         string
 	Family      string // one of awsFamilies
@@ -44,61 +37,70 @@ type awsRule struct {
 	Ports       spec.PortRange
 	From        string // a prefix, or the id of a prefix list or security group
 	Description string
+
+	site *plan.Site // the first that wants it
+	data bool
 }
 
 // group is the group of a host.
 func (a *aws) group(host *plan.Host) awsGroup {
-	group := awsGroup{Host: host, ID: a.SecurityGroups[host.Name], LogicalID: logicalID(host.Name), index: map[awsMatch]int{}}
-	for _, site := range host.Sites {
-		control := spec.PortRange{First: site.Policy.Control, Last: site.Policy.Control}
-		group.add(site, "control", control, a.Sources[site.Name])
-		group.add(site, "data", site.Policy.Data, a.Sources[site.Name])
+	group := awsGroup{Host: host, ID: a.SecurityGroups[host.Name], LogicalID: logicalID(host.Name)}
+	for _, way := range host.Admissions() {
+		way.For = slices.DeleteFunc(slices.Clone(way.For), func(p plan.Purpose) bool { return len(a.Sources[p.Site.Name]) > 0 })
+		if len(way.For) > 0 {
+			group.allow(way.For, way.Ports, way.Family(), way.From.String())
+		}
 	}
+	group.allowSources(a.Sources)
+	slices.SortStableFunc(group.Rules, func(x, y awsRule) int {
+		if x.site == y.site && x.data != y.data {
+			return map[bool]int{false: -1, true: 1}[x.data]
+		}
+		return strings.Compare(x.site.Name, y.site.Name)
+	})
 	return group
 }
 
-// add lets a site's clients, or the sources instead of them, reach ports.
-func (g *awsGroup) add(site *plan.Site, what string, ports spec.PortRange, sources []string) {
-	for _, id := range sources {
+// allowSources admits prefix lists and groups to the sites that have some.
+func (g *awsGroup) allowSources(sources map[string][]string) {
+	type match struct {
+		ports spec.PortRange
+		id    string
+	}
+	wanted := map[match][]plan.Purpose{}
+	var order []match
+	for _, site := range g.Host.Sites {
+		for _, data := range []bool{false, true} {
+			ports := spec.PortRange{First: site.Policy.Control, Last: site.Policy.Control}
+			if data {
+				ports = site.Policy.Data
+			}
+			for _, id := range sources[site.Name] {
+				m := match{ports, id}
+				if wanted[m] == nil {
+					order = append(order, m)
+				}
+				wanted[m] = append(wanted[m], plan.Purpose{Site: site, Data: data})
+			}
+		}
+	}
+	for _, m := range order {
 		family := "SecurityGroup"
-		if strings.HasPrefix(id, "pl-") {
+		if strings.HasPrefix(m.id, "pl-") {
 			family = "PrefixList"
 		}
-		g.allow(site, what, ports, family, id)
-	}
-	if len(sources) > 0 {
-		return
-	}
-	policy := site.Policy
-	for _, family := range []struct {
-		name    string
-		ours    []netip.Addr
-		clients []netip.Prefix
-	}{
-		{"IPv4", policy.Addresses4, policy.Clients4},
-		{"IPv6", policy.Addresses6, policy.Clients6},
-	} {
-		if len(family.ours) == 0 {
-			continue
-		}
-		for _, prefix := range family.clients {
-			g.allow(site, what, ports, family.name, prefix.String())
-		}
+		g.allow(wanted[m], m.ports, family, m.id)
 	}
 }
 
-// allow adds a rule. Two sites on two addresses of the host may want the very
-// same one, which AWS refuses as a duplicate: then the first one serves both and
-// names both.
-func (g *awsGroup) allow(site *plan.Site, what string, ports spec.PortRange, family, from string) {
-	match := awsMatch{ports, from}
-	if i, twice := g.index[match]; twice {
-		rule := &g.Rules[i]
-		rule.Description = awsText(rule.Description + "; " + site.Name + " " + what)
-		return
+// allow adds the rule of those who want it.
+func (g *awsGroup) allow(who []plan.Purpose, ports spec.PortRange, family, from string) {
+	first := who[0]
+	key := g.Host.Name + "/" + first.Site.Name + "/" + first.String() + "/" + from
+	var names []string
+	for _, p := range who {
+		names = append(names, p.Site.Name+" "+p.String())
 	}
-	g.index[match] = len(g.Rules)
-	key := g.Host.Name + "/" + site.Name + "/" + what + "/" + from
 	g.Rules = append(g.Rules, awsRule{
 		Key:         key,
 		Family:      family,
@@ -106,7 +108,9 @@ func (g *awsGroup) allow(site *plan.Site, what string, ports spec.PortRange, fam
 		HostName:    g.Host.Name,
 		Ports:       ports,
 		From:        from,
-		Description: awsText(site.Name + " " + what),
+		Description: awsText(strings.Join(names, "; ")),
+		site:        first.Site,
+		data:        first.Data,
 	})
 }
 
@@ -120,7 +124,7 @@ func (a *aws) quota(g awsGroup) hcl.Diagnostics {
 		}
 		return hcl.Diagnostics{finding.SecurityGroupFull.Error(a.clientsRange(by),
 			"Host %q needs %s for %s, and a security group holds %s of each family. "+
-				"Site %q alone needs %s, one for each of its clients (prefixes are merged as far as they go) to the control port and one to the data ports. "+
+				"Site %q alone needs %s, one for each of its clients to the control port and one to the data ports. "+
 				"Name fewer and wider prefixes, spread the sites over more hosts, or have the quota raised and set rules_per_group.",
 			g.Host.Name, sizing.Plural(total, "rule"), family, sizing.Count(a.RulesPerGroup), by.Name, sizing.Count(most))}
 	}
