@@ -33,6 +33,8 @@ func TestCommandsOfEverySystem(t *testing.T) {
 		{exitDone, "", []string{"fmt", folder}},
 		{exitDone, "", []string{"fmt", "--check", folder}},
 		{exitDone, "downloads", []string{"plan", folder}},
+		{exitDone, "any number", []string{"capacity", "30000-30100"}},
+		{exitDone, "downloads", []string{"capacity", folder}},
 		{exitDone, "vsftpd", []string{"explain", folder, "downloads"}},
 		{exitDone, "downloads", []string{"simulate", folder, "--replications", "5", "--requests", "1000"}},
 		{exitDifference, "missing", []string{"generate", folder, "-o", out, "--check"}},

@@ -117,6 +117,7 @@ func TestNoTextIsWiderThanAPage(t *testing.T) {
 		check("validate", spec)
 		check("plan", spec)
 		check("plan", "--compare", spec)
+		check("capacity", spec)
 		check("simulate", spec, "--requests", "200", "--replications", "5")
 		check("generate", spec, "-o", "out")
 		check("generate", spec, "-o", "out", "--check")
@@ -127,6 +128,7 @@ func TestNoTextIsWiderThanAPage(t *testing.T) {
 	check("fmt", "--check", "-r", "messy")
 	check("plan", filepath.Join(strings.Repeat("a-folder-that-is-not/", 6), "x.pasv.hcl"))
 	check("plan", "long.pasv.hcl", "--"+strings.Repeat("bogus", 20))
+	check("capacity", "30000-30100", "--transfers-per-second", "5")
 	check("version")
 	check()
 }
