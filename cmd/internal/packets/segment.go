@@ -51,37 +51,31 @@ func (b *Bed) Inject(segments ...Segment) (got []Verdict, err error) {
 		if err := unix.Bind(fd, at); err != nil {
 			return err
 		}
-		wait, waiting := time.Duration(0), map[[2]netip.AddrPort][]int{}
+		waiting := map[[2]netip.AddrPort][]int{}
 		for i, s := range segments {
 			if err := unix.Sendto(fd, s.frame(device.HardwareAddr), 0, at); err != nil {
 				return fmt.Errorf("from %s to %s: %w", s.From, s.To, err)
 			}
 			got[i] = Dropped
 			waiting[[2]netip.AddrPort{s.To, s.From}] = append(waiting[[2]netip.AddrPort{s.To, s.From}], i)
-			switch s.Want {
-			case Admitted:
-				wait = Patience
-			case Dropped:
-				wait = max(wait, Silence)
-			}
-			if err := answers(fd, 0, waiting, got); err != nil { // before they fill the socket
+			if err := answers(fd, time.Time{}, segments, waiting, got); err != nil { // before they fill the socket
 				return err
 			}
 		}
-		return answers(fd, wait, waiting, got)
+		return answers(fd, time.Now(), segments, waiting, got)
 	})
 	return got, err
 }
 
-// answers marks the segments that were answered, until all are or the time is
-// over.
-func answers(fd int, wait time.Duration, waiting map[[2]netip.AddrPort][]int, got []Verdict) error {
+// answers marks the segments that were answered, until all are, or until those
+// that are missing have had their time since they were sent.
+func answers(fd int, sent time.Time, segments []Segment, waiting map[[2]netip.AddrPort][]int, got []Verdict) error {
 	buffer := make([]byte, 2048)
-	for deadline := time.Now().Add(wait); len(waiting) > 0; {
+	for len(waiting) > 0 {
 		n, from, err := unix.Recvfrom(fd, buffer, 0)
 		switch {
 		case err == unix.EAGAIN:
-			left := time.Until(deadline)
+			left := time.Until(sent.Add(patience(segments, waiting)))
 			if left <= 0 {
 				return nil
 			}
@@ -108,6 +102,21 @@ func answers(fd int, wait time.Duration, waiting map[[2]netip.AddrPort][]int, go
 		delete(waiting, ends)
 	}
 	return nil
+}
+
+// patience is how long the answers that are missing may take.
+func patience(segments []Segment, waiting map[[2]netip.AddrPort][]int) (longest time.Duration) {
+	for _, missing := range waiting {
+		for _, i := range missing {
+			switch segments[i].Want {
+			case Admitted:
+				return Patience
+			case Dropped:
+				longest = Silence
+			}
+		}
+	}
+	return longest
 }
 
 // endsOf reads source and destination of a TCP segment in an Ethernet frame.

@@ -50,64 +50,69 @@ func equivalent(rules string, m mutant) int {
 // leave anything else in the kernel.
 func TestMutantsAreCaught(t *testing.T) {
 	tools(t)
-	for name, tt := range map[string]struct {
-		backend, host string
-		files         []string
-		coarse        bool // only lines dropped and turned round: the rest is the same as in another case
-	}{
-		"nft":      {kernel.NFT, `interface = "wan0"`, []string{"edge1/nftables.nft", "nat1/nftables.nft"}, false},
-		"nft into": {kernel.NFT, `firewall { into = "inet filter input" }`, []string{"edge1/nftables.nft", "edge1/nftables.jump.nft"}, true},
-		"iptables": {kernel.IPTables, `interface = "wan0"`, []string{"edge1/iptables.v4", "edge1/iptables.v6", "edge1/ipset", "nat1/iptables.v4"}, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			p, files := load(t, tt.backend, small(tt.host))
-			var all []mutant
-			for _, f := range files {
-				if slices.Contains(tt.files, f.Path) {
-					all = append(all, mutants(f.Path, string(f.Content))...)
-				}
-			}
-			if tt.coarse {
-				all = slices.DeleteFunc(all, func(m mutant) bool { return strings.HasPrefix(m.what, "moved") })
-			}
-			c := &mutationRun{name: name, project: p, files: files, backend: tt.backend, expected: map[string]kernel.Listing{}}
-			if len(all) < 60 {
-				t.Fatalf("only %d mutants", len(all))
-			}
-			found := make([]outcome, len(all))
-			var work errgroup.Group
-			work.SetLimit(24) // they mostly wait
-			for i, m := range all {
-				work.Go(func() error { found[i] = c.try(m); return nil })
-			}
-			if err := work.Wait(); err != nil {
-				t.Fatal(err)
-			}
-			count := map[string]int{}
-			for i, m := range all {
-				// What is not as it should be may be so for want of time: again, alone.
-				for try := 0; try < 2 && found[i].problem != ""; try++ {
-					found[i] = c.try(m)
-				}
-				count[found[i].what]++
-				switch o := found[i]; {
-				case o.what == unmeasured:
-					t.Logf("%s: %s", m, o.problem)
-				case o.problem != "":
-					t.Errorf("%s: %s", m, o.problem)
-				}
-			}
-			t.Logf("%d mutants: %v", len(all), count)
-		})
+	t.Parallel()
+	runs := map[string]*mutationRun{
+		"nft":      {backend: kernel.NFT, host: `interface = "wan0"`, mutated: []string{"edge1/nftables.nft", "nat1/nftables.nft"}},
+		"nft into": {backend: kernel.NFT, host: `firewall { into = "inet filter input" }`, mutated: []string{"edge1/nftables.nft", "edge1/nftables.jump.nft"}, coarse: true},
+		"iptables": {backend: kernel.IPTables, host: `interface = "wan0"`, mutated: []string{"edge1/iptables.v4", "edge1/iptables.v6", "edge1/ipset", "nat1/iptables.v4"}},
 	}
+	var work errgroup.Group
+	work.SetLimit(64) // they mostly wait
+	for name, c := range runs {
+		c.name, c.expected = name, map[string]kernel.Listing{}
+		c.project, c.files = load(t, c.backend, small(c.host))
+		for _, f := range c.files {
+			if slices.Contains(c.mutated, f.Path) {
+				c.mutants = append(c.mutants, mutants(f.Path, string(f.Content))...)
+			}
+		}
+		if c.coarse {
+			c.mutants = slices.DeleteFunc(c.mutants, func(m mutant) bool { return strings.HasPrefix(m.what, "moved") })
+		}
+		if len(c.mutants) < 60 {
+			t.Fatalf("%s: only %d mutants", name, len(c.mutants))
+		}
+		c.found = make([]outcome, len(c.mutants))
+		for i, m := range c.mutants {
+			work.Go(func() error { c.found[i] = c.try(m); return nil })
+		}
+	}
+	work.Wait() // no error: the outcomes have them
+	for name, c := range runs {
+		t.Run(name, c.check)
+	}
+}
+
+// check reports the outcomes of the mutants.
+func (c *mutationRun) check(t *testing.T) {
+	count := map[string]int{}
+	for i, m := range c.mutants {
+		// What is not as it should be may be so for want of time: again, alone.
+		for try := 0; try < 2 && c.found[i].problem != ""; try++ {
+			c.found[i] = c.try(m)
+		}
+		o := c.found[i]
+		count[o.what]++
+		switch {
+		case o.what == unmeasured:
+			t.Logf("%s: %s", m, o.problem)
+		case o.problem != "":
+			t.Errorf("%s: %s", m, o.problem)
+		}
+	}
+	t.Logf("%d mutants: %v", len(c.mutants), count)
 }
 
 // mutationRun tries mutants of one set of rules.
 type mutationRun struct {
-	name    string
+	name, backend, host string
+	mutated             []string // paths of the files
+	coarse              bool     // only lines dropped and turned round: the rest is the same as in another run
+
 	project *generators.Project
 	files   []generators.File
-	backend string
+	mutants []mutant
+	found   []outcome // of each mutant
 
 	mu       sync.Mutex
 	expected map[string]kernel.Listing // of the rules as they were rendered

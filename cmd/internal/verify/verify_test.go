@@ -89,6 +89,7 @@ var backends = []string{kernel.NFT, kernel.IPTables}
 
 func TestRenderedRulesMeetThePlan(t *testing.T) {
 	tools(t)
+	t.Parallel()
 	for _, backend := range backends {
 		for name, text := range specs {
 			t.Run(backend+"/"+name, func(t *testing.T) {
@@ -119,6 +120,7 @@ func TestRenderedRulesMeetThePlan(t *testing.T) {
 // A range that has moved stays open beside the new one, by the same rules.
 func TestDrainingRangesMeetThePlan(t *testing.T) {
 	tools(t)
+	t.Parallel()
 	for _, backend := range backends {
 		t.Run(backend, func(t *testing.T) {
 			t.Parallel()
