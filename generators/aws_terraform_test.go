@@ -57,6 +57,7 @@ func TestAWSTerraform(t *testing.T) {
 // Terraform itself formats and validates the module, against a provider that
 // serves the schemas of the two resources.
 func TestAWSTerraformIsReadByTheTool(t *testing.T) {
+	t.Parallel()
 	terraform := needs.Tool(t, "terraform")
 	provider := buildProvider(t)
 	lone := handHost("edge1", "203.0.113.10")

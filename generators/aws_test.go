@@ -146,6 +146,7 @@ func TestAWSCloudFormation(t *testing.T) {
 }
 
 func TestAWSCloudFormationPassesCfnLint(t *testing.T) {
+	t.Parallel()
 	lint := needs.Tool(t, "cfn-lint")
 	for _, body := range []string{`format = "cloudformation"`, "format = \"cloudformation\"\nvpc_id = \"vpc-0abc1234\"",
 		"format = \"cloudformation\"\ntags = { Name = \"ftp\", \"cost centre\" = \"4711\" }\n" + awsSources,

@@ -139,6 +139,7 @@ var realBases = []base{
 // Each base runs with our lines in it: its own settings work, and the data
 // ports are ours, in clear text and under TLS.
 func TestServersRunOnTheirOwnersConfigs(t *testing.T) {
+	t.Parallel()
 	for _, b := range realBases {
 		t.Run(b.name, func(t *testing.T) {
 			for name, protection := range map[string]spec.TLS{

@@ -13,6 +13,7 @@ import (
 // transfer that carries nothing end when the spec says, and not before; the
 // first is how long the model has the port held.
 func TestServersKeepTheTimeouts(t *testing.T) {
+	t.Parallel()
 	someServers(t, []string{"vsftpd", "proftpd", "pureftpd", "pyftpdlib"}, func(t *testing.T, server realServer) {
 		idle, data := 6*time.Second, 3*time.Second
 		if server.name == "pureftpd" { // whole minutes, and one for both

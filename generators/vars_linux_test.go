@@ -83,6 +83,7 @@ func TestAnsibleReadsTheVariables(t *testing.T) {
 
 // The README's playbook runs, in a network namespace of its own.
 func TestPlaybookOfTheReadme(t *testing.T) {
+	t.Parallel()
 	needs.Root(t)
 	needs.Tool(t, "iptables-save")
 	tool := needs.Tool(t, "ansible-playbook")
