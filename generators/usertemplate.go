@@ -63,8 +63,13 @@ func (u *userTemplate) diagnostic(mistake *templates.UserError) *hcl.Diagnostic 
 	d := finding.TemplateMistake.Error(&u.SourceRange, "%s: %s.", u.Source, strings.TrimSuffix(mistake.Reason, "."))
 	if mistake.Field != "" {
 		d.Detail = fmt.Sprintf("%s: there is no %q here.", u.Source, mistake.Field)
-		if len(mistake.Fields) > 0 {
+		switch {
+		case len(mistake.Fields) > 0:
 			d.Detail += " " + choices(mistake.Field, mistake.Fields)
+		case mistake.List:
+			d.Detail = fmt.Sprintf("%s: %s is a list, and its items have fields. Write {{ range %[2]s }}{{ .%[3]s }}{{ end }}.", u.Source, mistake.Of, mistake.Field)
+		case mistake.Of != "":
+			d.Detail = fmt.Sprintf("%s: %s is one value, which has no field %s. Write {{ %[2]s }}.", u.Source, mistake.Of, mistake.Field)
 		}
 	}
 	if mistake.Line > 0 {

@@ -27,6 +27,8 @@ func TestUserTemplateDiagnostics(t *testing.T) {
 		{"motd", "{{ range .Sites }}{{ .DataPorts.Frist }}{{ end }}", "error: template-mistake at motd.tmpl", `Did you mean "First"? There are Count, First, Last.`, 1, 32},
 		{"motd", "{{ range .Sites }}{{ with .TLS }}{{ .Certficate }}{{ end }}{{ end }}", "error: template-mistake at motd.tmpl", `Did you mean "Certificate"?`, 1, 37},
 		{"motd", "{{ with dict \"a\" 1 }}{{ .b }}{{ end }}", "error: template-mistake at motd.tmpl", `there is no "b" here.`, 1, 0},
+		{"motd", "{{ .Sites.Name }}", "error: template-mistake at motd.tmpl", `.Sites is a list, and its items have fields. Write {{ range .Sites }}{{ .Name }}{{ end }}.`, 1, 10},
+		{"motd", "{{ .Version.Major }}", "error: template-mistake at motd.tmpl", `.Version is one value, which has no field Major. Write {{ .Version }}.`, 1, 12},
 		{"motd", "{{ end }}", "error: template-mistake at motd.tmpl", "unexpected {{end}}", 1, 1},
 	}
 	for _, c := range cases {

@@ -18,6 +18,8 @@ type UserError struct {
 	Column int      // in bytes, from 1; 0 where the whole line is meant
 	Field  string   // a field that is not there, where that is the mistake
 	Fields []string // that are there instead, sorted
+	Of     string   // what has no fields at all, as the template has it: .Sites
+	List   bool     // Of is a list
 	Reason string
 }
 
@@ -49,6 +51,7 @@ func RenderUser(source []byte, data map[string]any) ([]byte, *UserError) {
 	if err := root.Execute(out, data); err != nil {
 		mistake := newUserError(err)
 		mistake.Fields = fieldsAt(root, data, *mistake)
+		mistake.readOf(source, data)
 		return nil, mistake
 	}
 	if at := bytes.Index(out.Bytes(), []byte(noValue)); at >= 0 {
@@ -134,6 +137,35 @@ func fieldsAt(root *template.Template, data map[string]any, mistake UserError) [
 		}
 	}
 	return nil
+}
+
+var chain = regexp.MustCompile(`[$.][\w.]*$`)
+
+// readOf finds what a missing field was asked of, if that is not a dict.
+func (e *UserError) readOf(source []byte, data map[string]any) {
+	if !strings.HasPrefix(e.Reason, "can't evaluate field ") || e.Column == 0 {
+		return
+	}
+	lines := bytes.SplitN(source, []byte("\n"), e.Line+1)
+	line := lines[min(e.Line, len(lines))-1]
+	e.Of = string(chain.Find(line[:min(e.Column-1, len(line))]))
+	name := e.Of[strings.LastIndexByte(e.Of, '.')+1:]
+	e.List = e.Of != "" && (strings.HasSuffix(e.Reason, "[]interface {}") || holdsList(data, name))
+}
+
+// holdsList reports whether a list has this name anywhere in a value.
+func holdsList(value any, name string) bool {
+	switch v := value.(type) {
+	case map[string]any:
+		for key, inner := range v {
+			if _, list := inner.([]any); list && key == name || holdsList(inner, name) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(v, func(inner any) bool { return holdsList(inner, name) })
+	}
+	return false
 }
 
 // addKinds collects the fields of all dicts in a value, by the kind of dict.

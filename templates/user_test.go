@@ -61,7 +61,9 @@ func TestRenderUserSaysWhere(t *testing.T) {
 		want   UserError
 	}{
 		{"a\n{{ .Nane }}", UserError{Line: 2, Column: 4, Field: "Nane", Reason: `map has no entry for key "Nane"`, Fields: slices.Sorted(maps.Keys(userData()))}},
-		{"{{ .Name.Length }}", UserError{Line: 1, Column: 9, Field: "Length", Reason: "can't evaluate field Length in type interface {}"}},
+		{"{{ .Name.Length }}", UserError{Line: 1, Column: 9, Field: "Length", Reason: "can't evaluate field Length in type interface {}", Of: ".Name"}},
+		{"{{ .Ports.First }}", UserError{Line: 1, Column: 10, Field: "First", Reason: "can't evaluate field First in type interface {}", Of: ".Ports", List: true}},
+		{"a\n{{ $p := .Ports }}{{ $p.First }}", UserError{Line: 2, Column: 24, Field: "First", Reason: "can't evaluate field First in type []interface {}", Of: "$p", List: true}},
 		{"\n\n{{ if }}", UserError{Line: 3, Reason: "missing value for if"}},
 		{"{{ now }}", UserError{Line: 1, Reason: `function "now" not defined`}},
 		{`{{ fail "no TLS" }}`, UserError{Line: 1, Column: 4, Reason: "error calling fail: no TLS"}},

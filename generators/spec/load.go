@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"fmt"
 	"io/fs"
 	"sort"
 	"strings"
@@ -107,6 +108,13 @@ func newLoader(fsys fs.FS, o Options) *loader {
 func (l *loader) add(diags ...*hcl.Diagnostic) {
 	for _, diag := range finding.Adopt(finding.InvalidExpression, diags) {
 		diag = unknownWord(diag)
+		if diag.Summary == "Invalid operand" {
+			what := "a number, without quotes"
+			if strings.Contains(diag.Detail, "bool") {
+				what = "true or false"
+			}
+			diag.Detail = fmt.Sprintf("The operator beside this takes no such value. Write %s.", what)
+		}
 		// cty makes an error of a function's panic, with the stack behind it.
 		diag.Detail, _, _ = strings.Cut(diag.Detail, "\ngoroutine ")
 		if diag != consequence {

@@ -1,11 +1,11 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"io/fs"
 	"sort"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -89,9 +89,16 @@ func (l *loader) markUnread(body *hclsyntax.Body, diags hcl.Diagnostics) {
 		if diag.Subject == nil || diag.Summary != "Unsupported block type" && !aboutLabel.MatchString(diag.Summary) {
 			continue
 		}
-		if b := blockBefore(body, diag.Subject.Start); b != nil {
-			l.unread[strings.Join(b.Labels[:min(1, len(b.Labels))], "")] = true // "" may be any
+		b := blockBefore(body, diag.Subject.Start)
+		if b == nil {
+			continue
 		}
+		labels := append(b.Labels[:len(b.Labels):len(b.Labels)], "")                                     // "" may be any
+		if meant := Language.find(labels[0]); meant != nil && diag.Summary == "Unsupported block type" { // as in Terraform
+			labels = labels[1:]
+			diag.Detail = fmt.Sprintf("A block starts with its type. Write %s %q {.", meant.Type, cmp.Or(labels[0], meant.LabelExample))
+		}
+		l.unread[labels[0]] = true
 	}
 }
 

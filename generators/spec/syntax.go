@@ -18,8 +18,8 @@ import (
 
 // syntaxErrors words what the parser reports for people who do not know its
 // terms. It keeps one error of each line, because the parser stumbles over
-// what follows a mistake, and none after a string that is left open, which takes
-// the next lines for its text, or after a block whose brace is on the next line.
+// what follows a mistake, and none after a string or comment that is left open, which
+// takes the next lines for its text, or after a block whose brace is on the next line.
 // If there are errors, at least one is kept.
 func syntaxErrors(src []byte, diags hcl.Diagnostics) hcl.Diagnostics {
 	diags = slices.Clone(diags)
@@ -36,7 +36,7 @@ func syntaxErrors(src []byte, diags hcl.Diagnostics) hcl.Diagnostics {
 		}
 		last = d.Subject.Start.Line
 		kept = append(kept, reworded(src, d))
-		if d.Summary == openString || d.Summary == badBlock && braceFollows(src, d.Subject.Start.Byte) {
+		if d.Summary == openString || opensComment(src, d.Subject.Start.Byte) || d.Summary == badBlock && braceFollows(src, d.Subject.Start.Byte) {
 			break
 		}
 	}
@@ -61,10 +61,12 @@ var (
 	oneLiner      = regexp.MustCompile(`^\s*([A-Za-z][^{}]*\{)([^{}]*)\}\s*$`)
 	openOneLiner  = regexp.MustCompile(`^\s*([A-Za-z][^{}]*\{)\s*([^{}]+?)\s*$`)
 	headerLine    = regexp.MustCompile(`^\s*([A-Za-z][\w-]*)\W+("[^"]*").*\{\s*$`)
+	otherBase     = regexp.MustCompile(`=\s*(0[xXoObB][0-9A-Fa-f]+)\s*$`)
 	thousands     = regexp.MustCompile(`=\s*(\d{1,3}(?:[,_]\d{3})+)\s*$`)
 	interpolation = regexp.MustCompile(`=\s*\$\{(.*)\}\s*$`)
 	percentSign   = regexp.MustCompile(`(\d[\d.]*)\s*%\s*$`)
 	comment       = regexp.MustCompile(`\s+(#|//)[^"]*$`)
+	openComment   = regexp.MustCompile(`^([^"#]|"[^"]*")*/\*`)
 	setBefore     = regexp.MustCompile(`The argument "(.*)" was already set at (.*):(\d+),`)
 )
 
@@ -92,6 +94,9 @@ func reworded(src []byte, d *hcl.Diagnostic) *hcl.Diagnostic {
 	}
 	if m := setBefore.FindStringSubmatch(d.Detail); m != nil {
 		return finding.DuplicateArgument.Error(d.Subject, "%s is set at %s:%s already. Remove one of them.", m[1], m[2], m[3])
+	}
+	if opensComment(src, d.Subject.Start.Byte) {
+		return finding.InvalidSyntax.Error(d.Subject, "The comment that starts here has no end. Add a */.")
 	}
 	line := lineAt(src, d.Subject.Start.Byte)
 	code := comment.ReplaceAllString(line, "")
@@ -124,6 +129,14 @@ func reworded(src []byte, d *hcl.Diagnostic) *hcl.Diagnostic {
 	return finding.InvalidSyntax.Error(d.Subject, "%s", detail)
 }
 
+// opensComment reports whether the line of a byte starts a comment that has no
+// end.
+func opensComment(src []byte, at int) bool {
+	code := comment.ReplaceAllString(lineAt(src, at), "")
+	start := bytes.LastIndexByte(src[:min(at, len(src))], '\n') + 1
+	return openComment.MatchString(code) && !bytes.Contains(src[start+strings.LastIndex(code, "/*"):], []byte("*/"))
+}
+
 // mistakenValue is about values that are written as elsewhere.
 func mistakenValue(code string) string {
 	if m := percentSign.FindStringSubmatch(code); m != nil {
@@ -131,6 +144,11 @@ func mistakenValue(code string) string {
 	}
 	if m := labelled.FindStringSubmatch(code); m != nil {
 		return fmt.Sprintf("A %s is a block, which has no equals sign. Write %s %s {.", m[1], m[1], m[2])
+	}
+	if m := otherBase.FindStringSubmatch(code); m != nil {
+		if n, err := strconv.ParseUint(m[1], 0, 64); err == nil {
+			return fmt.Sprintf("A number is decimal. Write %d.", n)
+		}
 	}
 	if m := thousands.FindStringSubmatch(code); m != nil {
 		return fmt.Sprintf("A number is written without separators. Write %s.", strings.NewReplacer(",", "", "_", "").Replace(m[1]))
