@@ -93,7 +93,7 @@ after a rollback to no rules.`,
 	c.Flags().BoolVar(&a.ifMissing, "if-missing", false, "with --restore: only if the kernel lacks some of the rules")
 	c.MarkFlagsMutuallyExclusive("remove", "restore", "dry-run")
 	for _, whole := range []string{"remove", "restore"} { // what these would ignore
-		for _, flag := range []string{"confirm", "drain", "adopt", "replace", "ignore-drops", "json"} {
+		for _, flag := range []string{"confirm", "drain", "adopt", "replace", "ignore-drops"} {
 			c.MarkFlagsMutuallyExclusive(whole, flag)
 		}
 	}
@@ -170,12 +170,22 @@ func (a *applier) run(ctx context.Context, args []string) error {
 
 func (a *applier) restored(ctx context.Context) error {
 	r, err := thisMachine().Restore(ctx, a.ifMissing)
-	if errors.Is(err, apply.ErrNothingToReturn) {
+	nothing := errors.Is(err, apply.ErrNothingToReturn)
+	if err != nil && !nothing {
+		return explained(err)
+	}
+	if a.asJSON {
+		restored := restoredJSON{standing: standingOf(r.Applied, false), Loaded: r.Loaded}
+		if !r.Waiting.IsZero() {
+			restored.ConfirmBy = &r.Waiting
+		}
+		if err := envelope.Write(a.out, "apply restore", restored); err != nil {
+			return err
+		}
+	}
+	if nothing {
 		fmt.Fprintln(a.err, "no rules are applied on this machine: there is nothing to restore")
 		return nil
-	}
-	if err != nil {
-		return explained(err)
 	}
 	what := "are in force already"
 	switch {
@@ -186,6 +196,12 @@ func (a *applier) restored(ctx context.Context) error {
 	}
 	fmt.Fprintf(a.err, "the rules of %s %s\n", r.Applied.Owner(), what)
 	return a.present(r.Applied.Match, false)
+}
+
+type restoredJSON struct {
+	standing
+	Loaded    bool       `json:"loaded"` // they were not whole in the kernel, and are now
+	ConfirmBy *time.Time `json:"confirm_by,omitempty"`
 }
 
 type appliedJSON struct {

@@ -17,6 +17,7 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/apply"
 	"github.com/pasvctl/pasvctl/cmd/internal/diagnostics"
 	"github.com/pasvctl/pasvctl/cmd/internal/doctor"
+	"github.com/pasvctl/pasvctl/cmd/internal/envelope"
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
 	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
@@ -172,8 +173,16 @@ func (a *applier) removed(ctx context.Context, args []string) error {
 	if unreadable == nil && was != nil {
 		whose = "the rules of " + was.Owner()
 	}
+	if a.asJSON {
+		return envelope.Write(a.out, "apply remove", removedJSON{standingOf(nil, false), appliedRules(was)})
+	}
 	fmt.Fprintf(a.err, "removed %s; there is nothing left to roll back to\n", whose)
 	return nil
+}
+
+type removedJSON struct {
+	standing
+	Removed *rulesJSON `json:"removed,omitempty"` // by the state; the kernel may have had others
 }
 
 // beside refuses rules that others on this machine would wipe or drop. With

@@ -10,10 +10,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/apply"
+	"github.com/pasvctl/pasvctl/cmd/internal/envelope"
 )
 
 func newConfirm(s streams) *cobra.Command {
-	return &cobra.Command{
+	h := &onHost{streams: s}
+	c := &cobra.Command{
 		Use:     "confirm",
 		Short:   "keep what apply --confirm has changed",
 		Long:    "confirm keeps a change that \"pasvctl apply --confirm\" would take back at its deadline.",
@@ -27,13 +29,23 @@ func newConfirm(s streams) *cobra.Command {
 				return explained(err)
 			}
 			fmt.Fprintln(s.err, "confirmed: the rules stay")
-			return nil
+			if !h.asJSON {
+				return nil
+			}
+			current, err := thisMachine().InForce()
+			if err != nil {
+				return explained(err)
+			}
+			return envelope.Write(s.out, "confirm", standingOf(current, false))
 		},
 	}
+	h.jsonFlag(c)
+	return c
 }
 
 func newRollback(s streams) *cobra.Command {
-	return &cobra.Command{
+	h := &onHost{streams: s}
+	c := &cobra.Command{
 		Use:   "rollback",
 		Short: "return to the rules that were in force before the last apply",
 		Long: `rollback takes back a change that waits to be confirmed, or else restores the rules that
@@ -49,9 +61,48 @@ or none. A second rollback undoes the first.`,
 			if err != nil {
 				return explained(err)
 			}
+			if h.asJSON {
+				if err := envelope.Write(s.out, "rollback", standingOf(back.Applied, back.Others)); err != nil {
+					return err
+				}
+			}
 			return tellBack(s, back)
 		},
 	}
+	h.jsonFlag(c)
+	return c
+}
+
+// standing is what is under pasvctl's names after a command.
+type standing struct {
+	Standing string     `json:"standing"` // applied, others or none
+	Rules    *rulesJSON `json:"rules,omitempty"`
+}
+
+// rulesJSON says whose rules were applied.
+type rulesJSON struct {
+	Host    string `json:"host"`
+	Spec    string `json:"spec,omitempty"` // by the name that it gives itself
+	Path    string `json:"path,omitempty"`
+	Backend string `json:"backend"`
+}
+
+func appliedRules(a *apply.Applied) *rulesJSON {
+	if a == nil {
+		return nil
+	}
+	return &rulesJSON{a.Host, a.Spec, a.Path, a.Rules.Backend}
+}
+
+// standingOf is that of applied rules, or without these of somebody else's.
+func standingOf(a *apply.Applied, others bool) standing {
+	switch {
+	case a != nil:
+		return standing{"applied", appliedRules(a)}
+	case others:
+		return standing{Standing: "others"}
+	}
+	return standing{Standing: "none"}
 }
 
 // newGuard is run by apply, not by people: it takes a change back at its

@@ -95,7 +95,11 @@ func (m *Machine) Elsewhere(ctx context.Context, backend string) (string, error)
 	return "", nil
 }
 
+// state reads the state, and waits for a change that is under way.
 func (m *Machine) state() (State, error) {
+	if _, err := os.Stat(m.Folder); errors.Is(err, fs.ErrNotExist) {
+		return State{Version: stateVersion}, nil // who only reads makes no folder for its lock
+	}
 	s, st, err := m.open(true)
 	if err == nil {
 		s.close()
