@@ -35,6 +35,9 @@ func (e *exitError) Unwrap() error { return e.err }
 
 // failure is exit code 1 with a message, and with a hint where there is one.
 func failure(err error, hint string) error {
+	if err == nil { // else the program would fail without a word
+		err, hint = errors.New("internal error: failed without an error"), bugHint
+	}
 	return &exitError{code: exitFailed, err: err, hint: hint}
 }
 

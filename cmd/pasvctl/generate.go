@@ -79,6 +79,10 @@ func (g *generator) run(path string) error {
 			return usage("the targets are "+strings.Join(targetNames(), ", "), "there is no target %q", name)
 		}
 	}
+	info, err := os.Stat(g.dir)
+	if err == nil && !info.IsDir() || errors.Is(err, syscall.ENOTDIR) {
+		return failure(fmt.Errorf("%s is not a folder", g.dir), "choose another one with -o")
+	}
 	p, err := g.valid(g.streams, path)
 	if err != nil {
 		return err

@@ -174,7 +174,8 @@ func allFree(first, count int) bool {
 	return true
 }
 
-// exits is "exits CODE PROGRAM ARGS": the program ends with that very code.
+// exits is "exits CODE PROGRAM ARGS": the program ends with that very code, and
+// says something if that is not 0.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE PROGRAM ARGS...")
@@ -188,6 +189,9 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if want, err := strconv.Atoi(args[0]); err != nil || code != want {
 		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+	if code != 0 && ts.ReadFile("stdout")+ts.ReadFile("stderr") == "" {
+		ts.Fatalf("exit code %d without a message", code)
 	}
 }
 

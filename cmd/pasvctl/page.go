@@ -77,8 +77,10 @@ func (f folded) Write(text []byte) (int, error) {
 	if bytes.ContainsAny(text, "\r\x1b") { // a progress bar
 		return f.Writer.Write(text)
 	}
-	_, err := io.WriteString(f.Writer, fold(string(text), columnsOf(f.Writer)))
-	return len(text), err
+	if _, err := io.WriteString(f.Writer, fold(string(text), columnsOf(f.Writer))); err != nil {
+		return 0, err
+	}
+	return len(text), nil
 }
 
 // fold breaks each line of more than so many columns at spaces.

@@ -23,6 +23,7 @@ type simulator struct {
 	seed                   uint64
 	shape                  string
 	ports                  int
+	otherPorts             bool // than the site's own
 	replications, requests int
 	open, asJSON           bool
 	retry                  time.Duration
@@ -50,7 +51,10 @@ model assumes lognormal connect times and one lost SYN in a thousand, and sites 
 queue are played like that. It also changes several requests at once: the model takes the
 worse of exponential and constant holds.`,
 		Example: "  pasvctl simulate examples/fleet\n  pasvctl simulate examples/quickstart downloads --ports 1000 --shape lognormal",
-		RunE:    func(c *cobra.Command, args []string) error { return d.run(c.Context(), args) },
+		RunE: func(c *cobra.Command, args []string) error {
+			d.otherPorts = c.Flags().Changed("ports")
+			return d.run(c.Context(), args)
+		},
 	}
 	d.register(c)
 	d.chosen.register(c, &d.variables, "simulate only the site `NAME`, like SITE")
@@ -118,7 +122,7 @@ func (s simulated) title() string {
 }
 
 func (d *simulator) run(ctx context.Context, args []string) error {
-	if d.ports < 0 || d.ports > sizing.MaxPorts {
+	if d.otherPorts && (d.ports < 1 || d.ports > sizing.MaxPorts) {
 		return usage(fmt.Sprintf("write --ports 1 to %d", sizing.MaxPorts), "--ports %d is out of range", d.ports)
 	}
 	if d.replications < 5 || d.replications > simulate.MaxReplications {
@@ -201,7 +205,7 @@ func (d *simulator) site(ctx context.Context, s *plan.Site, burst *sizing.Burst,
 		Seed: d.seed, Shape: simulate.Shape(d.shape), Arrivals: simulate.Finite,
 		Replications: d.replications, Requests: d.requests, Progress: report,
 	}
-	if d.ports > 0 {
+	if d.otherPorts {
 		c.Ports = d.ports
 	}
 	if queues(c.Profile, c.Workload) {

@@ -158,7 +158,7 @@ func (u *userAdder) run(file, name, folder string) error {
 	if strings.Contains(root, ":") {
 		return failure(fmt.Errorf("%s has a colon, which separates the fields of a users file", root), "name the folder by a link without a colon")
 	}
-	if info, err := os.Stat(root); err != nil {
+	if info, err := source.Stat(root); err != nil {
 		return failure(err, "create the folder first")
 	} else if !info.IsDir() {
 		return failure(fmt.Errorf("%s is not a folder", root), "")
@@ -237,7 +237,11 @@ func without(text []byte, name string) (others []byte, found bool) {
 // change is made meanwhile. The file keeps its owner, group and mode, since the
 // daemon reads it as an ordinary user.
 func changeUsers(file string, change func() ([]byte, error)) error {
-	release, err := outdir.Hold(filepath.Dir(file))
+	folder := filepath.Dir(file)
+	release, err := outdir.Hold(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return failure(fmt.Errorf("there is no folder %s", folder), "create the folder first")
+	}
 	if err != nil {
 		return failure(err, "")
 	}
@@ -246,7 +250,7 @@ func changeUsers(file string, change func() ([]byte, error)) error {
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.Write(filepath.Dir(file), filepath.Base(file), text, 0o600); err != nil {
+	if err := atomicfile.Write(folder, filepath.Base(file), text, 0o600); err != nil {
 		return failure(err, "")
 	}
 	return nil
