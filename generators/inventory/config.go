@@ -17,9 +17,11 @@ type config struct {
 	*serverconf.Config
 	in   *input
 	host *serverconf.Section // of a <VirtualHost>; nil: the main server
+	// place is where a directive is.
+	place func(d serverconf.Directive) At
 }
 
-// place is where a directive stands.
+// place is where a directive of the file, or of one that it includes, is.
 func (in *input) place(d serverconf.Directive) At {
 	return in.in(path.Join(path.Dir(in.source.Name), d.File), d.Line)
 }
@@ -38,12 +40,14 @@ func (in *input) config(server string) (config, *spec.Base, error) {
 		return config{}, nil, in.located(err)
 	}
 	for _, f := range base.Files {
-		in.read[path.Join(path.Dir(in.source.Name), f.Name)] = true
+		name := path.Join(path.Dir(in.source.Name), f.Name)
+		in.read[name] = true
+		in.secrets(name, f.Text)
 	}
 	for _, d := range c.Unread {
 		in.unread(in.place(d), d.Name, "no file that it names is beside the config")
 	}
-	return config{Config: c, in: in}, base, nil
+	return config{Config: c, in: in, place: in.place}, base, nil
 }
 
 // located puts the folder before the file of an error of package serverconf.
@@ -72,10 +76,10 @@ func set[T any](c config, into *Setting[T], value func(d serverconf.Directive) (
 		}
 		v, err := value(d)
 		if err != nil {
-			c.in.unread(c.in.place(d), d.Name, "%s", err)
+			c.in.unread(c.place(d), d.Name, "%s", err)
 			return
 		}
-		*into = Setting[T]{v, c.in.place(d)}
+		*into = Setting[T]{v, c.place(d)}
 		return
 	}
 }
@@ -126,9 +130,11 @@ func ports(first, last string) (spec.PortRange, error) {
 }
 
 // addresses are those that a server listens on; an unspecified one is all.
-func addresses(d serverconf.Directive) ([]netip.Addr, error) {
+func addresses(d serverconf.Directive) ([]netip.Addr, error) { return addressList(d.Words()) }
+
+func addressList(words []string) ([]netip.Addr, error) {
 	var all []netip.Addr
-	for _, w := range d.Words() {
+	for _, w := range words {
 		a, err := netip.ParseAddr(w)
 		if err != nil || a.Zone() != "" {
 			return nil, errors.New("it names a host or an interface, not an IP address")

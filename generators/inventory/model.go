@@ -15,6 +15,8 @@ type Inventory struct {
 	Firewalls []*Firewall
 	Unread    []Unread
 	Secrets   []Secret
+
+	ipsets map[string]*ipset // by name
 }
 
 // At is a line of a file. The zero value is nowhere.
@@ -56,9 +58,10 @@ type Server struct {
 	IPv4, IPv6 bool
 	Port       Setting[uint16] // control port; 0: it does not listen
 	// DataPorts is the passive range; the zero value: any port of the kernel.
-	DataPorts Setting[spec.PortRange]
-	Passive   Setting[bool]   // it answers PASV and EPSV
-	Announce  Setting[string] // address or host name in the 227 reply; "": the control connection's own
+	DataPorts  Setting[spec.PortRange]
+	Passive    Setting[bool]                // it answers PASV and EPSV
+	AnnounceTo Setting[[]spec.Announcement] // addresses for single networks
+	Announce   Setting[string]              // address or host name in the 227 reply; "": the control connection's own
 
 	Sessions           Setting[int]           // cap of control connections; 0: none
 	SessionsPerAddress Setting[int]           // the same of one client address; 0: none
@@ -96,10 +99,11 @@ func (s *Server) Listens(address netip.Addr) bool {
 // Firewall is what one file of rules opens.
 type Firewall struct {
 	At         At
-	Format     string // "nftables", "iptables", "security-group", "compose"
-	Name       string // of a security group or a compose service; "" of the others
+	Format     string // "nftables", "iptables", "security-group" or "compose"
+	Name       string // "inet filter input", "INPUT", a group's id or a service
 	IPv4, IPv6 bool   // the families that it decides on
-	// Accepts: packets that no line names pass, too.
+	// Accepts: connections that no line names pass, too. A connection must pass
+	// every chain of a machine, but only one security group.
 	Accepts  bool
 	Openings []Opening
 }
@@ -108,19 +112,23 @@ type Firewall struct {
 // and established connections are none.
 type Opening struct {
 	At           At
+	Rule         string // "rule 31 of inet filter input"; "" if the line says it
 	IPv4, IPv6   bool
 	Ports        spec.PortRange // as clients see them; 1-65535: all
 	Sources      []netip.Prefix // networks of clients; none: everyone
 	Destinations []netip.Prefix // addresses of ours; none: all
 	// Others are sources that are no networks: a security group, a prefix list.
-	Others []string
+	Others    []string
+	Interface string // that it is for; "": any
 	// Gate: only clients with a control connection are let in.
 	Gate bool
 	// PerAddress is the cap of connections from one client address; 0: none.
 	PerAddress int
 	// Inside are the ports of the container that Ports lead to; the zero value:
-	// the same.
+	// there is none.
 	Inside spec.PortRange
+
+	ipsets []string // that hold the sources
 }
 
 // Unread is a line that may matter and was not read.

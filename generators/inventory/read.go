@@ -18,6 +18,8 @@ import (
 type Source struct {
 	FS   fs.FS  // what a config includes is looked for here, beside the file
 	Name string // in FS
+	// Text is the file itself, with a Name of any kind and no FS.
+	Text []byte
 	// Folder is put before the names of files in At: "etc" makes "etc/vsftpd.conf".
 	Folder string
 }
@@ -30,16 +32,16 @@ const (
 
 // reader is one format.
 type reader struct {
-	name string
 	// tells says how sure a text is of the format; 0: it is not.
 	tells func(text []byte) int
 	read  func(in *input) error
 }
 
-// readers are in the order in which the first of equals wins.
-var readers = []reader{
-	{"vsftpd", tellsVsftpd, readVsftpd},
-}
+// readers are sorted by the names of their files; of two that are equally sure
+// of a text the first reads it.
+var readers []reader
+
+func register(r reader) { readers = append(readers, r) }
 
 // input is one file for a reader, which adds to the Inventory what it reads.
 type input struct {
@@ -72,12 +74,16 @@ func Read(sources ...Source) (*Inventory, error) {
 			return nil, err
 		}
 	}
+	inv.resolve()
 	return inv, nil
 }
 
 func (inv *Inventory) add(s Source) error {
 	in := &input{Inventory: inv, source: s, read: map[string]bool{}}
-	entries, err := fs.ReadDir(s.FS, s.Name)
+	if s.FS == nil {
+		in.source.FS = nothing{}
+	}
+	entries, err := fs.ReadDir(in.source.FS, s.Name)
 	if err == nil {
 		return in.folder(entries)
 	}
@@ -91,6 +97,14 @@ func (inv *Inventory) add(s Source) error {
 // folder reads the files of a folder that a reader knows, first those that
 // include others.
 func (in *input) folder(entries []fs.DirEntry) error {
+	if pureftpdFolder(entries) {
+		return readPureftpdFolder(in, entries)
+	}
+	if conf := path.Join(in.source.Name, "conf"); isPureftpd(in.source.FS, conf) {
+		in.source.Name = conf
+		entries, _ = fs.ReadDir(in.source.FS, conf)
+		return readPureftpdFolder(in, entries)
+	}
 	if len(entries) > maxFiles {
 		return fmt.Errorf("%s: the folder has more than %d files", in.at(0), maxFiles)
 	}
@@ -139,12 +153,10 @@ func (in *input) file() (known bool, err error) {
 }
 
 func (in *input) bytes() ([]byte, error) {
-	f, err := in.source.FS.Open(in.source.Name)
-	if err != nil {
-		return nil, err
+	text, err := in.source.Text, error(nil)
+	if text == nil {
+		text, err = open(in.source.FS, in.source.Name)
 	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	switch {
 	case err != nil:
 		return nil, err
@@ -154,6 +166,39 @@ func (in *input) bytes() ([]byte, error) {
 		return nil, errors.New("it has a NUL byte")
 	}
 	return text, nil
+}
+
+// open reads a file, up to a byte more than is allowed.
+func open(fsys fs.FS, name string) ([]byte, error) {
+	info, err := fs.Stat(fsys, name)
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("it is not a regular file")
+	}
+	if err != nil {
+		return nil, reason(err)
+	}
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, reason(err)
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxFile+1))
+}
+
+// reason is an error without the path that it repeats.
+func reason(err error) error {
+	var of *fs.PathError
+	if errors.As(err, &of) {
+		return of.Err
+	}
+	return err
+}
+
+// nothing is a file system without files.
+type nothing struct{}
+
+func (nothing) Open(name string) (fs.File, error) {
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 }
 
 // base is the file as a server's config.

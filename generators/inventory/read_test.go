@@ -98,10 +98,13 @@ func show(inv *Inventory) string {
 			if o.PerAddress > 0 {
 				fmt.Fprintf(&b, " at most %d", o.PerAddress)
 			}
+			if o.Interface != "" {
+				fmt.Fprintf(&b, " on %s", o.Interface)
+			}
 			if o.Inside.First > 0 {
 				fmt.Fprintf(&b, " inside %s", o.Inside)
 			}
-			fmt.Fprintf(&b, " (%s)\n", o.At)
+			fmt.Fprintf(&b, " (%s)\n", strings.TrimSpace(o.At.String()+" "+o.Rule))
 		}
 	}
 	for _, u := range inv.Unread {

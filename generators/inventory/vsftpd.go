@@ -8,6 +8,8 @@ import (
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
+func init() { register(reader{tellsVsftpd, readVsftpd}) }
+
 var vsftpdLine = regexp.MustCompile(`(?m)^[ \t]*(?:(?:anon|local|listen|pasv|port|ssl|max|idle|data|chroot|xferlog|userlist|ftpd|pam|user|guest|rsa|seccomp|secure|tcp)_[a-z0-9_]+|anonymous_enable|write_enable|listen|implicit_ssl|require_ssl_reuse|strict_ssl_read_eof|connect_from_port_20)=`)
 
 func tellsVsftpd(text []byte) int { return matches(vsftpdLine, text) }
@@ -65,7 +67,7 @@ func (c config) vsftpdListener(s *Server) {
 	s.IPv4 = !six || !listen6.Yes() || listen.Yes()
 	s.IPv6 = six && listen6.Yes() && !listen.Yes()
 	if four && !listen.Yes() && !s.IPv6 {
-		c.in.unread(c.in.place(listen), listen.Name, "another program listens for it, which has a control port and caps of its own")
+		c.in.unread(c.place(listen), listen.Name, "another program listens for it, which has a control port and caps of its own")
 	}
 	if !s.IPv6 {
 		set(c, &s.Addresses, addresses, "listen_address")
@@ -107,7 +109,7 @@ func (c config) vsftpdPorts(s *Server) {
 func (c config) ofUsers() {
 	for _, d := range c.Directives {
 		if _, owned := serverconf.Owned("vsftpd", d.Name); owned && len(d.Context) > 0 {
-			c.in.unread(c.in.place(d), d.Name, "it is for a single user")
+			c.in.unread(c.place(d), d.Name, "it is for a single user")
 		}
 	}
 }
