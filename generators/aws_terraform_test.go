@@ -3,7 +3,6 @@ package generators
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,7 +12,6 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/pasvctl/pasvctl/cmd/lab/needs"
-	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
@@ -54,57 +52,6 @@ func TestAWSTerraform(t *testing.T) {
 	}
 }
 
-// Terraform itself formats and validates the module, against a provider that
-// serves the schemas of the two resources.
-func TestAWSTerraformIsReadByTheTool(t *testing.T) {
-	t.Parallel()
-	terraform := needs.Tool(t, "terraform")
-	provider := buildProvider(t)
-	lone := handHost("edge1", "203.0.113.10")
-	v4Only := handPlan(handSite(lone, "a", "vsftpd", 21, spec.PortRange{First: 61000, Last: 61009}, nil))
-	cases := []struct {
-		name, body string
-		plan       *plan.Plan
-		mutate     func(string) string
-		valid      bool
-	}{
-		{"two hosts", ``, awsPlan(), nil, true},
-		{"in a VPC", `vpc_id = "vpc-0abc"`, awsPlan(), nil, true},
-		{"tags", `tags = { Name = "ftp", "cost centre" = "4711" }`, awsPlan(), nil, true},
-		{"a group that is there", `security_groups = { edge2 = "sg-1" }`, awsPlan(), nil, true},
-		{"only groups that are there", `security_groups = { "edge-1.example" = "sg-1", edge2 = "sg-2" }`, awsPlan(), nil, true},
-		{"sources", awsSources, awsPlan(), nil, true},
-		{"a wrong source", awsSources, awsPlan(), func(s string) string { return strings.Replace(s, "prefix_list_id  ", "prefix_list_ids ", 1) }, false},
-		{"no IPv6", ``, v4Only, nil, true},
-		{"a wrong attribute", ``, v4Only, func(s string) string { return strings.Replace(s, "cidr_ipv6  ", "cidr_block ", 1) }, false},
-		{"a missing attribute", ``, v4Only, func(s string) string {
-			return strings.Replace(s, `  ip_protocol       = "tcp"`+"\n", "", 1)
-		}, false},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			dir := t.TempDir()
-			text := mustFiles(t, handTarget(t, "aws", c.body), c.plan)["aws/pasvctl.tf"]
-			if c.mutate != nil {
-				mutant := c.mutate(text)
-				if mutant == text {
-					t.Fatal("the mutation changed nothing")
-				}
-				text = mutant
-			}
-			if err := os.WriteFile(filepath.Join(dir, "pasvctl.tf"), []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			if out, err := runTerraform(terraform, provider, dir, "fmt", "-check", "-diff"); err != nil && c.valid {
-				t.Errorf("terraform fmt: %v: %s", err, out)
-			}
-			if out, err := runTerraform(terraform, provider, dir, "validate", "-no-color"); (err == nil) != c.valid {
-				t.Errorf("terraform validate: %v: %s", err, out)
-			}
-		})
-	}
-}
-
 // A present group whose name or description differs, as 0.1.0 wrote them, is
 // replaced once. The network interface has a group with all its rules at every
 // moment, and a second run changes nothing.
@@ -112,7 +59,7 @@ func TestAWSTerraformReplacesAGroupWithoutAGap(t *testing.T) {
 	terraform, provider := needs.Tool(t, "terraform"), buildProvider(t)
 	dir := t.TempDir()
 	done := filepath.Join(dir, "done")
-	t.Setenv("TF_AWS_LOG", done)
+	t.Setenv("STUB_LOG", done)
 	apply := func(module string) []string {
 		t.Helper()
 		if err := os.MkdirAll(filepath.Join(dir, "pasvctl"), 0o700); err != nil {
@@ -169,7 +116,7 @@ func TestAWSTerraformAddsToAPresentGroup(t *testing.T) {
 	terraform, provider := needs.Tool(t, "terraform"), buildProvider(t)
 	dir := t.TempDir()
 	log := filepath.Join(dir, "done")
-	t.Setenv("TF_AWS_LOG", log)
+	t.Setenv("STUB_LOG", log)
 	text := mustFiles(t, handTarget(t, "aws", awsSources+"\nsecurity_groups = { \"edge-1.example\" = \"sg-1\", edge2 = \"sg-2\" }"), awsPlan())["aws/pasvctl.tf"]
 	if err := os.WriteFile(filepath.Join(dir, "pasvctl.tf"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -185,30 +132,4 @@ func TestAWSTerraformAddsToAPresentGroup(t *testing.T) {
 	if made := strings.Count(string(done), "create aws_vpc_security_group_ingress_rule "); made != 4+4+2 || made != strings.Count(string(done), "\n") {
 		t.Errorf("made %d rules:\n%s", made, done)
 	}
-}
-
-func runTerraform(terraform, provider, dir string, args ...string) ([]byte, error) {
-	cmd := exec.Command(terraform, args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "TF_CLI_CONFIG_FILE="+provider, "CHECKPOINT_DISABLE=1")
-	return cmd.CombinedOutput()
-}
-
-// buildProvider builds the provider under testdata, a module of its own, and
-// returns the configuration that makes Terraform take it for hashicorp/aws.
-func buildProvider(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	build := exec.Command(needs.Tool(t, "go"), "build", "-o", filepath.Join(dir, "terraform-provider-aws"), ".")
-	build.Dir = filepath.Join("testdata", "terraform-provider-aws")
-	build.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	config := filepath.Join(dir, "terraformrc")
-	text := fmt.Sprintf("provider_installation {\n  dev_overrides {\n    \"hashicorp/aws\" = %q\n  }\n}\n", dir)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return config
 }

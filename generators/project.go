@@ -88,6 +88,9 @@ func Load(fsys fs.FS, names []string, o Options) (*Project, hcl.Diagnostics) {
 	diags = append(diags, more...)
 	if !diags.HasErrors() {
 		p.Lock, p.Moves = placement.Lock, placement.Moves
+		if !slices.ContainsFunc(p.targets, func(t target) bool { return kinds[t.kind].Ranks }) {
+			p.Lock.ForgetRanks()
+		}
 		if o.Partial {
 			p.Lock.Adopt(lock)
 		}

@@ -119,8 +119,14 @@ func randomSiteText(r *rand.Rand, name string, host, nth int, addresses []string
 // load loads the spec with a lock, which may be nil.
 func (s randomSpec) load(t *testing.T, order *rand.Rand, lock []byte) *Project {
 	t.Helper()
+	return loadTexts(t, s.files(order), lock)
+}
+
+// loadTexts loads spec files by name with a lock, which may be nil.
+func loadTexts(t *testing.T, files map[string]string, lock []byte) *Project {
+	t.Helper()
 	fsys, names := fstest.MapFS{}, []string{}
-	for name, text := range s.files(order) {
+	for name, text := range files {
 		fsys[name] = &fstest.MapFile{Data: []byte(text)}
 		names = append(names, name)
 	}
@@ -129,7 +135,7 @@ func (s randomSpec) load(t *testing.T, order *rand.Rand, lock []byte) *Project {
 	}
 	p, diags := Load(fsys, names, Options{})
 	if diags.HasErrors() {
-		t.Fatalf("%v\n%s", diags, s.files(order))
+		t.Fatalf("%v\n%s", diags, files)
 	}
 	return p
 }

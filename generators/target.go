@@ -49,6 +49,8 @@ type Kind struct {
 	// not fit its platform. A target that nobody asked for must not keep the
 	// others from being rendered.
 	IfFits bool
+	// Ranks: its rules have priorities of their own, which the lock keeps.
+	Ranks bool
 	// Reserves: it keeps the kernel from giving out data ports as ephemeral ones.
 	Reserves bool
 	// HostFiles are the files without an extension that it writes to a host's

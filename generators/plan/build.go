@@ -34,6 +34,7 @@ func Build(s *spec.Spec, lock *Lock) (*Plan, *Placement, hcl.Diagnostics) {
 	for _, t := range all {
 		t.Policy = policy(t.Site)
 	}
+	rank(sites, lock)
 	refuseLess(sites)
 	remarkStarts(sites)
 	p := &Plan{SpecName: s.Name, Sites: sites, Hosts: hosts(sites), Gateways: gateways(s.Gateways, sites)}

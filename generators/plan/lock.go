@@ -46,6 +46,9 @@ type LockedSite struct {
 	// Ports is the number that the site needed when it was written: less
 	// than the range holds where the spec pins a larger one.
 	Ports int
+	// Rank is Site.Rank, or 0 if no target needs it. It is a comment in the
+	// file, since older versions refuse an attribute that they do not know.
+	Rank int
 	// Range is the entry's header; zero where it was not read from a file.
 	Range hcl.Range
 }
@@ -91,8 +94,12 @@ func (l *Lock) Bytes() []byte {
 	var text bytes.Buffer
 	text.WriteString(lockHeader)
 	for _, s := range l.Sites {
-		fmt.Fprintf(&text, "\nsite %s {\n  host       = %s\n  data_ports = %s\n  ports      = %d\n}\n",
+		fmt.Fprintf(&text, "\nsite %s {\n  host       = %s\n  data_ports = %s\n  ports      = %d\n",
 			quoted(s.Name), quoted(s.Host), quoted(s.DataPorts.String()), s.Ports)
+		if s.Rank > 0 {
+			fmt.Fprintf(&text, "  # rank = %d, for platforms whose rules have priorities of their own\n", s.Rank)
+		}
+		text.WriteString("}\n")
 	}
 	return text.Bytes()
 }
@@ -130,7 +137,11 @@ func ParseLock(src []byte, filename string) (*Lock, hcl.Diagnostics) {
 	if diags := gohcl.DecodeBody(file.Body, nil, &body); diags.HasErrors() {
 		return nil, withRemedy(diags)
 	}
-	return checkLock(body)
+	lock, diags := checkLock(body)
+	if !diags.HasErrors() {
+		readRanks(lock, body, src)
+	}
+	return lock, diags
 }
 
 // withRemedy ends what HCL says of a lock with what to do.
@@ -174,7 +185,7 @@ func damaged(detail string, at hcl.Range) *hcl.Diagnostic {
 func lockOf(sites []*Site) *Lock {
 	lock := &Lock{Sites: make([]LockedSite, 0, len(sites))}
 	for _, s := range sites {
-		lock.Sites = append(lock.Sites, LockedSite{Name: s.Name, Host: s.Host.Name, DataPorts: s.DataPorts, Ports: s.Sizing.Ports})
+		lock.Sites = append(lock.Sites, LockedSite{Name: s.Name, Host: s.Host.Name, DataPorts: s.DataPorts, Ports: s.Sizing.Ports, Rank: s.Rank})
 	}
 	return lock
 }

@@ -37,6 +37,9 @@ type Site struct {
 	// ones are warnings of Build, too.
 	Remarks []sizing.Remark
 	Policy  Policy
+	// Rank is the site's own number among those of its host, from 1. Sites that
+	// are added or removed leave it as it is, if the lock keeps it.
+	Rank int
 }
 
 // Spare is how many of the data ports the site does without: those of a pin,

@@ -421,7 +421,7 @@ func TestBlocksAsOftenAsDescribed(t *testing.T) {
 // profiles and kinds say what it must know. Only the tables and tests, which
 // show users what they may write, name some.
 func TestNamesNoServerOrTarget(t *testing.T) {
-	names := regexp.MustCompile(`(?i)\b(apache|aws|embedded|filezilla|iptables|ipset|iis|nftables|proftpd|pureftpd|pure-ftpd|sftpgo|sysctl|systemd|vsftpd)\b`)
+	names := regexp.MustCompile(`(?i)\b(apache|aws|azure|embedded|filezilla|iptables|ipset|iis|nftables|proftpd|pureftpd|pure-ftpd|sftpgo|sysctl|systemd|vsftpd)\b`)
 	paths, err := filepath.Glob("*.go")
 	if err != nil || len(paths) == 0 {
 		t.Fatal(err)

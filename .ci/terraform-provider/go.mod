@@ -1,4 +1,4 @@
-module github.com/pasvctl/pasvctl/generators/testdata/terraform-provider-aws
+module github.com/pasvctl/pasvctl/.ci/terraform-provider
 
 go 1.26.0
 

@@ -1,0 +1,1 @@
+../../../cmd/lab/tfschema/rule.go

@@ -1,0 +1,25 @@
+# Made by pasvctl: the data ports that each site was given. Commit this file
+# beside the spec: it keeps every site where its firewalls and clients expect
+# it when sites are added, resized or removed. A site that is not in the spec
+# any more is dropped from here, and its ports are free again.
+
+site "downloads" {
+  host       = "edge-1"
+  data_ports = "61000-61046"
+  ports      = 47
+  # rank = 1, for platforms whose rules have priorities of their own
+}
+
+site "edi" {
+  host       = "edge2"
+  data_ports = "61000-61010"
+  ports      = 11
+  # rank = 1, for platforms whose rules have priorities of their own
+}
+
+site "orders" {
+  host       = "edge-1"
+  data_ports = "61047-61057"
+  ports      = 11
+  # rank = 2, for platforms whose rules have priorities of their own
+}
