@@ -25,7 +25,7 @@ func init() {
 			Doc: "Project of the rules."},
 		{Name: "target_tags", Type: spec.Texts, Otherwise: "pasvctl-HOST", Limit: "network tags by the hosts' names", Example: `{ edge1 = "ftp" }`,
 			Doc: "Network tag of the instance that is a host: its rules apply to the instances that have it."},
-		{Name: "target_service_accounts", Type: spec.Texts, Otherwise: "rules go by tags", Limit: "service accounts by the hosts' names", Example: `{ edge1 = "ftp@transfer-4711.iam.gserviceaccount.com" }`,
+		{Name: "target_service_accounts", Type: spec.Texts, Otherwise: "rules go by tags", Limit: "service accounts by the hosts' names", Example: `{ edge1 = "ftp@prod-1.iam.gserviceaccount.com" }`,
 			Doc: "Service account of the instance that is a host, in place of a tag, which anybody who may edit the instance can set."},
 		{Name: "priority", Type: spec.Whole, Least: 0, Most: 65535, Default: 1000, Example: "900",
 			Doc: "Priority of all rules. Of two rules that match a packet, the one with the lower number decides, and of equal ones a deny."},
