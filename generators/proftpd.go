@@ -22,7 +22,7 @@ type proftpd struct{}
 // Unit is the name of the site's own unit.
 func (s serverSite) Unit() string { return "proftpd-" + s.Site.Name + ".service" }
 
-// ConfigPath is where that unit reads the site's config.
+// ConfigPath is the path from which that unit reads the site's config.
 func (s serverSite) ConfigPath() string { return "/etc/proftpd/" + s.Site.Name + ".conf" }
 
 // Files renders DIR/HOST/SITE/proftpd.conf. If a host has several such sites,

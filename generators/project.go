@@ -49,7 +49,7 @@ type Options struct {
 	Watch Watch
 }
 
-// Watch is told what is evaluated, and when it is done; nil: nobody is.
+// Watch is told what is evaluated, and when it is done; it may be nil.
 type Watch func(what string) (done func())
 
 func (w Watch) begin(what string) (done func()) {
@@ -59,8 +59,8 @@ func (w Watch) begin(what string) (done func()) {
 	return w(what)
 }
 
-// Load reads the named files of fsys as one spec, with the lock that lies
-// beside the first of them, plans it, and decodes the settings of its targets.
+// Load reads the named files of fsys as one spec, with the lock in the
+// folder of the first of them, plans it, and decodes the settings of its targets.
 // The mistakes of all three are reported in one run, in the order of the
 // sources.
 //
@@ -103,7 +103,7 @@ func Load(fsys fs.FS, names []string, o Options) (*Project, hcl.Diagnostics) {
 	return p, InOrder(diags)
 }
 
-// readLock reads the lock beside the spec; nil where there is none.
+// readLock reads the lock beside the spec; nil if there is none.
 func readLock(fsys fs.FS, names []string, s *spec.Spec) (*plan.Lock, hcl.Diagnostics) {
 	if len(names) == 0 {
 		return nil, nil

@@ -100,7 +100,7 @@ func activeCommands(client string) []string {
 	return []string{"PORT " + strings.ReplaceAll(client, ".", ",") + ",200,1", fmt.Sprintf("EPRT |1|%s|51201|", client)}
 }
 
-// ask is the code of the reply to a command; 0 where there is none.
+// ask is the code of the reply to a command; 0 if there is none.
 func (s *ftpSession) ask(command string) int {
 	if s.text.PrintfLine("%s", command) != nil {
 		return 0

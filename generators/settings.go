@@ -42,7 +42,7 @@ func targets(s *spec.Spec) (all []target, leftOut []string, diags hcl.Diagnostic
 type target struct {
 	Target
 	kind string
-	decl *hcl.Range // the block's header; nil where the spec has no such block
+	decl *hcl.Range // the block's header; nil if the spec has no such block
 	// offered: a default that is left out where the plan does not fit it.
 	offered bool
 }

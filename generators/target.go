@@ -45,7 +45,7 @@ type Kind struct {
 	Name string // the label of its block
 	// Default: rendered if a spec has no target block, or default_targets = true.
 	Default bool
-	// IfFits: as a default it is left out, with a warning, where the plan does
+	// IfFits: as a default it is left out, with a warning, if the plan does
 	// not fit its platform. A target that nobody asked for must not keep the
 	// others from being rendered.
 	IfFits bool

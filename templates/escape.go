@@ -31,7 +31,7 @@ func escapers() template.FuncMap {
 }
 
 // Holds explains why a format that has no escapes for everything, named as its
-// escaper, cannot hold a text; nil where it can.
+// escaper, cannot hold a text; nil if it can.
 func Holds(format, s string) error {
 	var err error
 	switch format {

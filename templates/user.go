@@ -14,9 +14,9 @@ import (
 
 // UserError is a mistake in a user's own template.
 type UserError struct {
-	Line   int      // from 1; 0 where the whole template is meant
-	Column int      // in bytes, from 1; 0 where the whole line is meant
-	Field  string   // a field that is not there, where that is the mistake
+	Line   int      // from 1; 0 if the whole template is meant
+	Column int      // in bytes, from 1; 0 if the whole line is meant
+	Field  string   // a field that is not there, if that is the mistake
 	Fields []string // that are there instead, sorted
 	Of     string   // what has no fields at all, as the template has it: .Sites
 	List   bool     // Of is a list

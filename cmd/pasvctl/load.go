@@ -147,7 +147,7 @@ func (l *loader) verdict(r *ftpload.Report, m *modelled) error {
 }
 
 // prepare turns the flags into a configuration, and finds the site to compare
-// with; nil where none is named.
+// with; nil if none is named.
 func (l *loader) prepare(addr string) (compare *plan.Site, err error) {
 	c := &l.config
 	c.Addr, c.Op = addr, ftpload.Operation(l.op)
@@ -280,7 +280,7 @@ type modelled struct {
 	modelShare
 }
 
-// modelOf is nil where no site is named or nothing was asked for. It assumes
+// modelOf is nil if no site is named or nothing was asked for. It assumes
 // that no other program holds a port: what a squatter takes shows in the measurement.
 func modelOf(s *plan.Site, c ftpload.Config, r *ftpload.Report) *modelled {
 	if s == nil || r.Asked == 0 {

@@ -97,7 +97,7 @@ func TestJSON(t *testing.T) {
 }
 
 // Other programs iterate over sites and bounds, so that these are lists even
-// where they are empty.
+// if they are empty.
 func TestEmptyJSON(t *testing.T) {
 	for _, p := range []*Plan{{}, {Sites: []*Site{{Site: &spec.Site{Host: newHost("edge1")}}}}} {
 		text, err := json.Marshal(p.JSON())

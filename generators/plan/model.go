@@ -96,7 +96,7 @@ type Placement struct {
 	Moves []Move // sites whose range differs from the one in the old lock, by name
 }
 
-// Move tells that a site's data ports are others than the lock said. Firewalls
+// Move is a change of a site's data ports since the lock was written. Firewalls
 // that pasvctl does not write must follow.
 type Move struct {
 	Site     string

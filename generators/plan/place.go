@@ -18,7 +18,7 @@ import (
 type seat struct {
 	*Site
 	locked *LockedSite // nil: the lock does not know the site
-	// why the site cannot stay where the lock says; "" where it can.
+	// why the site cannot stay where the lock says; "" if it can.
 	why string
 	// claims are the sets that the site's range becomes a part of: one for
 	// each of its addresses, and one for each gateway it stands behind.
@@ -206,7 +206,7 @@ func (t *seat) grow(all []*seat) {
 }
 
 // obstacle says why a site cannot have the ports of r, as the end of a
-// sentence; "" where it can.
+// sentence; "" if it can.
 func obstacle(t *seat, r spec.PortRange, all []*seat) string {
 	if free(r, t.taken) {
 		return ""

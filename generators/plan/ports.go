@@ -86,7 +86,7 @@ var services = func() *portSet {
 	return set
 }()
 
-// serviceIn names the well-known service with the lowest port in r; "" where
+// serviceIn names the well-known service with the lowest port in r; "" if
 // there is none.
 func serviceIn(r spec.PortRange) string {
 	for port := int(r.First); port <= int(r.Last); port++ {

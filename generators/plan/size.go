@@ -136,7 +136,7 @@ func sized(sites []*spec.Site) ([]*Site, hcl.Diagnostics) {
 	return all, diags
 }
 
-// mistake is what keeps a site from being placed; nil where nothing does.
+// mistake is what keeps a site from being placed; nil if nothing does.
 func mistake(s *spec.Site, a *answer) *hcl.Diagnostic {
 	pinned := s.DataPorts.Count()
 	var overload *sizing.OverloadError

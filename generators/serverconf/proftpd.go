@@ -148,7 +148,7 @@ func (d Directive) at(host *Section) bool {
 	return host == nil && len(level) == 0 || host != nil && len(level) == 1 && level[0] == *host
 }
 
-// hostOf is the <VirtualHost> that answers for the site, nil where that is the
+// hostOf is the <VirtualHost> that answers for the site, nil if that is the
 // main server: the one with an address and the control port of the site; or
 // else, if the main server has another port, the only one that is named by a
 // host name and has that port.

@@ -31,7 +31,7 @@ func burstCase(r *rand.Rand) (Profile, Workload) {
 }
 
 // burstPorts is the bound of a workload's only burst, with that change to it;
-// 0 where there is none.
+// 0 if there is none.
 func burstPorts(p Profile, w Workload, change func(*Workload, *Traffic, *Burst)) int {
 	t := *w.Traffic
 	b := t.Bursts[0]

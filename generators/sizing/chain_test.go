@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// near fails where got is not want to the given relative error.
+// near fails if got is not want to the given relative error.
 func near(t *testing.T, what string, got, want, relative float64) {
 	t.Helper()
 	if math.IsNaN(got) || math.Abs(got-want) > relative*math.Abs(want) {

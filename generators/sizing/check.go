@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// WorkloadError says that a number of a workload lies where no workload can.
+// WorkloadError says that a number of a workload is outside what a workload can have.
 type WorkloadError struct {
 	Attribute string // as a spec writes it: "traffic.abandoned"
 	Problem   string

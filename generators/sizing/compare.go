@@ -16,7 +16,7 @@ type Comparison struct {
 
 // Compare sizes a workload, described for the server from, on every server
 // there is a profile of, sorted by name. Ports that other programs may squat
-// count only where the server does not hold its range, and at least one does
+// count only if the server does not hold its range, and at least one does
 // on a server that takes the place of one that holds it.
 func Compare(from Profile, w Workload) []Comparison {
 	all := make([]Comparison, len(profiles))
@@ -41,13 +41,13 @@ func (w Workload) movedTo(to, from Profile) Workload {
 // Advice is a change that shrinks the range.
 type Advice struct {
 	Change    string `json:"change"`              // in the imperative: "require TLS with session reuse"
-	Attribute string `json:"attribute,omitempty"` // of the spec that it changes; "" where it is the server's own configuration
+	Attribute string `json:"attribute,omitempty"` // of the spec that it changes; "" if it is the server's own configuration
 	Ports     int    `json:"ports"`               // needed after it
 	Saves     int    `json:"saves"`               // ports saved, above 0
 }
 
 // Advise computes what would shrink the range, the largest saving first. It is
-// empty where the workload cannot be sized.
+// empty if the workload cannot be sized.
 func Advise(p Profile, w Workload) []Advice {
 	now, err := Size(p, w)
 	if err != nil {

@@ -55,7 +55,7 @@ type UnreachableError struct {
 	Profile Profile
 	Bound   string  // name of the bound that cannot be met
 	Limit   int     // the most ports there can be
-	Needs   int     // ports that would do; 0 where not even that is known
+	Needs   int     // ports that would do; 0 if not even that is known
 	Wanted  float64 // refused share asked for
 	Refused float64 // refused share with Limit ports
 

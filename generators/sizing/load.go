@@ -26,7 +26,7 @@ type load struct {
 	open                 bool // requests come however many sessions wait or hold
 }
 
-// loadOf returns nil where a workload has no traffic.
+// loadOf returns nil if a workload has no traffic.
 func loadOf(p Profile, w Workload) *load {
 	if w.Traffic == nil {
 		return nil
@@ -62,7 +62,7 @@ const z99 = 2.3263478740408408
 
 // ConnectSpread is σ of the connect times, taken as lognormal: the smaller root
 // of e^(zσ − σ²/2) = p99/mean, where z is the normal distribution's 99th
-// percentile; 1 where ConnectP99 is not given.
+// percentile; 1 if ConnectP99 is not given.
 func (t *Traffic) ConnectSpread() float64 {
 	if t.ConnectP99 <= 0 || t.Connect <= 0 {
 		return 1

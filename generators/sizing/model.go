@@ -70,11 +70,11 @@ type Profile struct {
 	// many for each of its ports but one, at least MinTries, at most Tries.
 	TriesPerPort, MinTries int
 	// DistinctTries ends PickRandom's draws when that many different ports
-	// have been drawn, or all but one, too; 0 where only the draws are counted.
+	// have been drawn, or all but one, too; 0 if only the draws are counted.
 	DistinctTries int
 	Scope         Scope
 	WhenFull      WhenFull
-	// MarksSessions: where a workload's MarkedSessions are demanded, the
+	// MarksSessions: if a workload's MarkedSessions are demanded, the
 	// server tells its sessions apart by TLS and Scope becomes ScopeTLS.
 	MarksSessions bool
 	// HoldsRange: the server binds every port of its range when it starts and
@@ -88,7 +88,7 @@ type Profile struct {
 	IdleFrees bool
 	// RaceWindow is the time between a server's choice of a port and its
 	// listening on it, in which another session may choose the same port and
-	// then fail (δ of the listen race); 0 where it draws again.
+	// then fail (δ of the listen race); 0 if it draws again.
 	RaceWindow time.Duration
 	// PortRest is how long a port cannot be bound again after a transfer that
 	// the server was first to close: TIME_WAIT, 60 s on Linux, on a server
@@ -113,13 +113,13 @@ type Profile struct {
 	// NoImplicitTLS: the server cannot speak TLS from the first byte on.
 	NoImplicitTLS bool
 	// PortsPerSession is the number of ports the server wants per admitted
-	// session by a cap of its own (Pure-FTPd: 2); 0 where it has no such cap.
+	// session by a cap of its own (Pure-FTPd: 2); 0 if it has no such cap.
 	PortsPerSession int
 	// MinPorts is the smallest range the server accepts or survives, 1 unless
 	// it is known to need more.
 	MinPorts int
-	// FixedPorts is the range's size where nobody can choose it (AWS Transfer
-	// Family: 9); 0 where it is free.
+	// FixedPorts is the range's size if nobody can choose it (AWS Transfer
+	// Family: 9); 0 if it is free.
 	FixedPorts int
 	// NeverDrawn is the number of ports of the range that the server never
 	// draws (goftp: 1).
@@ -207,7 +207,7 @@ type Bound struct {
 type Result struct {
 	Ports   int     // the largest of Bounds
 	Bounds  []Bound // all that apply, in a fixed order
-	Binding string  // name of the bound that binds; where several do, the one that gives the share
+	Binding string  // name of the bound that binds; if several do, the one that gives the share
 	Refused float64 // refused share with Ports ports
 	// Objective is the share that may be refused, a default filled in.
 	Objective float64

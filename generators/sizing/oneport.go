@@ -36,9 +36,9 @@ func (s *site) withOnePort(r Result) OnePort {
 }
 
 // Ceiling is the rate, in data connections a second, that one client address
-// can get through one port at most: the port is busy for a hold, but where TLS
+// can get through one port at most: the port is busy for a hold, unless TLS
 // tells sessions apart, and each source port for as long as its four-tuple is
-// in use or rests. It is 0 where it is unknown, without traffic.
+// in use or rests. It is 0 if it is unknown, without traffic.
 func Ceiling(p Profile, w Workload) float64 {
 	s, err := newSite(p, w)
 	if err != nil || s.load == nil {

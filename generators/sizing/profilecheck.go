@@ -15,7 +15,7 @@ type ProfileError struct {
 func (e *ProfileError) Error() string { return e.Field + " " + e.Problem }
 
 // Check returns a *ProfileError for the first field of a profile that no
-// server can have, and nil where there is none.
+// server can have, and nil if there is none.
 func (p Profile) Check() error {
 	words := []error{
 		oneOf("hold", p.Hold, HoldListen, HoldTransfer, HoldSession),

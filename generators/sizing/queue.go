@@ -223,7 +223,7 @@ func (q *queue) late(ports int) float64 {
 	return min(1, late)
 }
 
-// without is late where no port is held for long.
+// without is late if no port is held for long.
 func (q *queue) without(ports int) float64 {
 	switch {
 	case ports < 1:

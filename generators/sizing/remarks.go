@@ -18,7 +18,7 @@ type Remark struct {
 
 // Remarks returns what there is to say about a workload on a server beyond r,
 // which is its Result: the serious ones first and else in a fixed order. It is
-// empty where the workload cannot be sized.
+// empty if the workload cannot be sized.
 func Remarks(p Profile, w Workload, r Result) []Remark {
 	s, err := newSite(p, w)
 	if err != nil {

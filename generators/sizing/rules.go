@@ -10,7 +10,7 @@ type Rule struct {
 	Ports  int    `json:"ports"` // what it gives for the workload
 }
 
-// ruleOfThumb computes a rule's ports; 0 where the rule needs traffic and the
+// ruleOfThumb computes a rule's ports; 0 if the rule needs traffic and the
 // workload has none.
 type ruleOfThumb struct {
 	name, says, source string

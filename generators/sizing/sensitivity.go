@@ -10,7 +10,7 @@ import (
 type Influence struct {
 	Attribute string `json:"attribute"` // as a spec writes it: "traffic.connect_time"
 	// Less and More are the ports that it would take were the input 30 %
-	// smaller or larger, and 0 where the workload then could not be sized: the
+	// smaller or larger, and 0 if the workload then could not be sized: the
 	// error says why.
 	Less      int    `json:"less,omitempty"`
 	LessError string `json:"less_error,omitempty"`

@@ -17,9 +17,9 @@ const (
 // server with this profile: the largest of the bounds, all of which it keeps.
 //
 // Its errors are a *WorkloadError for numbers that no workload can have, a
-// *TrafficError where nothing can be said without traffic, an *OverloadError
-// where the sessions cannot carry the rate on any number of ports, and an
-// *UnreachableError where no range on one address, or the one range that the
+// *TrafficError if nothing can be said without traffic, an *OverloadError
+// if the sessions cannot carry the rate on any number of ports, and an
+// *UnreachableError if no range on one address, or the one range that the
 // server has, is enough; with the last of them the Result holds what the
 // largest range gives.
 func Size(p Profile, w Workload) (Result, error) {
@@ -77,9 +77,9 @@ func Check(p Profile, w Workload) error {
 }
 
 // Refused is the refused share that a range of this many ports gives, 0 to 1:
-// of the data connections where the workload has traffic, and else of those
+// of the data connections if the workload has traffic, and else of those
 // asked for while all other sessions hold their ports, and what the listen race
-// takes of a start of all sessions within 1 s. It is 1 where the workload is in
+// takes of a start of all sessions within 1 s. It is 1 if the workload is in
 // error or the server does not take such a range.
 func Refused(p Profile, w Workload, ports int) float64 {
 	s, err := newSite(p, w)
@@ -117,7 +117,7 @@ func (s *site) binding(r Result) string {
 	return best
 }
 
-// unreachable stands for a number of ports where none is enough.
+// unreachable stands for a number of ports if none is enough.
 const unreachable = 1 << 30
 
 // site is a workload on a server, checked and with its defaults filled in.

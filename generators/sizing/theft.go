@@ -11,7 +11,7 @@ type Theft struct {
 	// Hit is the probability that one such connection, to a port of the range
 	// at random, meets a port that waits for a client.
 	Hit float64 `json:"hit"`
-	// Takes: a hit yields the transfer. From another address where
+	// Takes: a hit yields the transfer. From another address if
 	// FromAnywhere, else only from the client's own.
 	Takes        bool `json:"takes"`
 	FromAnywhere bool `json:"from_anywhere"`

@@ -8,7 +8,7 @@ import (
 // TupleRest is how long, in seconds, a client or its NAT may keep a four-tuple
 // to itself after the connection has ended: TIME_WAIT is 60 s on Linux and
 // 120 s on Windows; NATs keep to the latter (RFC 5382 section 5, RFC 6191).
-// Linux gives the tuple back at once where the server closed first, as it does
+// Linux gives the tuple back at once if the server closed first, as it does
 // after a download; this is the figure for the other cases.
 const TupleRest = 120.0
 

@@ -257,7 +257,7 @@ func (b *block) fits(name, what, text string, at hcl.Range) bool {
 }
 
 // controlCharacter names the first control character or line separator of
-// text; "" where there is none.
+// text; "" if there is none.
 func controlCharacter(text string) string {
 	for _, r := range text {
 		switch {

@@ -19,7 +19,7 @@ type Expect struct {
 	// To a site: to its data ports, or to its control port.
 	Site *Site
 	Data bool
-	// To a port of a host, where Site is nil.
+	// To a port of a host, if Site is nil.
 	Host   *Host
 	Port   uint16
 	Accept bool // else the connection is dropped

@@ -134,7 +134,7 @@ var cidrSubnetsFunc = function.New(&function.Spec{
 })
 
 // nextSubnet is the first subnet of base with the given prefix length that
-// lies after previous, or at the start where previous is nil.
+// lies after previous, or at the start if previous is nil.
 func nextSubnet(base, previous *net.IPNet, length int) (*net.IPNet, error) {
 	if previous == nil {
 		ones, _ := base.Mask.Size()

@@ -77,7 +77,7 @@ type loader struct {
 	// Names that are referred to but not declared, which has been reported.
 	undeclaredVars, undeclaredLocals map[string]bool
 
-	// What was declared by name; nil where the block has an error of its own,
+	// What was declared by name; nil if the block has an error of its own,
 	// so that references to it are not reported as unknown.
 	hosts    map[string]*Host
 	sites    map[string]*Site

@@ -65,13 +65,13 @@ func (r PortRange) Overlaps(o PortRange) bool {
 	return r.First != 0 && o.First != 0 && r.First <= o.Last && o.First <= r.Last
 }
 
-// Contains reports whether port lies in the range.
+// Contains reports whether the range has the port.
 func (r PortRange) Contains(port uint16) bool {
 	return r.First != 0 && r.First <= port && port <= r.Last
 }
 
-// String writes the range as the spec does: "61000-62856", or "21" where it
-// is one port.
+// String writes the range as the spec does: "61000-62856", or "21" for one
+// port.
 func (r PortRange) String() string {
 	if r.First == r.Last {
 		return fmt.Sprintf("%d", r.First)
@@ -79,12 +79,12 @@ func (r PortRange) String() string {
 	return fmt.Sprintf("%d-%d", r.First, r.Last)
 }
 
-// Ranges remembers where each attribute of a block stands. Keys are attribute
+// Ranges are the places of a block's attributes. Keys are attribute
 // names, with the nested block before a dot: "concurrency.sessions". The key
 // "" is the block's header.
 type Ranges map[string]hcl.Range
 
-// Of returns where attr stands, or else the nearest thing that is there: the
+// Of returns the place of attr, or else of the nearest thing that is there: the
 // nested block's header, then the block's own.
 func (r Ranges) Of(attr string) *hcl.Range {
 	for {
@@ -134,7 +134,7 @@ const (
 	TLSImplicit TLSMode = "implicit"
 )
 
-// TLS is a site's tls block; Mode is TLSOff where there is none.
+// TLS is a site's tls block; Mode is TLSOff if there is none.
 type TLS struct {
 	Mode     TLSMode
 	Required bool
@@ -195,7 +195,7 @@ type Site struct {
 }
 
 // RefusesTruncated reports whether the bundled daemon refuses truncated uploads:
-// where it is told to or, untold, where TLS is required.
+// if it is told to or, without being told, if TLS is required.
 func (s *Site) RefusesTruncated() bool {
 	return s.TruncatedUploads == RefuseTruncated || s.TruncatedUploads == "" && s.TLS.Required
 }

@@ -50,7 +50,7 @@ func parse(name string, src []byte) (*hcl.File, hcl.Diagnostics) {
 	return file, diags
 }
 
-// parseFile returns nil where the source breaks a limit.
+// parseFile returns nil if the source breaks a limit.
 func (l *loader) parseFile(name string, src []byte) *hclsyntax.Body {
 	l.spec.Files[name] = &hcl.File{Bytes: src}
 	file, diags := parse(name, src)

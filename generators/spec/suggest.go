@@ -9,7 +9,7 @@ import (
 )
 
 // DidYouMean returns ` Did you mean "x"?` for the candidate nearest to name,
-// or "" where none is near. A long name may differ in more letters.
+// or "" if none is near. A long name may differ in more letters.
 func DidYouMean(name string, candidates []string) string {
 	if len(name) > 100 {
 		return ""

@@ -138,7 +138,7 @@ func decodeBursts(traffic *block, sessions int) (all sizing.Bursts) {
 }
 
 // connectTimeP99 reads the connect time that one connection in a hundred
-// exceeds; 0 where it is not given.
+// exceeds; 0 if it is not given.
 func (b *block) connectTimeP99(mean time.Duration) time.Duration {
 	const name = "connect_time_p99"
 	p99 := b.duration(name)

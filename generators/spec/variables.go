@@ -55,7 +55,7 @@ type validation struct {
 type variable struct {
 	name        string
 	declared    hcl.Range
-	ty          cty.Type // cty.DynamicPseudoType where there is no type
+	ty          cty.Type // cty.DynamicPseudoType if there is no type
 	typed       bool
 	defaults    *typeexpr.Defaults
 	validations []validation

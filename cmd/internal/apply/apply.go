@@ -34,8 +34,8 @@ type Machine struct {
 	Step func(name string)
 
 	expected []expected
-	reserved string // file of the reserved ports; the kernel's where it is empty
-	root     fs.FS  // of /proc and sysctl's files; this machine's where it is nil
+	reserved string // file of the reserved ports; the kernel's if it is empty
+	root     fs.FS  // of /proc and sysctl's files; this machine's if it is nil
 }
 
 func (m *Machine) files() fs.FS {
@@ -55,7 +55,7 @@ func (m *Machine) reservedFile() string { return cmp.Or(m.reserved, reservedFile
 
 const bootFile = "proc/sys/kernel/random/boot_id"
 
-// bootID tells one boot of the machine from another; "" where it is not known.
+// bootID tells one boot of the machine from another; "" if it is not known.
 func (m *Machine) bootID() string {
 	text, err := fs.ReadFile(m.files(), bootFile)
 	if err != nil {
@@ -79,8 +79,8 @@ type Options struct {
 	DryRun bool
 }
 
-// ForeignError means that somebody else has put lines under our name, which
-// the change would lose.
+// ForeignError means that another program or person has put lines under our
+// name, which the change would lose.
 type ForeignError struct{ Changes []kernel.Change }
 
 func (e *ForeignError) Error() string {
@@ -115,7 +115,7 @@ func When(t, now time.Time) string {
 type Outcome struct {
 	Changes   []kernel.Change // in the kernel, its reserved ports included
 	Recovered bool            // an interrupted change was taken back first
-	Deadline  time.Time       // to confirm by; zero where it is final
+	Deadline  time.Time       // to confirm by; zero if it is final
 }
 
 // Compare returns the differences between the kernel and the rules.

@@ -40,7 +40,7 @@ func (e *NotBackError) Error() string {
 	return fmt.Sprintf("%s missing of what stood there before and could not be put back: %s", lines(e.Changes), e.Changes[0])
 }
 
-// Back is what stands under our names after a way back.
+// Back is what is under our names after a rollback.
 type Back struct {
 	Applied *Applied // nil: nothing that apply has put there
 	Others  bool     // without Applied: rules that somebody else has put there

@@ -87,7 +87,7 @@ func (b *bench) must(err error) {
 	}
 }
 
-// holds reports whether the kernel has exactly these rules; none where a is nil.
+// holds reports whether the kernel has exactly these rules; none if a is nil.
 func (b *bench) holds(a *Applied) bool {
 	b.t.Helper()
 	live, err := b.backend.Live(b.t.Context())

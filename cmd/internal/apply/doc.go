@@ -1,6 +1,6 @@
-// Package apply changes the rules of a running machine in a way that an
-// administrator on the far side of an SSH connection can dare: what was there
-// is known, the change is one step, and the way back needs nobody.
+// Package apply changes the rules of a running machine in a way that is safe
+// over SSH: it saves what was there, changes it in one step, and can restore it
+// without the administrator.
 //
 // What is in force, what was before, and what waits to be confirmed are kept in
 // one file, replaced as a whole; a process may be killed at any point, and the

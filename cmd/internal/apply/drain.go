@@ -8,7 +8,7 @@ import (
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
-// InForce returns what was applied last and is final; nil where there is
+// InForce returns what was applied last and is final; nil if there is
 // nothing.
 func (m *Machine) InForce() (*Applied, error) {
 	st, err := m.state()
@@ -37,10 +37,10 @@ func (a *Applied) OlderRanges(next map[string]spec.PortRange) map[string][]spec.
 	return older
 }
 
-// Drained looks whether the older ports of the rules in force may be closed,
+// Drained checks whether the older ports of the rules in force may be closed,
 // and closes them: when their time is over, or when busy finds no session on
-// them. It reports whether there is nothing left to wait for; else it is to be
-// called again.
+// them. It reports whether there is nothing left to wait for; else the caller
+// calls it again.
 func (m *Machine) Drained(ctx context.Context, id string, busy func([]spec.PortRange) (bool, error)) (done bool, err error) {
 	s, st, err := m.open(true)
 	if err != nil {

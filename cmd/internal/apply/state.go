@@ -34,7 +34,7 @@ type Applied struct {
 	Ranges map[string]spec.PortRange `json:"ranges,omitempty"`
 	// Control are their control ports.
 	Control map[string]int `json:"control,omitempty"`
-	// Drain: these rules keep older ports open for a while; nil where none are.
+	// Drain: these rules keep older ports open for a while; nil if none are.
 	Drain *Drain `json:"drain,omitempty"`
 }
 
@@ -65,10 +65,10 @@ type Pending struct {
 	ID   string  `json:"id"`
 	Next Applied `json:"next"`
 	// Deadline is when the change is taken back unless it has been confirmed;
-	// zero where no confirmation was asked for.
+	// zero if no confirmation was asked for.
 	Deadline time.Time `json:"deadline,omitzero"`
 	Loaded   bool      `json:"loaded"` // the kernel has the whole of it
-	// Was is what stood under our names before, whoever had put it there.
+	// Was is what was under our names before, whoever had put it there.
 	Was *Standing `json:"was,omitempty"`
 	// Boot is that in which the change began.
 	Boot string `json:"boot,omitempty"`
@@ -89,7 +89,7 @@ type State struct {
 	Version  int      `json:"version"`
 	Current  *Applied `json:"current,omitempty"`
 	Previous *Applied `json:"previous,omitempty"`
-	// Before is what stood there before Current, with Previous if somebody had
+	// Before is what was there before Current, with Previous if somebody had
 	// applied that; nil if the state was written by a pasvctl that kept none.
 	Before  *Standing `json:"before,omitempty"`
 	Pending *Pending  `json:"pending,omitempty"`
@@ -98,12 +98,12 @@ type State struct {
 	// Whole is the generation of the kernel's rules in which Current was last
 	// found to be whole.
 	Whole string `json:"whole,omitempty"`
-	// TakenBack is when the last change was taken back for want of a confirmation.
+	// TakenBack is when the last change was taken back because it was not confirmed.
 	TakenBack time.Time `json:"taken_back,omitzero"`
 }
 
 const (
-	// DefaultFolder is where the state lies.
+	// DefaultFolder is the folder of the state.
 	DefaultFolder = "/var/lib/pasvctl"
 	stateFile     = "state.json"
 	lockFile      = "lock"
@@ -185,7 +185,7 @@ func (e *DamagedError) Remedy() string {
 	return "restore it, or run pasvctl apply --remove, which also forgets it, and apply again"
 }
 
-// read returns the state; the zero State where nothing was ever applied.
+// read returns the state; the zero State if nothing was ever applied.
 func (s *store) read() (State, error) {
 	info, err := s.root.Stat(stateFile)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -28,7 +28,7 @@ func Leftover(name string) bool {
 	return strings.HasPrefix(name, prefix) && strings.HasSuffix(name, suffix)
 }
 
-// Staged is new content that lies beside the file it will replace.
+// Staged is new content in a file beside the one that it will replace.
 type Staged struct {
 	root      *os.Root
 	name, tmp string
@@ -37,7 +37,7 @@ type Staged struct {
 // Stage writes content beside name, a slash-separated path in root, with the
 // mode, owner and group of the file that is there now, or else with perm. A
 // private file whose owner or group this process may not keep is refused, as is
-// a name that is a link or no regular file.
+// a name that is a link or not a regular file.
 func Stage(root *os.Root, name string, content []byte, perm fs.FileMode) (*Staged, error) {
 	old, err := root.Lstat(name)
 	switch {

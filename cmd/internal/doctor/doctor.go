@@ -54,8 +54,8 @@ type exam struct {
 }
 
 // Examine runs all checks for one host of a plan. The findings come worst
-// first, then by rule and site. A check that cannot be made, for want of a
-// program or of privilege, is a finding of its own and not a silent pass.
+// first, then by rule and site. A check that cannot be made, because a
+// program or a privilege is missing, is a finding of its own and not a silent pass.
 func Examine(m Machine, h *plan.Host) []finding.Finding {
 	e := &exam{Machine: m, host: h, findings: []finding.Finding{}} // never null in JSON
 	e.presence()
@@ -106,7 +106,7 @@ func (e *exam) unknown(what string, err error) {
 }
 
 // read returns a small file's text without the white space around it. It is ""
-// and false where there is no such file.
+// and false if there is no such file.
 func (e *exam) read(name string) (string, bool) {
 	text, err := fs.ReadFile(e.Root, name)
 	return strings.TrimSpace(string(text)), err == nil

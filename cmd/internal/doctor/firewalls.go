@@ -13,7 +13,7 @@ import (
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
-// firewalls looks at everybody's rules: who else writes some, what has become
+// firewalls looks at everybody's rules: who else writes some, what is left
 // of ours, and what all of them together do to the sites' connections.
 func (e *exam) firewalls() {
 	live, err := e.Rules()

@@ -72,14 +72,14 @@ type Config struct {
 	Sources  []netip.Addr
 	Extended bool // EPSV (RFC 2428) instead of PASV
 	Op       Operation
-	// Path is what is fetched, stored or listed. "%d" in it stands for the
-	// session's number from 0, so that each session has a file of its own:
+	// Path is what is fetched, stored or listed. "%d" in it is replaced by
+	// the session's number from 0, so that each session has a file of its own:
 	// only then is data that reaches the wrong session seen.
 	Path string
 	Size int64 // bytes of an upload
 	// Rate is the number of data connections asked for a second, as a Poisson
-	// stream over all sessions; 0 is a closed loop, where each session asks
-	// again when it is done.
+	// stream over all sessions; 0 is a closed loop, in which each session
+	// asks again when it is done.
 	Rate float64
 	// Together, if it is above 0, lets all sessions start at random instants of
 	// that time, and again once all are through: each then makes Connections

@@ -50,7 +50,7 @@ type Report struct {
 	Seconds      float64        `json:"duration_seconds"`
 	Rate         float64        `json:"requests_per_second"` // data connections asked for a second
 	Bytes        int64          `json:"carried_bytes"`
-	MeanWait     float64        `json:"mean_wait_seconds"` // PASV to its reply, where a port was given
+	MeanWait     float64        `json:"mean_wait_seconds"` // PASV to its reply, if a port was given
 	MaxWait      float64        `json:"max_wait_seconds"`
 	MeanListen   float64        `json:"mean_listen_seconds"` // reply to connection
 	MeanAccept   float64        `json:"mean_accept_seconds"` // reply to the server's 1xx mark

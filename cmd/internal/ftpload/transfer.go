@@ -17,7 +17,7 @@ import (
 type event struct {
 	kind    Kind
 	detail  string        // the server's reply, where it refused by one
-	port    uint16        // 0 where none was given
+	port    uint16        // 0 if none was given
 	wait    time.Duration // from the PASV command to its reply
 	listen  time.Duration // from the reply to the data connection
 	accept  time.Duration // from the reply to the server's 1xx mark

@@ -144,7 +144,7 @@ type saved struct {
 	users         []string
 }
 
-// save reads one family. Where there is no program for it, nothing is ours.
+// save reads one family. If there is no program for it, nothing is ours.
 func (b *iptables) save(ctx context.Context, command string) (family, error) {
 	text, err := b.exec(ctx, "", command+"-save")
 	if isMissing(err) {

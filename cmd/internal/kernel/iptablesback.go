@@ -63,7 +63,7 @@ func (b *iptables) PutBack(ctx context.Context, s Snapshot, age time.Duration) e
 }
 
 // back is a file that leads from the live chains and jumps to those that were
-// there once; "" where there is nothing to do.
+// there once; "" if there is nothing to do.
 func (live family) back(command string, was family, jumps []Jump) (string, error) {
 	var text string
 	for _, h := range hooks {

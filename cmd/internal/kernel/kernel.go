@@ -22,7 +22,7 @@ import (
 
 // Exec runs a program with stdin as its input and returns what it printed. Its
 // error has what the program wrote to standard error, and wraps
-// exec.ErrNotFound where there is no such program.
+// exec.ErrNotFound if there is no such program.
 type Exec func(ctx context.Context, stdin, program string, args ...string) (string, error)
 
 // Names of the backends.
@@ -89,7 +89,7 @@ type Backend interface {
 	Fill(ctx context.Context, r Rules) error
 	// Live lists our objects in the kernel.
 	Live(ctx context.Context) (Listing, error)
-	// Save keeps what stands under our names, whoever put it there.
+	// Save keeps what is under our names, whoever put it there.
 	Save(ctx context.Context) (Snapshot, error)
 	// PutBack replaces our objects by those of a Snapshot that was taken so
 	// long ago. What others have removed since then stays removed.
@@ -98,13 +98,13 @@ type Backend interface {
 	Learnt(ctx context.Context) ([]Member, error)
 	// Forget makes the gates forget all clients.
 	Forget(ctx context.Context) error
-	// Remove deletes our objects. It is no error that there are none.
+	// Remove deletes our objects. It is not an error if there are none.
 	Remove(ctx context.Context) error
 }
 
 // Transaction is a change of the live rules that has been worked out: in one
 // step on nftables, and in one a table on iptables. It keeps what the kernel
-// has learnt, adds our jump where it is missing, and removes what an older
+// has learnt, adds our jump if it is missing, and removes what an older
 // version left behind.
 type Transaction struct {
 	Backend        string

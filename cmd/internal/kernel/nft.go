@@ -19,7 +19,7 @@ var jumpRule = regexp.MustCompile(`(?m)^insert rule (\S+) (\S+) (\S+) jump (\S+)
 // ownTable is the table that is all ours.
 const ownTable = "table inet pasvctl"
 
-// into reads the owner's chain from the rules; false where there is none.
+// into reads the owner's chain from the rules; false if there is none.
 func into(r Rules) (owner, bool) {
 	m := jumpRule.FindStringSubmatch(r.Files["nftables.jump.nft"])
 	if m == nil {
@@ -71,7 +71,7 @@ func transaction(live ruleset, r Rules, expected Listing) (string, error) {
 	}
 	var before strings.Builder
 	_, keepsTable := expected.find(ownTable)
-	if !keepsTable { // "add" makes "delete" safe where there is none
+	if !keepsTable { // "add" makes "delete" safe if there is none
 		before.WriteString(script("add "+ownTable, "delete "+ownTable))
 	}
 	var gone, changed ruleset

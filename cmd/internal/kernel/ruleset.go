@@ -30,7 +30,7 @@ func (o owner) String() string { return o.family + " " + o.table + " " + o.chain
 // rule is a line of a chain.
 type rule struct {
 	text, handle string
-	uses         string // a chain named like ours that it goes to; "" where it does not
+	uses         string // a chain named like ours that it goes to; "" if it does not
 	jump         bool   // ours: it does only that, and has our comment
 }
 

@@ -2,7 +2,7 @@
 // a running server: its rate, its connect times and its transfer times, on that
 // server's profile and range.
 //
-// It is where packages ftpload and sizing meet, and computes nothing that is
+// Packages ftpload and sizing meet here, and computes nothing that is
 // not one of theirs.
 package loadmodel
 

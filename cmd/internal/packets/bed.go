@@ -10,7 +10,7 @@ import (
 // Layout says which network to build.
 type Layout struct {
 	// Server holds the addresses of the host whose rules are proven, on its
-	// device Interface ("eth0" where it is empty).
+	// device Interface ("eth0" if it is empty).
 	Server    []netip.Addr
 	Interface string
 	// Devices are more devices of the server, which lead nowhere.
@@ -23,7 +23,7 @@ type Layout struct {
 }
 
 // Bed is a network of throwaway namespaces: the clients' world, a server, and
-// a gateway between them where the layout has one.
+// a gateway between them if the layout has one.
 type Bed struct {
 	World   *Namespace
 	Server  *Namespace

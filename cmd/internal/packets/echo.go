@@ -51,7 +51,7 @@ func (e *Echo) serve(l net.Listener) {
 	}
 }
 
-// Arrived tells at which of its ports the Echo has accepted a connection from
+// Arrived reports at which of its ports the Echo has accepted a connection from
 // that end. It waits, for a handshake is done before the connection is accepted.
 func (e *Echo) Arrived(from netip.AddrPort) (at netip.AddrPort, ok bool) {
 	for deadline := time.Now().Add(Patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {

@@ -6,7 +6,7 @@ import (
 )
 
 // How long a probe waits. An answer ends it at once, so that a long patience
-// costs nothing where packets pass; silence has to be waited for.
+// costs nothing if packets pass; silence takes its whole time.
 const (
 	Patience = 5 * time.Second
 	Silence  = 300 * time.Millisecond
@@ -27,7 +27,7 @@ type Probe struct {
 	From netip.Addr
 	To   netip.AddrPort
 	// Want only says how long to wait: Patience for an answer, or Silence
-	// where none is expected.
+	// if none is expected.
 	Want Verdict
 }
 

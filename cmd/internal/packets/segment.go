@@ -27,8 +27,8 @@ type Segment struct {
 	From, To netip.AddrPort
 	Flags    byte
 	Seq, Ack uint32
-	// Want says how long to wait for an answer: Patience where it is Admitted,
-	// Silence where it is Dropped, and not at all where it is empty.
+	// Want says how long to wait for an answer: Patience if it is Admitted,
+	// Silence if it is Dropped, and not at all if it is empty.
 	Want Verdict
 }
 

@@ -1,5 +1,5 @@
-// Package portowner tells which sockets of this machine keep a TCP port from
-// being bound, and which process and user they belong to, as Linux tells it in
+// Package portowner finds which sockets of this machine keep a TCP port from
+// being bound, and which process and user they belong to, as Linux lists it in
 // /proc/net/tcp, /proc/net/tcp6 and /proc/PID/fd (proc(5)).
 //
 // It is not for ports of other network namespaces, and it frees nothing.
@@ -35,7 +35,7 @@ const (
 // Owner is a socket and the process that holds it.
 type Owner struct {
 	Local   netip.AddrPort
-	Remote  netip.AddrPort // port 0 where it listens
+	Remote  netip.AddrPort // port 0 if it listens
 	State   State
 	UID     int
 	PID     int       // 0: no process that this user may look at holds the socket
@@ -253,7 +253,7 @@ func command(proc, pid string) string {
 
 // started is when a process began: field 22 of its stat file counts hundredths
 // of a second (USER_HZ, the same on every Linux) since the boot that btime of
-// /proc/stat gives. It is zero where /proc does not say.
+// /proc/stat gives. It is zero if /proc does not say.
 func started(proc, pid string) time.Time {
 	stat, err1 := os.ReadFile(filepath.Join(proc, pid, "stat"))
 	boot, err2 := os.ReadFile(filepath.Join(proc, "stat"))

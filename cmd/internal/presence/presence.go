@@ -1,9 +1,9 @@
-// Package presence compares a host of a spec with the machine that it is to
-// be: rules for an interface or for addresses that a machine does not have
-// match no packet, however faithfully its kernel holds them.
+// Package presence compares a host of a spec with this machine: rules
+// for an interface or for addresses that a machine does not have
+// match no packet.
 //
-// It looks at interfaces and addresses only; whether somebody listens on them
-// is package portowner's to say.
+// It looks at interfaces and addresses only; package portowner finds the
+// programs that listen on them.
 package presence
 
 import (

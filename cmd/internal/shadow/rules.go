@@ -1,6 +1,6 @@
 // Package shadow copies this machine's firewall rules into a throwaway network,
 // adds ours, and asks with packets whether a client gets through: the only way
-// to know what chains of several owners do together. Where one does not, the
+// to know what chains of several owners do together. If one does not, the
 // kernel's trace names the rule that dropped it.
 //
 // It never changes the machine's own rules.
@@ -19,7 +19,7 @@ import (
 )
 
 // Run runs a program on this machine and returns its standard output. Its
-// error wraps exec.ErrNotFound where there is no such program.
+// error wraps exec.ErrNotFound if there is no such program.
 type Run func(ctx context.Context, name string, args ...string) ([]byte, error)
 
 // Rules is a whole ruleset: nftables, both kinds of iptables, and their sets.

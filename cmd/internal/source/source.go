@@ -152,7 +152,7 @@ func open(dir, name string, names []string) (*Source, error) {
 	return &Source{FS: regular{root}, Names: names, Name: name, Dir: dir, root: root}, nil
 }
 
-// Path returns where a file of FS lies, for messages.
+// Path returns the path of a file of FS, for messages.
 func (s *Source) Path(name string) string { return filepath.Join(s.Dir, name) }
 
 // Close releases the folder.

@@ -37,7 +37,7 @@ type Options struct {
 // Expectation is an expected verdict on packets, and the observed one.
 type Expectation struct {
 	Host    string `json:"host"`
-	Setting string `json:"setting"` // what stands around the rules
+	Setting string `json:"setting"` // what is around the rules
 	Site    string `json:"site,omitempty"`
 	What    string `json:"what"`
 	From    string `json:"from,omitempty"`

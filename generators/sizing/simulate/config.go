@@ -44,10 +44,10 @@ type Config struct {
 	// and which take 1 s longer than the connect time (RFC 6298).
 	LostSYNs float64
 	// Replications are independent runs, over which the confidence intervals
-	// are taken; at least 5, or 2 with a burst, and 20 where it is 0.
+	// are taken; at least 5, or 2 with a burst, and 20 if it is 0.
 	Replications int
-	// Requests are those of each replication, after it has warmed up. Where it
-	// is 0, they are 20,000, or with importance splitting as many fewer as keep
+	// Requests are those of each replication, after it has warmed up. If it is
+	// 0, they are 20,000, or with importance splitting as many fewer as keep
 	// the simulation within some 50 million events.
 	Requests int
 	// Split asks for importance splitting, which sees refused shares down to
@@ -55,7 +55,7 @@ type Config struct {
 	Split Split
 	// Burst, if there is one, is played beside the traffic of the other
 	// sessions, again and again: its sessions start at random instants of its
-	// time, and only their requests count. Where the sessions of one address
+	// time, and only their requests count. If the sessions of one address
 	// compete, at most as many as the busiest one has are played.
 	Burst *sizing.Burst
 	// Retry is how long a refused session of a burst waits before it asks for

@@ -7,7 +7,7 @@ type Estimate struct {
 	Mean, Low, High float64
 }
 
-// Holds reports whether x lies in the interval, up to rounding: where every
+// Holds reports whether x lies in the interval, up to rounding: if every
 // replication sees the same, the interval is a point.
 func (e Estimate) Holds(x float64) bool {
 	rounding := 1e-9 * math.Abs(x)

@@ -12,17 +12,17 @@ import (
 	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
-// Exact is the Method where every replication gives the same figure: a formula's.
+// Exact is the Method if every replication gives the same figure: a formula's.
 const Exact = "exact, nothing sampled"
 
 // Result is what the replications saw.
 type Result struct {
-	// Refused is the share of the requests that got no port. Where none was
+	// Refused is the share of the requests that got no port. If none was
 	// refused, High is what 3 over the number of requests rules out.
 	Refused          Estimate
 	Full, Race, Late float64  // its parts: range full, listen race, waited too long
 	Held             Estimate // ports held by sessions, on average
-	Waits            *Waits   // nil where nobody waits
+	Waits            *Waits   // nil if nobody waits
 	Requests         int      // counted, copies included
 	Replications     int
 	Method           string // how: "direct", "importance splitting on 12 levels", …
