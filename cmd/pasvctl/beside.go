@@ -26,14 +26,6 @@ import (
 	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
-// liveRules reads everybody's rules on this machine.
-func liveRules(ctx context.Context) (shadow.Rules, error) {
-	return shadow.Live(ctx, func(ctx context.Context, name string, args ...string) ([]byte, error) {
-		text, err := execHere(ctx, "", name, args...)
-		return []byte(text), err
-	})
-}
-
 // rehearsal is an apply in a copy of this machine's network.
 type rehearsal struct {
 	*apply.Machine
@@ -47,10 +39,7 @@ type rehearsal struct {
 // rules, and jumped to from this base chain.
 func (t *rehearsal) try(ctx context.Context, live shadow.Rules, applied string) (shadow.Report, error) {
 	load := func(n *packets.Namespace) error {
-		inside := func(_ context.Context, stdin, program string, args ...string) (string, error) {
-			return n.Run(stdin, program, args...)
-		}
-		b, err := kernel.New(t.rules.Backend, inside)
+		b, err := kernel.New(t.rules.Backend, n.Exec)
 		if err != nil {
 			return err
 		}
@@ -61,7 +50,7 @@ func (t *rehearsal) try(ctx context.Context, live shadow.Rules, applied string) 
 		if err := change.Load(ctx); err != nil || t.current == nil || t.current.Rules.Backend == t.rules.Backend {
 			return err
 		}
-		if b, err = kernel.New(t.current.Rules.Backend, inside); err != nil {
+		if b, err = kernel.New(t.current.Rules.Backend, n.Exec); err != nil {
 			return err
 		}
 		return b.Remove(ctx)
@@ -188,7 +177,7 @@ type removedJSON struct {
 // beside refuses rules that others on this machine would wipe or drop. With
 // --ignore-drops it says what they drop, and that the rules are loaded only.
 func (a *applier) beside(ctx context.Context, spec string, r *rehearsal) error {
-	live, err := liveRules(ctx)
+	live, err := shadow.Live(ctx, execHere)
 	if err != nil {
 		return a.untried(err)
 	}

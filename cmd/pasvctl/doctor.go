@@ -126,7 +126,7 @@ func (d *examiner) live(ctx context.Context) (shadow.Rules, error) {
 	if err := asRoot("reading the kernel's rules"); err != nil {
 		return shadow.Rules{}, err
 	}
-	return liveRules(ctx)
+	return shadow.Live(ctx, execHere)
 }
 
 // keepWatch prints squatters as they come and go.

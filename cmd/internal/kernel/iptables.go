@@ -44,7 +44,7 @@ func (b *iptables) Plan(ctx context.Context, r Rules, expected Listing) (*Transa
 		return nil, err
 	}
 	t.Live = listed(append(l, listSets(sets)...), jumps)
-	t.load = func(ctx context.Context) error { return b.carryOut(ctx, r.Files["ipset"], files) }
+	t.Load = func(ctx context.Context) error { return b.carryOut(ctx, r.Files["ipset"], files) }
 	return t, nil
 }
 

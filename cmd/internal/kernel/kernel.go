@@ -65,19 +65,20 @@ func RulesOf(all []generators.File, host, backend string) (Rules, error) {
 
 // Expected lists what the rules leave in an empty kernel. Its error says what
 // is wrong with them.
-func (r Rules) Expected(ctx context.Context) (l Listing, err error) {
-	err = scratch(func(exec Exec) error {
-		b, err := New(r.Backend, exec)
-		if err != nil {
-			return err
-		}
-		if err := b.Fill(ctx, r); err != nil {
-			return err
-		}
-		l, err = b.Live(ctx)
-		return err
-	})
-	return l, err
+func (r Rules) Expected(ctx context.Context) (Listing, error) {
+	n, err := packets.NewNamespace()
+	if err != nil {
+		return nil, err
+	}
+	defer n.Close()
+	b, err := New(r.Backend, n.Exec)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.Fill(ctx, r); err != nil {
+		return nil, err
+	}
+	return b.Live(ctx)
 }
 
 // Backend is one way into the kernel.
@@ -111,14 +112,12 @@ type Transaction struct {
 	Live, Expected Listing
 	Users          []string // commands that delete rules of others that go to chains of ours
 
-	load func(context.Context) error
+	// Load carries the change out. It may be repeated.
+	Load func(context.Context) error
 }
 
 // Changes are what Load changes in the kernel.
 func (t *Transaction) Changes() []Change { return Diff(t.Live, t.Expected) }
-
-// Load carries the change out. It may be repeated.
-func (t *Transaction) Load(ctx context.Context) error { return t.load(ctx) }
 
 // New returns a backend by name.
 func New(name string, exec Exec) (Backend, error) {
@@ -130,18 +129,6 @@ func New(name string, exec Exec) (Backend, error) {
 	default:
 		return nil, fmt.Errorf("the backends are %s and %s, not %q", NFT, IPTables, name)
 	}
-}
-
-// scratch runs f in an empty network of its own.
-func scratch(f func(Exec) error) error {
-	n, err := packets.NewNamespace()
-	if err != nil {
-		return err
-	}
-	defer n.Close()
-	return f(func(_ context.Context, stdin, program string, args ...string) (string, error) {
-		return n.Run(stdin, program, args...)
-	})
 }
 
 // script joins lines, each ended.

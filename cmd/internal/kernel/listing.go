@@ -92,8 +92,8 @@ func whole(name string) string {
 	return "the whole " + kind
 }
 
-// diffLines compares the lines of an object. Of ordered lines, those of the
-// longest common subsequence stand; what is left on either side has changed.
+// diffLines compares the lines of an object. Of ordered lines, those of a
+// longest common subsequence stay; what is left on either side has changed.
 func diffLines(live, rules Object) (changes []Change) {
 	a, b := live.Lines, rules.Lines
 	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
@@ -102,47 +102,33 @@ func diffLines(live, rules Object) (changes []Change) {
 	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
 		a, b = a[:len(a)-1], b[:len(b)-1]
 	}
-	if !live.Ordered {
-		return diffSorted(live.Name, a, b)
+	gone := func(i, j int) bool { return a[i] < b[j] } // the others are sorted
+	if live.Ordered {
+		longest := longestCommon(a, b)
+		gone = func(i, j int) bool { return longest == nil || longest[i+1][j] >= longest[i][j+1] }
 	}
-	common := longestCommon(a, b)
-	for len(a) > 0 || len(b) > 0 {
+	for i, j := 0, 0; i < len(a) || j < len(b); {
 		switch {
-		case len(a) > 0 && (len(common) == 0 || a[0] != common[0]):
-			changes = append(changes, Change{live.Name, InKernel, a[0]})
-			a = a[1:]
-		case len(b) > 0 && (len(common) == 0 || b[0] != common[0]):
-			changes = append(changes, Change{live.Name, InRules, b[0]})
-			b = b[1:]
+		case i < len(a) && j < len(b) && a[i] == b[j]:
+			i, j = i+1, j+1
+		case j == len(b) || i < len(a) && gone(i, j):
+			changes = append(changes, Change{live.Name, InKernel, a[i]})
+			i++
 		default:
-			a, b, common = a[1:], b[1:], common[1:]
+			changes = append(changes, Change{live.Name, InRules, b[j]})
+			j++
 		}
 	}
 	return changes
 }
 
-// diffSorted merges two sorted lists.
-func diffSorted(name string, a, b []string) (changes []Change) {
-	for len(a) > 0 || len(b) > 0 {
-		switch {
-		case len(b) == 0 || len(a) > 0 && a[0] < b[0]:
-			changes = append(changes, Change{name, InKernel, a[0]})
-			a = a[1:]
-		case len(a) == 0 || b[0] < a[0]:
-			changes = append(changes, Change{name, InRules, b[0]})
-			b = b[1:]
-		default:
-			a, b = a[1:], b[1:]
-		}
-	}
-	return changes
-}
-
-// maxTable bounds the table of longestCommon, in cells: beyond it nothing is
-// common, and the whole of both sides is shown.
+// maxTable bounds the table of longestCommon, in cells: beyond it the whole of
+// both sides is shown.
 const maxTable = 16 << 20
 
-func longestCommon(a, b []string) []string {
+// longestCommon has the length of the longest common subsequence of a[i:] and
+// b[j:] at [i][j]; nil beyond maxTable.
+func longestCommon(a, b []string) [][]int {
 	if len(a)*len(b) > maxTable {
 		return nil
 	}
@@ -159,17 +145,5 @@ func longestCommon(a, b []string) []string {
 			}
 		}
 	}
-	var common []string
-	for i, j := 0, 0; i < len(a) && j < len(b); {
-		switch {
-		case a[i] == b[j]:
-			common = append(common, a[i])
-			i, j = i+1, j+1
-		case longest[i+1][j] >= longest[i][j+1]:
-			i++
-		default:
-			j++
-		}
-	}
-	return common
+	return longest
 }

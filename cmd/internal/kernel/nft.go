@@ -40,7 +40,7 @@ func (n *nft) Plan(ctx context.Context, r Rules, expected Listing) (*Transaction
 	if _, err := n.exec(ctx, text, "nft", "-c", "-f", "-"); err != nil {
 		return nil, err
 	}
-	return &Transaction{Backend: NFT, Live: live.listing(), Expected: expected, Users: live.users(live), load: func(ctx context.Context) error {
+	return &Transaction{Backend: NFT, Live: live.listing(), Expected: expected, Users: live.users(live), Load: func(ctx context.Context) error {
 		_, err := n.exec(ctx, text, "nft", "-f", "-")
 		return err
 	}}, nil

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // Layout says which network to build.
@@ -142,6 +144,14 @@ func (e end) up(peer string) error {
 	}
 	_, err := e.node.Run(batch.String(), "ip", "-batch", "-")
 	return err
+}
+
+// manyForms are IPv6 addresses that hold IPv4 ones (RFC 4291, section 2.5.5).
+var manyForms = netip.MustParsePrefix("::/16")
+
+// Outside reports whether a client of the outside world can have the address.
+func Outside(a netip.Addr) bool {
+	return spec.Possible(a) && !a.IsLoopback() && !a.IsLinkLocalUnicast() && !manyForms.Contains(a)
 }
 
 // Close takes the network down.

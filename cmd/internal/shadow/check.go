@@ -223,14 +223,8 @@ func (t Trial) clients(prefixes []netip.Prefix, n named) (picked []Blocked, more
 // there is none.
 func (t Trial) member(c class[netip.Addr], public bool) netip.Addr {
 	usable := func(a netip.Addr) bool {
-		if slices.Contains(t.Host.Addresses, a) || a.IsUnspecified() || a.IsLoopback() || a.IsMulticast() || a.IsLinkLocalUnicast() {
-			return false
-		}
-		raw := a.As16()
-		if a.Is4() && (raw[12] == 0 || raw[12] >= 224) || !a.Is4() && raw[0]|raw[1] == 0 {
-			return false
-		}
-		return !public || !slices.ContainsFunc(special, func(p netip.Prefix) bool { return p.Contains(a) })
+		return packets.Outside(a) && !slices.Contains(t.Host.Addresses, a) &&
+			!(public && slices.ContainsFunc(special, func(p netip.Prefix) bool { return p.Contains(a) }))
 	}
 	for _, a := range strangers {
 		if slices.ContainsFunc(c.spans, func(s span[netip.Addr]) bool { return netipx.IPRangeFrom(s.first, s.last).Contains(a) }) && usable(a) {

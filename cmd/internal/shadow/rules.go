@@ -15,12 +15,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
 )
-
-// Run runs a program on this machine and returns its standard output. Its
-// error wraps exec.ErrNotFound if there is no such program.
-type Run func(ctx context.Context, name string, args ...string) ([]byte, error)
 
 // Rules is a whole ruleset: nftables, both kinds of iptables, and their sets.
 type Rules struct {
@@ -45,24 +42,24 @@ var savers = []struct{ save, restore, family string }{
 
 // Live reads the rules that are in force. A program that is not installed has
 // no rules; one that fails is an error, because its rules are unknown.
-func Live(ctx context.Context, run Run) (Rules, error) {
+func Live(ctx context.Context, run kernel.Exec) (Rules, error) {
 	r := Rules{managed: map[string]bool{}}
 	// The sets come first: rules name them.
-	if sets, err := run(ctx, "ipset", "save"); err == nil && len(sets) > 0 {
-		r.Save = append(r.Save, Save{[]string{"ipset", "restore"}, string(sets)})
+	if sets, err := run(ctx, "", "ipset", "save"); err == nil && len(sets) > 0 {
+		r.Save = append(r.Save, Save{[]string{"ipset", "restore"}, sets})
 	} else if err != nil && !errors.Is(err, exec.ErrNotFound) {
 		return r, err
 	}
 	for _, s := range savers {
-		text, err := run(ctx, s.save)
+		text, err := run(ctx, "", s.save)
 		if errors.Is(err, exec.ErrNotFound) {
 			continue
 		}
 		if err != nil {
 			return r, err
 		}
-		if tables := tableNames(string(text)); len(tables) > 0 {
-			r.Save = append(r.Save, Save{[]string{s.restore}, string(text)})
+		if tables := tableNames(text); len(tables) > 0 {
+			r.Save = append(r.Save, Save{[]string{s.restore}, text})
 			for _, table := range tables {
 				if s.family != "" {
 					r.managed[s.family+" "+table] = true
@@ -70,11 +67,11 @@ func Live(ctx context.Context, run Run) (Rules, error) {
 			}
 		}
 	}
-	text, err := run(ctx, "nft", "list", "ruleset")
+	text, err := run(ctx, "", "nft", "list", "ruleset")
 	if err != nil && !errors.Is(err, exec.ErrNotFound) {
 		return r, err
 	}
-	r.NFT = without(string(text), r.managed)
+	r.NFT = without(text, r.managed)
 	return r, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
 	"github.com/pasvctl/pasvctl/cmd/lab/needs"
 	"github.com/pasvctl/pasvctl/generators/plan"
@@ -56,7 +57,7 @@ func host() *plan.Host {
 }
 
 // machine is a namespace that plays this machine.
-func machine(t *testing.T) (*packets.Namespace, Run) {
+func machine(t *testing.T) (*packets.Namespace, kernel.Exec) {
 	t.Helper()
 	needs.Root(t)
 	for _, tool := range []string{"ip", "nft", "iptables-nft", "iptables-legacy", "ipset"} {
@@ -67,13 +68,7 @@ func machine(t *testing.T) (*packets.Namespace, Run) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { n.Close() })
-	return n, func(_ context.Context, name string, args ...string) ([]byte, error) {
-		if _, err := exec.LookPath(name); err != nil {
-			return nil, err
-		}
-		text, err := n.Run("", name, args...)
-		return []byte(text), err
-	}
+	return n, n.Exec
 }
 
 // in puts a rule into a chain that drops by default.
@@ -273,11 +268,11 @@ func TestCheckSaysWhatThereWasNoTimeFor(t *testing.T) {
 }
 
 func TestLiveIsAnErrorWhereRulesCannotBeRead(t *testing.T) {
-	_, err := Live(t.Context(), func(_ context.Context, name string, _ ...string) ([]byte, error) {
+	_, err := Live(t.Context(), func(_ context.Context, _, name string, _ ...string) (string, error) {
 		if strings.HasPrefix(name, "nft") {
-			return nil, &exec.ExitError{}
+			return "", &exec.ExitError{}
 		}
-		return nil, exec.ErrNotFound
+		return "", exec.ErrNotFound
 	})
 	if err == nil {
 		t.Error("rules that could not be read passed for none")

@@ -9,6 +9,7 @@ import (
 
 	"go4.org/netipx"
 
+	"github.com/pasvctl/pasvctl/cmd/internal/packets"
 	"github.com/pasvctl/pasvctl/generators/plan"
 )
 
@@ -201,14 +202,7 @@ func (c *casting) within(p netip.Prefix) netip.Addr {
 
 // usable reports whether a host of the outside world can have the address.
 func (c *casting) usable(a netip.Addr) bool {
-	if !a.IsValid() || a.IsUnspecified() || a.IsLoopback() || a.IsMulticast() || a.IsLinkLocalUnicast() || slices.Contains(c.reserved, a) {
-		return false
-	}
-	raw := a.As16()
-	if a.Is4() {
-		return raw[12] != 0 && raw[12] < 224
-	}
-	return raw[0] != 0 || raw[1] != 0 // ::/16 holds IPv4 in many forms
+	return packets.Outside(a) && !slices.Contains(c.reserved, a)
 }
 
 // tried are the data ports of a site that are tried: the first, the last, and

@@ -17,8 +17,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
-	"github.com/pasvctl/pasvctl/cmd/internal/packets"
 	"github.com/pasvctl/pasvctl/generators"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
@@ -141,11 +139,4 @@ func Run(ctx context.Context, p *plan.Plan, files []generators.File, o Options, 
 		}
 	}
 	return all, nil
-}
-
-// execIn runs the programs of a backend in a namespace.
-func execIn(n *packets.Namespace) kernel.Exec {
-	return func(_ context.Context, stdin, program string, args ...string) (string, error) {
-		return n.Run(stdin, program, args...)
-	}
 }

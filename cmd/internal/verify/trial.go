@@ -171,7 +171,7 @@ func (t *trial) build() (err error) {
 	if t.bed, err = packets.New(layout); err != nil {
 		return err
 	}
-	if t.backend, err = kernel.New(t.rules.Backend, execIn(t.bed.Server)); err != nil {
+	if t.backend, err = kernel.New(t.rules.Backend, t.bed.Server.Exec); err != nil {
 		return err
 	}
 	return nil
@@ -188,7 +188,7 @@ func (t *trial) load() error {
 	if t.gateway == nil {
 		return nil
 	}
-	b, err := kernel.New(t.gatewayRules.Backend, execIn(t.bed.Gateway))
+	b, err := kernel.New(t.gatewayRules.Backend, t.bed.Gateway.Exec)
 	if err != nil {
 		return err
 	}

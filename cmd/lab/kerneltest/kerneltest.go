@@ -87,9 +87,7 @@ func Machine(t testing.TB) kernel.Exec {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { n.Close() })
-	return func(_ context.Context, stdin, program string, args ...string) (string, error) {
-		return n.Run(stdin, program, args...)
-	}
+	return n.Exec
 }
 
 // Foreign is a ruleset of other people's, with the chain that into names.
