@@ -10,6 +10,7 @@ import (
 	"errors"
 	"math/big"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -229,6 +230,9 @@ func TestFindings(t *testing.T) {
 				t.Fatalf("found %+v, want one %s of %s", found, tt.severity, tt.rule.ID)
 			}
 			f := found[0]
+			if slices.Contains(figured, f.Rule) != (len(f.Figures) > 0) {
+				t.Errorf("figures %v", f.Figures)
+			}
 			if m.Privileged && strings.Contains(f.Remedy, "as root") {
 				t.Errorf("root is told to be root: %s", f.Remedy)
 			}
@@ -239,6 +243,12 @@ func TestFindings(t *testing.T) {
 			}
 		})
 	}
+}
+
+// figured are the rules whose findings rest on figures.
+var figured = []*finding.Rule{
+	finding.PortSquatted, finding.PortUsedOutbound, finding.EphemeralDiffers, finding.EphemeralUnreserved, finding.RangeUnreserved,
+	finding.ConntrackFull, finding.BacklogShort, finding.CertificateInvalid, finding.CertificateExpires, finding.RulesChanged, finding.ChangePending,
 }
 
 func TestFigures(t *testing.T) {

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -72,7 +73,7 @@ func (e *exam) drops(beside Beside, intact bool) {
 		b := cause[0]
 		e.find(finding.Finding{
 			Severity: finding.Error, Rule: finding.PolicyBypassed, Site: siteOf(cause),
-			Detail:   fmt.Sprintf("clients that the policy refuses reach %s: pasvctl's rules come after %s", portsOf(cause), or(b.Rule, "another rule that accepts")),
+			Detail:   fmt.Sprintf("clients that the policy refuses reach %s: pasvctl's rules come after %s", portsOf(cause), cmp.Or(b.Rule, "another rule that accepts")),
 			Evidence: fmt.Sprintf("a packet from %s to %s, sent through a copy of the live ruleset", b.From, b.To),
 			Remedy:   beside.jumpFirst(b.Base),
 		})
@@ -154,7 +155,7 @@ func (s Beside) Drops(r shadow.Report) (found []finding.Finding) {
 			Remedy:   s.remedy(cause),
 		}
 		what := portsOf(cause)
-		rule := or(b.Rule, "a rule that no trace shows")
+		rule := cmp.Or(b.Rule, "a rule that no trace shows")
 		switch {
 		case b.Untaught:
 			f.Rule = finding.GateUntaught
@@ -260,11 +261,4 @@ func some(all []string, n int) string {
 		return strings.Join(all, ", ")
 	}
 	return fmt.Sprintf("%s and %d more", strings.Join(all[:n], ", "), len(all)-n)
-}
-
-func or(text, other string) string {
-	if text == "" {
-		return other
-	}
-	return text
 }

@@ -126,6 +126,7 @@ func (e *exam) backlog() {
 			Severity: finding.Warning, Rule: finding.BacklogShort, Site: s.Name,
 			Detail:   fmt.Sprintf("%s may connect at once, but the queue before accept is capped at %s", sizing.Plural(s.Sessions, "session"), sizing.Count(limit)),
 			Evidence: fmt.Sprintf("/%s: %d", name, limit),
+			Figures:  map[string]any{"queue_max_connections": limit, "sessions": s.Sessions},
 			Remedy:   "sysctl -w net.core.somaxconn=4096  # and in /etc/sysctl.d",
 		})
 	}
@@ -165,6 +166,7 @@ func (e *exam) certificate(s *plan.Site) {
 	const layout = "2006-01-02 15:04 UTC"
 	f.Evidence = fmt.Sprintf("%s is valid from %s to %s; this host's clock says %s",
 		path, cert.NotBefore.UTC().Format(layout), cert.NotAfter.UTC().Format(layout), now.UTC().Format(layout))
+	f.Figures = map[string]any{"until_start_seconds": seconds(cert.NotBefore.Sub(now)), "until_end_seconds": seconds(cert.NotAfter.Sub(now))}
 	switch {
 	case now.Before(cert.NotBefore):
 		f.Detail, f.Remedy = "the certificate is not valid yet, or the clock is slow", "timedatectl"
@@ -178,6 +180,8 @@ func (e *exam) certificate(s *plan.Site) {
 	}
 	e.find(f)
 }
+
+func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 
 func firstCertificate(text []byte) (*x509.Certificate, error) {
 	for {

@@ -71,6 +71,7 @@ func (e *exam) changed(known apply.Known) {
 	e.find(finding.Finding{
 		Severity: finding.Error, Rule: finding.RulesChanged, Detail: "pasvctl's rules in the kernel are not those " + by,
 		Evidence: fmt.Sprintf("%s; see pasvctl diff %s", some(lines, 3), e.Spec), Remedy: remedy,
+		Figures: map[string]any{"changed_lines": len(lines)},
 	})
 }
 
@@ -95,7 +96,8 @@ func (e *exam) pending(p *apply.Pending) {
 		return
 	}
 	deadline := p.Deadline.Local().Format(time.DateTime)
-	f := finding.Finding{Severity: finding.Error, Rule: finding.ChangePending, Remedy: "pasvctl rollback  # or, to keep it, apply again", Evidence: "the state of pasvctl apply"}
+	f := finding.Finding{Severity: finding.Error, Rule: finding.ChangePending, Remedy: "pasvctl rollback  # or, to keep it, apply again", Evidence: "the state of pasvctl apply",
+		Figures: map[string]any{"until_deadline_seconds": seconds(p.Deadline.Sub(e.Now()))}}
 	switch {
 	case e.Now().After(p.Deadline.Add(grace)):
 		f.Detail = fmt.Sprintf("a change that was not confirmed by %s is still in force: its guard is gone", deadline)

@@ -85,6 +85,7 @@ func (e *exam) owner(s *plan.Site, all []portowner.Owner) {
 	for _, o := range all {
 		ports = append(ports, spec.PortRange{First: o.Local.Port(), Last: o.Local.Port()})
 	}
+	figures := map[string]any{"first_port": o.Local.Port(), "ports": len(all)}
 	text := "port " + rangesText(ports) + " of the range " + s.DataPorts.String()
 	switch o.State {
 	case portowner.Listening:
@@ -92,6 +93,7 @@ func (e *exam) owner(s *plan.Site, all []portowner.Owner) {
 			Severity: finding.Error, Rule: finding.PortSquatted, Site: s.Name,
 			Detail:   fmt.Sprintf("%s is taken by %s", text, o),
 			Evidence: evidence(o),
+			Figures:  figures,
 			Remedy:   stop(o, fmt.Sprintf("ss -ltnp 'sport = :%d'", o.Local.Port())),
 		})
 	case portowner.Connected:
@@ -103,6 +105,7 @@ func (e *exam) owner(s *plan.Site, all []portowner.Owner) {
 			Severity: finding.Warning, Rule: finding.PortUsedOutbound, Site: s.Name,
 			Detail:   fmt.Sprintf("%s is used by %s", text, o),
 			Evidence: evidence(o) + ", connected to " + o.Remote.String(),
+			Figures:  figures,
 			Remedy:   "sysctl -e -p DIR/" + e.host.Name + "/60-pasvctl.conf  # reserves the range, then restart " + o.Process,
 		})
 	}
@@ -141,6 +144,7 @@ func (e *exam) ephemeral() {
 			Severity: finding.Warning, Rule: finding.EphemeralDiffers,
 			Detail:   fmt.Sprintf("this host draws local ports from %s, but the spec says %s", live, told),
 			Evidence: fmt.Sprintf("/%s: %s", name, strings.Join(strings.Fields(text), " ")),
+			Figures:  map[string]any{"kernel_first_port": live.First, "kernel_last_port": live.Last, "spec_first_port": told.First, "spec_last_port": told.Last},
 			Remedy:   fmt.Sprintf("set ephemeral_ports = \"%s\" for host %q, then run pasvctl generate again", live, e.host.Name),
 		})
 	}
@@ -155,6 +159,7 @@ func (e *exam) ephemeral() {
 			Detail: fmt.Sprintf("the ports %s of the range %s are local ports that the kernel gives to any program, and they are not reserved",
 				o, s.DataPorts),
 			Evidence: fmt.Sprintf("/%s: %s", name, strings.Join(strings.Fields(text), " ")),
+			Figures:  map[string]any{"first_port": o.First, "last_port": o.Last},
 			Remedy:   e.loadSysctl(),
 		})
 	}
@@ -174,6 +179,7 @@ func (e *exam) reserved() {
 			Severity: finding.Warning, Rule: finding.RangeUnreserved, Site: s.Name,
 			Detail:   fmt.Sprintf("the range %s is not in ip_local_reserved_ports", s.DataPorts),
 			Evidence: fmt.Sprintf("/%s: %q", reservedFile, e.reservedText()),
+			Figures:  map[string]any{"first_port": s.DataPorts.First, "last_port": s.DataPorts.Last},
 			Remedy:   e.loadSysctl(),
 		})
 	}

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,7 +16,7 @@ import (
 // the next examination does not send the reader back.
 func (s Beside) remedy(cause []shadow.Blocked) string {
 	b, h, live, backend := cause[0], s.Host, s.Live, s.Backend
-	table, chain := split(or(b.Base, strings.SplitN(b.Rule, ":", 2)[0]))
+	table, chain := split(cmp.Or(b.Base, strings.SplitN(b.Rule, ":", 2)[0]))
 	zones := strings.Contains(live.Text(), "INPUT_ZONES") // firewalld writes with iptables
 	switch {
 	case b.Rule == "" && live.Legacy():
