@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -14,8 +15,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/envelope"
+	"github.com/pasvctl/pasvctl/cmd/internal/source"
+	"github.com/pasvctl/pasvctl/generators/audit"
 	"github.com/pasvctl/pasvctl/generators/explain"
 	"github.com/pasvctl/pasvctl/generators/finding"
+	"github.com/pasvctl/pasvctl/generators/inventory"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
@@ -32,7 +36,7 @@ type capacities struct {
 func newCapacity(s streams) *cobra.Command {
 	q := &capacities{streams: s}
 	c := &cobra.Command{
-		Use:   "capacity RANGE|FILE|FOLDER",
+		Use:   "capacity RANGE|PATH",
 		Short: "show how many sessions a range of ports carries",
 		Long: `capacity asks the inverse of plan: how many sessions may a server admit on a range, like
 30000-30100? It shows for each server the sessions that the range carries if all of them
@@ -41,14 +45,15 @@ flags of traffic, which are named as the arguments of a traffic block, it also s
 sessions that it carries if they ask for data connections at that rate together. Plan
 accepts the sessions that are shown, and not one more; "any number" is 100,000 or more.
 
-For a spec it shows what each site can grow to on the range that it has. There, flags
-take the place of the spec's traffic block.
+PATH is a spec, or a config that audit reads: then it shows what each site or server can
+grow to on the range that it has. Flags take the place of the spec's traffic block.
 
 All sessions may share one client address unless --sessions-per-address says less.`,
 		Example: "  pasvctl capacity 30000-30100\n" +
 			"  pasvctl capacity 30000-30100 --server vsftpd \\\n    --transfers-per-second 5 --transfer-time 2s\n" +
-			"  pasvctl capacity examples/fleet",
-		Args: exactly("RANGE or FILE"),
+			"  pasvctl capacity examples/fleet\n" +
+			"  pasvctl capacity /etc/vsftpd.conf",
+		Args: exactly("RANGE or PATH"),
 		RunE: func(_ *cobra.Command, args []string) error { return q.run(args[0]) },
 	}
 	q.variables.register(c)
@@ -104,7 +109,7 @@ func (q *capacities) run(path string) error {
 			return usage("write a range above 1023: a server that has dropped root cannot bind lower ports", "%s starts below 1024", path)
 		}
 		all = ofRange(r, sizing.Workload{Traffic: traffic, SessionsPerAddress: q.perAddress})
-	} else if all, err = q.ofSpec(path, traffic); err != nil {
+	} else if all, err = q.ofPath(path, traffic); err != nil {
 		if strings.Trim(path, "0123456789-") == "" && errors.Is(err, fs.ErrNotExist) {
 			return usage("write the first and the last port, like 30000-30100", "invalid range of ports %q", path)
 		}
@@ -209,6 +214,40 @@ func sessionsOn(inverse *sizing.Capacity, ports int) carried {
 	return c
 }
 
+// ofPath are the sites of a spec, or the servers of what is there.
+func (q *capacities) ofPath(path string, traffic *sizing.Traffic) ([]*capacity, error) {
+	info, err := source.Stat(path)
+	isSpec := err == nil && info.Mode().IsRegular() && strings.HasSuffix(path, spec.Extension)
+	if err == nil && info.IsDir() {
+		_, listed := source.List(path)
+		isSpec = listed == nil
+	}
+	if isSpec || errors.Is(err, fs.ErrNotExist) && !command.MatchString(path) && path != "-" {
+		return q.ofSpec(path, traffic)
+	}
+	inv, err := present([]string{path}, q.in)
+	if err != nil {
+		return nil, err
+	}
+	var all []*capacity
+	for _, s := range inv.Servers {
+		if !s.Open() {
+			all = append(all, q.ofServer(s, traffic))
+		}
+	}
+	if len(all) == 0 {
+		return nil, failure(fmt.Errorf("%s has no server with a range of ports", path), "")
+	}
+	return all, nil
+}
+
+func (q *capacities) ofServer(s *inventory.Server, traffic *sizing.Traffic) *capacity {
+	c := &capacity{Site: cmp.Or(s.Name, s.At.File), Server: s.Profile, DataPorts: plan.PortsOf(s.DataPorts.Value), Sessions: s.Sessions.Value}
+	c.profile, _ = sizing.Lookup(s.Profile)
+	c.workload = audit.Workload(s, audit.Terms{SessionsPerAddress: q.perAddress, Traffic: traffic})
+	return c
+}
+
 // ofSpec are the sites of a spec on the ranges that they have.
 func (q *capacities) ofSpec(path string, traffic *sizing.Traffic) ([]*capacity, error) {
 	p, err := q.load(path)
@@ -307,7 +346,7 @@ func (c *capacity) row(named, withTraffic bool) (row, why []string) {
 	row = []string{server}
 	if named {
 		name = c.Site
-		row = []string{c.Site, server, c.DataPorts.String(), sizing.Count(c.Sessions)}
+		row = []string{c.Site, server, c.DataPorts.String(), c.now()}
 	}
 	row = append(row, c.WorstCase.String(), c.WorstCase.gain())
 	if withTraffic {
@@ -323,6 +362,14 @@ func (c *capacity) row(named, withTraffic bool) (row, why []string) {
 		}
 	}
 	return append(row, verdict), why
+}
+
+// now are the sessions that the server admits now.
+func (c *capacity) now() string {
+	if c.Sessions == 0 {
+		return "no cap"
+	}
+	return sizing.Count(c.Sessions)
 }
 
 func (n *carried) String() string {

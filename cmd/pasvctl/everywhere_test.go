@@ -22,6 +22,9 @@ func TestCommandsOfEverySystem(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "a.pasv.hcl"), []byte(strings.ReplaceAll(oneSite, " = ", "=")), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(filepath.Join(folder, "vsftpd.conf"), []byte("listen=YES\npasv_min_port=21100\npasv_max_port=21110\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	out := filepath.Join(folder, "out", "deep")
 	for _, step := range []struct {
 		code int
@@ -33,6 +36,8 @@ func TestCommandsOfEverySystem(t *testing.T) {
 		{exitDone, "", []string{"fmt", folder}},
 		{exitDone, "", []string{"fmt", "--check", folder}},
 		{exitDone, "downloads", []string{"plan", folder}},
+		{exitDifference, "no-cap", []string{"audit", filepath.Join(folder, "vsftpd.conf")}},
+		{exitDone, "vsftpd.conf", []string{"capacity", filepath.Join(folder, "vsftpd.conf")}},
 		{exitDone, "any number", []string{"capacity", "30000-30100"}},
 		{exitDone, "downloads", []string{"capacity", folder}},
 		{exitDone, "vsftpd", []string{"explain", folder, "downloads"}},

@@ -157,6 +157,11 @@ mkdir -p /srv/ftp/alice /srv/scans
 loads= n=0
 echo hello >/srv/ftp/hello.txt
 for n in $(seq 0 99); do echo hello >/srv/ftp/file$n; done
+cp -a /etc etc
+mkdir -p etc/proftpd
+printf 'listen=YES\npasv_min_port=21100\npasv_max_port=21110\n' >etc/vsftpd.conf
+printf 'Port 21\nPassivePorts 49152 65534\nMaxInstances 30\n' >etc/proftpd/proftpd.conf
+mount --bind etc /etc
 (cat /etc/hosts; echo 203.0.113.10 ftp.example.net) >hosts
 mount --bind hosts /etc/hosts
 printf 'secret\nsecret\n' | pasvctl user add mirrors mirror /srv/ftp >/dev/null || echo "FAILED: user add"
@@ -192,7 +197,7 @@ example() {
 	(eval "$1") <in >said 2>&1
 	code=$?
 	case "$code $1" in
-	0\ *|"2 pasvctl doctor"*|"2 pasvctl diff"*|"2 pasvctl fmt "*|"2 pasvctl generate "*" --check"*) ;;
+	0\ *|"2 pasvctl audit "*|"2 nft "*"| pasvctl audit "*|"2 pasvctl doctor"*|"2 pasvctl diff"*|"2 pasvctl fmt "*|"2 pasvctl generate "*" --check"*) ;;
 	*) echo "FAILED: exit code $code: $1"; cat said ;;
 	esac
 }

@@ -129,6 +129,8 @@ func TestNoTextIsWiderThanAPage(t *testing.T) {
 	check("plan", filepath.Join(strings.Repeat("a-folder-that-is-not/", 6), "x.pasv.hcl"))
 	check("plan", "long.pasv.hcl", "--"+strings.Repeat("bogus", 20))
 	check("capacity", "30000-30100", "--transfers-per-second", "5")
+	check("capacity", "pure-ftpd -p 30000:30100 -c 200")
+	check("audit", "pure-ftpd -p 30000:30100 -c 200")
 	check("version")
 	check()
 }

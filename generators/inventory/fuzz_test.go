@@ -110,6 +110,8 @@ func FuzzIpset(f *testing.F) {
 	fuzz(f, func(text []byte) int { return matches(ipsetLine, text) }, readIpset)
 }
 func FuzzSecurityGroups(f *testing.F) { fuzz(f, tellsSecurityGroups, readSecurityGroups) }
+func FuzzSysctl(f *testing.F)         { fuzz(f, tellsSysctl, readSysctl) }
+func FuzzListeners(f *testing.F)      { fuzz(f, tellsListeners, readListeners) }
 func FuzzCompose(f *testing.F)        { fuzz(f, tellsCompose, readCompose) }
 
 // FuzzSecrets: what is copied without secrets has none, and as many lines.

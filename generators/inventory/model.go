@@ -15,6 +15,10 @@ type Inventory struct {
 	Firewalls []*Firewall
 	Unread    []Unread
 	Secrets   []Secret
+	// LocalPorts is net.ipv4.ip_local_port_range, and ReservedPorts what
+	// net.ipv4.ip_local_reserved_ports keeps from it.
+	LocalPorts    Setting[spec.PortRange]
+	ReservedPorts []Setting[spec.PortRange]
 
 	ipsets map[string]*ipset // by name
 }
@@ -99,7 +103,7 @@ func (s *Server) Listens(address netip.Addr) bool {
 // Firewall is what one file of rules opens.
 type Firewall struct {
 	At         At
-	Format     string // "nftables", "iptables", "security-group" or "compose"
+	Format     string // "nftables", "iptables", "security-group", "balancer" or "compose"
 	Name       string // "inet filter input", "INPUT", a group's id or a service
 	IPv4, IPv6 bool   // the families that it decides on
 	// Accepts: connections that no line names pass, too. A connection must pass

@@ -107,6 +107,12 @@ func show(inv *Inventory) string {
 			fmt.Fprintf(&b, " (%s)\n", strings.TrimSpace(o.At.String()+" "+o.Rule))
 		}
 	}
+	if inv.LocalPorts.Written() {
+		fmt.Fprintf(&b, "local ports %s (%s)\n", inv.LocalPorts.Value, inv.LocalPorts.At)
+	}
+	for _, r := range inv.ReservedPorts {
+		fmt.Fprintf(&b, "reserved ports %s (%s)\n", r.Value, r.At)
+	}
 	for _, u := range inv.Unread {
 		fmt.Fprintf(&b, "unread %s %s: %s\n", u.At, u.What, u.Why)
 	}

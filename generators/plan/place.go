@@ -219,7 +219,7 @@ func obstacle(t *seat, r spec.PortRange, all []*seat) string {
 			return fmt.Sprintf("%s overlaps avoid_ports %s of host %q.", r, a, t.Host.Name)
 		}
 	}
-	if service := serviceIn(r); service != "" {
+	if service := ServiceIn(r); service != "" {
 		return fmt.Sprintf("%s covers %s.", r, service)
 	}
 	for _, o := range all {

@@ -86,9 +86,9 @@ var services = func() *portSet {
 	return set
 }()
 
-// serviceIn names the well-known service with the lowest port in r; "" if
+// ServiceIn names the well-known service with the lowest port in r; "" if
 // there is none.
-func serviceIn(r spec.PortRange) string {
+func ServiceIn(r spec.PortRange) string {
 	for port := int(r.First); port <= int(r.Last); port++ {
 		if name, known := serviceNames[uint16(port)]; known {
 			return fmt.Sprintf("port %d of a well-known service (%s)", port, name)

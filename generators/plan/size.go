@@ -124,7 +124,7 @@ func sized(sites []*spec.Site) ([]*Site, hcl.Diagnostics) {
 		site.Site = s
 		diags = append(diags, warnings(&site)...)
 		if site.Pinned {
-			if service := serviceIn(s.DataPorts); service != "" {
+			if service := ServiceIn(s.DataPorts); service != "" {
 				diags = append(diags, warning(s, "data_ports", finding.RangeOverService, fmt.Sprintf(
 					"In site %q, data_ports %s covers %s. The site's clients can reach whatever listens on it, and the site cannot use the port. Move the range, or make sure that nothing listens on it.",
 					s.Name, s.DataPorts, service)))
