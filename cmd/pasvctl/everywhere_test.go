@@ -46,6 +46,8 @@ func TestCommandsOfEverySystem(t *testing.T) {
 		{exitDone, "created", []string{"generate", folder, "-o", out}},
 		{exitDone, "unchanged", []string{"generate", folder, "-o", out}},
 		{exitDone, "", []string{"generate", filepath.Join(folder, "a.pasv.hcl"), "-o", out, "--check"}},
+		{exitDone, "created", []string{"import", filepath.Join(out, "edge1", "downloads", "vsftpd.conf"), "-o", filepath.Join(folder, "imported")}},
+		{exitDone, "is valid", []string{"validate", filepath.Join(folder, "imported")}},
 	} {
 		code, stdout, stderr := pasvctl(step.args...)
 		if code != step.code || !strings.Contains(stdout, step.want) {

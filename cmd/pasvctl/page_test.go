@@ -131,6 +131,8 @@ func TestNoTextIsWiderThanAPage(t *testing.T) {
 	check("capacity", "30000-30100", "--transfers-per-second", "5")
 	check("capacity", "pure-ftpd -p 30000:30100 -c 200")
 	check("audit", "pure-ftpd -p 30000:30100 -c 200")
+	check("import", filepath.Join("existing", "vsftpd.conf"), "-o", "imported")
+	check("import", filepath.Join("existing", "proftpd", "proftpd.conf"), "--sessions", "1000", "-o", "imported too")
 	check("version")
 	check()
 }

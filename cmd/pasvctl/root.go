@@ -26,8 +26,8 @@ type streams struct {
 // commands are the subcommands that work on every system; a new command is a
 // file and a line here, or in onLinux.
 var commands = []func(streams) *cobra.Command{
-	newValidate, newFmt, newPlan, newCapacity, newAudit, newExplain, newSimulate, newGenerate, newLoad, newReady, newCompletion, newMan,
-	newVersion,
+	newValidate, newFmt, newPlan, newCapacity, newAudit, newExplain, newSimulate, newGenerate, newImport, newLoad, newReady, newCompletion,
+	newMan, newVersion,
 }
 
 const bugHint = "this is a bug in pasvctl: please report it, with the spec, at https://github.com/pasvctl/pasvctl/issues " +

@@ -190,7 +190,7 @@ func (rs *ruleset) entered(c *chain) bool {
 
 // site reads a chain for the control port or the data ports of a site.
 func (rs *ruleset) site(f *Firewall, r rule, c *chain, only string) {
-	o := Opening{Interface: only}
+	o := Opening{Interface: only, Only: true}
 	closed := false // to the family of the rule
 	for _, s := range c.rules {
 		applies := r.v4 && s.v4 || r.v6 && s.v6
@@ -211,11 +211,13 @@ func (rs *ruleset) site(f *Firewall, r rule, c *chain, only string) {
 		case s.source.learnt || s.source.ipset != "":
 			o.Gate = true
 		}
-		if closed {
-			return
-		}
 	}
+	before := len(f.Openings)
 	rs.accept(f, r, o)
+	if closed {
+		f.Shut = append(f.Shut, f.Openings[before:]...)
+		f.Openings = f.Openings[:before]
+	}
 }
 
 // prefixes are the networks from one address to another; nil if there are none.

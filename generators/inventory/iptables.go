@@ -268,6 +268,9 @@ func (inv *Inventory) resolve() {
 		f.Openings = slices.DeleteFunc(f.Openings, func(o Opening) bool {
 			for _, name := range o.ipsets {
 				if s := inv.ipsets[name]; s != nil && len(s.nets) == 0 {
+					if o.Only {
+						f.Shut = append(f.Shut, o)
+					}
 					return true
 				}
 			}

@@ -110,6 +110,8 @@ type Firewall struct {
 	// every chain of a machine, but only one security group.
 	Accepts  bool
 	Openings []Opening
+	// Shut are ports that nobody reaches, whatever Accepts says.
+	Shut []Opening
 }
 
 // Opening is a line that lets new TCP connections in. Protocols without ports
@@ -124,6 +126,9 @@ type Opening struct {
 	// Others are sources that are no networks: a security group, a prefix list.
 	Others    []string
 	Interface string // that it is for; "": any
+	// Only: connections from elsewhere to these ports and addresses are dropped,
+	// whatever the chain does otherwise.
+	Only bool
 	// Gate: only clients with a control connection are let in.
 	Gate bool
 	// PerAddress is the cap of connections from one client address; 0: none.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -87,7 +88,10 @@ func show(inv *Inventory) string {
 	}
 	for _, f := range inv.Firewalls {
 		fmt.Fprintf(&b, "firewall %s %s (%s) %s accepts=%t\n", f.Format, f.Name, f.At, families(f.IPv4, f.IPv6), f.Accepts)
-		for _, o := range f.Openings {
+		for i, o := range append(slices.Clone(f.Openings), f.Shut...) {
+			if i >= len(f.Openings) {
+				b.WriteString("  shut")
+			}
 			fmt.Fprintf(&b, "  %s (%s) from %v to %v", o.Ports, families(o.IPv4, o.IPv6), o.Sources, o.Destinations)
 			if len(o.Others) > 0 {
 				fmt.Fprintf(&b, " and from %v", o.Others)
