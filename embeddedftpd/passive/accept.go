@@ -25,7 +25,8 @@ const (
 // A client connects before it sends its command, so that the session finds the
 // connection itself (fetch): waking a goroutine for each costs a seventh of a small
 // transfer. What no session fetches is accepted by one goroutine for all ports. It
-// rests for quietTime after each look, unless a session waits for its connection.
+// rests for quietTime after each look, unless a session waits for a connection or a
+// port.
 const quietTime = 5 * time.Millisecond
 
 // watch is what tells that goroutine of connections. While it rests, nothing wakes it.

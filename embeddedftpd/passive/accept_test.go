@@ -81,6 +81,34 @@ func TestSessionsWhileTheWatchRests(t *testing.T) {
 	c.Close()
 }
 
+// A session that waits gets a port as soon as its user's client has connected, not
+// only once that session asks for its connection.
+func TestPortComesFreeWhenItsClientConnects(t *testing.T) {
+	p := open(t, 1, func(c *Config) { c.Paused, c.MaxWait = true, 3*time.Second })
+	p.watch.quiet = time.Hour
+	p.Start()
+	at := netip.AddrPortFrom(loopback, p.config.First).String()
+	if c, err := net.Dial("tcp", at); err == nil {
+		closed(t, c) // and now the watch rests
+		c.Close()
+	}
+	first := here(t, p)
+	go func() {
+		for p.Stats().Waiting == 0 && t.Context().Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		if c, err := net.Dial("tcp", at); err == nil {
+			defer c.Close()
+		}
+	}()
+	here(t, p)
+	if c, err := first.Accept(soon(t), time.Minute); err != nil {
+		t.Error(err)
+	} else {
+		c.Close()
+	}
+}
+
 // What nobody has accepted yet when a reservation is made is not for it.
 func TestEarlierConnectionIsNotForALaterReservation(t *testing.T) {
 	p := silent(t, nil)

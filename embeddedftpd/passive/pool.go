@@ -115,6 +115,8 @@ func (p *Pool) reserve(ctx context.Context, session *Session, mark *Mark) (*Rese
 
 // wait gives w's turn, or leaves the queue when ctx or the patience ends.
 func (p *Pool) wait(ctx context.Context, s *source, w *waiter) (*Reservation, error) {
+	// A port is free as soon as its client connects, not once its session asks.
+	defer p.watch.expect()()
 	if onWait := w.session.OnWait; onWait != nil {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithCancel(ctx)
