@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
 
 // dataSource is how the next data connection comes about.
@@ -31,8 +33,9 @@ func (a activeTarget) Accept(ctx context.Context, patience time.Duration) (net.C
 	if err != nil {
 		return nil, err
 	}
-	// Full segments only, as passive.Socket sends them.
-	return conn, conn.(*net.TCPConn).SetNoDelay(false)
+	tcp := conn.(*net.TCPConn)
+	tcp.SetNoDelay(false) // full segments only, as in passive mode
+	return passive.Adopt(tcp)
 }
 
 func (activeTarget) Release() {}

@@ -1,8 +1,8 @@
 package embeddedftpd
 
 import (
-	"container/list"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,12 +17,11 @@ type admission struct {
 	// rest count towards max, too.
 	exclusive bool
 
-	mu       sync.Mutex
-	sessions int
-	resting  int // all addresses'
-	by       map[netip.Addr]*address
-	// newcomers are the *place of all that have not logged in, oldest first.
-	newcomers list.List
+	mu        sync.Mutex
+	sessions  int
+	resting   int // all addresses'
+	by        map[netip.Addr]*address
+	newcomers []*place // all that have not logged in, oldest first
 	// elsewhere tells, while the server hands over, whether a client without a
 	// session is the successor's, and holding whether the others have to wait.
 	elsewhere func(netip.Addr) bool
@@ -53,10 +52,10 @@ func (a *admission) hold() {
 // address is what the control connections of one client hold. It exists while
 // they hold something.
 type address struct {
-	sessions  int       // control connections, with those that wait
-	resting   int       // passive ports that ended sessions have left, at rest
-	waiting   list.List // of *place, in order of arrival
-	newcomers list.List // of *place that have not logged in, oldest first
+	sessions  int      // control connections, with those that wait
+	resting   int      // passive ports that ended sessions have left, at rest
+	waiting   []*place // in order of arrival
+	newcomers int      // those of them that have not logged in
 }
 
 // place is one control connection's place among those of its address.
@@ -67,9 +66,6 @@ type place struct {
 	turn      chan struct{} // closed when the session may begin
 	onCrowded func()
 	gone      bool // it holds nothing any more
-
-	waiting              *list.Element // in at.waiting, until it is its turn
-	newcomer, newcomerAt *list.Element // in admission.newcomers and at.newcomers, until it has logged in
 }
 
 // has reports whether the client has a session, or a port that one has left.
@@ -119,8 +115,9 @@ func (a *admission) enter(client netip.Addr, now time.Time) (*place, string) {
 	a.sessions++
 	at.sessions++
 	p := &place{key: key, at: at, since: now, turn: make(chan struct{})}
-	p.waiting = at.waiting.PushBack(p)
-	p.newcomer, p.newcomerAt = a.newcomers.PushBack(p), at.newcomers.PushBack(p)
+	at.waiting = append(at.waiting, p)
+	a.newcomers = append(a.newcomers, p)
+	at.newcomers++
 	a.grant(at)
 	return p, ""
 }
@@ -129,24 +126,22 @@ func (a *admission) enter(client netip.Addr, now time.Time) (*place, string) {
 // would make too many of them: the oldest of its address, or of the address that
 // has most, but none that is young.
 func (a *admission) makeRoom(key netip.Addr, now time.Time) {
-	old := func(of *list.List) *place {
-		if of.Len() == 0 {
+	old := func(at *address) *place { // of at; nil: of all
+		i := slices.IndexFunc(a.newcomers, func(p *place) bool { return at == nil || p.at == at })
+		if i < 0 || now.Sub(a.newcomers[i].since) < newcomerPatience {
 			return nil
 		}
-		if p := of.Front().Value.(*place); now.Sub(p.since) >= newcomerPatience {
-			return p
-		}
-		return nil
+		return a.newcomers[i]
 	}
-	for at := a.by[key]; at != nil && at.newcomers.Len() >= quarter(a.maxPerAddress); {
-		p := old(&at.newcomers)
+	for at := a.by[key]; at != nil && at.newcomers >= quarter(a.maxPerAddress); {
+		p := old(at)
 		if p == nil {
 			break
 		}
 		a.crowdOut(p)
 	}
-	for a.newcomers.Len() >= quarter(a.max) && old(&a.newcomers) != nil {
-		p := old(&a.mostNewcomers().newcomers)
+	for len(a.newcomers) >= quarter(a.max) && old(nil) != nil {
+		p := old(a.mostNewcomers())
 		if p == nil {
 			break
 		}
@@ -157,9 +152,9 @@ func (a *admission) makeRoom(key netip.Addr, now time.Time) {
 // mostNewcomers is the address that has most newcomers; of several, the one that
 // has had one for longest.
 func (a *admission) mostNewcomers() (most *address) {
-	for e := a.newcomers.Front(); e != nil; e = e.Next() {
-		if at := e.Value.(*place).at; most == nil || at.newcomers.Len() > most.newcomers.Len() {
-			most = at
+	for _, p := range a.newcomers {
+		if most == nil || p.at.newcomers > most.newcomers {
+			most = p.at
 		}
 	}
 	return most
@@ -189,8 +184,8 @@ func (a *admission) onCrowded(p *place, end func()) {
 func (a *admission) remove(p *place) {
 	a.sessions--
 	p.at.sessions--
-	if p.waiting != nil {
-		p.at.waiting.Remove(p.waiting)
+	if i := slices.Index(p.at.waiting, p); i >= 0 {
+		p.at.waiting = slices.Delete(p.at.waiting, i, i+1)
 	}
 	a.known(p)
 }
@@ -211,10 +206,9 @@ func (a *admission) loggedIn(p *place) {
 }
 
 func (a *admission) known(p *place) {
-	if p.newcomer != nil {
-		a.newcomers.Remove(p.newcomer)
-		p.at.newcomers.Remove(p.newcomerAt)
-		p.newcomer, p.newcomerAt = nil, nil
+	if i := slices.Index(a.newcomers, p); i >= 0 {
+		a.newcomers = slices.Delete(a.newcomers, i, i+1)
+		p.at.newcomers--
 	}
 }
 
@@ -243,10 +237,9 @@ func (a *admission) rested(p *place) {
 
 // grant lets those begin who wait, while there is room.
 func (a *admission) grant(at *address) {
-	for e := at.waiting.Front(); e != nil && at.sessions-at.waiting.Len()+at.resting < a.maxPerAddress; e = at.waiting.Front() {
-		p := at.waiting.Remove(e).(*place)
-		p.waiting = nil
-		close(p.turn)
+	for len(at.waiting) > 0 && at.sessions-len(at.waiting)+at.resting < a.maxPerAddress {
+		close(at.waiting[0].turn)
+		at.waiting = at.waiting[1:]
 	}
 }
 

@@ -82,26 +82,9 @@ func (a *announcer) resolve(ctx context.Context) error {
 	return nil
 }
 
-// follow resolves the name again and again until done.
-func (a *announcer) follow(done <-chan struct{}) {
-	if a.name == "" {
-		return
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go func() {
-		select {
-		case <-done:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	for {
-		select {
-		case <-done:
-			return
-		case <-time.After(announceEvery):
-		}
+// follow resolves the name again and again until ctx ends.
+func (a *announcer) follow(ctx context.Context) {
+	for a.name != "" && pause(ctx, announceEvery) {
 		if err := a.resolve(ctx); err != nil && ctx.Err() == nil {
 			a.log.Warn("the last announced address stays", "address", a.address().String(), "error", err)
 		}

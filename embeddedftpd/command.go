@@ -1,6 +1,7 @@
 package embeddedftpd
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"io"
@@ -30,29 +31,27 @@ const (
 )
 
 // lineReader reads command lines from a control connection, free of Telnet
-// commands. Its buffer holds 512 bytes until a longer line comes, because
-// most sessions idle.
+// commands. It holds 512 bytes until a longer line comes, because most sessions idle.
 type lineReader struct {
-	src        io.Reader
-	buf        []byte
-	start, end int
-	// discarded is how much of a line that is too long has been skipped.
-	discarded int
+	in        *bufio.Reader
+	line      []byte // what has come of a line
+	discarded int    // how much of it besides
 }
 
 const smallLine = 512
 
 func newLineReader(src io.Reader) *lineReader {
-	return &lineReader{src: src, buf: make([]byte, smallLine)}
+	return &lineReader{in: bufio.NewReaderSize(src, smallLine)}
 }
 
-// buffered reports whether a whole line can be had without reading.
+// buffered reports whether a whole line is available without reading.
 func (r *lineReader) buffered() bool {
-	return bytes.IndexByte(r.buf[r.start:r.end], '\n') >= 0
+	come, _ := r.in.Peek(r.in.Buffered())
+	return bytes.IndexByte(come, '\n') >= 0
 }
 
 // pending reports whether bytes have been read that no line has returned.
-func (r *lineReader) pending() bool { return r.start < r.end }
+func (r *lineReader) pending() bool { return r.in.Buffered()+len(r.line) > 0 }
 
 // next returns the next line without its line end, CRLF or a bare LF. A line
 // that has nothing besides Telnet commands is none. An error of the source comes
@@ -60,65 +59,31 @@ func (r *lineReader) pending() bool { return r.start < r.end }
 // the line is kept.
 func (r *lineReader) next() (string, error) {
 	for {
-		if i := bytes.IndexByte(r.buf[r.start:r.end], '\n'); i >= 0 {
-			line := trimCR(r.buf[r.start : r.start+i])
-			r.start += i + 1
-			if r.discarded > 0 {
-				r.discarded = 0
-				return "", errLineTooLong
-			}
-			if len(line) > maxLine {
-				return "", errLineTooLong
-			}
-			if text := stripTelnet(line); text != "" || len(line) == 0 {
-				return text, nil
-			}
+		come, err := r.in.ReadSlice('\n')
+		kept := min(len(come), maxLine+len("\r\n")-len(r.line))
+		r.line = append(r.line, come[:kept]...)
+		if r.discarded += len(come) - kept; r.discarded > maxDiscarded {
+			return "", errFlood
+		}
+		if err == bufio.ErrBufferFull {
 			continue
 		}
-		if err := r.fill(); err != nil {
+		if err != nil {
 			return "", err
 		}
-	}
-}
-
-// fill reads once more, growing the buffer up to what a line may need.
-func (r *lineReader) fill() error {
-	if r.discarded > 0 {
-		r.discarded += r.end - r.start
-		if r.discarded > maxDiscarded {
-			return errFlood
+		line := bytes.TrimSuffix(bytes.TrimSuffix(r.line, []byte("\n")), []byte("\r"))
+		long := r.discarded > 0 || len(line) > maxLine
+		text, empty := stripTelnet(line), len(line) == 0
+		if r.line, r.discarded = r.line[:0], 0; cap(r.line) > smallLine {
+			r.line = nil
 		}
-		r.start, r.end = 0, 0
-	}
-	if r.start == r.end {
-		r.start, r.end = 0, 0
-		if len(r.buf) > smallLine {
-			r.buf = make([]byte, smallLine)
+		switch {
+		case long:
+			return "", errLineTooLong
+		case text != "" || empty:
+			return text, nil
 		}
 	}
-	if r.start > 0 {
-		r.end = copy(r.buf, r.buf[r.start:r.end])
-		r.start = 0
-	}
-	if r.end == len(r.buf) {
-		if len(r.buf) >= 2*maxLine {
-			r.discarded = r.end
-			r.end = 0
-		} else {
-			grown := make([]byte, 2*len(r.buf))
-			copy(grown, r.buf)
-			r.buf = grown
-		}
-	}
-	n, err := r.src.Read(r.buf[r.end:])
-	r.end += n
-	if n > 0 {
-		return nil
-	}
-	if err == nil {
-		return io.ErrNoProgress
-	}
-	return err
 }
 
 // stripTelnet removes Telnet commands: IAC and what it governs. IAC IAC is the
@@ -148,13 +113,6 @@ func stripTelnet(line []byte) string {
 		out = out[1:]
 	}
 	return string(out)
-}
-
-func trimCR(line []byte) []byte {
-	if n := len(line); n > 0 && line[n-1] == '\r' {
-		return line[:n-1]
-	}
-	return line
 }
 
 // command is a command line taken apart: the verb in capitals, and everything

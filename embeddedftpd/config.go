@@ -205,30 +205,25 @@ func (c Config) check() error {
 	if c.IPv6ClientPrefix < 1 || c.IPv6ClientPrefix > 128 {
 		complain("IPv6 client prefix %d: want 1 to 128", c.IPv6ClientPrefix)
 	}
-	for _, count := range []struct {
-		name string
-		n    int
+	for _, one := range []struct {
+		name  string
+		value any
+		wrong bool
 	}{
-		{"sessions", c.MaxSessions}, {"sessions per address", c.MaxSessionsPerAddress}, {"login attempts", c.MaxLoginAttempts},
+		{"sessions", c.MaxSessions, c.MaxSessions < 0},
+		{"sessions per address", c.MaxSessionsPerAddress, c.MaxSessionsPerAddress < 0},
+		{"login attempts", c.MaxLoginAttempts, c.MaxLoginAttempts < 0},
+		{"rate", c.Rate, c.Rate < 0},
+		{"total rate", c.TotalRate, c.TotalRate < 0},
+		{"maximum wait", c.MaxWait, c.MaxWait < 0},
+		{"login timeout", c.LoginTimeout, c.LoginTimeout < 0},
+		{"idle timeout", c.IdleTimeout, c.IdleTimeout < 0},
+		{"connect timeout", c.ConnectTimeout, c.ConnectTimeout < 0},
+		{"stall timeout", c.StallTimeout, c.StallTimeout < 0},
+		{"stop timeout", c.StopTimeout, c.StopTimeout < 0},
 	} {
-		if count.n < 0 {
-			complain("%s: %d is negative", count.name, count.n)
-		}
-	}
-	for name, rate := range map[string]int64{"rate": c.Rate, "total rate": c.TotalRate} {
-		if rate < 0 {
-			complain("%s: %d is negative", name, rate)
-		}
-	}
-	for _, wait := range []struct {
-		name string
-		d    time.Duration
-	}{
-		{"maximum wait", c.MaxWait}, {"login timeout", c.LoginTimeout}, {"idle timeout", c.IdleTimeout},
-		{"connect timeout", c.ConnectTimeout}, {"stall timeout", c.StallTimeout}, {"stop timeout", c.StopTimeout},
-	} {
-		if wait.d < 0 {
-			complain("%s: %v is negative", wait.name, wait.d)
+		if one.wrong {
+			complain("%s: %v is negative", one.name, one.value)
 		}
 	}
 	if c.AnonymousRoot != "" {

@@ -109,22 +109,6 @@ func (s *session) setType(arg string) {
 	}
 }
 
-func (s *session) mode(arg string) {
-	if strings.EqualFold(arg, "S") {
-		s.reply(200, "Mode set to S.")
-		return
-	}
-	s.reply(504, "Only MODE S is known.")
-}
-
-func (s *session) stru(arg string) {
-	if strings.EqualFold(arg, "F") {
-		s.reply(200, "Structure set to F.")
-		return
-	}
-	s.reply(504, "Only STRU F is known.")
-}
-
 // rest is RFC 3659 section 5: an offset in bytes for the next RETR or STOR.
 // In TYPE A an offset means nothing that could be found in the file.
 func (s *session) rest(arg string) {

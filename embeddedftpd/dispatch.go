@@ -20,26 +20,29 @@ type verb struct {
 var verbs map[string]verb
 
 func init() {
+	notImplemented := says(502, "Command not implemented.") // of RFC 959
+	// RFC 959 has 202 for ALLO, which some clients take for a failure.
+	noted := says(200, "No storage allocation is necessary.")
 	verbs = map[string]verb{
 		"USER": {run: (*session).user, open: true, needs: true, usage: "USER <sp> name"},
 		"PASS": {run: (*session).pass, open: true, usage: "PASS <sp> password"},
 		"QUIT": {run: (*session).quit, open: true, usage: "QUIT"},
-		"NOOP": {run: (*session).noop, open: true, usage: "NOOP"},
+		"NOOP": {run: says(200, "OK."), open: true, usage: "NOOP"},
 		"AUTH": {run: (*session).auth, open: true, needs: true, usage: "AUTH <sp> TLS | SSL"},
 		"PBSZ": {run: (*session).pbsz, open: true, needs: true, usage: "PBSZ <sp> 0"},
 		"PROT": {run: (*session).prot, open: true, needs: true, usage: "PROT <sp> C | P"},
 		"CCC":  {run: (*session).ccc, open: true, usage: "CCC, which is refused"},
 		"FEAT": {run: (*session).feat, open: true, usage: "FEAT"},
 		"OPTS": {run: (*session).opts, open: true, needs: true, usage: "OPTS <sp> command [<sp> options]"},
-		"SYST": {run: (*session).syst, open: true, usage: "SYST"},
+		"SYST": {run: says(215, "UNIX Type: L8"), open: true, usage: "SYST"},
 		"STAT": {run: (*session).stat, open: true, beside: true, usage: "STAT [<sp> path]"},
 		"HELP": {run: (*session).help, open: true, usage: "HELP [<sp> command]"},
 		"CLNT": {run: (*session).clnt, open: true, needs: true, usage: "CLNT <sp> name"},
 		"HOST": {run: (*session).host, open: true, needs: true, usage: "HOST <sp> name"},
 		"REIN": {run: (*session).rein, open: true, usage: "REIN"},
-		"ACCT": {run: (*session).unknown, open: true, usage: "ACCT, which is not implemented"},
-		"SMNT": {run: (*session).unknown, open: true, usage: "SMNT, which is not implemented"},
-		"SITE": {run: (*session).unknown, open: true, needs: true, usage: "SITE <sp> CHMOD | HELP | UTIME"},
+		"ACCT": {run: notImplemented, open: true, usage: "ACCT, which is not implemented"},
+		"SMNT": {run: notImplemented, open: true, usage: "SMNT, which is not implemented"},
+		"SITE": {run: notImplemented, open: true, needs: true, usage: "SITE <sp> CHMOD | HELP | UTIME"},
 
 		"SITE CHMOD": {run: (*session).chmod, needs: true, writes: true, usage: "SITE CHMOD <sp> octal mode <sp> path"},
 		"SITE HELP":  {run: (*session).siteHelp, open: true, usage: "SITE HELP"},
@@ -58,8 +61,8 @@ func init() {
 		"MFMT": {run: (*session).mfmt, needs: true, writes: true, usage: "MFMT <sp> YYYYMMDDHHMMSS <sp> path"},
 
 		"TYPE": {run: (*session).setType, needs: true, usage: "TYPE <sp> A | I"},
-		"MODE": {run: (*session).mode, needs: true, usage: "MODE <sp> S"},
-		"STRU": {run: (*session).stru, needs: true, usage: "STRU <sp> F"},
+		"MODE": {run: only("S", "Mode set to S.", "Only MODE S is known."), needs: true, usage: "MODE <sp> S"},
+		"STRU": {run: only("F", "Structure set to F.", "Only STRU F is known."), needs: true, usage: "STRU <sp> F"},
 		"PASV": {run: (*session).pasv, usage: "PASV"},
 		"EPSV": {run: (*session).epsv, usage: "EPSV [<sp> 1 | 2 | ALL]"},
 		"PORT": {run: (*session).port, needs: true, usage: "PORT <sp> address"},
@@ -69,7 +72,7 @@ func init() {
 		"STOR": {run: (*session).stor, transfers: true, needs: true, writes: true, usage: "STOR <sp> path"},
 		"APPE": {run: (*session).appe, transfers: true, needs: true, writes: true, usage: "APPE <sp> path"},
 		"STOU": {run: (*session).stou, transfers: true, writes: true, usage: "STOU"},
-		"ALLO": {run: (*session).allo, usage: "ALLO <sp> bytes"},
+		"ALLO": {run: noted, usage: "ALLO <sp> bytes"},
 		"LIST": {run: (*session).list, transfers: true, usage: "LIST [<sp> path]"},
 		"NLST": {run: (*session).nlst, transfers: true, usage: "NLST [<sp> path]"},
 		"MLSD": {run: (*session).mlsd, transfers: true, usage: "MLSD [<sp> path]"},

@@ -29,9 +29,7 @@ func (s *session) retr(arg string) {
 		// Clients show their progress by the number in parentheses.
 		t.opening = fmt.Sprintf("Opening data connection for RETR (%d bytes).", left)
 		body = func() error { return t.send(left - t.bytes.Load()) }
-		if left <= smallFile {
-			t.small = func() (bool, error) { return t.sendNow(left) }
-		}
+		t.small = left <= smallFile
 	}
 	s.startTransfer(t, body)
 }

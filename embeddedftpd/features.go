@@ -1,22 +1,27 @@
 package embeddedftpd
 
-import (
-	"strings"
-)
+import "strings"
 
 func (s *session) quit(string) {
 	s.reply(221, "Goodbye.")
 	s.quitting = true
 }
 
-func (s *session) noop(string) { s.reply(200, "OK.") }
+// says is a command that has one reply.
+func says(code int, text string) func(*session, string) {
+	return func(s *session, _ string) { s.reply(code, text) }
+}
 
-// unknown is for commands of RFC 959 that are not implemented.
-func (s *session) unknown(string) { s.reply(502, "Command not implemented.") }
-
-// allo takes note of nothing. RFC 959 has 202 for that, which some clients take
-// for a failure.
-func (s *session) allo(string) { s.reply(200, "No storage allocation is necessary.") }
+// only is a command that knows one argument.
+func only(known, text, other string) func(*session, string) {
+	return func(s *session, arg string) {
+		if strings.EqualFold(arg, known) {
+			s.reply(200, text)
+			return
+		}
+		s.reply(504, other)
+	}
+}
 
 // clnt takes the client's word for what it is, for the log.
 func (s *session) clnt(arg string) {
@@ -45,8 +50,6 @@ func (s *session) rein(string) {
 	s.features = featureState{}
 	s.reply(220, "Ready for a new user.")
 }
-
-func (s *session) syst(string) { s.reply(215, "UNIX Type: L8") }
 
 // feat is RFC 2389: what goes beyond RFC 959.
 func (s *session) feat(string) {

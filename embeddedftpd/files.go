@@ -36,6 +36,16 @@ func (s *session) fail(err error) {
 	s.reply(code, text)
 }
 
+// changed replies to a command that was to change a file, and logs what it did.
+func (s *session) changed(err error, code int, text, what string, attrs ...any) {
+	if err != nil {
+		s.fail(err)
+		return
+	}
+	s.log.Info(what, attrs...)
+	s.reply(code, text)
+}
+
 // refuseWrite replies to a user who may only read.
 func (s *session) refuseWrite(name string) {
 	s.log.Warn("write refused", "command", s.verb, "path", s.path(name), "error", "the user may only read")
@@ -109,12 +119,7 @@ func (s *session) pwd(string) {
 
 func (s *session) mkd(arg string) {
 	at := s.path(arg)
-	if err := s.login.root.Mkdir(rooted(at), 0o777); err != nil {
-		s.fail(err)
-		return
-	}
-	s.log.Info("directory made", "path", at)
-	s.reply(257, quoted(at)+" created.")
+	s.changed(s.login.root.Mkdir(rooted(at), 0o777), 257, quoted(at)+" created.", "directory made", "path", at)
 }
 
 func (s *session) rmd(arg string)  { s.remove(arg, true) }
@@ -123,13 +128,11 @@ func (s *session) dele(arg string) { s.remove(arg, false) }
 // remove removes a folder or anything else.
 func (s *session) remove(arg string, folder bool) {
 	at := s.existing(arg)
-	if at == "/" {
-		s.fail(fs.ErrPermission)
-		return
-	}
 	info, err := s.login.root.Lstat(rooted(at))
 	switch {
 	case err != nil:
+	case at == "/":
+		err = fs.ErrPermission
 	case folder && !info.IsDir():
 		err = syscall.ENOTDIR
 	case !folder && info.IsDir():
@@ -137,21 +140,16 @@ func (s *session) remove(arg string, folder bool) {
 	default:
 		err = s.login.root.Remove(rooted(at))
 	}
-	if err != nil {
-		s.fail(err)
-		return
-	}
-	s.log.Info("removed", "path", at)
-	s.reply(250, "Removed.")
+	s.changed(err, 250, "Removed.", "removed", "path", at)
 }
 
 func (s *session) rnfr(arg string) {
 	from := s.existing(arg)
+	_, err := s.login.root.Lstat(rooted(from))
 	if from == "/" {
-		s.fail(fs.ErrPermission)
-		return
+		err = fs.ErrPermission
 	}
-	if _, err := s.login.root.Lstat(rooted(from)); err != nil {
+	if err != nil {
 		s.fail(err)
 		return
 	}
@@ -166,16 +164,11 @@ func (s *session) rnto(arg string) {
 		return
 	}
 	s.files.renameFrom = ""
-	if to == "/" {
-		s.fail(fs.ErrPermission)
-		return
+	err := fs.ErrPermission
+	if to != "/" {
+		err = s.login.root.Rename(rooted(from), rooted(to))
 	}
-	if err := s.login.root.Rename(rooted(from), rooted(to)); err != nil {
-		s.fail(err)
-		return
-	}
-	s.log.Info("renamed", "path", from, "to", to)
-	s.reply(250, "Renamed.")
+	s.changed(err, 250, "Renamed.", "renamed", "path", from, "to", to)
 }
 
 // size is the number of bytes that RETR would send (RFC 3659 section 4). In
@@ -185,9 +178,15 @@ func (s *session) size(arg string) {
 		s.reply(550, "SIZE is not available in TYPE A; use TYPE I.")
 		return
 	}
-	if info, ok := s.regular(arg); ok {
-		s.reply(213, fmt.Sprint(info.Size()))
+	info, err := s.login.root.Stat(rooted(s.existing(arg)))
+	if err == nil && !info.Mode().IsRegular() {
+		err = errNotRegular
 	}
+	if err != nil {
+		s.fail(err)
+		return
+	}
+	s.reply(213, fmt.Sprint(info.Size()))
 }
 
 // mdtm is RFC 3659 section 3 and, for clients older than MFMT, with a time before
@@ -206,20 +205,8 @@ func (s *session) mdtm(arg string) {
 	case s.login.user.ReadOnly:
 		s.refuseWrite(name)
 	default:
-		s.modify(213, name, at)
+		s.modify(true, 213, name, at)
 	}
-}
-
-func (s *session) regular(arg string) (fs.FileInfo, bool) {
-	info, err := s.login.root.Stat(rooted(s.existing(arg)))
-	if err == nil && !info.Mode().IsRegular() {
-		err = errNotRegular
-	}
-	if err != nil {
-		s.fail(err)
-		return nil, false
-	}
-	return info, true
 }
 
 // mfmt sets the modification time of a file or folder
@@ -227,22 +214,15 @@ func (s *session) regular(arg string) (fs.FileInfo, bool) {
 func (s *session) mfmt(arg string) {
 	stamp, name, _ := strings.Cut(arg, " ")
 	at, ok := parseTime(stamp)
-	if name == "" || !ok {
-		s.reply(501, "Usage: "+verbs[s.verb].usage)
-		return
-	}
-	s.modify(213, name, at)
+	s.modify(ok && name != "", 213, name, at)
 }
 
 // utime is SITE UTIME in both of its forms: a time and the path, as MFMT, or the
 // path and its times of access, modification and change, of which the second
 // counts.
 func (s *session) utime(arg string) {
-	if at, name, ok := parseUtime(arg); ok {
-		s.modify(200, name, at)
-		return
-	}
-	s.reply(501, "Usage: "+verbs[s.verb].usage)
+	at, name, ok := parseUtime(arg)
+	s.modify(ok, 200, name, at)
 }
 
 func parseUtime(arg string) (at time.Time, name string, ok bool) {
@@ -263,8 +243,12 @@ func parseUtime(arg string) (at time.Time, name string, ok bool) {
 	return at, name, ok && name != ""
 }
 
-// modify sets the time of what name names, and replies.
-func (s *session) modify(code int, name string, to time.Time) {
+// modify sets the time of what name names, if the argument was understood, and replies.
+func (s *session) modify(understood bool, code int, name string, to time.Time) {
+	if !understood {
+		s.reply(501, "Usage: "+verbs[s.verb].usage)
+		return
+	}
 	at := s.existing(name)
 	info, err := s.login.root.Stat(rooted(at))
 	if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
@@ -294,12 +278,7 @@ func (s *session) chmod(arg string) {
 	default:
 		err = s.login.root.Chmod(rooted(at), fs.FileMode(mode))
 	}
-	if err != nil {
-		s.fail(err)
-		return
-	}
-	s.log.Info("mode changed", "path", at, "mode", octal)
-	s.reply(200, "Mode changed to "+octal+".")
+	s.changed(err, 200, "Mode changed to "+octal+".", "mode changed", "path", at, "mode", octal)
 }
 
 // setTime sets a file's modification time, and returns what the file system

@@ -99,8 +99,8 @@ func isTelnetOnly(line string) bool {
 func nextLine(t *testing.T, r *lineReader) (string, error) {
 	for {
 		line, err := r.next()
-		if len(r.buf) > 4*maxLine {
-			t.Fatalf("the buffer grew to %d bytes", len(r.buf))
+		if cap(r.line) > 4*maxLine {
+			t.Fatalf("the buffer grew to %d bytes", cap(r.line))
 		}
 		if err != iotest.ErrTimeout {
 			return line, err

@@ -1,7 +1,6 @@
 package embeddedftpd
 
 import (
-	"container/list"
 	"hash/maphash"
 	"net/netip"
 	"sync"
@@ -19,17 +18,17 @@ const (
 	forgetAfter    = 5 * time.Minute
 	freePerAddress = 100
 	drainEvery     = time.Second
-	maxGuarded     = 16_384 // entries
+	maxGuarded     = 16_384 // entries that are remembered at least
 )
 
 // loginGuard slows the guessing of passwords. Who has sent wrong passwords waits
 // *before* the next one is looked at: a guesser who hangs up on a slow answer
 // gains nothing.
 type loginGuard struct {
-	mu     sync.Mutex
-	seed   maphash.Seed
-	failed map[guarded]*list.Element // of *failures
-	oldest list.List                 // by last
+	mu   sync.Mutex
+	seed maphash.Seed
+	// recent becomes older once it has maxGuarded entries, in place of the one before.
+	recent, older map[guarded]failures
 }
 
 // guarded is whose wrong passwords are counted.
@@ -39,17 +38,8 @@ type guarded struct {
 }
 
 type failures struct {
-	guarded
 	count float64
 	last  time.Time
-}
-
-// at is f's count at a time.
-func (f *failures) at(now time.Time) float64 {
-	if f.name != 0 {
-		return f.count
-	}
-	return max(f.count-float64(now.Sub(f.last))/float64(drainEvery), 0)
 }
 
 // delay is how long the client has to wait before its password is checked, and
@@ -57,9 +47,8 @@ func (f *failures) at(now time.Time) float64 {
 func (g *loginGuard) delay(client netip.Addr, name string, now time.Time) (wait time.Duration, wrong int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.forget(now)
-	wrong = g.count(g.named(client, name), now)
-	n := max(wrong, g.count(guarded{client: client}, now)-freePerAddress)
+	wrong = int(g.count(g.named(client, name), now))
+	n := max(wrong, int(g.count(guarded{client: client}, now))-freePerAddress)
 	if n <= 0 {
 		return 0, wrong
 	}
@@ -69,17 +58,25 @@ func (g *loginGuard) delay(client netip.Addr, name string, now time.Time) (wait 
 	return wait, wrong
 }
 
-func (g *loginGuard) count(of guarded, now time.Time) int {
-	if e := g.failed[of]; e != nil {
-		return int(e.Value.(*failures).at(now))
+func (g *loginGuard) count(of guarded, now time.Time) float64 {
+	f, ok := g.recent[of]
+	if !ok {
+		f = g.older[of]
 	}
-	return 0
+	since := now.Sub(f.last)
+	switch {
+	case since > forgetAfter:
+		return 0
+	case of.name != 0:
+		return f.count
+	}
+	return max(f.count-float64(since)/float64(drainEvery), 0)
 }
 
 // named is the key of a name, which may be of any length.
 func (g *loginGuard) named(client netip.Addr, name string) guarded {
-	if g.failed == nil {
-		g.seed, g.failed = maphash.MakeSeed(), map[guarded]*list.Element{}
+	if g.recent == nil {
+		g.seed, g.recent = maphash.MakeSeed(), map[guarded]failures{}
 	}
 	return guarded{client, maphash.String(g.seed, name) | 1}
 }
@@ -88,19 +85,11 @@ func (g *loginGuard) named(client netip.Addr, name string) guarded {
 func (g *loginGuard) wrong(client netip.Addr, name string, now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.forget(now)
 	for _, of := range []guarded{g.named(client, name), {client: client}} {
-		e := g.failed[of]
-		if e == nil {
-			if len(g.failed) >= maxGuarded {
-				g.drop(g.oldest.Front())
-			}
-			e = g.oldest.PushBack(&failures{guarded: of})
-			g.failed[of] = e
-		}
-		f := e.Value.(*failures)
-		f.count, f.last = f.at(now)+1, now
-		g.oldest.MoveToBack(e)
+		g.recent[of] = failures{g.count(of, now) + 1, now}
+	}
+	if len(g.recent) >= maxGuarded {
+		g.recent, g.older = map[guarded]failures{}, g.recent
 	}
 }
 
@@ -108,19 +97,7 @@ func (g *loginGuard) wrong(client netip.Addr, name string, now time.Time) {
 func (g *loginGuard) right(client netip.Addr, name string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if e := g.failed[g.named(client, name)]; e != nil {
-		g.drop(e)
-	}
-}
-
-// forget drops the entries whose last wrong password is long ago.
-func (g *loginGuard) forget(now time.Time) {
-	for e := g.oldest.Front(); e != nil && now.Sub(e.Value.(*failures).last) > forgetAfter; e = g.oldest.Front() {
-		g.drop(e)
-	}
-}
-
-func (g *loginGuard) drop(e *list.Element) {
-	delete(g.failed, e.Value.(*failures).guarded)
-	g.oldest.Remove(e)
+	of := g.named(client, name)
+	delete(g.recent, of)
+	delete(g.older, of)
 }

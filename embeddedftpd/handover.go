@@ -1,6 +1,7 @@
 package embeddedftpd
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"net/netip"
@@ -33,7 +34,7 @@ func (s *Server) HandOver(to handover.Successor) error {
 		to.Kill()
 		return errors.New("with foreign_data the address of a data connection does not say which of two servers it is for: restart the server instead")
 	}
-	h := handover.New(handing{s}, to, s.log, s.cfg.MaxSessions)
+	h := handover.New(to, s.log, s.cfg.MaxSessions, s.readmit)
 	if !s.looping.Load() || !s.handover.CompareAndSwap(nil, h) {
 		to.Kill()
 		return errors.New("the server is already handing over or taking over")
@@ -42,48 +43,69 @@ func (s *Server) HandOver(to handover.Successor) error {
 	for _, l := range s.listeners {
 		ports = append(ports, l)
 	}
-	return h.Run(ports)
-}
-
-// handing is a server as a hand-over sees it.
-type handing struct{ s *Server }
-
-func (h handing) Divert(to *handover.Handover) {
-	s := h.s
-	if to == nil {
+	err := h.GivePorts(ports)
+	if err == nil {
+		err = s.giveClients(h, to)
+	}
+	if err != nil {
+		to.Kill()
 		s.pool.Divert(nil)
 		s.admission.divert(nil)
 		s.handover.Store(nil)
-		return
+		h.TakeBack()
 	}
+	return err
+}
+
+// giveClients passes on clients until this server has none.
+func (s *Server) giveClients(h *handover.Handover, to handover.Successor) error {
 	s.admission.divert(func(client netip.Addr) bool { return !s.pool.Knows(client) })
-	s.pool.Divert(func(c passive.Conn) bool {
+	s.pool.Divert(func(c *passive.Socket) bool {
 		client, ok := addrOf(c.RemoteAddr())
-		return ok && !s.admission.has(client) && !s.pool.Knows(client) && to.PassData(c)
+		return ok && !s.admission.has(client) && !s.pool.Knows(client) && h.PassData(c)
 	})
+	s.log.Info("the successor is ready: it gets every client that has no session here", "sessions", s.admission.count())
+	if to.Ready != nil {
+		to.Ready()
+	}
+	end := time.Now().Add(cmp.Or(to.Patience, 5*time.Minute))
+	steps := s.shutdownSteps()
+	for s.admission.count() > 0 || s.pool.Stats().Clients > 0 {
+		if within(50*time.Millisecond, s.stopping) {
+			<-s.ended
+			return nil
+		}
+		if err := h.Lost(); err != nil {
+			return err
+		}
+		if time.Now().Before(end) {
+			continue
+		}
+		if len(steps) == 0 {
+			break
+		}
+		s.log.Info("ending the last sessions", "sessions", s.admission.count())
+		s.admission.hold()
+		steps[0].do()
+		end = time.Now().Add(steps[0].patience)
+		steps = steps[1:]
+	}
+	s.leaveBehind()
+	close(s.handed)
+	<-s.ended
+	return nil
 }
 
-func (h handing) Sessions() int                  { return h.s.admission.count() }
-func (h handing) Idle() bool                     { return h.Sessions() == 0 && h.s.pool.Stats().Clients == 0 }
-func (h handing) Hold()                          { h.s.admission.hold() }
-func (h handing) Steps() []handover.ShutdownStep { return h.s.shutdownSteps() }
-func (h handing) Stopping() <-chan struct{}      { return h.s.stopping }
-func (h handing) Ended() <-chan struct{}         { return h.s.ended }
-
-func (h handing) Finish() {
-	h.s.leaveBehind()
-	close(h.s.handed)
-}
-
-// Admit lets no session begin once the server stops.
-func (h handing) Admit(c *net.TCPConn) {
-	h.s.stop.Lock()
-	defer h.s.stop.Unlock()
+// readmit takes a client back whose control connection has been held. It lets no
+// session begin once the server stops.
+func (s *Server) readmit(c *net.TCPConn) {
+	s.stop.Lock()
+	defer s.stop.Unlock()
 	select {
-	case <-h.s.stopping:
+	case <-s.stopping:
 		c.Close()
 	default:
-		h.s.admit(c)
+		s.admit(c)
 	}
 }
 

@@ -1,10 +1,8 @@
 package embeddedftpd
 
 import (
-	"container/list"
 	"context"
 	"runtime"
-	"sync"
 )
 
 // maxHashing bounds the password checks at once, each of which may take tens of
@@ -15,62 +13,46 @@ const maxHashing = 4
 // hashLine is the line of log-ins whose password waits to be checked. Those at
 // the front are served before all others.
 type hashLine struct {
-	mu            sync.Mutex
-	free          int
-	front, others list.List // of chan struct{}, in order of arrival
+	free          chan struct{} // turns that nobody has
+	front, others chan struct{} // gives a turn to who waits, in order of arrival
 }
 
 func newHashLine() *hashLine {
-	return &hashLine{free: min(max(runtime.GOMAXPROCS(0)/2, 1), maxHashing)}
+	n := min(max(runtime.GOMAXPROCS(0)/2, 1), maxHashing)
+	l := &hashLine{make(chan struct{}, n), make(chan struct{}), make(chan struct{})}
+	for range n {
+		l.free <- struct{}{}
+	}
+	return l
 }
 
 // enter waits for a turn, which leave ends.
 func (l *hashLine) enter(ctx context.Context, front bool) error {
-	line := &l.others
+	line := l.others
 	if front {
-		line = &l.front
+		line = l.front
 	}
-	turn := make(chan struct{})
-	l.mu.Lock()
-	e := line.PushBack(turn)
-	l.grant()
-	l.mu.Unlock()
 	select {
-	case <-turn:
-		return nil
+	case <-line:
+	case <-l.free:
 	case <-ctx.Done():
+		return ctx.Err()
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	select {
-	case <-turn: // in the same instant
-		l.free++
-		l.grant()
-	default:
-		line.Remove(e)
-	}
-	return ctx.Err()
+	return nil
 }
 
 func (l *hashLine) leave() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.free++
-	l.grant()
-}
-
-func (l *hashLine) grant() {
-	for _, line := range []*list.List{&l.front, &l.others} {
-		for l.free > 0 && line.Len() > 0 {
-			l.free--
-			close(line.Remove(line.Front()).(chan struct{}))
-		}
+	select {
+	case l.front <- struct{}{}:
+		return
+	default:
+	}
+	select {
+	case l.others <- struct{}{}:
+	default:
+		l.free <- struct{}{}
 	}
 }
 
 // full reports whether one of the others would have to wait.
-func (l *hashLine) full() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.free == 0
-}
+func (l *hashLine) full() bool { return len(l.free) == 0 }

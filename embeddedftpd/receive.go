@@ -1,7 +1,6 @@
 package embeddedftpd
 
 import (
-	"errors"
 	"io"
 	"sync"
 	"time"
@@ -23,27 +22,39 @@ var smallBuffers = sync.Pool{New: func() any { return new([smallFile]byte) }}
 
 // receive stores what comes from the data connection: in clear text the first
 // bytes by way of a buffer and the rest by splice, under TLS all by way of a
-// buffer.
+// buffer. After a stall it may be called again.
 func (t *transfer) receive() error {
-	plain, ok := t.conn.(passive.Conn)
+	socket, ok := t.conn.(*passive.Socket)
 	if !ok {
 		return t.copyIn()
 	}
 	if over, err := t.receiveFirst(); over || err != nil {
 		return err
 	}
-	return t.receiveSpliced(plain)
-}
-
-// receiveNow stores an upload that comes within smallWait.
-func (t *transfer) receiveNow() (over bool, err error) {
-	t.stallAt = time.Now().Add(smallWait)
-	over, err = t.receiveFirst()
-	t.stallAt = time.Time{}
-	if errors.Is(err, errStalled) {
-		return false, nil
+	if !t.stallAt.IsZero() {
+		return errStalled // it is not small
 	}
-	return over || err != nil, err
+	pipe, err := openPipe()
+	if err != nil {
+		return t.copyIn()
+	}
+	defer pipe.close()
+	file := int(t.file.Fd())
+	for {
+		n, err := t.carry(socket.Receive, socket.SetReadDeadline, func(from int) (int64, error) {
+			return pipe.pass(from, file, t.chunk())
+		})
+		if err == errCopied { // it is appended to, or the file system has no splice
+			if _, err := io.CopyN(fileWriter{t.file}, pipe, pipe.held); err != nil {
+				return err
+			}
+			t.bytes.Add(pipe.held)
+			return t.copyIn()
+		}
+		if err != nil || n == 0 {
+			return err
+		}
+	}
 }
 
 // receiveFirst stores the first bytes, smallFile or all there are.

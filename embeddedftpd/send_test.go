@@ -58,10 +58,9 @@ func numbered(t *testing.T, size int) (*os.File, []byte) {
 	return f, content
 }
 
-// Whatever the client's pauses make of it, every byte is sent once, by the kernel
-// alone or from some byte on by the poller.
+// Whatever the client's pauses make of it, every byte is sent once.
 func TestSend(t *testing.T) {
-	for _, pause := range []time.Duration{0, kernelWait / 4, 5 * kernelWait} {
+	for _, pause := range []time.Duration{0, 5 * time.Millisecond, 100 * time.Millisecond} {
 		server, client := dataPair(t)
 		f, content := numbered(t, 64<<20)
 		got := make(chan [32]byte)
@@ -83,10 +82,6 @@ func TestSend(t *testing.T) {
 		if err := tr.send(int64(len(content))); err != nil || tr.bytes.Load() != int64(len(content)) {
 			t.Errorf("sent %d, %v", tr.bytes.Load(), err)
 		}
-		bare := server.Bare(func(int) {})
-		if bare && pause > kernelWait {
-			t.Error("a client that pauses was not left to the poller")
-		}
 		server.Close()
 		if sum := <-got; sum != sha256.Sum256(content) {
 			t.Errorf("pauses of %v: what came differs from the file", pause)
@@ -96,88 +91,37 @@ func TestSend(t *testing.T) {
 
 // A file that was cut short meanwhile ends its download, by sendfile or by splice.
 func TestSendCutShort(t *testing.T) {
-	for _, size := range []int{burst / 2, 3*burst + 1} {
+	for _, size := range []int{burst / 4, 3*burst + 1} {
 		server, client := dataPair(t)
 		f, _ := numbered(t, size)
 		go io.Copy(io.Discard, client)
-		at, err := (&transfer{file: f}).sendFast(server, int64(2*size))
-		if at != int64(size) || !errors.Is(err, io.ErrUnexpectedEOF) {
+		tr := &transfer{stall: patience, conn: server, file: f}
+		err := tr.send(int64(2 * size))
+		if at := tr.bytes.Load(); at != int64(size) || !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("sent %d of %d, %v", at, size, err)
 		}
 	}
 }
 
-// A client that reads nothing is left to the poller, with a connection that does
-// not block; so is one for which there is no place, and one whose rate is limited
-// from the first byte on.
-func TestSendFastGivesUp(t *testing.T) {
-	server, _ := dataPair(t)
-	f, content := numbered(t, 32<<20)
-	size := int64(len(content))
-	sent, err := (&transfer{file: f}).sendFast(server, size)
-	if err != nil || sent == 0 || sent == size {
-		t.Fatalf("nobody read, and %d bytes were sent, %v", sent, err)
-	}
-	if at, err := f.Seek(0, io.SeekCurrent); err != nil || at != sent {
-		t.Errorf("the file is at %d, and %d bytes were sent, %v", at, sent, err)
-	}
-	server.Bare(func(fd int) {
-		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK == 0 {
-			t.Errorf("the connection is left in blocking mode: %#x, %v", flags, err)
+// A client that reads nothing stalls its download, of a file in bursts or one whose
+// rate is limited.
+func TestSendStalls(t *testing.T) {
+	for _, rate := range []int64{0, 1 << 40} {
+		server, _ := dataPair(t)
+		f, content := numbered(t, 32<<20)
+		tr := &transfer{stall: 100 * time.Millisecond, conn: server, file: f, rate: rate, ctx: t.Context(), moving: time.Now()}
+		err := tr.send(int64(len(content)))
+		if sent := tr.bytes.Load(); !errors.Is(err, errStalled) || sent == 0 || sent == int64(len(content)) {
+			t.Errorf("nobody read, and %d bytes were sent, %v", sent, err)
 		}
-		if corked, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_CORK); err != nil || corked != 1 {
-			t.Errorf("partial segments may leave: %d, %v", corked, err)
-		}
-	})
-
-	fresh, _ := dataPair(t)
-	for _, limited := range []*transfer{{file: f, rate: 1}, {file: f, total: new(bucket)}} {
-		if n, err := limited.sendFast(fresh, size); n != 0 || err != nil {
-			t.Errorf("with a limited rate: %d bytes, %v", n, err)
-		}
-	}
-	for range cap(inKernel) {
-		inKernel <- struct{}{}
-	}
-	defer func() {
-		for range cap(inKernel) {
-			<-inKernel
-		}
-	}()
-	if n, err := (&transfer{file: f}).sendFast(fresh, size); n != 0 || err != nil {
-		t.Errorf("with no place left: %d bytes, %v", n, err)
 	}
 }
 
-// A client that is slow, but never pauses for long, has its place for a chunk and
-// no more.
-func TestSendFastIsForTheFast(t *testing.T) {
-	server, client := dataPair(t)
-	f, content := numbered(t, 4*firstBatch)
-	go func() {
-		defer client.Close()
-		const pieces = 128
-		piece := make([]byte, firstBatch/pieces)
-		for {
-			if _, err := io.ReadFull(client, piece); err != nil {
-				return
-			}
-			time.Sleep(2 * slowBatch / pieces)
-		}
-	}()
-	size := int64(len(content))
-	if sent, err := (&transfer{file: f}).sendFast(server, size); err != nil || sent > size/2 {
-		t.Errorf("sent %d of %d, %v", sent, size, err)
-	}
-	server.Close()
-}
-
-// An abort ends a sendfile in the middle, where the client, which reads a little
-// all the time, would keep it in the kernel for long.
-func TestAbortInTheKernel(t *testing.T) {
+// An abort ends a download whose client reads a little all the time.
+func TestAbortWhileSending(t *testing.T) {
 	server, client := dataPair(t)
 	f, content := numbered(t, 64<<20)
-	tr := &transfer{cancel: func() {}, conn: server, file: f}
+	tr := &transfer{cancel: func() {}, stall: patience, conn: server, file: f}
 	go func() {
 		piece := make([]byte, 512<<10)
 		for got := 0; ; {
@@ -188,40 +132,13 @@ func TestAbortInTheKernel(t *testing.T) {
 			if got += n; got == 4<<20 {
 				go tr.abort()
 			}
-			time.Sleep(kernelWait / 20)
+			time.Sleep(time.Millisecond)
 		}
 	}()
-	sent, err := tr.sendBatch(server, int64(len(content)))
-	if err != nil || sent == 0 || sent == int64(len(content)) {
+	err := tr.send(int64(len(content)))
+	if sent := tr.bytes.Load(); !errors.Is(err, errAborted) || sent == 0 || sent == int64(len(content)) {
 		t.Errorf("sent %d, %v", sent, err)
 	}
-	if _, err := tr.sendBatch(server, 1); err == nil {
-		t.Error("after the abort another chunk was sent")
-	}
-}
-
-// An abort waits for no socket on its way into the kernel, which waits for it.
-func TestAbortBeforeTheKernel(t *testing.T) {
-	server, _ := dataPair(t)
-	tr := &transfer{cancel: func() {}, conn: server}
-	aborted, entered := make(chan struct{}), make(chan struct{})
-	server.Bare(func(int) {
-		go func() {
-			defer close(aborted)
-			tr.abort()
-		}()
-		time.Sleep(kernelWait)
-		go func() {
-			defer close(entered)
-			tr.interruptible(func() {})()
-		}()
-		select {
-		case <-entered:
-		case <-time.After(patience):
-			t.Fatal("an abort and a sendfile wait for each other")
-		}
-	})
-	<-aborted
 }
 
 // The poller hears of no download that it need not wait for.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -148,14 +149,14 @@ func setControlOptions(l *net.TCPListener) error {
 		return err
 	}
 	failed := raw.Control(func(fd uintptr) {
-		for _, o := range []struct{ level, name, value int }{
+		for _, o := range [][3]int{
 			{unix.SOL_SOCKET, unix.SO_OOBINLINE, 1},
 			{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
 			{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 60},
 			{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 20},
 			{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 3},
 		} {
-			err = errors.Join(err, unix.SetsockoptInt(int(fd), o.level, o.name, o.value))
+			err = errors.Join(err, unix.SetsockoptInt(int(fd), o[0], o[1], o[2]))
 		}
 	})
 	return errors.Join(failed, err)
@@ -223,11 +224,13 @@ func (s *Server) Serve(ctx context.Context) error {
 	defer close(s.ended)
 	s.accepting.Store(true)
 	if s.cfg.Predecessor != nil {
-		s.cfg.Predecessor.Serve(ctx, s.log, s.admit, func(c *net.TCPConn) { s.pool.Arrive(c) })
+		s.cfg.Predecessor.Serve(ctx, s.log, s.admit, s.pool.Arrive)
 		s.pool.Start()
 	}
 	var accepting sync.WaitGroup
-	accepting.Go(func() { s.announced.follow(s.stopping) })
+	serving, end := context.WithCancel(context.Background())
+	defer end()
+	accepting.Go(func() { s.announced.follow(serving) })
 	failed := make(chan error, len(s.listeners))
 	for _, l := range s.listeners {
 		accepting.Go(func() {
@@ -250,6 +253,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	close(s.stopping)
 	s.stop.Unlock()
 	closeAll(s.listeners)
+	end()
 	accepting.Wait()
 	if !handed {
 		s.drain()
@@ -287,10 +291,8 @@ func (s *Server) accept(l *net.TCPListener) error {
 			return err
 		}
 		s.log.Warn("cannot accept a control connection", "listener", l.Addr().String(), "error", err)
-		select {
-		case <-s.stopping:
+		if within(100*time.Millisecond, s.stopping) {
 			return nil
-		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }
@@ -350,15 +352,7 @@ func (s *Server) place(client netip.Addr) (*place, string) {
 }
 
 func (s *Server) allowed(client netip.Addr) bool {
-	if len(s.cfg.Clients) == 0 {
-		return true
-	}
-	for _, p := range s.cfg.Clients {
-		if p.Contains(client) {
-			return true
-		}
-	}
-	return false
+	return len(s.cfg.Clients) == 0 || slices.ContainsFunc(s.cfg.Clients, func(p netip.Prefix) bool { return p.Contains(client) })
 }
 
 // lastWords is how long a session may take to say 426 and 421 once its time is
@@ -367,12 +361,19 @@ const lastWords = time.Second
 
 // shutdownSteps end all sessions: idle ones at once, those with a running
 // transfer after StopTimeout.
-func (s *Server) shutdownSteps() []handover.ShutdownStep {
-	return []handover.ShutdownStep{
-		{Do: func() { s.each((*session).stop) }, Patience: s.cfg.StopTimeout},
-		{Do: func() { s.each((*session).interrupt) }, Patience: lastWords},
-		{Do: func() { s.each((*session).kill) }, Patience: lastWords},
+func (s *Server) shutdownSteps() []shutdownStep {
+	return []shutdownStep{
+		{func() { s.each((*session).stop) }, s.cfg.StopTimeout},
+		{func() { s.each((*session).interrupt) }, lastWords},
+		{func() { s.each((*session).kill) }, lastWords},
 	}
+}
+
+// shutdownStep is applied to all remaining sessions, which then have patience
+// to end.
+type shutdownStep struct {
+	do       func()
+	patience time.Duration
 }
 
 // drain ends all sessions. It waits for none that hangs, in a file system
@@ -384,8 +385,8 @@ func (s *Server) drain() {
 		close(done)
 	}()
 	for _, step := range s.shutdownSteps() {
-		step.Do()
-		if within(step.Patience, done) {
+		step.do()
+		if within(step.patience, done) {
 			return
 		}
 	}
@@ -422,10 +423,7 @@ func (s *session) interrupt() {
 
 func (s *Server) each(do func(*session)) {
 	s.mu.Lock()
-	all := make([]*session, 0, len(s.sessions))
-	for se := range s.sessions {
-		all = append(all, se)
-	}
+	all := slices.Collect(maps.Keys(s.sessions))
 	s.mu.Unlock()
 	for _, se := range all {
 		do(se)

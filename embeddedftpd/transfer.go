@@ -22,28 +22,25 @@ type transfer struct {
 	file       *os.File
 	replaces   bool         // the upload is to empty file first
 	turn       func() error // waits until an upload may begin, and opens file; nil: it is open
-	// small carries out a small transfer without waiting, as far as it can, and
-	// reports whether it is over; nil: the transfer is not small.
-	small    func() (over bool, err error)
-	source   dataSource
-	started  time.Time
-	stall    time.Duration
-	stallAt  time.Time // instead of stall, unless zero
-	rate     int64     // bytes a second; 0: as fast as it goes
-	total    *bucket   // of all transfers; nil: as fast as it goes
-	takesCut bool      // take an upload under TLS that ends without close_notify
-	paid     int64     // bytes that total knows of
-	moving   time.Time // when the data connection came
-	bytes    atomic.Int64
-	done     chan struct{} // closed when it is over
+	small      bool         // try it without a goroutine of its own
+	source     dataSource
+	started    time.Time
+	stall      time.Duration
+	stallAt    time.Time // instead of stall, unless zero
+	rate       int64     // bytes a second; 0: as fast as it goes
+	total      *bucket   // of all transfers; nil: as fast as it goes
+	takesCut   bool      // take an upload under TLS that ends without close_notify
+	paid       int64     // bytes that total knows of
+	moving     time.Time // when the data connection came
+	bytes      atomic.Int64
+	done       chan struct{} // closed when it is over
 
 	ctx     context.Context
 	cancel  context.CancelFunc
 	aborted atomic.Bool
 
-	mu        sync.Mutex
-	conn      net.Conn // nil: it has not come
-	interrupt func()   // while the kernel waits for the client
+	mu   sync.Mutex
+	conn net.Conn // nil: it has not come
 }
 
 var (
@@ -71,26 +68,11 @@ func (t *transfer) abort() {
 	t.aborted.Store(true)
 	t.cancel()
 	t.mu.Lock()
-	conn, interrupt := t.conn, t.interrupt
-	if interrupt != nil {
-		interrupt()
-	}
+	conn := t.conn
 	t.mu.Unlock()
-	// Not under the lock, for a socket on its way into the kernel is locked, too.
-	if conn != nil && interrupt == nil {
+	if conn != nil {
 		conn.SetDeadline(time.Unix(1, 0))
 	}
-}
-
-// interruptible says how abort ends a wait in the kernel, until done.
-func (t *transfer) interruptible(by func()) (done func()) {
-	set := func(by func()) {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.interrupt = by
-	}
-	set(by)
-	return func() { set(nil) }
 }
 
 // startTransfer runs body over the data connection of the last PASV, in a
@@ -104,7 +86,7 @@ func (s *session) startTransfer(t *transfer, body func() error) {
 		t.opening = "Opening data connection for " + t.verb + "."
 	}
 	t.started = time.Now()
-	if s.transferNow(t) {
+	if s.transferNow(t, body) {
 		return
 	}
 	t.done = make(chan struct{})
@@ -116,9 +98,9 @@ func (s *session) startTransfer(t *transfer, body func() error) {
 // transferNow carries out a small transfer on the session's own goroutine, if its
 // data connection comes within smallWait: nothing has to wake up, and both replies
 // of a download leave as one segment. It reports whether the transfer is over.
-func (s *session) transferNow(t *transfer) bool {
+func (s *session) transferNow(t *transfer, body func() error) bool {
 	r, passively := t.source.(*passive.Reservation)
-	if t.small == nil || !passively || s.tls.protData || t.limited() {
+	if !t.small || !passively || s.tls.protData || t.limited() {
 		return false
 	}
 	if !t.sends {
@@ -130,21 +112,20 @@ func (s *session) transferNow(t *transfer) bool {
 		return false // the ordinary transfer sees to it
 	}
 	t.conn, t.moving = conn, time.Now()
-	err = t.ready()
-	over := err != nil
-	if !over {
-		over, err = t.small()
+	if err = t.ready(); err == nil {
+		t.stallAt = t.moving.Add(smallWait)
+		err = body()
 	}
-	switch {
-	case over:
-		if t.sends {
-			s.out.hold(150, t.opening)
-		}
-		s.complete(t, err)
-	default:
+	t.stallAt = time.Time{}
+	if errors.Is(err, errStalled) {
 		s.open(t)
+		return false
 	}
-	return over
+	if t.sends {
+		s.out.hold(150, t.opening)
+	}
+	s.complete(t, err)
+	return true
 }
 
 // open sends the 150 reply, once.

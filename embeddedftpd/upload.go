@@ -44,12 +44,12 @@ func (s *session) receive(verb, at string, flags int, offset int64) {
 	}
 	body := t.receiveASCII
 	if !s.data.ascii {
-		body, t.small = t.receive, t.receiveNow
+		body, t.small = t.receive, true
 	}
 	err := s.openUpload(t, flags, offset)
 	switch {
 	case errors.Is(err, errBusy):
-		t.small = nil
+		t.small = false
 		t.turn = func() error { return s.awaitUpload(t, flags, offset) }
 	case err != nil:
 		s.fail(err)

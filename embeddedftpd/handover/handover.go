@@ -1,18 +1,16 @@
 // Package handover passes the ports and clients of a running server to its
 // successor, another process, over a socket pair. It knows nothing of FTP: the
-// server says through Server who its clients are. It is not for passing on open
-// sessions: those end where they began.
+// server says whose a connection is. It is not for passing on open sessions: those
+// end where they began.
 package handover
 
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -34,37 +32,6 @@ type Successor struct {
 	Patience time.Duration
 }
 
-// Server is a server that hands over: its clients, and its end.
-type Server interface {
-	// Divert begins to give h the connections of clients that have nothing here;
-	// nil ends it.
-	Divert(h *Handover)
-	// Sessions counts the open sessions.
-	Sessions() int
-	// Idle reports that the server has no client any more. While it diverts, it
-	// gets none again.
-	Idle() bool
-	// Hold lets no more sessions begin: Redirect gets them all.
-	Hold()
-	// Admit serves a control connection.
-	Admit(*net.TCPConn)
-
-	// Steps end the sessions, one after the other.
-	Steps() []ShutdownStep
-	// Finish stops the server once its sessions are over or given up.
-	Finish()
-	// Stopping is closed when the server is asked to stop, and Ended when it has.
-	Stopping() <-chan struct{}
-	Ended() <-chan struct{}
-}
-
-// ShutdownStep is applied to all remaining sessions, which then have Patience
-// to end.
-type ShutdownStep struct {
-	Do       func()
-	Patience time.Duration
-}
-
 // Handover is the passing of connections to a successor.
 //
 // A client belongs to this server as long as it has a session or a passive port
@@ -73,7 +40,7 @@ type ShutdownStep struct {
 // that belongs to one session never meets another's reservation.
 type Handover struct {
 	successor Successor
-	server    Server
+	admit     func(*net.TCPConn)
 	log       *slog.Logger
 	maxHeld   int
 	gone      chan struct{} // closed when the successor turns out to be
@@ -82,36 +49,21 @@ type Handover struct {
 	mu   sync.Mutex
 	back bool           // everybody is this server's again
 	held []*net.TCPConn // control connections that wait for the end of it
+	sent backlog        // Lost's
 }
 
-// New makes the hand-over from a server to its successor. At most maxHeld
-// control connections wait for its end.
-func New(from Server, to Successor, log *slog.Logger, maxHeld int) *Handover {
+// New makes the hand-over to a successor. At most maxHeld control connections wait
+// for its end. admit serves one of those that come back.
+func New(to Successor, log *slog.Logger, maxHeld int, admit func(*net.TCPConn)) *Handover {
 	if to.Start == 0 {
 		to.Start = time.Minute
 	}
-	if to.Patience == 0 {
-		to.Patience = 5 * time.Minute
-	}
-	return &Handover{successor: to, server: from, log: log, maxHeld: maxHeld, gone: make(chan struct{})}
+	return &Handover{successor: to, admit: admit, log: log, maxHeld: maxHeld, gone: make(chan struct{})}
 }
 
-// Run hands over the ports, which are all listeners and stay the server's, and
-// the clients. It returns nil once the server has stopped. An error means that
-// the successor did not start, or is gone: the server has everybody back.
-func (h *Handover) Run(ports []syscall.Conn) error {
-	err := h.givePorts(ports)
-	if err == nil {
-		err = h.giveClients()
-	}
-	if err != nil {
-		h.takeBack()
-	}
-	return err
-}
-
-// givePorts sends the listeners and waits until the successor is ready.
-func (h *Handover) givePorts(ports []syscall.Conn) error {
+// GivePorts sends the listeners, which stay the caller's, and waits until the
+// successor is ready.
+func (h *Handover) GivePorts(ports []Socket) error {
 	to := h.successor
 	for some := range slices.Chunk(ports, wireBatch) {
 		if err := sendMessage(to.Conn, wireListeners, some...); err != nil {
@@ -128,55 +80,24 @@ func (h *Handover) givePorts(ports []syscall.Conn) error {
 	if err != nil {
 		return fmt.Errorf("the successor did not start: %w", err)
 	}
+	h.sent = backlog{conn: to.Conn, since: time.Now()}
+	go func() {
+		receiveMessage(to.Conn) // it has nothing to say, so this is its end, or ours
+		h.lose()
+	}()
 	return nil
 }
 
-// giveClients passes on clients until the server has none.
-func (h *Handover) giveClients() error {
-	to := h.successor
-	var watching sync.WaitGroup
-	watching.Go(func() {
-		receiveMessage(to.Conn) // it has nothing to say, so this is its end, or ours
-		h.lose()
-	})
-	defer watching.Wait()
-	defer to.Conn.SetReadDeadline(time.Unix(1, 0))
-
-	h.server.Divert(h)
-	h.log.Info("the successor is ready: it gets every client that has no session here", "sessions", h.server.Sessions())
-	if to.Ready != nil {
-		to.Ready()
+// Lost returns an error if the successor has exited, or hangs.
+func (h *Handover) Lost() error {
+	select {
+	case <-h.gone:
+		return errors.New("the successor has exited")
+	default:
 	}
-	patience := time.NewTimer(to.Patience)
-	defer patience.Stop()
-	look := time.NewTicker(50 * time.Millisecond)
-	defer look.Stop()
-	steps := h.server.Steps()
-	sent := backlog{conn: to.Conn, since: time.Now()}
-	for over := false; !over && !h.server.Idle(); {
-		select {
-		case <-h.gone:
-			return errors.New("the successor has exited")
-		case <-h.server.Stopping():
-			<-h.server.Ended()
-			return nil
-		case <-patience.C:
-			if over = len(steps) == 0; over {
-				break
-			}
-			h.log.Info("ending the last sessions", "sessions", h.server.Sessions())
-			h.server.Hold()
-			steps[0].Do()
-			patience.Reset(steps[0].Patience)
-			steps = steps[1:]
-		case now := <-look.C:
-			if sent.stuck(now) {
-				return fmt.Errorf("the successor hangs: it has read nothing for %v", maxUnread)
-			}
-		}
+	if h.sent.stuck(time.Now()) {
+		return fmt.Errorf("the successor hangs: it has read nothing for %v", maxUnread)
 	}
-	h.server.Finish()
-	<-h.server.Ended()
 	return nil
 }
 
@@ -194,27 +115,22 @@ func (h *Handover) Redirect(c *net.TCPConn, now bool) bool {
 	}
 	h.mu.Unlock()
 	if back {
-		h.server.Admit(c)
+		h.admit(c)
 	}
 	return back || room
 }
 
 // PassData gives a data connection to the successor, and reports whether it
 // took it.
-func (h *Handover) PassData(c socket) bool { return h.pass(wireData, c) }
+func (h *Handover) PassData(c net.Conn) bool { return h.pass(wireData, c) }
 
-type socket interface {
-	syscall.Conn
-	io.Closer
-}
-
-func (h *Handover) pass(kind byte, c socket) bool {
+func (h *Handover) pass(kind byte, c net.Conn) bool {
 	select {
 	case <-h.gone:
 		return false
 	default:
 	}
-	if err := sendMessage(h.successor.Conn, kind, c); err != nil {
+	if err := sendMessage(h.successor.Conn, kind, c.(Socket)); err != nil {
 		h.lose()
 		return false
 	}
@@ -224,16 +140,14 @@ func (h *Handover) pass(kind byte, c socket) bool {
 
 func (h *Handover) lose() { h.once.Do(func() { close(h.gone) }) }
 
-// takeBack makes everybody the server's again, also who has been held.
-func (h *Handover) takeBack() {
-	h.successor.Kill()
-	h.server.Divert(nil)
+// TakeBack admits all that have been held.
+func (h *Handover) TakeBack() {
 	h.mu.Lock()
 	h.back = true
 	held := h.held
 	h.mu.Unlock()
 	for _, c := range held {
-		h.server.Admit(c)
+		h.admit(c)
 	}
 }
 

@@ -27,9 +27,9 @@ const (
 )
 
 const (
-	// wireBatch is how many listeners a message carries; the kernel takes 253
-	// descriptors at most (SCM_MAX_FD).
-	wireBatch = 128
+	// wireBatch is how many listeners a message carries. The sender has their
+	// descriptors twice meanwhile; the kernel takes 253 at most (SCM_MAX_FD).
+	wireBatch = 32
 	// wirePatience bounds the writing of a message: a successor that reads
 	// nothing for so long is given up.
 	wirePatience = 5 * time.Second
@@ -37,37 +37,28 @@ const (
 	wireText = 1024
 )
 
+// Socket is a listener or a connection, whose File duplicates its descriptor.
+type Socket = interface{ File() (*os.File, error) }
+
 // sendMessage sends a message with the descriptors of the sockets, which stay
 // the caller's.
-func sendMessage(to *net.UnixConn, kind byte, sockets ...syscall.Conn) error {
+func sendMessage(to *net.UnixConn, kind byte, sockets ...Socket) error {
 	var fds []int
-	send := func() error {
-		var rights []byte
-		if len(fds) > 0 {
-			rights = syscall.UnixRights(fds...)
-		}
-		to.SetWriteDeadline(time.Now().Add(wirePatience))
-		_, _, err := to.WriteMsgUnix([]byte{kind}, rights, nil)
-		return err
-	}
-	// Each socket's descriptor is kept from being closed while those of the rest
-	// are collected.
 	for _, socket := range sockets {
-		next := send
-		send = func() error {
-			raw, err := socket.SyscallConn()
-			if err != nil {
-				return err
-			}
-			var failed error
-			err = raw.Control(func(fd uintptr) {
-				fds = append(fds, int(fd))
-				failed = next()
-			})
-			return errors.Join(err, failed)
+		f, err := socket.File()
+		if err != nil {
+			return err
 		}
+		defer f.Close()
+		raw, err := f.SyscallConn() // Fd would make it block
+		if err != nil {
+			return err
+		}
+		raw.Control(func(fd uintptr) { fds = append(fds, int(fd)) })
 	}
-	return send()
+	to.SetWriteDeadline(time.Now().Add(wirePatience))
+	_, _, err := to.WriteMsgUnix([]byte{kind}, syscall.UnixRights(fds...), nil)
+	return err
 }
 
 // message is a received one. Its files are the receiver's.

@@ -9,7 +9,6 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -31,12 +30,11 @@ const quietTime = 5 * time.Millisecond
 
 // watch is what tells that goroutine of connections. While it rests, nothing wakes it.
 type watch struct {
-	ports int      // epoll instance of all listeners; -1: none
-	bell  *os.File // one of ports alone, told of it once for each wait
-	raw   syscall.RawConn
+	ports int // epoll instance of all listeners and of bell
+	bell  int // eventfd that ends the wait
 
 	quiet   time.Duration // how long nobody looks, after a look
-	waiting atomic.Int32  // sessions that wait for a connection
+	waiting atomic.Int32  // sessions that wait for a connection or a port
 	wanted  chan struct{} // one more does
 }
 
@@ -44,45 +42,15 @@ func (w *watch) open() (err error) {
 	if w.ports, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return os.NewSyscallError("epoll_create1", err)
 	}
-	bell, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
-		return os.NewSyscallError("epoll_create1", err)
+	if w.bell, err = unix.Eventfd(0, unix.EFD_CLOEXEC); err != nil {
+		return os.NewSyscallError("eventfd", err)
 	}
-	err = unix.SetNonblock(bell, true) // os.NewFile gives it to the poller
-	w.bell = os.NewFile(uintptr(bell), "passive ports")
-	if err == nil {
-		err = unix.EpollCtl(bell, unix.EPOLL_CTL_ADD, w.ports, &unix.EpollEvent{Events: unix.EPOLLONESHOT})
-	}
-	if err != nil {
-		return err
-	}
-	w.raw, err = w.bell.SyscallConn()
-	return err
+	return w.add(w.bell, -1)
 }
 
-// add watches a listener. Its events name it by i.
-func (w *watch) add(l *listener, i int) error {
-	return descriptor(l, func(fd int) error {
-		return os.NewSyscallError("epoll_ctl", unix.EpollCtl(w.ports, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(i)}))
-	})
-}
-
-// wait gives the listeners that have connections once some do; the error is that
-// of a closed watch.
-func (w *watch) wait(events []unix.EpollEvent) ([]unix.EpollEvent, error) {
-	w.raw.Control(func(bell uintptr) {
-		unix.EpollCtl(int(bell), unix.EPOLL_CTL_MOD, w.ports, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLONESHOT})
-	})
-	n := 0
-	err := w.raw.Read(func(bell uintptr) bool {
-		var one [1]unix.EpollEvent
-		if rung, _ := unix.EpollWait(int(bell), one[:], 0); rung <= 0 {
-			return false
-		}
-		n, _ = unix.EpollWait(w.ports, events, 0)
-		return true
-	})
-	return events[:max(n, 0)], err
+// add watches a descriptor, whose events name it by i.
+func (w *watch) add(fd, i int) error {
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(w.ports, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(i)}))
 }
 
 // expect ends the rest of the watch, until done.
@@ -101,13 +69,13 @@ func (p *Pool) serve() {
 	room := make([]unix.EpollEvent, 64)
 	var pause time.Duration
 	for {
-		events, err := p.watch.wait(room)
-		if err != nil {
-			return
-		}
-		busy := len(events) == len(room)
+		found, _ := unix.EpollWait(p.watch.ports, room, -1)
+		busy := found == len(room)
 		var failed error
-		for _, e := range events {
+		for _, e := range room[:max(found, 0)] {
+			if e.Fd < 0 { // the bell
+				return
+			}
 			n, err := p.fetch(p.listeners[e.Fd], func(n int) bool { return n < atOnce })
 			failed, busy = errors.Join(failed, err), busy || n == atOnce
 		}
@@ -166,29 +134,26 @@ func (p *Pool) at(port uint16) []*listener {
 // listener is a passive port on one address. The runtime's network poller knows
 // neither it nor, yet, what it accepts: see Socket.
 type listener struct {
-	*os.File
 	addr netip.AddrPort
 	mu   sync.Mutex // from accepting a connection until it is matched
+	fd   int        // -1: closed
 }
 
 // newListener takes l over.
-func newListener(l *net.TCPListener) (own *listener, err error) {
+func newListener(l *net.TCPListener) (*listener, error) {
 	defer l.Close()
 	if err := cork(l); err != nil {
 		return nil, err
 	}
-	err = descriptor(l, func(fd int) error {
-		fd, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-		if err != nil {
-			return os.NewSyscallError("fcntl", err)
-		}
-		// What blocks, os.NewFile keeps from the poller. A predecessor that has the
-		// listener, too, accepts only what poll(2) has shown it.
-		unix.SetNonblock(fd, false)
-		own = &listener{File: os.NewFile(uintptr(fd), "passive port"), addr: unmapped(addrPort(l.Addr()))}
-		return unix.SetNonblock(fd, true)
-	})
-	return own, err
+	fd, err := dup(l)
+	return &listener{addr: unmapped(addrPort(l.Addr())), fd: fd}, err
+}
+
+func (l *listener) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	unix.Close(l.fd)
+	l.fd = -1
 }
 
 // clear matches what waits at a port: afterwards all that came earlier has been.
@@ -202,28 +167,26 @@ func (p *Pool) clear(port uint16) {
 // number so far.
 func (p *Pool) fetch(l *listener, more func(n int) bool) (n int, err error) {
 	const longestBacklog = 1 << 16
-	failed := descriptor(l, func(fd int) error {
-		for some := true; some && n < longestBacklog && more(n); {
-			if some, err = p.next(l, fd); some {
-				n++
-			}
+	for n < longestBacklog && more(n) {
+		if some, err := p.next(l); !some {
+			return n, err
 		}
-		return err
-	})
-	return n, failed
+		n++
+	}
+	return n, nil
 }
 
 // next accepts and matches a connection, if there is one. It asks first: to accept
 // nothing costs seven times as much, since the kernel makes the socket and the file
 // before it looks.
-func (p *Pool) next(l *listener, fd int) (some bool, err error) {
+func (p *Pool) next(l *listener) (some bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	asked := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	asked := []unix.PollFd{{Fd: int32(l.fd), Events: unix.POLLIN}} // none of a closed one
 	if n, err := unix.Poll(asked, 0); n == 0 && err == nil {
 		return false, nil
 	}
-	s, err := accept(fd, l.addr)
+	s, err := accept(l.fd, l.addr)
 	if err == unix.EAGAIN {
 		return false, nil
 	}

@@ -3,7 +3,9 @@ package passive
 import (
 	"net"
 	"net/netip"
-	"syscall"
+	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 // A daemon that hands over to its successor keeps accepting on the ports that
@@ -12,24 +14,30 @@ import (
 // both to accept, a connection could meet the wrong daemon's reservation.
 
 // Listeners are the pool's, still the pool's own.
-func (p *Pool) Listeners() []syscall.Conn {
-	var all []syscall.Conn
+func (p *Pool) Listeners() (all []interface{ File() (*os.File, error) }) {
 	for _, l := range p.listeners {
 		all = append(all, l)
 	}
 	return all
 }
 
-// Conn is an accepted data connection: a *Socket, or a *net.TCPConn that a
-// predecessor has given.
-type Conn interface {
-	net.Conn
-	syscall.Conn
+// File is that of net.TCPListener.
+func (l *listener) File() (*os.File, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fd, err := unix.FcntlInt(uintptr(l.fd), unix.F_DUPFD_CLOEXEC, 0)
+	return os.NewFile(uintptr(fd), "passive port"), os.NewSyscallError("fcntl", err)
+}
+
+// File is that of net.TCPConn.
+func (s *Socket) File() (*os.File, error) {
+	fd, err := dup(s)
+	return os.NewFile(uintptr(fd), "data connection"), err
 }
 
 // Divert lets elsewhere see every connection that comes from now on before it
 // is matched; true means that it has taken the connection. nil ends it.
-func (p *Pool) Divert(elsewhere func(Conn) bool) {
+func (p *Pool) Divert(elsewhere func(*Socket) bool) {
 	if elsewhere == nil {
 		p.elsewhere.Store(nil)
 		return
@@ -39,8 +47,13 @@ func (p *Pool) Divert(elsewhere func(Conn) bool) {
 
 // Arrive matches a connection that somebody else accepted on one of the pool's
 // ports. The pool owns it from the call on.
-func (p *Pool) Arrive(c Conn) {
-	p.arrive(c, addrPort(c.RemoteAddr()), addrPort(c.LocalAddr()))
+func (p *Pool) Arrive(c *net.TCPConn) {
+	own, err := Adopt(c)
+	if err != nil {
+		p.config.Log.Warn("cannot take over a data connection", "error", err)
+		return
+	}
+	p.arrive(own, own.from, own.to)
 }
 
 // Start begins to accept, where Config.Paused has put that off. It is called
@@ -56,9 +69,9 @@ func (p *Pool) Start() {
 }
 
 // incoming sees to a connection that the pool has accepted itself.
-func (p *Pool) incoming(c Conn) {
+func (p *Pool) incoming(c *Socket) {
 	if elsewhere := p.elsewhere.Load(); elsewhere == nil || !(*elsewhere)(c) {
-		p.Arrive(c)
+		p.arrive(c, c.from, c.to)
 	}
 }
 

@@ -95,7 +95,7 @@ func (h *handshake) run() {
 
 func (h *handshake) shake() (*tls.Conn, error) {
 	conn := h.conn
-	if err := uncork(conn.(Conn)); err != nil {
+	if err := uncork(conn.(*Socket)); err != nil {
 		return nil, err
 	}
 	held := &ticketHold{Conn: conn}

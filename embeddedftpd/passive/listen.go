@@ -44,7 +44,7 @@ func (p *Pool) hold(bound []*net.TCPListener) (err error) {
 		own, err := newListener(l)
 		if err == nil {
 			p.listeners = append(p.listeners, own)
-			err = p.watch.add(own, i)
+			err = p.watch.add(own.fd, i)
 		}
 		if err != nil {
 			closeAll(bound[i+1:])

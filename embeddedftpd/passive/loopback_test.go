@@ -80,7 +80,7 @@ func TestConnectionBeforeAndAfterAccept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, plain := c.(Conn); !plain {
+		if _, plain := c.(*Socket); !plain {
 			t.Errorf("Accept gave a %T", c)
 		}
 		io.WriteString(c, "payload")

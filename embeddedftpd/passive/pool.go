@@ -23,7 +23,7 @@ type Pool struct {
 	started   atomic.Bool
 	running   sync.WaitGroup // what accepts and handshakes
 	done      chan struct{}  // closed by Close
-	elsewhere atomic.Pointer[func(Conn) bool]
+	elsewhere atomic.Pointer[func(*Socket) bool]
 
 	mu         sync.Mutex
 	closed     bool
@@ -66,7 +66,7 @@ func newPool(c Config) *Pool {
 	return &Pool{
 		config:  c,
 		done:    make(chan struct{}),
-		watch:   watch{ports: -1, quiet: quietTime, wanted: make(chan struct{}, 1)},
+		watch:   watch{ports: -1, bell: -1, quiet: quietTime, wanted: make(chan struct{}, 1)},
 		sources: make(map[sourceKey]*source),
 		clients: make(map[netip.Addr]int),
 		held:    make(map[*Reservation]struct{}),
@@ -216,10 +216,11 @@ func (p *Pool) Close() error {
 		Reset(c)
 	}
 	for _, l := range p.listeners {
-		l.Close()
+		l.close()
 	}
-	p.watch.bell.Close()
+	unix.Write(p.watch.bell, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 	p.running.Wait()
+	unix.Close(p.watch.bell)
 	unix.Close(p.watch.ports)
 	return nil
 }

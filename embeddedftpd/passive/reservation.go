@@ -44,7 +44,7 @@ const (
 func (r *Reservation) Port() uint16 { return r.port }
 
 // Accept waits for the data connection, as long as patience and ctx allow, and
-// gives it to the caller, once. In clear text it is a Conn; with a mark it is a
+// gives it to the caller, once. In clear text it is a *Socket; with a mark it is a
 // *tls.Conn after its handshake. The error is ErrExpired, ErrReleased, ErrClosed
 // or ctx's (context.DeadlineExceeded after patience, too); after those two the
 // reservation still stands.

@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Socket is an accepted data connection that the runtime's network poller does not
-// know until a call has to wait: a small transfer never waits, which spares it a
-// quarter of its system calls, and a large download waits in the kernel. Besides
-// Close and the deadlines, its methods are for one goroutine at a time.
+// Socket is a data connection in clear text that the runtime's network poller does
+// not know until a call has to wait: a small transfer never waits, which spares it a
+// quarter of its system calls. Besides Close and the deadlines, its methods are for
+// one goroutine at a time.
 type Socket struct {
 	from, to netip.AddrPort
 
@@ -25,6 +25,13 @@ type Socket struct {
 	file *os.File // nil: the poller does not know the connection
 	// Deadlines, for file.
 	readBy, writeBy time.Time
+}
+
+// Adopt makes a Socket of c, which it closes.
+func Adopt(c *net.TCPConn) (*Socket, error) {
+	defer c.Close()
+	fd, err := dup(c)
+	return &Socket{fd: fd, from: addrPort(c.RemoteAddr()), to: addrPort(c.LocalAddr())}, err
 }
 
 // polled gives the file through which the network poller waits.
@@ -44,31 +51,62 @@ func (s *Socket) polled() (*os.File, error) {
 	return s.file, nil
 }
 
-// Read reads what has come, or waits for it.
-func (s *Socket) Read(b []byte) (int, error) {
+// Receive calls do until it returns true, and before each further call waits until
+// there is something to read, or for the deadline. do must not wait.
+func (s *Socket) Receive(do func(fd int) bool) error {
 	for range 3 {
-		var n int
-		var err error
-		bare := s.Bare(func(fd int) { n, err = unix.Read(fd, b) })
-		if !bare {
+		if done, bare := s.try(do); done {
+			return nil
+		} else if !bare {
 			break
-		}
-		switch {
-		case err == nil && n == 0 && len(b) > 0:
-			return 0, io.EOF
-		case err == nil:
-			return n, nil
-		case err != unix.EAGAIN && err != unix.EINTR:
-			return 0, os.NewSyscallError("read", err)
 		}
 		// If others can run, it may well have come after them.
 		runtime.Gosched()
 	}
-	file, err := s.polled()
+	raw, err := s.SyscallConn()
 	if err != nil {
-		return 0, err
+		return err
 	}
-	return file.Read(b)
+	return raw.Read(func(fd uintptr) bool { return do(int(fd)) })
+}
+
+// Send is Receive for what writes.
+func (s *Socket) Send(do func(fd int) bool) error {
+	if done, _ := s.try(do); done {
+		return nil
+	}
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return raw.Write(func(fd uintptr) bool { return do(int(fd)) })
+}
+
+// try calls do unless the network poller knows the connection by now.
+func (s *Socket) try(do func(fd int) bool) (done, bare bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fd < 0 {
+		return false, false
+	}
+	return do(s.fd), true
+}
+
+// Read reads what has come, or waits for it.
+func (s *Socket) Read(b []byte) (n int, err error) {
+	waited := s.Receive(func(fd int) bool {
+		n, err = unix.Read(fd, b)
+		return err != unix.EAGAIN && err != unix.EINTR
+	})
+	switch {
+	case waited != nil:
+		return 0, waited
+	case err != nil:
+		return 0, os.NewSyscallError("read", err)
+	case n == 0 && len(b) > 0:
+		return 0, io.EOF
+	}
+	return n, nil
 }
 
 func (s *Socket) Write(b []byte) (int, error) {
@@ -126,20 +164,8 @@ func (s *Socket) by(read, write *time.Time) (err error) {
 func (s *Socket) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(s.from) }
 func (s *Socket) LocalAddr() net.Addr  { return net.TCPAddrFromAddrPort(s.to) }
 
-// Bare has do use the descriptor, unless the network poller knows it by now. do
-// may wait, and leaves O_NONBLOCK set. Meanwhile every other call of s waits.
-func (s *Socket) Bare(do func(fd int)) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.fd < 0 {
-		return false
-	}
-	do(s.fd)
-	return true
-}
-
 // SetLinger is that of net.TCPConn.
-func (s *Socket) SetLinger(seconds int) (err error) {
+func (s *Socket) SetLinger(seconds int) error {
 	return s.control(func(fd int) error {
 		return unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1, Linger: int32(seconds)})
 	})
@@ -147,7 +173,7 @@ func (s *Socket) SetLinger(seconds int) (err error) {
 
 // control has do use the descriptor, whoever knows it.
 func (s *Socket) control(do func(fd int) error) (err error) {
-	if s.Bare(func(fd int) { err = do(fd) }) {
+	if _, bare := s.try(func(fd int) bool { err = do(fd); return true }); bare {
 		return err
 	}
 	return descriptor(s, do)
@@ -163,6 +189,15 @@ func descriptor(c syscall.Conn, do func(fd int) error) (err error) {
 		return failed
 	}
 	return err
+}
+
+// dup duplicates the descriptor of c.
+func dup(c syscall.Conn) (own int, err error) {
+	err = descriptor(c, func(fd int) error {
+		own, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		return os.NewSyscallError("fcntl", err)
+	})
+	return own, err
 }
 
 // cork has the connections that a listener accepts send full segments only, and
