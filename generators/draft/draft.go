@@ -55,6 +55,7 @@ type Site struct {
 	opened  []netip.Addr // for which a firewall opens its control port, if it listens on all
 	clients []client
 	base    string // path of the base config; "" if there is none
+	shared  bool   // other sites have the same one
 	read    *spec.Site
 }
 
@@ -202,6 +203,7 @@ func (d *Draft) copies(withSecrets bool) {
 		if base == nil || len(base.Files) == 0 {
 			continue
 		}
+		s.shared = slices.ContainsFunc(d.Sites, func(o *Site) bool { return o != s && o.Server.Base == base })
 		if at, ok := done[base]; ok {
 			s.base = at
 			continue

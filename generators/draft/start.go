@@ -27,6 +27,9 @@ func Start(server string, sessions int, cloud string, address netip.Addr) ([]byt
 	say("# Addresses that clients reach, the servers' own.")
 	say("addresses = [%s]\n}\n", quoted(address.String()))
 	say("site \"ftp\" {\nhost = \"ftp\"\nserver = %s\nport = 21\n", quoted(server))
+	if n := profile.FixedPorts; n > 0 {
+		say("data_ports = \"%d-%d\" # it always uses these", firstFixed, firstFixed+n-1)
+	}
 	say("# announce = \"198.51.100.7\" # the address in the 227 reply, if a NAT is in front")
 	say("# clients = [\"192.0.2.0/24\"] # who may connect; without it everyone\n")
 	say("concurrency {\n# Control connections at once: a user's client opens two or three.")
@@ -51,6 +54,10 @@ func Start(server string, sessions int, cloud string, address netip.Addr) ([]byt
 	}
 	return hclwrite.Format([]byte(b.String())), nil
 }
+
+// firstFixed is the first of the ports that AWS Transfer Family uses, the only
+// server with fixed ones (its documentation).
+const firstFixed = 8192
 
 // Clouds are the targets for firewalls of clouds.
 func Clouds() (names []string) {

@@ -110,7 +110,12 @@ func (w *writer) write(s *Site) {
 	}
 	w.must("server", quoted(v.Profile), inventory.At{})
 	w.must("port", fmt.Sprint(v.Port.Value), v.Port.At)
-	if s.base != "" {
+	switch {
+	case s.base == "":
+	case s.shared:
+		w.say("# base_config = %s # a spec cannot say it: one process runs several servers of it", quoted(s.base))
+		s.LeftOut = append(s.LeftOut, LeftOut{v.At, "base_config", "one process runs several servers of this config, and a spec gives each site a process of its own; divide the copy, or write users and paths into the generated config"})
+	default:
 		w.attr("base_config", quoted(s.base), inventory.At{})
 	}
 	if v.Announce.Value != "" {

@@ -15,7 +15,8 @@ func init() { register(reader{tellsCompose, readCompose}) }
 
 var composeLine = regexp.MustCompile(`(?m)^services:`)
 
-func tellsCompose(text []byte) int { return 50 * matches(composeLine, text) }
+// tellsCompose is surer than the reader of a command, which a service may have.
+func tellsCompose(text []byte) int { return 1000 * matches(composeLine, text) }
 
 // maxCompose is how long a compose file may be, in bytes: a parsed one takes
 // many times that.

@@ -138,10 +138,25 @@ func overlap(a, b []spec.PortRange) bool {
 	})
 }
 
+// unlike says why what a rule accepts is not an Opening; "" if it is.
+func (r rule) unlike() string {
+	switch {
+	case r.perAddress > 0:
+		return "it accepts connections by their number"
+	case r.source.not, r.target.not:
+		return "it matches all addresses except some"
+	case r.source.learnt, r.target.learnt, r.target.ipset != "":
+		return "it matches a set that changes"
+	case r.source.nothing:
+		return "it matches a set without members"
+	}
+	return ""
+}
+
 // accept adds what a rule opens, beside what is set in the Opening already.
 func (rs *ruleset) accept(f *Firewall, r rule, o Opening) {
-	if r.source.learnt || r.source.not || r.target.not || r.target.learnt || r.target.ipset != "" || r.perAddress > 0 || r.source.nothing {
-		rs.in.unread(r.at, r.name, "it matches all but an address, or a set that changes")
+	if why := r.unlike(); why != "" {
+		rs.in.unread(r.at, r.name, "%s", why)
 		return
 	}
 	o.Rule = r.name

@@ -34,8 +34,10 @@ func readProftpd(in *input) error {
 	if main.At = in.at(0); main.Port.Value != 0 {
 		in.Servers = append(in.Servers, main)
 	}
-	if d, ok := c.one("MaxInstances"); ok && len(heads) > 0 {
-		in.unread(in.place(d), d.Name, "it counts the sessions of all servers of the process together")
+	for _, d := range c.Directives {
+		if len(heads) > 0 && strings.EqualFold(d.Name, "MaxInstances") && len(d.Level()) == 0 {
+			in.unread(in.place(d), d.Name, "it counts the sessions of all servers of the process together")
+		}
 	}
 	for i := range heads {
 		c.host = &heads[i]

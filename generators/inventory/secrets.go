@@ -16,8 +16,8 @@ var (
 	secretURL  = regexp.MustCompile(`://[^/\s:@]+:[^/\s@]+@`)
 	privateKey = regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----`)
 	keyEnd     = regexp.MustCompile(`-----END [A-Z ]*PRIVATE KEY-----`)
-	// notSecret is a flag, a number or a path.
-	notSecret = regexp.MustCompile(`(?i)^(?:yes|no|on|off|true|false|none|[0-9]|/.*)$`)
+	// notSecret is a flag, a number, a path, or vsftpd's placeholder for a name.
+	notSecret = regexp.MustCompile(`(?i)^(?:yes|no|on|off|true|false|none|[0-9]|/.*|\$USER)$`)
 )
 
 // secretLines are the lines of a text that look like secrets, by index, and what

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"errors"
 	"regexp"
 	"time"
 
@@ -30,7 +31,13 @@ func readVsftpd(in *input) error {
 	}
 	in.Servers = append(in.Servers, s)
 	c.vsftpdListener(s)
-	set(c, &s.Port, port, "listen_port")
+	set(c, &s.Port, func(d serverconf.Directive) (uint16, error) {
+		n, err := port(d)
+		if err == nil && n == 0 {
+			err = errors.New("the kernel chooses the port")
+		}
+		return n, err
+	}, "listen_port")
 	c.vsftpdPorts(s)
 	set(c, &s.Passive, on, "pasv_enable")
 	set(c, &s.Announce, text, "pasv_address")
