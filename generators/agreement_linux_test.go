@@ -13,10 +13,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"text/template"
+
+	"go4.org/netipx"
 
 	"github.com/pasvctl/pasvctl/cmd/lab/needs"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
+	"github.com/pasvctl/pasvctl/templates"
 )
 
 // opening is a way in as every backend must have it: some ports of an address,
@@ -29,18 +33,39 @@ type opening struct {
 	most    string // control connections of a client
 }
 
-// openingsOf are what the plan says of a host, in one address family.
+// openingsOf are what the plan's flat list says of a host, in one address family,
+// at each address of the sites that want it, with what else the policy says.
 func openingsOf(h *plan.Host, v6 bool) (all []opening) {
-	for _, s := range h.Sites {
-		addresses, clients := s.Policy.Addresses4, s.Policy.Clients4
-		if v6 {
-			addresses, clients = s.Policy.Addresses6, s.Policy.Clients6
+	clients := map[opening]*netipx.IPSetBuilder{}
+	for _, a := range h.Admissions() {
+		if a.From.Addr().Is6() != v6 {
+			continue
 		}
-		for _, a := range addresses {
-			all = append(all,
-				opening{at: a, ports: fmt.Sprint(s.Policy.Control), clients: clientsText(clients), most: fmt.Sprint(s.Policy.MaxPerClient)},
-				opening{at: a, ports: s.Policy.Data.String(), clients: clientsText(clients), gated: s.Policy.Gate})
+		for _, purpose := range a.For {
+			for _, at := range purpose.Site.Addresses {
+				if at.Is6() != v6 {
+					continue
+				}
+				o := opening{at: at, ports: a.Ports.String()}
+				if policy := purpose.Site.Policy; purpose.Data {
+					o.gated = policy.Gate
+				} else {
+					o.most = fmt.Sprint(policy.MaxPerClient)
+				}
+				if clients[o] == nil {
+					clients[o] = &netipx.IPSetBuilder{}
+				}
+				clients[o].AddPrefix(a.From)
+			}
 		}
+	}
+	for o, b := range clients {
+		set, err := b.IPSet()
+		if err != nil {
+			panic(err)
+		}
+		o.clients = clientsText(set.Prefixes())
+		all = append(all, o)
 	}
 	return all
 }
@@ -67,73 +92,190 @@ func network(t *testing.T, text string) netip.Prefix {
 	return netip.PrefixFrom(a, a.BitLen())
 }
 
-// TestKernelsAgreeWithRandomPlans loads drawn specs, and compares what nft,
-// iptables-save and ipset then list, and what AWS is given, with the plan.
-func TestKernelsAgreeWithRandomPlans(t *testing.T) {
+// needsKernel is what loading rules into a namespace needs.
+func needsKernel(t *testing.T) {
+	t.Helper()
 	needs.Root(t)
 	for _, tool := range []string{"unshare", "nft", "ipset", "iptables-restore", "ip6tables-restore"} {
 		needs.Tool(t, tool)
 	}
-	compared := 0
-	for seed := range uint64(20) {
+}
+
+// TestKernelsAgreeWithRandomPlans loads drawn specs, and compares what nft,
+// iptables-save and ipset then list with the plan's flat list.
+func TestKernelsAgreeWithRandomPlans(t *testing.T) {
+	t.Parallel()
+	needsKernel(t)
+	compared, specs := 0, 0
+	for seed := uint64(0); specs < 100; seed++ {
 		r := rand.New(rand.NewPCG(seed, 3))
 		s := newRandomSpec(r)
 		if len(s.sites) == 0 {
 			continue
 		}
+		specs++
 		p := s.load(t, r, nil)
 		files, diags := p.Files("nftables", "iptables")
 		if diags.HasErrors() {
 			t.Fatal(diags)
 		}
 		for _, h := range p.Plan.Hosts {
-			dir := t.TempDir()
-			for _, f := range files {
-				if filepath.Dir(f.Path) == h.Name {
-					if err := os.WriteFile(filepath.Join(dir, filepath.Base(f.Path)), f.Content, 0o600); err != nil {
-						t.Fatal(err)
-					}
-				}
+			compared += len(openingsOf(h, false)) + len(openingsOf(h, true))
+			if problem := kernelDisagreement(t, h, files, nil); problem != "" {
+				t.Errorf("seed %d, %s: %s", seed, h.Name, problem)
 			}
-			c := exec.CommandContext(t.Context(), "unshare", "--net", "sh", "-c", loadAndList)
-			c.Dir = dir
-			if out, err := c.CombinedOutput(); err != nil {
-				t.Fatalf("seed %d: %v\n%s", seed, err, out)
-			}
-			read := func(name string) string {
-				text, err := os.ReadFile(filepath.Join(dir, name))
-				if err != nil {
-					t.Fatal(err)
-				}
-				return string(text)
-			}
-			for _, v6 := range []bool{false, true} {
-				want := openingsOf(h, v6)
-				compared += len(want)
-				same(t, fmt.Sprintf("seed %d, %s, nft, IPv6 %v", seed, h.Name, v6), want, openingsOfNft(t, read("nft.json"), v6))
-				save := read("save4")
-				if v6 {
-					save = read("save6")
-				}
-				same(t, fmt.Sprintf("seed %d, %s, iptables, IPv6 %v", seed, h.Name, v6), want, openingsOfIptables(t, save, read("sets")))
-			}
-		}
-		clouds, diags := (&aws{Format: "cli", RulesPerGroup: 1000}).Files(p.Plan)
-		if !diags.HasErrors() { // AWS cannot do every drawn spec
-			cloudsAgree(t, p.Plan, clouds)
 		}
 	}
-	if compared < 100 {
+	if compared < 500 {
 		t.Errorf("only %d openings were compared", compared)
 	}
 }
 
+// kernelDisagreement loads a host's rules, and says how what the tools then list
+// differs from the plan, or that they refuse them; "" if nothing is wrong. Older
+// files, if there are some, are loaded before.
+func kernelDisagreement(t *testing.T, h *plan.Host, files, older []File) string {
+	t.Helper()
+	dir := t.TempDir()
+	write := func(dir string, files []File) {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			if filepath.Dir(f.Path) == h.Name {
+				if err := os.WriteFile(filepath.Join(dir, filepath.Base(f.Path)), f.Content, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	write(dir, files)
+	if older != nil {
+		write(filepath.Join(dir, "older"), older)
+	}
+	c := exec.CommandContext(t.Context(), "unshare", "--net", "sh", "-c", loadAndList)
+	c.Dir = dir
+	if out, err := c.CombinedOutput(); err != nil {
+		return fmt.Sprintf("%v\n%s", err, out)
+	}
+	read := func(name string) string {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	for _, m := range regexp.MustCompile(`(?m)^create (\S+)`).FindAllStringSubmatch(read("sets"), -1) {
+		if !strings.Contains(read("save4")+read("save6"), " "+m[1]+" ") {
+			return "no rule matches the set " + m[1]
+		}
+	}
+	for _, v6 := range []bool{false, true} {
+		want := openingsOf(h, v6)
+		save := read("save4")
+		if v6 {
+			save = read("save6")
+		}
+		for backend, got := range map[string][]opening{"nft": openingsOfNft(t, read("nft.json"), v6), "iptables": openingsOfIptables(t, save, read("sets"))} {
+			if !sameOpenings(want, got) {
+				return fmt.Sprintf("%s, IPv6 %v: the plan has\n%+v\nthe kernel\n%+v", backend, v6, want, got)
+			}
+		}
+	}
+	return ""
+}
+
+// TestFirewallTemplatesAreHeldToThePlan changes each expression of the firewalls'
+// templates that is about a port, a client or a family: the kernel refuses the
+// rules, or what it lists is not the plan's.
+func TestFirewallTemplatesAreHeldToThePlan(t *testing.T) {
+	needsKernel(t)
+	// Not parallel: the changed templates are rendered in place of the real ones.
+	at := func(first uint16, client string, into *spec.Chain) *plan.Plan {
+		host := handHost("edge1", "203.0.113.10", "2001:db8::10")
+		host.Firewall = into
+		p := handPlan(
+			handSite(host, "few", "vsftpd", 21, spec.PortRange{First: first, Last: first + 9}, func(s *plan.Site) {
+				s.Clients = prefixes(client, "192.0.2.0/25", "2001:db8:1::/48", "2001:db8:3::/48")
+			}),
+			handSite(host, "all", "vsftpd", 2121, spec.PortRange{First: first + 10, Last: first + 10}, nil),
+			handSite(host, "one", "vsftpd", 2122, spec.PortRange{First: first + 20, Last: first + 29}, func(s *plan.Site) {
+				s.Clients, s.Gate = prefixes(client, "2001:db8:7::/48"), false
+			}),
+		)
+		for name, address := range map[string]string{"nat4": "198.51.100.7", "nat6": "2001:db8:f::7"} {
+			g := &plan.Gateway{Gateway: &spec.Gateway{Name: name, Address: netip.MustParseAddr(address)}, Sites: p.Sites[:1]}
+			to := p.Sites[0].Policy.Addresses4
+			if g.Address.Is6() {
+				to = p.Sites[0].Policy.Addresses6
+			}
+			g.Forwards = []plan.Forward{{Site: p.Sites[0], Ports: p.Sites[0].DataPorts, To: to[0]}, {Site: p.Sites[0], Ports: spec.PortRange{First: 21, Last: 21}, To: to[0]}}
+			p.Gateways = append(p.Gateways, g)
+		}
+		return p
+	}
+	files := func(p *plan.Plan, set *template.Template) (all []File) {
+		for _, kind := range []string{"nftables", "iptables"} {
+			made := mutantFiles(handTarget(t, kind, ""), set, p)
+			if len(made) == 0 {
+				return nil
+			}
+			all = append(all, made...)
+		}
+		return all
+	}
+	sound := template.Must(templates.Parse())
+	red := func(set *template.Template) bool {
+		into := &spec.Chain{Family: "inet", Table: "filter", Chain: "input"}
+		for _, p := range []*plan.Plan{at(61000, "198.51.100.7/32", nil), at(61000, "198.51.100.7/32", into)} {
+			made := files(p, set)
+			if made == nil || kernelDisagreement(t, p.Hosts[0], made, nil) != "" || gatewayDisagreement(p, made) != "" ||
+				kernelDisagreement(t, p.Hosts[0], made, files(at(62000, "198.51.100.9/32", p.Hosts[0].Firewall), sound)) != "" {
+				return true
+			}
+		}
+		return false
+	}
+	if red(sound) {
+		t.Fatal("red without a change")
+	}
+	for _, folder := range []string{"nftables", "iptables"} {
+		n := 0
+		mutants(t, folder, func(expression string, set *template.Template) {
+			n++
+			if !harmlessRules[expression] && !red(set) {
+				t.Errorf("%s: nothing notices a change of %s", folder, expression)
+			}
+		})
+		if n < 8 {
+			t.Errorf("%s has only %d expressions", folder, n)
+		}
+	}
+}
+
+// harmlessRules are expressions that decide no rule of who reaches what.
+var harmlessRules = map[string]bool{
+	`{{if eq .Family "inet6"}}`: true, "{{.Family}}": true, // in a comment
+	// How wide a client is: who counts as one, not who gets in.
+	"{{.ClientBits}}": true, `{{if and (eq $family "inet6") (lt .ClientBits 128)}}`: true,
+}
+
+// loadAndList loads older rules, as a load that was cut off leaves them, then the
+// rules.
 const loadAndList = `set -eu
 nft add table inet filter
 nft add chain inet filter input
+[ ! -d older ] || nft -f older/nftables.nft
 nft -f nftables.nft
+[ ! -e nftables.jump.nft ] || nft -f nftables.jump.nft
 nft -j list ruleset >nft.json
 nft flush ruleset
+if [ -d older ]; then
+	ipset restore -exist <older/ipset
+	iptables-restore --noflush older/iptables.v4
+	ip6tables-restore --noflush older/iptables.v6
+	sed '/^swap/d; /^destroy/d' older/ipset | ipset restore -exist
+fi
 ipset restore -exist <ipset
 iptables-restore --noflush iptables.v4
 ip6tables-restore --noflush iptables.v6
@@ -142,8 +284,7 @@ ip6tables-save >save6
 ipset save >sets
 `
 
-func same(t *testing.T, what string, want, got []opening) {
-	t.Helper()
+func sameOpenings(want, got []opening) bool {
 	count := func(all []opening) map[opening]int {
 		n := map[opening]int{}
 		for _, o := range all {
@@ -151,9 +292,7 @@ func same(t *testing.T, what string, want, got []opening) {
 		}
 		return n
 	}
-	if w, g := count(want), count(got); !maps.Equal(w, g) {
-		t.Errorf("%s: the plan has\n%+v\nthe kernel\n%+v", what, w, g)
-	}
+	return maps.Equal(count(want), count(got))
 }
 
 // openingsOfNft reads nft's JSON: the verdict map, then what the rules of the
@@ -186,7 +325,7 @@ func openingsOfNft(t *testing.T, text string, v6 bool) (all []opening) {
 	}
 	outside := regexp.MustCompile(`"op":"!=","left":\{"payload":\{"protocol":"` + proto + `","field":"saddr"\}\},"right":(?:"@([^"]+)"|"([^"]+)"|\{"prefix":\{"addr":"([^"]+)","len":(\d+)\}\})\}\}.*"drop":null`)
 	for name, elements := range sets {
-		if name != "ports"+family && name != "pasvctl_ports"+family {
+		if name != "ports"+family && name != "pasvctl_ports"+family || !anyRule(rules, `"data":"@`+name+`"`) {
 			continue
 		}
 		for _, m := range nftWay.FindAllStringSubmatch(elements, -1) {
@@ -204,8 +343,9 @@ func openingsOfNft(t *testing.T, text string, v6 bool) (all []opening) {
 				if m := nftCount.FindStringSubmatch(rule); m != nil && strings.Contains(rule, "_sessions"+family+"_") {
 					o.most = m[1]
 				}
-				o.gated = o.gated || strings.Contains(rule, `_learnt`+family+`"`) && !strings.Contains(rule, "assured") &&
-					strings.Contains(chain[len(chain)-1], `"drop":null`)
+				if m := nftLearnt.FindStringSubmatch(rule); m != nil && strings.HasSuffix(m[1], "_learnt"+family) {
+					o.gated = anyRule(rules, `"op":"update"`, `"set":"@`+m[1]+`"`) && strings.Contains(chain[len(chain)-1], `"drop":null`)
+				}
 			}
 			all = append(all, o)
 		}
@@ -214,10 +354,23 @@ func openingsOfNft(t *testing.T, text string, v6 bool) (all []opening) {
 }
 
 var (
-	nftWay   = regexp.MustCompile(`\{"concat":\[(?:(\d+)|\{"range":\[(\d+),(\d+)\]\}),"([0-9a-f.:]+)"\]\},\{"goto":\{"target":"([^"]+)"`)
-	nftCount = regexp.MustCompile(`"ct count":\{"val":(\d+)`)
-	nftEntry = regexp.MustCompile(`\{"prefix":\{"addr":"([^"]+)","len":(\d+)\}\}|"([0-9a-f.:]+)"`)
+	nftWay    = regexp.MustCompile(`\{"concat":\[(?:(\d+)|\{"range":\[(\d+),(\d+)\]\}),"([0-9a-f.:]+)"\]\},\{"goto":\{"target":"([^"]+)"`)
+	nftLearnt = regexp.MustCompile(`"right":"@([^"]+)"`)
+	nftCount  = regexp.MustCompile(`"ct count":\{"val":(\d+)`)
+	nftEntry  = regexp.MustCompile(`\{"prefix":\{"addr":"([^"]+)","len":(\d+)\}\}|"([0-9a-f.:]+)"`)
 )
+
+// anyRule reports whether a rule has all of these texts.
+func anyRule(rules map[string][]string, texts ...string) bool {
+	for _, chain := range rules {
+		for _, rule := range chain {
+			if !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(rule, text) }) {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 // nftClients are the networks that a rule names, or those of its set.
 func nftClients(t *testing.T, m []string, sets map[string]string) (clients []netip.Prefix) {
@@ -281,40 +434,4 @@ func port(t *testing.T, text string) (n uint16) {
 		t.Fatal(err)
 	}
 	return n
-}
-
-// cloudsAgree compares whom AWS lets in to which ports with the plan. A group
-// knows no addresses of its host and no gates.
-func cloudsAgree(t *testing.T, p *plan.Plan, files []File) {
-	t.Helper()
-	for _, h := range p.Hosts {
-		want, got := map[string]bool{}, map[string]bool{}
-		for _, a := range h.Admissions() {
-			want[fmt.Sprintf("%d-%d %s", a.Ports.First, a.Ports.Last, a.From)] = true
-		}
-		for _, f := range files {
-			if f.Path != "aws/"+h.Name+".ip-permissions.json" {
-				continue
-			}
-			var permissions []struct {
-				FromPort, ToPort int
-				IpRanges         []struct{ CidrIp string }
-				Ipv6Ranges       []struct{ CidrIpv6 string }
-			}
-			if err := json.Unmarshal(f.Content, &permissions); err != nil {
-				t.Fatal(err)
-			}
-			for _, p := range permissions {
-				for _, r := range p.IpRanges {
-					got[fmt.Sprintf("%d-%d %s", p.FromPort, p.ToPort, r.CidrIp)] = true
-				}
-				for _, r := range p.Ipv6Ranges {
-					got[fmt.Sprintf("%d-%d %s", p.FromPort, p.ToPort, r.CidrIpv6)] = true
-				}
-			}
-		}
-		if !maps.Equal(want, got) {
-			t.Errorf("%s: the plan has\n%v\nAWS is given\n%v", h.Name, slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got)))
-		}
-	}
 }

@@ -145,7 +145,7 @@ const seeds = 150
 
 // TestRandomSpecs holds what is promised of every spec against drawn ones.
 func TestRandomSpecs(t *testing.T) {
-	rendered := 0
+	rendered, compared := 0, map[string]int{}
 	for seed := range uint64(seeds) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		s := newRandomSpec(r)
@@ -154,6 +154,7 @@ func TestRandomSpecs(t *testing.T) {
 		}
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			p := s.load(t, r, nil)
+			cloudsAgree(t, p.Plan, compared)
 			files, diags := p.Files()
 			if diags.HasErrors() {
 				return // a server or a cloud cannot do it: not every drawn spec can be rendered
@@ -162,6 +163,9 @@ func TestRandomSpecs(t *testing.T) {
 			for _, f := range files {
 				agrees(t, "random", p.Plan, f)
 			}
+			if problem := gatewayDisagreement(p.Plan, files); problem != "" {
+				t.Error(problem)
+			}
 			disjoint(t, p.Plan)
 			again, _ := s.load(t, r, p.Lock.Bytes()).Files()
 			if !slices.EqualFunc(files, again, func(a, b File) bool { return a.Path == b.Path && bytes.Equal(a.Content, b.Content) }) {
@@ -169,6 +173,11 @@ func TestRandomSpecs(t *testing.T) {
 			}
 			staysPut(t, r, s, p)
 		})
+	}
+	for name := range cloudFormats {
+		if compared[name] < 100 {
+			t.Errorf("%s was compared with %d plans", name, compared[name])
+		}
 	}
 	if rendered < seeds/2 {
 		t.Errorf("only %d of %d specs were rendered", rendered, seeds)

@@ -65,6 +65,9 @@ func readModule(text string) ([]tfResource, error) {
 			pending = append(pending, item{block: block})
 		case "output":
 			pending = append(pending, item{name: "output " + block.Labels[0], expr: block.Body.Attributes["value"].Expr})
+			if err := waits(block, file.Body.(*hclsyntax.Body)); err != nil {
+				return nil, err
+			}
 		case "terraform":
 		default:
 			return nil, fmt.Errorf("block %q", block.Type)
@@ -98,6 +101,22 @@ func readModule(text string) ([]tfResource, error) {
 		}
 	}
 	return m.resources, nil
+}
+
+// waits checks that an output, which others attach, waits for all rules.
+func waits(output *hclsyntax.Block, module *hclsyntax.Body) error {
+	named := map[string]bool{}
+	if on := output.Body.Attributes["depends_on"]; on != nil {
+		for _, v := range on.Expr.Variables() {
+			named[v.RootName()+"."+v[1].(hcl.TraverseAttr).Name] = true
+		}
+	}
+	for _, block := range module.Blocks {
+		if block.Type == "resource" && strings.Contains(block.Labels[0], "_rule") && !named[strings.Join(block.Labels, ".")] {
+			return fmt.Errorf("output %q does not wait for %s", output.Labels[0], strings.Join(block.Labels, "."))
+		}
+	}
+	return nil
 }
 
 // resource evaluates a resource block, or returns an error if something that it

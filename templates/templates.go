@@ -11,9 +11,10 @@ import (
 //go:embed */*.tmpl
 var files embed.FS
 
-var parsed = template.Must(parseEmbedded())
+var parsed = template.Must(Parse())
 
-func parseEmbedded() (*template.Template, error) {
+// Parse returns a copy of the embedded templates, for a test that changes them.
+func Parse() (*template.Template, error) {
 	root := template.New("").Funcs(Functions()).Option("missingkey=error")
 	names, err := fs.Glob(files, "*/*.tmpl")
 	if err != nil {
