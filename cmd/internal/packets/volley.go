@@ -3,7 +3,6 @@ package packets
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"time"
@@ -73,26 +72,6 @@ func (b *Bed) Connect(probes ...Probe) []Connection {
 	return all
 }
 
-// SendSYN sends one SYN for each probe and ignores every answer to it: the first
-// packet of a handshake that is never finished. The sockets answer again when
-// the Closer is closed.
-func (b *Bed) SendSYN(probes ...Probe) (io.Closer, error) {
-	v := newVolley(probes)
-	err := b.World.Do(func() error {
-		for i := range probes {
-			v.start(i, dropAll)
-			if err := v.results[i].Err; err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return v, err
-}
-
-// dropAll is a socket filter that takes no packet.
-var dropAll = &unix.SockFprog{Len: 1, Filter: &unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}}
-
 func (b *Bed) inTurns(probes []Probe, f func([]Probe)) {
 	for len(probes) > 0 {
 		n := min(len(probes), atOnce)
@@ -113,20 +92,15 @@ type volley struct {
 	patient int
 }
 
-func newVolley(probes []Probe) *volley {
+// volley tries the probes and waits until there is nothing to be waited for.
+func (n *Namespace) volley(probes []Probe) *volley {
 	v := &volley{probes: probes, results: make([]Result, len(probes)), fds: make([]int, len(probes)), open: make([]bool, len(probes))}
 	for i, p := range probes {
 		v.results[i], v.fds[i] = Result{Probe: p, Got: Dropped}, -1
 	}
-	return v
-}
-
-// volley tries the probes and waits until there is nothing to be waited for.
-func (n *Namespace) volley(probes []Probe) *volley {
-	v := newVolley(probes)
 	err := n.Do(func() error {
 		for i := range probes {
-			v.start(i, nil)
+			v.start(i)
 		}
 		return v.wait()
 	})
@@ -139,7 +113,7 @@ func (n *Namespace) volley(probes []Probe) *volley {
 }
 
 // start sends a SYN, from the namespace of its thread.
-func (v *volley) start(i int, filter *unix.SockFprog) {
+func (v *volley) start(i int) {
 	p := v.probes[i]
 	fail := func(what string, err error) {
 		v.results[i].Err = fmt.Errorf("from %s to %s: %s: %w", p.From, p.To, what, err)
@@ -159,9 +133,6 @@ func (v *volley) start(i int, filter *unix.SockFprog) {
 		unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1),
 		unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}),
 	)
-	if filter != nil {
-		err = errors.Join(err, unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, filter))
-	}
 	if err = errors.Join(err, unix.Bind(fd, from)); err != nil {
 		fail("bind", err)
 		return
@@ -253,10 +224,4 @@ func (v *volley) close() {
 			v.fds[i] = -1
 		}
 	}
-}
-
-// Close closes all sockets.
-func (v *volley) Close() error {
-	v.close()
-	return nil
 }

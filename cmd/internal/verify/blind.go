@@ -45,16 +45,13 @@ const (
 )
 
 // blind proves that packets of somebody who sees no answer teach the gate
-// nothing, in the name of a client that no host has.
+// nothing, in the name of a client that no host has: neither a bare SYN nor what
+// may follow it.
 func (t *trial) blind() error {
 	liberal := kernel.Liberal()
-	var first, then, ask []raw
+	var first, afterSYN, then, afterAll []raw
 	for _, l := range t.lanes {
-		switch {
-		case !l.ghost.IsValid() || !l.site.Policy.Gate:
-			continue
-		case liberal:
-			t.untried(l.site, "blind packets to the control port", "not proven: "+kernel.LiberalMeans)
+		if !l.ghost.IsValid() || !l.site.Policy.Gate {
 			continue
 		}
 		from := func(port uint16, flags byte, number uint32) packets.Segment {
@@ -63,19 +60,28 @@ func (t *trial) blind() error {
 		syn := from(blindPort, packets.SYN, 0)
 		syn.Seq, syn.Want = 1_000_000, packets.Admitted
 		first = append(first, raw{l, "the SYN of a client that sees no answer", syn})
+		for _, a := range l.addresses {
+			for _, port := range l.ports {
+				ask := packets.Segment{From: netip.AddrPortFrom(l.ghost, askPort), To: netip.AddrPortFrom(a, port), Flags: packets.SYN, Want: packets.Dropped}
+				afterSYN = append(afterSYN, raw{l, "data port after a bare SYN to the control port", ask})
+				afterAll = append(afterAll, raw{l, "data port after blind packets to the control port", ask})
+			}
+		}
+		if liberal {
+			t.untried(l.site, "blind packets to the control port", "not proven: "+kernel.LiberalMeans)
+		}
 		for i, flags := range []byte{packets.SYN, 0, packets.FIN, packets.ACK, packets.ACK, packets.PSH | packets.ACK, packets.RST} {
 			then = append(then, raw{Segment: from(blindPort, flags, uint32(i)*600_000_011)})
 		}
 		for i := range uint32(3) {
 			then = append(then, raw{Segment: from(nowherePort, packets.ACK, i)})
 		}
-		for _, port := range l.ports {
-			ask = append(ask, raw{l, "data port after blind packets to the control port", packets.Segment{
-				From: netip.AddrPortFrom(l.ghost, askPort), To: netip.AddrPortFrom(l.addresses[0], port), Flags: packets.SYN, Want: packets.Dropped,
-			}})
-		}
 	}
-	for _, step := range [][]raw{first, then, ask} {
+	steps := [][]raw{first, afterSYN, then, afterAll}
+	if liberal {
+		steps = steps[:2]
+	}
+	for _, step := range steps {
 		if err := t.inject(step); err != nil {
 			return err
 		}

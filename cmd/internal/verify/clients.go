@@ -23,7 +23,6 @@ type lane struct {
 	client   netip.Addr // has control connections
 	twin     netip.Addr // the last address that counts as the same client
 	stranger netip.Addr // a client that never has one, the nearest to client
-	mute     netip.Addr // a client that never finishes a handshake
 	ghost    netip.Addr // a client that no host of the world is
 
 	inside  []netip.Addr // first and last addresses of the clients' prefixes
@@ -78,7 +77,7 @@ func (c *casting) lane(s *plan.Site, v6 bool) *lane {
 		return cmp.Compare(min(2, bits-b.Bits()), min(2, bits-a.Bits()))
 	})
 	var roles []netip.Prefix
-	for _, role := range []*netip.Addr{&l.client, &l.stranger, &l.mute, &l.ghost} {
+	for _, role := range []*netip.Addr{&l.client, &l.stranger, &l.ghost} {
 		p, ok := c.pick(roomy, bits, roles)
 		if !ok {
 			break
@@ -227,7 +226,7 @@ func everybody(lanes []*lane) []netip.Addr {
 	var all []netip.Addr
 	known := map[netip.Addr]bool{}
 	for _, l := range lanes {
-		for _, a := range slices.Concat([]netip.Addr{l.client, l.twin, l.stranger, l.mute}, l.inside, l.outside) {
+		for _, a := range slices.Concat([]netip.Addr{l.client, l.twin, l.stranger}, l.inside, l.outside) {
 			if a.IsValid() && !known[a] {
 				known[a] = true
 				all = append(all, a)

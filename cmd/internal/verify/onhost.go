@@ -46,25 +46,8 @@ func (t *trial) onHost() error {
 	if err != nil {
 		return err
 	}
-	if err := t.load(); err != nil {
-		return err
-	}
-	if err := t.runOn(append(transfers, theirs...), strangers); err != nil {
-		return err
-	}
-	if err := t.withoutControl(); err != nil {
-		return err
-	}
-	if err := t.afterASYN(); err != nil {
-		return err
-	}
-	if err := t.blind(); err != nil {
-		return err
-	}
-	if err := t.edges(); err != nil {
-		return err
-	}
-	if err := t.forget(); err != nil {
+	ran := func() error { return t.runOn(append(transfers, theirs...), strangers) }
+	if err := inOrder(t.load, ran, t.withoutControl, t.blind, t.edges, t.forget); err != nil {
 		return err
 	}
 	control, err := t.openControl()
@@ -72,23 +55,22 @@ func (t *trial) onHost() error {
 	if err != nil {
 		return err
 	}
-	if err := t.withControl(); err != nil {
-		return err
-	}
-	if err := t.caps(); err != nil {
-		return err
-	}
-	if err := t.outliveGate(control); err != nil {
+	outlives := func() error { return t.outliveGate(control) }
+	if err := inOrder(t.withControl, t.caps, outlives); err != nil {
 		return err
 	}
 	closeAll(control)
-	if err := t.own(); err != nil {
-		return err
+	return inOrder(t.own, echo.Close, t.serverDown)
+}
+
+// inOrder takes steps until one fails.
+func inOrder(steps ...func() error) error {
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
 	}
-	if err := echo.Close(); err != nil {
-		return err
-	}
-	return t.serverDown()
+	return nil
 }
 
 // running is a connection of a lane that goes on.
@@ -217,28 +199,6 @@ func (t *trial) withoutControl() error {
 	return t.try(all)
 }
 
-// afterASYN proves that a bare SYN to the control port opens no data port.
-func (t *trial) afterASYN() error {
-	var knocks []packets.Probe
-	var all []check
-	for _, l := range t.lanes {
-		if !l.mute.IsValid() {
-			continue
-		}
-		for _, a := range l.addresses {
-			knocks = append(knocks, packets.Probe{From: l.mute, To: netip.AddrPortFrom(a, l.site.Policy.Control)})
-			all = append(all, l.data(a, l.mute, "data port after a bare SYN to the control port")...)
-		}
-	}
-	knocked, err := t.bed.SendSYN(knocks...)
-	if err != nil {
-		return err
-	}
-	// The sockets stay until all is over: closed ones would answer the server.
-	t.ends = append(t.ends, knocked)
-	return t.try(all)
-}
-
 // edges proves where the clients' prefixes end.
 func (t *trial) edges() error {
 	var control, data []check
@@ -260,7 +220,7 @@ func (t *trial) edges() error {
 }
 
 func (l *lane) check(what string, from netip.Addr, to netip.AddrPort) check {
-	return check{l.site, what, from, to}
+	return check{site: l.site, what: what, from: from, to: to}
 }
 
 // data are connections to the ports of a site's range; none if nobody is there

@@ -30,8 +30,9 @@ func (t *trial) own() error {
 	if err := t.forget(); err != nil {
 		return err
 	}
-	var control, plain, data []expected
-	known := map[expected]bool{}
+	var control []packets.Probe
+	known := map[packets.Probe]bool{}
+	var plain, data []check
 	for _, e := range t.expects {
 		if e.Host != nil && t.dropping {
 			continue // a port that is not ours is up to the host's owner
@@ -44,23 +45,30 @@ func (t *trial) own() error {
 				if slices.Contains(t.reserved, from) {
 					return fmt.Errorf("expect %q: %s is the address of a host or gateway of the spec: no client comes from there", e.Name, from)
 				}
+				c := check{what: fmt.Sprintf("expect %q", e.Name), from: from, to: to, want: packets.Dropped}
+				if i := t.siteOf(e); i >= 0 {
+					c.site = t.host.Sites[i]
+				}
+				if e.Accept {
+					c.want = packets.Admitted
+				}
 				if !e.Data {
-					plain = append(plain, expected{e, from, to})
+					plain = append(plain, c)
 					continue
 				}
-				data = append(data, expected{e, from, to})
-				c := expected{from: from, to: netip.AddrPortFrom(to.Addr(), e.Site.Port)}
-				if !known[c] {
-					known[c] = true
-					control = append(control, c)
+				data = append(data, c)
+				p := packets.Probe{From: from, To: netip.AddrPortFrom(to.Addr(), e.Site.Port), Want: packets.Dropped}
+				if !known[p] {
+					known[p] = true
+					control = append(control, p)
 				}
 			}
 		}
 	}
-	if err := t.expect(plain); err != nil {
+	if err := t.tryAtOnce(plain); err != nil {
 		return err
 	}
-	held := t.bed.Connect(probesOf(control)...)
+	held := t.bed.Connect(control...)
 	defer func() {
 		for _, c := range held {
 			if c.File != nil {
@@ -68,14 +76,13 @@ func (t *trial) own() error {
 			}
 		}
 	}()
-	return t.expect(data)
+	return t.tryAtOnce(data)
 }
 
-// expected is a connection that one of the spec's expectations is about.
-type expected struct {
-	*spec.Expect
-	from netip.Addr
-	to   netip.AddrPort
+// siteOf is the place of an expectation's site among the host's; -1 if it has
+// none.
+func (t *trial) siteOf(e *spec.Expect) int {
+	return slices.IndexFunc(t.host.Sites, func(s *plan.Site) bool { return s.Site == e.Site })
 }
 
 // destinations are the ports that an expectation is about, as far as they are
@@ -84,7 +91,7 @@ func (t *trial) destinations(e *spec.Expect) (all []netip.AddrPort) {
 	addresses, ports := t.host.Addresses, []uint16{e.Port}
 	if e.Site != nil {
 		addresses, ports = e.Site.Addresses, []uint16{e.Site.Port}
-		if i := slices.IndexFunc(t.host.Sites, func(s *plan.Site) bool { return s.Site == e.Site }); e.Data && i >= 0 {
+		if i := t.siteOf(e); e.Data && i >= 0 {
 			ports = tried(t.host.Sites[i])
 		}
 	}
@@ -96,32 +103,4 @@ func (t *trial) destinations(e *spec.Expect) (all []netip.AddrPort) {
 		}
 	}
 	return all
-}
-
-func probesOf(all []expected) []packets.Probe {
-	probes := make([]packets.Probe, len(all))
-	for i, e := range all {
-		probes[i] = packets.Probe{From: e.from, To: e.to, Want: packets.Dropped}
-		if e.Expect != nil && e.Accept {
-			probes[i].Want = packets.Admitted
-		}
-	}
-	return probes
-}
-
-func (t *trial) expect(all []expected) error {
-	for i, r := range t.bed.Send(probesOf(all)...) {
-		if r.Err != nil {
-			return r.Err
-		}
-		e := all[i]
-		var site *plan.Site
-		if j := slices.IndexFunc(t.host.Sites, func(s *plan.Site) bool { return s.Site == e.Site }); j >= 0 {
-			site = t.host.Sites[j]
-		}
-		if err := t.add(site, fmt.Sprintf("expect %q", e.Name), r.From.String(), r.To.String(), string(r.Want), string(r.Got)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
