@@ -87,11 +87,8 @@ func (g *generator) run(path string) error {
 	if err != nil {
 		return err
 	}
-	made, diags := p.Files(g.targets...)
-	if err := p.show(g.streams, diags); err != nil {
-		return err
-	}
-	if err := p.invalid(path, diags); err != nil {
+	made, err := p.files(g.streams, path, g.targets...)
+	if err != nil {
 		return err
 	}
 	if err := g.keepsSources(p, made); err != nil {

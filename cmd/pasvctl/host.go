@@ -87,16 +87,24 @@ func (h *onHost) rules(p *project, host *plan.Host) (apply.Applied, error) {
 	return a, nil
 }
 
-func (h *onHost) render(p *project, host *plan.Host) (kernel.Rules, error) {
-	target := map[string]string{kernel.NFT: "nftables", kernel.IPTables: "iptables"}[h.backend]
-	if target == "" {
-		return kernel.Rules{}, usage("the backends are nft and iptables", "there is no backend %q", h.backend)
+// target is the target that renders the rules of the chosen backend.
+func (h *onHost) target() (string, error) {
+	switch h.backend {
+	case kernel.NFT:
+		return "nftables", nil
+	case kernel.IPTables:
+		return "iptables", nil
 	}
-	files, diags := p.Files(target)
-	if err := p.show(h.streams, diags); err != nil {
+	return "", usage("the backends are nft and iptables", "there is no backend %q", h.backend)
+}
+
+func (h *onHost) render(p *project, host *plan.Host) (kernel.Rules, error) {
+	target, err := h.target()
+	if err != nil {
 		return kernel.Rules{}, err
 	}
-	if err := p.invalid(p.source.Name, diags); err != nil {
+	files, err := p.files(h.streams, p.source.Name, target)
+	if err != nil {
 		return kernel.Rules{}, err
 	}
 	r, err := kernel.RulesOf(files, host.Name, h.backend)

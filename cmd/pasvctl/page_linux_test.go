@@ -22,7 +22,7 @@ func TestHostTextIsNoWiderThanAPage(t *testing.T) {
 			return writeChanges(out, []kernel.Change{{Object: "table inet pasvctl chain downloads-of-everybody-0_data", Sign: "+", Line: rule}})
 		},
 		"expectations": func(out *bytes.Buffer) error {
-			v := verifier{streams: streams{out: out}, all: true}
+			v := verifier{onHost: onHost{streams: streams{out: out}}, all: true}
 			return v.write(&verify.Report{Expectations: []verify.Expectation{{
 				Host: host, Setting: "another table drops", Site: site, What: "a data port, without a control connection, from outside clients",
 				From: "2001:db8:1234:5678:9abc:def0:1234:5678", To: "[2001:db8:1234:5678:9abc:def0:1234:5679]:61000", Want: "no answer", Got: "accepted",

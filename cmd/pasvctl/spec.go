@@ -141,6 +141,16 @@ func (p *project) invalid(path string, diags hcl.Diagnostics) error {
 	return failure(fmt.Errorf("%s has %s", path, sizing.Plural(failures, "error")), "")
 }
 
+// files renders targets, or all that the spec names, shows what is wrong with
+// them, and returns an error if something is.
+func (p *project) files(s streams, path string, targets ...string) ([]generators.File, error) {
+	files, diags := p.Files(targets...)
+	if err := p.show(s, diags); err != nil {
+		return nil, err
+	}
+	return files, p.invalid(path, diags)
+}
+
 // completeSpec completes a spec's path as the first argument.
 func completeSpec(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {

@@ -18,21 +18,19 @@ import (
 
 	"github.com/pasvctl/pasvctl/cmd/internal/atomicfile"
 	"github.com/pasvctl/pasvctl/cmd/internal/envelope"
-	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/cmd/internal/verify"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
 type verifier struct {
-	streams
-	variables
-	host, backend, junit string
-	all, asJSON          bool
+	onHost
+	junit string
+	all   bool
 }
 
 func newVerify(s streams) *cobra.Command {
-	v := &verifier{streams: s}
+	v := &verifier{onHost: onHost{streams: s}}
 	c := &cobra.Command{
 		Use:   "verify FILE|FOLDER",
 		Short: "prove the rendered rules with packets, in throwaway networks",
@@ -55,18 +53,17 @@ tried, as on the loopback device; --host leaves other hosts out.`,
 	v.register(c)
 	c.Flags().StringVar(&v.host, "host", "", "prove only the host `NAME` and the gateways in front of it")
 	_ = c.RegisterFlagCompletionFunc("host", v.completeHost)
-	c.Flags().StringVar(&v.backend, "backend", kernel.NFT, "prove the rules of `BACKEND`: nft or iptables")
+	v.backendFlag(c, "prove the rules of")
 	c.Flags().BoolVar(&v.all, "all", false, "show every expectation, not only those that were not met")
 	c.Flags().BoolVar(&v.asJSON, "json", false, "write every expectation as JSON")
 	c.Flags().StringVar(&v.junit, "junit", "", "also write a JUnit report to `FILE`")
-	_ = c.RegisterFlagCompletionFunc("backend", cobra.FixedCompletions([]string{kernel.NFT, kernel.IPTables}, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
 
 func (v *verifier) run(ctx context.Context, path string) error {
-	target := map[string]string{kernel.NFT: "nftables", kernel.IPTables: "iptables"}[v.backend]
-	if target == "" {
-		return usage("the backends are nft and iptables", "there is no backend %q", v.backend)
+	target, err := v.target()
+	if err != nil {
+		return err
 	}
 	if os.Geteuid() != 0 {
 		return v.inUserNamespace(ctx)
@@ -78,11 +75,8 @@ func (v *verifier) run(ctx context.Context, path string) error {
 	if v.host != "" && !slices.ContainsFunc(p.Plan.Hosts, func(h *plan.Host) bool { return h.Name == v.host }) {
 		return failure(fmt.Errorf("the spec has no host %q with a site", v.host), "pasvctl plan shows its hosts")
 	}
-	files, diags := p.Files(target)
-	if err := p.show(v.streams, diags); err != nil {
-		return err
-	}
-	if err := p.invalid(path, diags); err != nil {
+	files, err := p.files(v.streams, path, target)
+	if err != nil {
 		return err
 	}
 	bar := newProgress(v.err)
