@@ -2,10 +2,8 @@ package generators
 
 import (
 	"maps"
-	"net/netip"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -95,7 +93,7 @@ func (g *gcp) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 			rules = append(rules, named)
 			if len(rule.From) > gcpNetworks {
 				diags = append(diags, tooManyNetworks(rule, len(rule.From), gcpNetworks, "a firewall rule of Google Cloud"))
-			} else if n := len("--source-ranges=") + len(joined(rule.From)); g.Format == "gcloud" && n > gcpWord {
+			} else if n := len("--source-ranges=") + len(spec.Join(rule.From, ",")); g.Format == "gcloud" && n > gcpWord {
 				diags = append(diags, finding.PlatformLimit.Error(&g.FormatRange,
 					"The %s networks of site %q make an argument of %s, and Linux gives a program at most %s. Use the format \"terraform\", or name fewer networks in clients.",
 					rule.Family, rule.Site.Name, sizing.Plural(n, "byte"), sizing.Count(gcpWord)))
@@ -114,14 +112,6 @@ func (g *gcp) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 		"Header": header(p, "#"), "Network": g.Network, "Project": g.Project, "Priority": g.Priority,
 		"Rules": rules, "Accounts": len(g.Accounts) > 0,
 	})}, diags
-}
-
-func joined(networks []netip.Prefix) string {
-	all := make([]string, len(networks))
-	for i, n := range networks {
-		all[i] = n.String()
-	}
-	return strings.Join(all, ",")
 }
 
 func (g *gcp) tag(host string) string {

@@ -3,7 +3,6 @@ package generators
 import (
 	"slices"
 	"sort"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -85,22 +84,14 @@ func reservations(host *plan.Host) []reason {
 	return all
 }
 
-// portList writes the union of sorted ranges as the kernel reads it back:
-// ascending, merged where they overlap or touch.
-func portList(sorted []reason) string {
-	var merged []spec.PortRange
-	for _, r := range sorted {
-		if last := len(merged) - 1; last >= 0 && int(r.Range.First) <= int(merged[last].Last)+1 {
-			merged[last].Last = max(merged[last].Last, r.Range.Last)
-			continue
-		}
-		merged = append(merged, r.Range)
+// portList writes the union of ranges as the kernel reads it back: ascending,
+// merged where they overlap or touch.
+func portList(all []reason) string {
+	ranges := make([]spec.PortRange, len(all))
+	for i, r := range all {
+		ranges[i] = r.Range
 	}
-	texts := make([]string, len(merged))
-	for i, r := range merged {
-		texts[i] = r.String()
-	}
-	return strings.Join(texts, ",")
+	return spec.Join(spec.Merged(ranges), ",")
 }
 
 func tooManyReserved(host *plan.Host, length int) *hcl.Diagnostic {

@@ -192,14 +192,6 @@ func covers(a, b netip.AddrPort) bool {
 	return a.Addr().IsUnspecified() && a.Addr() != b.Addr() && a.Addr().Is4() == b.Addr().Is4()
 }
 
-func joined(addrs []netip.AddrPort) string {
-	words := make([]string, len(addrs))
-	for i, a := range addrs {
-		words[i] = a.String()
-	}
-	return strings.Join(words, ",")
-}
-
 // bindFailure says why the daemon did not start, and who has its port.
 func bindFailure(s *plan.Site, cfg embeddedftpd.Config, err error) error {
 	var taken *passive.TakenError

@@ -15,6 +15,7 @@ import (
 
 	"github.com/pasvctl/pasvctl/embeddedftpd"
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // serve binds the ports and serves until a signal or ctx ends it.
@@ -46,7 +47,7 @@ func (d *server) serve(ctx context.Context, s *plan.Site, cfg embeddedftpd.Confi
 	if os.Geteuid() == 0 {
 		cfg.Log.Warn("serving as root; --user NAME drops privileges after binding ports")
 	}
-	cfg.Log.Info("accepting connections", "control", joined(ftpd.Addrs()), "passive", s.DataPorts.String())
+	cfg.Log.Info("accepting connections", "control", spec.Join(ftpd.Addrs(), ","), "passive", s.DataPorts.String())
 	r := running{server: d, ftpd: ftpd, log: cfg.Log}
 	if err := r.run(ctx, cfg.Predecessor != nil); err != nil {
 		cfg.Log.Error("stopped", "error", err)

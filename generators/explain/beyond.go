@@ -34,7 +34,7 @@ func (d *derivation) doubts() []string {
 		text = append(text, fmt.Sprintf("- %s: %s or %s", i.Attribute, portsOr(i.Less, i.LessError), portsOr(i.More, i.MoreError)))
 	}
 	if len(rest) > 0 {
-		text = append(text, fmt.Sprintf("30 %% more or less of %s changes nothing.", joined(rest, "or")))
+		text = append(text, fmt.Sprintf("30 %% more or less of %s changes nothing.", spec.List(rest, "or")))
 	}
 	return text
 }
@@ -68,7 +68,7 @@ func Doubt(doubt []sizing.Influence) string {
 		for n := range rest {
 			rest[n] = short(rest[n])
 		}
-		parts = append(parts, "no change from "+joined(rest, "or"))
+		parts = append(parts, "no change from "+spec.List(rest, "or"))
 	}
 	if len(parts) == 0 {
 		return ""

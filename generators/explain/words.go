@@ -24,12 +24,4 @@ func sentence(clause string) string {
 	return strings.ToUpper(clause[:1]) + clause[1:] + "."
 }
 
-// joined writes a list: "a", "a or b", "a, b or c".
-func joined(words []string, last string) string {
-	if len(words) < 2 {
-		return strings.Join(words, "")
-	}
-	return strings.Join(words[:len(words)-1], ", ") + " " + last + " " + words[len(words)-1]
-}
-
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -199,12 +199,13 @@ func families(addrs []netip.Addr) (v4, v6 bool) {
 	return v4, v6
 }
 
-func addressList(addrs []netip.Addr) string {
-	words := make([]string, len(addrs))
-	for i, addr := range addrs {
-		words[i] = addr.String()
+// Join writes values with a separator between them.
+func Join[T fmt.Stringer](all []T, separator string) string {
+	texts := make([]string, len(all))
+	for i, value := range all {
+		texts[i] = value.String()
 	}
-	return strings.Join(words, ", ")
+	return strings.Join(texts, separator)
 }
 
 func familyName(v4 bool) string {

@@ -310,5 +310,5 @@ func quotedList(words []string) string {
 	for i, word := range words {
 		quoted[i] = fmt.Sprintf("%q", word)
 	}
-	return list(quoted, "or")
+	return List(quoted, "or")
 }

@@ -142,7 +142,7 @@ func checkExpectFamily(b *block, e *Expect) {
 	v4, v6 := families(to)
 	for _, from := range e.From {
 		if from.Is4() && !v4 || from.Is6() && !v6 {
-			b.err("from", finding.FamilyMismatch, "%s cannot reach the destination, which has only %s addresses (%s). Write a client of that family.", from, familyName(v4), addressList(to))
+			b.err("from", finding.FamilyMismatch, "%s cannot reach the destination, which has only %s addresses (%s). Write a client of that family.", from, familyName(v4), Join(to, ", "))
 			return
 		}
 	}

@@ -108,7 +108,7 @@ func checkForward(b *block, g *Gateway, s *Site, at hcl.Range) {
 	v4, v6 := families(s.Addresses)
 	if g.Address.Is4() && !v4 || g.Address.Is6() && !v6 {
 		b.errAt(at, finding.FamilyMismatch, "%s cannot forward to site %q, which has only %s addresses (%s). Add an address of its family to the site, or use another gateway.",
-			g.Address, s.Name, familyName(v4), addressList(s.Addresses))
+			g.Address, s.Name, familyName(v4), Join(s.Addresses, ", "))
 		return
 	}
 	if !g.Address.Is4() || s.Announce == g.Address || s.AnnounceName != "" {

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,6 +18,20 @@ const maxPort = 65535
 const portLimit = "from 1 to 65535, the first before the last"
 
 var rangeText = regexp.MustCompile(`^([0-9]{1,9})(?:-([0-9]{1,9}))?$`)
+
+// Merged sorts ranges and joins those that overlap or touch.
+func Merged(ranges []PortRange) (merged []PortRange) {
+	ranges = slices.Clone(ranges)
+	slices.SortFunc(ranges, func(a, b PortRange) int { return int(a.First) - int(b.First) })
+	for _, r := range ranges {
+		if last := len(merged) - 1; last >= 0 && int(r.First) <= int(merged[last].Last)+1 {
+			merged[last].Last = max(merged[last].Last, r.Last)
+			continue
+		}
+		merged = append(merged, r)
+	}
+	return merged
+}
 
 // portRange parses "20000-20199", or "21" for one port.
 func (b *block) portRange(attr, text string, at hcl.Range) (PortRange, bool) {

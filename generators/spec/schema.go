@@ -222,14 +222,14 @@ func (d *Block) takes() string {
 		for i, arg := range d.Arguments {
 			names[i] = arg.Name
 		}
-		parts = append(parts, plural(n, "argument")+" "+list(names, "and"))
+		parts = append(parts, plural(n, "argument")+" "+List(names, "and"))
 	}
 	if n := len(d.Blocks); n > 0 {
 		names := make([]string, n)
 		for i, inner := range d.Blocks {
 			names[i] = inner.Type
 		}
-		parts = append(parts, plural(n, "block")+" "+list(names, "and"))
+		parts = append(parts, plural(n, "block")+" "+List(names, "and"))
 	}
 	subject := "A " + d.Type + " block"
 	if d.Type == "" {
@@ -248,8 +248,8 @@ func plural(n int, word string) string {
 	return word + "s"
 }
 
-// list writes words as a, b and c.
-func list(words []string, last string) string {
+// List writes words as a, b and c.
+func List(words []string, last string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")
 	}

@@ -224,7 +224,7 @@ func siteAddresses(b *block, host *Host) []netip.Addr {
 	}
 	for _, e := range elements {
 		if addr, err := netip.ParseAddr(e.text); err == nil && slices.Contains(addrs, addr) && !slices.Contains(host.Addresses, addr) {
-			b.errAt(e.at, finding.AddressNotOfHost, "%s is not an address of host %q, which has %s. Use one of these, or add it to the host.", addr, host.Name, addressList(host.Addresses))
+			b.errAt(e.at, finding.AddressNotOfHost, "%s is not an address of host %q, which has %s. Use one of these, or add it to the host.", addr, host.Name, Join(host.Addresses, ", "))
 		}
 	}
 	var some []netip.Addr
@@ -260,11 +260,11 @@ func checkClients(b *block, s *Site, prefixes []netip.Prefix) {
 	for _, prefix := range prefixes {
 		reachable = reachable || prefix.Addr().Is4() && v4 || prefix.Addr().Is6() && v6
 		if prefix.Addr().IsLoopback() && !loopback {
-			b.warn("clients", finding.UnreachableClients, "%s is the loopback network, from which no packet arrives at %s.", prefix, addressList(s.Addresses))
+			b.warn("clients", finding.UnreachableClients, "%s is the loopback network, from which no packet arrives at %s.", prefix, Join(s.Addresses, ", "))
 		}
 	}
 	if !reachable {
 		b.err("clients", finding.FamilyMismatch, "all clients are %s, but the site has only %s addresses (%s), so nobody could connect. Add a client network or an address of the other family.",
-			familyName(!v4), familyName(v4), addressList(s.Addresses))
+			familyName(!v4), familyName(v4), Join(s.Addresses, ", "))
 	}
 }

@@ -148,13 +148,7 @@ func (s *PortSet) ranges() (all []spec.PortRange) {
 }
 
 // String is the kernel's form: "8080,61000-61092".
-func (s *PortSet) String() string {
-	var parts []string
-	for _, r := range s.ranges() {
-		parts = append(parts, r.String())
-	}
-	return strings.Join(parts, ",")
-}
+func (s *PortSet) String() string { return spec.Join(s.ranges(), ",") }
 
 // ParseReserved reads the kernel's list of reserved ports.
 func ParseReserved(text string) (s PortSet, err error) {

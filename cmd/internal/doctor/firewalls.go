@@ -229,17 +229,8 @@ func portsOf(cause []shadow.Blocked) string {
 }
 
 func rangesText(all []spec.PortRange) string {
-	slices.SortFunc(all, func(a, b spec.PortRange) int { return int(a.First) - int(b.First) })
-	var joined []spec.PortRange
-	for _, r := range all {
-		if n := len(joined); n > 0 && int(r.First) <= int(joined[n-1].Last)+1 {
-			joined[n-1].Last = max(joined[n-1].Last, r.Last)
-			continue
-		}
-		joined = append(joined, r)
-	}
 	var text []string
-	for _, r := range joined {
+	for _, r := range spec.Merged(all) {
 		text = append(text, r.String())
 	}
 	return some(text, 8)

@@ -5,6 +5,8 @@ import (
 	"sort"
 	"sync"
 	"time"
+
+	"github.com/pasvctl/pasvctl/generators/sizing/simulate"
 )
 
 // Kind says how a request for a data connection ended.
@@ -225,7 +227,7 @@ func interval(batches [][2]int) (low, high float64) {
 	}
 	if used > 1 {
 		n := float64(used)
-		half := student95(used-1) * math.Sqrt(squares*n/(n-1)) / asked
+		half := simulate.Student(n-1) * math.Sqrt(squares*n/(n-1)) / asked
 		low, high = math.Min(low, math.Max(0, p-half)), math.Max(high, math.Min(1, p+half))
 	}
 	return low, high
@@ -238,20 +240,4 @@ func wilson(hits, n float64) (low, high float64) {
 	centre := p + z*z/(2*n)
 	half := z * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
 	return math.Max(0, (centre-half)/(1+z*z/n)), math.Min(1, (centre+half)/(1+z*z/n))
-}
-
-// student95 is the two-sided 95 % point of Student's t with n degrees of
-// freedom, by the Cornish-Fisher expansion (Abramowitz and Stegun 26.7.5);
-// below 4 degrees, where that is off by more than 1 %, from the table.
-func student95(n int) float64 {
-	table := []float64{math.Inf(1), 12.706, 4.303, 3.182, 2.776}
-	if n < len(table) {
-		return table[n]
-	}
-	const z = 1.959964
-	v := float64(n)
-	g1 := (math.Pow(z, 3) + z) / 4
-	g2 := (5*math.Pow(z, 5) + 16*math.Pow(z, 3) + 3*z) / 96
-	g3 := (3*math.Pow(z, 7) + 19*math.Pow(z, 5) + 17*math.Pow(z, 3) - 15*z) / 384
-	return z + g1/v + g2/(v*v) + g3/(v*v*v)
 }

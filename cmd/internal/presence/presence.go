@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/pasvctl/pasvctl/generators/finding"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // Host is what rules match by.
@@ -100,7 +101,7 @@ func faults(h Host, devices []device, routed func(netip.Addr) bool) (all []findi
 	}
 	if len(elsewhere) > 0 {
 		all = append(all, finding.Finding{Severity: finding.Warning, Rule: finding.InterfaceWrong, Evidence: evidence,
-			Detail: fmt.Sprintf("%s is not on %s, and the rules are only for packets that come in there", join(elsewhere), h.Interface),
+			Detail: fmt.Sprintf("%s is not on %s, and the rules are only for packets that come in there", spec.Join(elsewhere, ", "), h.Interface),
 			Remedy: "name the interface that packets for this address come in by, or leave out interface in the host"})
 	}
 	return all
@@ -118,7 +119,7 @@ func (h Host) missing(gone []netip.Addr, devices []device, evidence string) find
 		f.Severity = finding.Error
 	}
 	if len(gone) > 1 {
-		f.Detail = fmt.Sprintf("%s are on no interface of this machine, so rules for those addresses match no packet", join(gone))
+		f.Detail = fmt.Sprintf("%s are on no interface of this machine, so rules for those addresses match no packet", spec.Join(gone, ", "))
 	}
 	f.Remedy = "add the address to an interface, or write floating = true in the host if it moves between machines (VRRP)"
 	for _, a := range gone {
@@ -150,7 +151,7 @@ const maxListed = 8
 func list(devices []device) string {
 	var all []string
 	for _, d := range devices[:min(len(devices), maxListed)] {
-		text := strings.TrimSpace(d.name + " " + join(d.addresses[:min(len(d.addresses), maxListed)]))
+		text := strings.TrimSpace(d.name + " " + spec.Join(d.addresses[:min(len(d.addresses), maxListed)], ", "))
 		if more := len(d.addresses) - maxListed; more > 0 {
 			text += fmt.Sprintf(" and %d more", more)
 		}
@@ -163,12 +164,4 @@ func list(devices []device) string {
 		return "no interface"
 	}
 	return strings.Join(all, "; ")
-}
-
-func join(addresses []netip.Addr) string {
-	texts := make([]string, len(addresses))
-	for i, a := range addresses {
-		texts[i] = a.String()
-	}
-	return strings.Join(texts, ", ")
 }

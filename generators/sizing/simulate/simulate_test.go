@@ -288,8 +288,8 @@ func TestIntervalOfAShareEndsAtOne(t *testing.T) {
 }
 
 func TestStudent(t *testing.T) {
-	for freedom, want := range map[float64]float64{4: 2.776, 9: 2.262, 19: 2.093, 100: 1.984} {
-		if got := student(freedom); math.Abs(got-want) > 0.004 {
+	for freedom, want := range map[float64]float64{1: 12.706, 3: 3.182, 4: 2.776, 9: 2.262, 19: 2.093, 100: 1.984} {
+		if got := Student(freedom); math.Abs(got-want) > 0.004 {
 			t.Errorf("%g degrees of freedom: %g, want %g", freedom, got, want)
 		}
 	}
