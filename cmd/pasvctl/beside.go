@@ -3,10 +3,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +20,7 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/envelope"
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
+	"github.com/pasvctl/pasvctl/cmd/internal/presence"
 	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
 	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
@@ -64,29 +65,16 @@ func (t *rehearsal) try(ctx context.Context, live shadow.Rules, applied string) 
 // the device that the spec names, or else of the first that has another.
 func devicesOf(host *plan.Host) (device func(netip.Addr) string, names []string) {
 	known, first := map[netip.Addr]string{}, ""
-	devices, _ := net.Interfaces() // without a list the default will do
+	devices, _ := presence.Devices() // without a list the default will do
 	for _, d := range devices {
 		names = append(names, d.Name)
-		addresses, _ := d.Addrs()
-		for _, a := range addresses {
-			p, err := netip.ParsePrefix(a.String())
-			if err != nil || d.Flags&net.FlagLoopback != 0 || !slices.Contains(host.Addresses, p.Addr().Unmap()) {
-				continue
-			}
-			known[p.Addr().Unmap()] = d.Name
-			if first == "" {
-				first = d.Name
+		for _, a := range d.Addresses {
+			if !d.Loopback && slices.Contains(host.Addresses, a) {
+				known[a], first = d.Name, cmp.Or(first, d.Name)
 			}
 		}
 	}
-	return func(a netip.Addr) string {
-		for _, d := range []string{host.Interface, known[a], first} {
-			if d != "" {
-				return d
-			}
-		}
-		return "eth0"
-	}, names
+	return func(a netip.Addr) string { return cmp.Or(host.Interface, known[a], first, "eth0") }, names
 }
 
 // plainPath needs no quotes in a shell.

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Progress is what a run has come to so far.
@@ -87,28 +89,18 @@ func (l *load) reference(ctx context.Context, s *session) error {
 
 // each runs together on width sessions at once, then alone one by one.
 func (l *load) each(ctx context.Context, phase string, width int, together, alone func(context.Context, *session) error) error {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	var wg sync.WaitGroup
-	next := make(chan *session)
-	for range width {
-		wg.Go(func() {
-			for s := range next {
-				if err := together(ctx, s); err != nil {
-					stop(err)
-				}
-			}
-		})
-	}
+	work, some := errgroup.WithContext(ctx)
+	work.SetLimit(width)
 	for i, s := range l.sessions {
-		if ctx.Err() != nil {
+		if some.Err() != nil {
 			break
 		}
-		next <- s
+		work.Go(func() error { return together(some, s) })
 		l.progress(Progress{Phase: phase, Done: i + 1})
 	}
-	close(next)
-	wg.Wait()
+	if err := work.Wait(); err != nil {
+		return err
+	}
 	for _, s := range l.sessions {
 		if ctx.Err() != nil {
 			break
@@ -117,7 +109,7 @@ func (l *load) each(ctx context.Context, phase string, width int, together, alon
 			return err
 		}
 	}
-	return context.Cause(ctx)
+	return ctx.Err()
 }
 
 func (l *load) progress(p Progress) {

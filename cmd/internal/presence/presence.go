@@ -26,38 +26,39 @@ type Host struct {
 	Floating bool `json:"floating,omitempty"`
 }
 
-// device is an interface of this machine with its addresses.
-type device struct {
-	name      string
-	loopback  bool
-	addresses []netip.Addr
+// Device is an interface of this machine with its addresses.
+type Device struct {
+	Name      string
+	Loopback  bool
+	Addresses []netip.Addr
 }
 
 // Faults compares a host with this machine, in its network namespace. An error
 // among them is a host whose rules match nothing at all.
 func Faults(h Host) ([]finding.Finding, error) {
-	devices, err := devices()
+	devices, err := Devices()
 	if err != nil {
 		return nil, err
 	}
 	return faults(h, devices, routedHere), nil
 }
 
-func devices() ([]device, error) {
+// Devices lists the interfaces of this network namespace.
+func Devices() ([]Device, error) {
 	interfaces, err := net.Interfaces()
 	if err != nil {
 		return nil, fmt.Errorf("listing the interfaces: %w", err)
 	}
-	var all []device
+	var all []Device
 	for _, i := range interfaces {
-		d := device{name: i.Name, loopback: i.Flags&net.FlagLoopback != 0}
+		d := Device{Name: i.Name, Loopback: i.Flags&net.FlagLoopback != 0}
 		addresses, err := i.Addrs()
 		if err != nil {
 			return nil, fmt.Errorf("listing the addresses of %s: %w", i.Name, err)
 		}
 		for _, a := range addresses {
 			if p, err := netip.ParsePrefix(a.String()); err == nil {
-				d.addresses = append(d.addresses, p.Addr().Unmap())
+				d.Addresses = append(d.Addresses, p.Addr().Unmap())
 			}
 		}
 		all = append(all, d)
@@ -78,9 +79,9 @@ func routedHere(a netip.Addr) bool {
 	return err == nil && local.Addr() == a
 }
 
-func faults(h Host, devices []device, routed func(netip.Addr) bool) (all []finding.Finding) {
+func faults(h Host, devices []Device, routed func(netip.Addr) bool) (all []finding.Finding) {
 	evidence := "this machine has " + list(devices)
-	known := h.Interface == "" || slices.ContainsFunc(devices, func(d device) bool { return d.name == h.Interface })
+	known := h.Interface == "" || slices.ContainsFunc(devices, func(d Device) bool { return d.Name == h.Interface })
 	if !known {
 		all = append(all, finding.Finding{Severity: finding.Error, Rule: finding.InterfaceWrong, Evidence: evidence,
 			Detail: fmt.Sprintf("this machine has no interface %s, so rules for that interface match no packet", h.Interface),
@@ -88,11 +89,11 @@ func faults(h Host, devices []device, routed func(netip.Addr) bool) (all []findi
 	}
 	var gone, elsewhere []netip.Addr
 	for _, a := range h.Addresses {
-		i := slices.IndexFunc(devices, func(d device) bool { return slices.Contains(d.addresses, a) })
+		i := slices.IndexFunc(devices, func(d Device) bool { return slices.Contains(d.Addresses, a) })
 		switch {
 		case i < 0 && !a.IsLoopback() && !routed(a):
 			gone = append(gone, a)
-		case i >= 0 && known && h.Interface != "" && !devices[i].loopback && !hasOn(devices, h.Interface, a):
+		case i >= 0 && known && h.Interface != "" && !devices[i].Loopback && !hasOn(devices, h.Interface, a):
 			elsewhere = append(elsewhere, a)
 		}
 	}
@@ -107,12 +108,12 @@ func faults(h Host, devices []device, routed func(netip.Addr) bool) (all []findi
 	return all
 }
 
-func hasOn(devices []device, name string, a netip.Addr) bool {
-	return slices.ContainsFunc(devices, func(d device) bool { return d.name == name && slices.Contains(d.addresses, a) })
+func hasOn(devices []Device, name string, a netip.Addr) bool {
+	return slices.ContainsFunc(devices, func(d Device) bool { return d.Name == name && slices.Contains(d.Addresses, a) })
 }
 
 // missing is the fault of addresses that this machine does not have.
-func (h Host) missing(gone []netip.Addr, devices []device, evidence string) finding.Finding {
+func (h Host) missing(gone []netip.Addr, devices []Device, evidence string) finding.Finding {
 	f := finding.Finding{Severity: finding.Warning, Rule: finding.AddressMissing, Evidence: evidence,
 		Detail: fmt.Sprintf("%s is on no interface of this machine, so rules for that address match no packet", gone[0])}
 	if len(gone) == len(h.Addresses) { // then they match nothing at all
@@ -133,10 +134,10 @@ func (h Host) missing(gone []netip.Addr, devices []device, evidence string) find
 
 // ownAddress is an address of this machine that may be behind a NAT:
 // of the same family as a, and none of the spec's.
-func ownAddress(devices []device, a netip.Addr, named []netip.Addr) netip.Addr {
+func ownAddress(devices []Device, a netip.Addr, named []netip.Addr) netip.Addr {
 	for _, d := range devices {
-		for _, own := range d.addresses {
-			if !d.loopback && own.Is4() && a.Is4() && !slices.Contains(named, own) {
+		for _, own := range d.Addresses {
+			if !d.Loopback && own.Is4() && a.Is4() && !slices.Contains(named, own) {
 				return own
 			}
 		}
@@ -148,11 +149,11 @@ func ownAddress(devices []device, a netip.Addr, named []netip.Addr) netip.Addr {
 // a machine with containers has hundreds.
 const maxListed = 8
 
-func list(devices []device) string {
+func list(devices []Device) string {
 	var all []string
 	for _, d := range devices[:min(len(devices), maxListed)] {
-		text := strings.TrimSpace(d.name + " " + spec.Join(d.addresses[:min(len(d.addresses), maxListed)], ", "))
-		if more := len(d.addresses) - maxListed; more > 0 {
+		text := strings.TrimSpace(d.Name + " " + spec.Join(d.Addresses[:min(len(d.Addresses), maxListed)], ", "))
+		if more := len(d.Addresses) - maxListed; more > 0 {
 			text += fmt.Sprintf(" and %d more", more)
 		}
 		all = append(all, text)

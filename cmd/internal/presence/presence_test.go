@@ -16,7 +16,7 @@ func addresses(texts ...string) (all []netip.Addr) {
 }
 
 func TestFaults(t *testing.T) {
-	machine := []device{
+	machine := []Device{
 		{"lo", true, addresses("127.0.0.1", "::1", "192.0.2.53")},
 		{"eth0", false, addresses("10.0.1.5", "2001:db8::10")},
 		{"eth1", false, addresses("203.0.113.10")},
@@ -56,9 +56,9 @@ func TestFaults(t *testing.T) {
 }
 
 func TestListIsBounded(t *testing.T) {
-	var many []device
+	var many []Device
 	for i := range 300 {
-		many = append(many, device{name: fmt.Sprintf("veth%d", i), addresses: slices.Repeat(addresses("10.0.0.1"), 300)})
+		many = append(many, Device{Name: fmt.Sprintf("veth%d", i), Addresses: slices.Repeat(addresses("10.0.0.1"), 300)})
 	}
 	text := list(many)
 	if !strings.HasSuffix(text, "and 292 more; and 292 more") || len(text) > 2000 {

@@ -22,6 +22,8 @@ import (
 	"sync"
 	"syscall"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/pasvctl/pasvctl/cmd/lab/realserver"
 )
 
@@ -106,55 +108,50 @@ func writeFile(path string, write func(io.Writer) error) error {
 // measure measures the rows, some at a time, and says on standard error what
 // has come out.
 func (o options) measure(ctx context.Context, all []Row) ([]Measured, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	results, undone := make([]Measured, len(all)), mixed(len(all))
 	// Rows that were disturbed come again one at a time, with nothing beside them.
-	jobs := o.jobs
-	for attempt := 0; len(undone) > 0 && ctx.Err() == nil; attempt++ {
+	jobs := max(1, o.jobs)
+	for attempt := 0; len(undone) > 0; attempt++ {
 		if attempt == attempts {
 			return results, fmt.Errorf("disturbed %d times, the last one %s: measure on a machine with less to do", attempts, all[undone[0]])
 		}
-		undone = o.round(ctx, cancel, all, results, undone, jobs, uint64(attempt))
+		var err error
+		if undone, err = o.round(ctx, all, results, undone, jobs, uint64(attempt)); err != nil {
+			return results, err
+		}
 		jobs = 1
 	}
-	return results, context.Cause(ctx)
+	return results, nil
 }
 
 // round measures the rows of undone, as many at a time as there are jobs, and
 // returns those that were disturbed.
-func (o options) round(ctx context.Context, cancel context.CancelCauseFunc, all []Row, results []Measured, undone []int, jobs int, attempt uint64) (again []int) {
-	next := make(chan int)
-	var working sync.WaitGroup
+func (o options) round(ctx context.Context, all []Row, results []Measured, undone []int, jobs int, attempt uint64) (again []int, err error) {
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(jobs)
 	var mu sync.Mutex // of again and of what is said
-	for range max(1, jobs) {
-		working.Go(func() {
-			for i := range next {
-				if ctx.Err() != nil {
-					continue
-				}
-				m, why, err := o.one(ctx, all[i], o.seed+uint64(i)+1000*attempt)
-				mu.Lock()
-				switch {
-				case err != nil:
-					cancel(err)
-				case why != "":
-					fmt.Fprintf(os.Stderr, "%s: %s, once more\n", all[i], why)
-					again = append(again, i)
-				default:
-					results[i] = m
-					fmt.Fprintln(os.Stderr, m.line())
-				}
-				mu.Unlock()
+	for _, i := range undone {
+		work.Go(func() error {
+			if ctx.Err() != nil {
+				return ctx.Err()
 			}
+			m, why, err := o.one(ctx, all[i], o.seed+uint64(i)+1000*attempt)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err != nil:
+				return err
+			case why != "":
+				fmt.Fprintf(os.Stderr, "%s: %s, once more\n", all[i], why)
+				again = append(again, i)
+			default:
+				results[i] = m
+				fmt.Fprintln(os.Stderr, m.line())
+			}
+			return nil
 		})
 	}
-	for _, i := range undone {
-		next <- i
-	}
-	close(next)
-	working.Wait()
-	return again
+	return again, work.Wait()
 }
 
 // mixed is the order of measuring: rows from both ends of the table in turn,
