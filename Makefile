@@ -18,9 +18,11 @@ test: prepare
 	rm -rf $(OUTPUTS)
 	folder=$(OUTPUTS)/$$(date +%s) && mkdir -p $$folder && PASVCTL_TEST_OUTPUTS=$$folder go test -p 4 -timeout 15m ./...
 
-# Compares what `make test` has left of the output for machines with its schemas.
+# Compares what `make test` has left of the output for machines with its schemas, and
+# loads the committed Compose files.
 check-readers:
 	cd .ci/readers && go vet . && go test . && go run . $(OUTPUTS) ../../cmd/internal/envelope/schema
+	cd .ci/manifests && go vet . && go test -count=1 .
 
 # What reads hostile input, for FUZZTIME (60s) each.
 fuzz:

@@ -23,7 +23,7 @@ func TestFilesAgree(t *testing.T) {
 	if err != nil || len(specs) == 0 {
 		t.Fatal("no examples", err)
 	}
-	specs = append(specs, "testdata/aws-present/present"+spec.Extension, "testdata/servers/servers"+spec.Extension)
+	specs = append(specs, "testdata/aws-present/present"+spec.Extension, "testdata/servers/servers"+spec.Extension, "testdata/compose/compose"+spec.Extension)
 	checked := map[string]int{}
 	for _, folder := range foldersOf(specs) {
 		names, err := filepath.Glob(folder + "/*" + spec.Extension)
@@ -38,6 +38,9 @@ func TestFilesAgree(t *testing.T) {
 			t.Fatal(diags)
 		}
 		kinds := []string{"vars"}
+		if filepath.Base(folder) == "compose" {
+			kinds = []string{"compose"}
+		}
 		for _, k := range Kinds() {
 			if k.Default {
 				kinds = append(kinds, k.Name)
@@ -84,6 +87,9 @@ var notations = map[string]notation{
 	"pasvctl.cfn.yaml": {regexp.MustCompile(`FromPort: (\d+)\s+ToPort: (\d+)`), true},
 	"vsftpd.conf":      {regexp.MustCompile(`(?m)^pasv_min_port=(\d+)\npasv_max_port=(\d+)`), false},
 	"proftpd.conf":     {regexp.MustCompile(`(?m)^PassivePorts (\d+) (\d+)`), false},
+	"compose.yaml":     {regexp.MustCompile(`(?:published: "|:)(\d+)(?:-(\d+))?(?:"\s+host_ip|:[\d-]+/tcp)`), true},
+	"docker-user.v4":   {regexp.MustCompile(`--ctorigdstport (\d+)(?::(\d+))?`), true},
+	"docker-user.v6":   {regexp.MustCompile(`--ctorigdstport (\d+)(?::(\d+))?`), true},
 	"vars":             {regexp.MustCompile(`(?:control_port|first): (\d+)(?:\s+last: (\d+))?`), true},
 	"sftpgo.env":       {regexp.MustCompile(`RANGE__START=(\d+)\s+\S+RANGE__END=(\d+)`), false},
 	"PassivePortRange": {regexp.MustCompile(`(?m)^(\d+) (\d+)`), false},

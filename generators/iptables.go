@@ -34,7 +34,7 @@ func (iptables) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 		v4, v6 := newIptView(p, h, false), newIptView(p, h, true)
 		add(h.Name+"/iptables.v4", "filter.tmpl", v4)
 		add(h.Name+"/iptables.v6", "filter.tmpl", v6)
-		add(h.Name+"/ipset", "ipset.tmpl", map[string]any{"Header": v4.Header, "Families": []*iptView{v4, v6}})
+		add(h.Name+"/ipset", "ipset.tmpl", map[string]any{"Header": v4.Header, "Docker": false, "Families": []*iptView{v4, v6}})
 	}
 	for _, g := range p.Gateways {
 		name := g.Name + "/iptables.v4"
@@ -52,6 +52,7 @@ type iptView struct {
 	Command   string // iptables or ip6tables
 	Family    string // inet or inet6
 	Interface string // "" is any
+	Docker    bool   // for Docker's chain DOCKER-USER, after its DNAT
 	Sites     []*iptSite
 }
 

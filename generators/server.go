@@ -66,20 +66,8 @@ func serverSites(p *plan.Plan, server string) []serverSite {
 			if site.Server != server {
 				continue
 			}
-			s := serverSite{
-				Header:   header(p, "#"),
-				Host:     host,
-				Site:     site,
-				Data:     site.DataPorts,
-				IPv4Only: !slices.ContainsFunc(site.Addresses, netip.Addr.Is6),
-				TLS:      site.TLS,
-				Idle:     int(idleTimeout(site) / time.Second),
-				Announce: site.Announced(),
-				Stall:    int(cmp.Or(site.DataTimeout, stall) / time.Second),
-			}
-			for _, address := range site.Addresses {
-				s.Addresses = append(s.Addresses, address.String())
-			}
+			s := newServerSite(p, site)
+			s.Host = host
 			all = append(all, s)
 		}
 		for i := first; i < len(all); i++ {
@@ -87,6 +75,23 @@ func serverSites(p *plan.Plan, server string) []serverSite {
 		}
 	}
 	return all
+}
+
+func newServerSite(p *plan.Plan, site *plan.Site) serverSite {
+	s := serverSite{
+		Header:   header(p, "#"),
+		Site:     site,
+		Data:     site.DataPorts,
+		IPv4Only: !slices.ContainsFunc(site.Addresses, netip.Addr.Is6),
+		TLS:      site.TLS,
+		Idle:     int(idleTimeout(site) / time.Second),
+		Announce: site.Announced(),
+		Stall:    int(cmp.Or(site.DataTimeout, stall) / time.Second),
+	}
+	for _, address := range site.Addresses {
+		s.Addresses = append(s.Addresses, address.String())
+	}
+	return s
 }
 
 // folder is where a site's server config goes.

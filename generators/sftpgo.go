@@ -23,13 +23,7 @@ func (*sftpgo) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	var files []File
 	var diags hcl.Diagnostics
 	for _, s := range serverSites(p, "sftpgo") {
-		more := append(s.holds("word", "SFTPGo"), s.takesTruncated("SFTPGo")...)
-		more = append(more, s.reuseUnchecked()...)
-		more = append(more, s.wholeMinutes("SFTPGo")...)
-		if s.Site.DataTimeout > 0 {
-			more = append(more, finding.ServerUnable.Error(s.Site.Ranges.Of("data_timeout"),
-				"Site %q: SFTPGo has no timeout for transfers alone. Remove data_timeout, or run vsftpd or the bundled daemon there.", s.Site.Name))
-		}
+		more := s.sftpgoUnable()
 		if !more.HasErrors() {
 			files = append(files, render(s.folder()+"sftpgo.env", "sftpgo/sftpgo.env.tmpl", s))
 		}
@@ -39,6 +33,18 @@ func (*sftpgo) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 		return nil, diags
 	}
 	return files, diags
+}
+
+// sftpgoUnable reports what SFTPGo cannot do.
+func (s serverSite) sftpgoUnable() hcl.Diagnostics {
+	diags := append(s.holds("word", "SFTPGo"), s.takesTruncated("SFTPGo")...)
+	diags = append(diags, s.reuseUnchecked()...)
+	diags = append(diags, s.wholeMinutes("SFTPGo")...)
+	if s.Site.DataTimeout > 0 {
+		diags = append(diags, finding.ServerUnable.Error(s.Site.Ranges.Of("data_timeout"),
+			"Site %q: SFTPGo has no timeout for transfers alone. Remove data_timeout, or run vsftpd or the bundled daemon there.", s.Site.Name))
+	}
+	return diags
 }
 
 // wholeMinutes reports an idle timeout that a server that counts minutes cannot

@@ -83,8 +83,8 @@ type twoValues struct {
 
 // alongside is what the arguments of a block need.
 var alongside = map[string]values{
-	"site.tls":               {"site.tls.certificate": `"/etc/ftp.pem"`, "site.tls.key": `"/etc/ftp.key"`},
-	"site.truncated_uploads": {"site.tls.certificate": `"/etc/ftp.pem"`, "site.tls.key": `"/etc/ftp.key"`},
+	"site.tls":               {"site.tls.certificate": `"/etc/ftp/a.pem"`, "site.tls.key": `"/etc/ftp/a.key"`},
+	"site.truncated_uploads": {"site.tls.certificate": `"/etc/ftp/a.pem"`, "site.tls.key": `"/etc/ftp/a.key"`},
 	"site.traffic":           {"site.traffic.transfers_per_second": "10"},
 	"site.traffic.burst":     {"site.traffic.burst.sessions": "20", "site.traffic.burst.within": `"10s"`},
 	"site.objective":         {"site.traffic.transfers_per_second": "10"},
@@ -129,8 +129,8 @@ var trials = map[string]twoValues{
 	"site.objective.max_wait":                       {`"200ms"`, `"5s"`, nil},
 	"site.objective.squatted":                       {"0", "9", nil},
 	"site.tls.session_reuse":                        {`"required"`, `"preferred"`, values{"site.tls.required": "true"}},
-	"site.tls.certificate":                          {`"/etc/ftp.pem"`, `"/etc/other.pem"`, nil},
-	"site.tls.key":                                  {`"/etc/ftp.key"`, `"/etc/other.key"`, nil},
+	"site.tls.certificate":                          {`"/etc/ftp/a.pem"`, `"/etc/ftp/b.pem"`, nil},
+	"site.tls.key":                                  {`"/etc/ftp/a.key"`, `"/etc/ftp/b.key"`, nil},
 	"gateway.address":                               {`"198.51.100.7"`, `"198.51.100.8"`, nil},
 	"gateway.sites":                                 {`["downloads"]`, `["downloads", "uploads"]`, nil},
 	"profile.title":                                 {`"One"`, `"Another"`, nil},
@@ -144,9 +144,9 @@ var trials = map[string]twoValues{
 	"profile.min_ports":                             {"1", "900", nil},
 	"profile.fixed_ports":                           {"900", "901", nil},
 	"profile.never_drawn":                           {"0", "3", nil},
-	"profile.marks_sessions":                        {"false", "true", values{"site.tls.certificate": `"/etc/ftp.pem"`, "site.tls.key": `"/etc/ftp.key"`, "site.tls.required": "true"}},
-	"profile.resumes_tls":                           {"false", "true", values{"site.tls.certificate": `"/etc/ftp.pem"`, "site.tls.key": `"/etc/ftp.key"`, "site.tls.required": "true"}},
-	"profile.implicit_tls":                          {"false", "true", values{"site.tls.certificate": `"/etc/ftp.pem"`, "site.tls.key": `"/etc/ftp.key"`, "site.tls.mode": `"implicit"`, "site.port": "990"}},
+	"profile.marks_sessions":                        {"false", "true", values{"site.tls.certificate": `"/etc/ftp/a.pem"`, "site.tls.key": `"/etc/ftp/a.key"`, "site.tls.required": "true"}},
+	"profile.resumes_tls":                           {"false", "true", values{"site.tls.certificate": `"/etc/ftp/a.pem"`, "site.tls.key": `"/etc/ftp/a.key"`, "site.tls.required": "true"}},
+	"profile.implicit_tls":                          {"false", "true", values{"site.tls.certificate": `"/etc/ftp/a.pem"`, "site.tls.key": `"/etc/ftp/a.key"`, "site.tls.mode": `"implicit"`, "site.port": "990"}},
 }
 
 // elsewhere are the arguments that are not tried, and who heeds them.
@@ -198,6 +198,7 @@ site "uploads" {
   host       = "edge1"
   server     = "apache"
   port       = 2100
+  announce   = "198.51.100.9"
   data_ports = "24000-24999"
   concurrency { sessions = 20 }
 }
@@ -220,7 +221,7 @@ type outcome struct {
 // tried plans the spec, and renders it if files are asked for.
 func tried(t *testing.T, v values, files bool) (o outcome) {
 	text := v.write() + beside
-	text += "target \"systemd\" {}\ntarget \"vars\" {}\npasvctl { default_targets = true }\n"
+	text += "target \"systemd\" {}\ntarget \"vars\" {}\ntarget \"compose\" {}\npasvctl { default_targets = true }\n"
 	fsys := fstest.MapFS{
 		"x.pasv.hcl": {Data: []byte(text)}, "x.tmpl": {Data: []byte("{{ toPrettyJson . }}")},
 		"vsftpd": {Data: []byte("dirmessage_enable=YES\n")}, "proftpd": {Data: []byte("ServerIdent off\n")},

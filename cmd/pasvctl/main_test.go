@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -43,12 +44,14 @@ func TestMain(m *testing.M) {
 	}
 	// Scripts wait more than they compute; who runs one command of theirs is no test.
 	_ = flag.Set("test.parallel", strconv.Itoa(max(6, runtime.GOMAXPROCS(0))))
-	testscript.Main(m, map[string]func(){"pasvctl": func() {
+	commands := maps.Clone(containerCommands)
+	commands["pasvctl"] = func() {
 		if folder := os.Getenv(leaveOutputs); folder != "" && !term.IsTerminal(1) {
 			os.Exit(recorded(folder))
 		}
 		main()
-	}})
+	}
+	testscript.Main(m, commands)
 }
 
 // leaveOutputs names a folder where what machines read is left, for .ci/readers to
@@ -111,6 +114,16 @@ func TestAddresses(t *testing.T) {
 	needs.Tool(t, "unshare")
 	needs.Root(t)
 	runScripts(t, "testdata/netns")
+}
+
+// TestContainers runs the daemon as the rendered Compose file has it, behind
+// Docker's rules and behind its proxy, in network namespaces of its own.
+func TestContainers(t *testing.T) {
+	needs.Root(t)
+	for _, tool := range []string{"unshare", "ip", "iptables", "ip6tables", "ipset", "mount", "setpriv", "curl", "lftp"} {
+		needs.Tool(t, tool)
+	}
+	runScripts(t, "testdata/containers")
 }
 
 // runScripts runs the scripts of a folder beside those of others, with a

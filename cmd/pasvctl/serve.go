@@ -20,6 +20,7 @@ import (
 	"github.com/pasvctl/pasvctl/embeddedftpd/handover"
 	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // embedded is the server profile of the bundled daemon.
@@ -30,6 +31,7 @@ type server struct {
 	variables
 	chosen           siteChoice
 	listen           []string
+	announce         string
 	anonymous, users string
 	user, metrics    string
 	xferlog, logs    string
@@ -72,6 +74,7 @@ a socket unit; see the target "systemd".`,
 	d.register(c)
 	d.chosen.register(c, &d.variables, "serve the site `NAME`, like SITE; not needed if the spec has one")
 	c.Flags().StringArrayVar(&d.listen, "listen", nil, "bind control and data ports on `ADDR:PORT` instead of the site's addresses; repeatable")
+	c.Flags().StringVar(&d.announce, "announce", "", "name `ADDR` in the reply to PASV, an IPv4 address or a host name, as in a container")
 	c.Flags().StringVar(&d.anonymous, "anonymous", "", "let anonymous users read `DIR`")
 	c.Flags().StringVar(&d.users, "users", "", "let the users of `FILE` log in")
 	c.Flags().StringVar(&d.user, "user", "", "drop privileges to `NAME` after binding ports and opening files")
@@ -99,6 +102,9 @@ func (d *server) run(ctx context.Context, path string) (err error) {
 	}
 	if d.handOverTime < 0 {
 		return usage("0 is the default", "--hand-over-timeout is negative")
+	}
+	if at, err := netip.ParseAddr(d.announce); d.announce != "" && !spec.HostName(d.announce) && (err != nil || !at.Is4()) {
+		return usage("write the IPv4 address or the host name that clients connect to", "invalid address in --announce %q", d.announce)
 	}
 	if err := d.limits.check(); err != nil {
 		return err

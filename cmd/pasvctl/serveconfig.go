@@ -36,6 +36,12 @@ func (d *server) config(s *plan.Site, listen []netip.AddrPort) (embeddedftpd.Con
 	for _, to := range s.AnnounceTo {
 		cfg.AnnounceTo = append(cfg.AnnounceTo, embeddedftpd.Announcement(to))
 	}
+	if d.announce != "" {
+		cfg.Announce, cfg.AnnounceName = netip.Addr{}, d.announce
+		if at, err := netip.ParseAddr(d.announce); err == nil {
+			cfg.Announce, cfg.AnnounceName = at, ""
+		}
+	}
 	if len(listen) == 0 {
 		for _, a := range s.Addresses {
 			cfg.Listen = append(cfg.Listen, netip.AddrPortFrom(a, s.Port))

@@ -62,4 +62,16 @@ var (
 		"The spec requires TLS session reuse, and the server takes data connections of any TLS session.",
 		"A stranger's data connection is served.",
 		`Set session_reuse = "preferred", or run another server.`)
+	AnnounceMissing = rule("announce-missing", "No address for the reply to PASV",
+		"A site runs in a container, where its server sees another address than its clients, and the spec does not say which one to announce.",
+		"The reply to PASV names an address that no client can reach.",
+		"Write announce in the site.")
+	ManyProxies = rule("many-proxies", "A proxy process for each published port",
+		"A container publishes a large range, and Docker starts a docker-proxy process for each port and address.",
+		"Starting takes long, and the processes take much memory.",
+		`Write network = "host" or forwarding = "rules" in the target's block, or run a server that needs fewer ports.`)
+	ClientsHidden = rule("clients-hidden", "All clients have one address",
+		"The engine forwards published ports by a proxy, whose address the server sees in place of its clients'.",
+		"Caps for an address count all clients together, and a list of clients refuses all.",
+		`Write network = "host" in the target's block, or sessions_per_address as high as sessions.`)
 )
