@@ -2,6 +2,7 @@ package generators_test
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"net/netip"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
+	"go.yaml.in/yaml/v3"
 	"go4.org/netipx"
 
 	"github.com/pasvctl/pasvctl/generators"
@@ -42,6 +44,11 @@ func sourcesOf(fsys fs.FS, host *plan.Host) (sources []inventory.Source) {
 // comes of it with the one that they were made of.
 func comesBack(t *testing.T, host *plan.Host, sources ...inventory.Source) {
 	t.Helper()
+	comesBackWith(t, draft.Options{}, host.Interface, host, sources...)
+}
+
+func comesBackWith(t *testing.T, o draft.Options, iface string, host *plan.Host, sources ...inventory.Source) {
+	t.Helper()
 	inv, err := inventory.Read(sources...)
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +59,7 @@ func comesBack(t *testing.T, host *plan.Host, sources ...inventory.Source) {
 		}
 		t.Errorf("unread: %s %s: %s", u.At, u.What, u.Why)
 	}
-	d, err := draft.Of(inv, draft.Options{})
+	d, err := draft.Of(inv, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +78,7 @@ func comesBack(t *testing.T, host *plan.Host, sources ...inventory.Source) {
 			t.Fatalf("%v\n%s", diags, d.Files[0].Content)
 		}
 	}
-	if len(p.Spec.Hosts) != 1 || p.Spec.Hosts[0].Interface != host.Interface {
+	if len(p.Spec.Hosts) != 1 || p.Spec.Hosts[0].Interface != iface {
 		t.Errorf("hosts: %+v", p.Spec.Hosts)
 	}
 	for _, was := range host.Sites {
@@ -213,5 +220,70 @@ func TestExamplesComeBack(t *testing.T) {
 			}
 			t.Run(strings.TrimSuffix(name, "/out")+" "+host.Name, func(t *testing.T) { comesBack(t, host, sources...) })
 		}
+	}
+}
+
+// What CloudFormation makes of the security groups comes back, as aws ec2
+// describe-security-groups prints it. A group knows no address and no interface.
+func TestSecurityGroupsComeBack(t *testing.T) {
+	const name = "examples/fleet/out"
+	p := examples(t)[name]
+	fsys := os.DirFS("../" + name)
+	text, err := fs.ReadFile(fsys, "aws/pasvctl.cfn.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stack struct {
+		Resources map[string]struct {
+			Properties struct {
+				SecurityGroupIngress []struct {
+					IpProtocol       string
+					FromPort, ToPort int
+					CidrIp, CidrIpv6 string
+				}
+				Tags []struct{ Key, Value string }
+			}
+		}
+	}
+	var tree map[string]any
+	err = yaml.Unmarshal(text, &tree)
+	if err == nil {
+		text, err = json.Marshal(tree)
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &stack)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	came := 0
+	for _, resource := range stack.Resources {
+		var permissions []map[string]any
+		for _, r := range resource.Properties.SecurityGroupIngress {
+			one := map[string]any{"IpProtocol": r.IpProtocol, "FromPort": r.FromPort, "ToPort": r.ToPort, "IpRanges": []any{}, "Ipv6Ranges": []any{}}
+			if r.CidrIp != "" {
+				one["IpRanges"] = []any{map[string]string{"CidrIp": r.CidrIp}}
+			} else {
+				one["Ipv6Ranges"] = []any{map[string]string{"CidrIpv6": r.CidrIpv6}}
+			}
+			permissions = append(permissions, one)
+		}
+		groups, err := json.MarshalIndent(map[string]any{"SecurityGroups": []any{map[string]any{"GroupId": "sg-1", "IpPermissions": permissions}}}, "", "    ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, host := range p.Plan.Hosts {
+			sources := sourcesOf(fsys, host)
+			if len(sources) == 0 || !slices.ContainsFunc(resource.Properties.Tags, func(tag struct{ Key, Value string }) bool { return strings.HasSuffix(tag.Value, "-"+host.Name) }) {
+				continue
+			}
+			came++
+			t.Run(host.Name, func(t *testing.T) {
+				comesBackWith(t, draft.Options{Addresses: host.Addresses}, "", host, append(sources, inventory.Source{Name: "groups.json", Text: groups})...)
+			})
+		}
+	}
+	if came < 2 {
+		t.Errorf("only %d groups came back", came)
 	}
 }

@@ -35,7 +35,11 @@ func present(paths []string, in io.Reader) (*inventory.Inventory, error) {
 	}
 	inv, err := inventory.Read(sources...)
 	if err != nil {
-		return nil, failure(err, "")
+		hint := ""
+		if errors.Is(err, inventory.ErrFormat) {
+			hint = "what is read: vsftpd.conf, proftpd.conf, Pure-FTPd's settings, SFTPGo's environment; and of firewalls nft -j list ruleset, iptables-save, ipset save, aws ec2 describe-security-groups, compose.yaml"
+		}
+		return nil, failure(err, hint)
 	}
 	return inv, nil
 }

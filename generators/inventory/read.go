@@ -14,6 +14,9 @@ import (
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
+// ErrFormat is why a file is not read that no reader knows.
+var ErrFormat = errors.New("its format is unknown")
+
 // Source is a file or a folder to read.
 type Source struct {
 	FS   fs.FS  // what a config includes is looked for here, beside the file
@@ -89,7 +92,7 @@ func (inv *Inventory) add(s Source) error {
 	}
 	known, err := in.file()
 	if err == nil && !known {
-		return fmt.Errorf("%s: its format is unknown", in.at(0))
+		return fmt.Errorf("%s: %w", in.at(0), ErrFormat)
 	}
 	return err
 }
@@ -111,24 +114,34 @@ func (in *input) folder(entries []fs.DirEntry) error {
 	main := func(e fs.DirEntry) bool { return strings.HasSuffix(e.Name(), "ftpd.conf") }
 	entries = append(slices.DeleteFunc(slices.Clone(entries), func(e fs.DirEntry) bool { return !main(e) }),
 		slices.DeleteFunc(slices.Clone(entries), main)...)
-	any := false
+	served := map[string]bool{} // profiles with a main config
+	some := false
 	for _, e := range entries {
-		name := path.Join(in.source.Name, e.Name())
-		if info, err := fs.Stat(in.source.FS, name); err != nil || !info.Mode().IsRegular() || in.read[name] {
+		one := *in
+		one.source.Name = path.Join(in.source.Name, e.Name())
+		if info, err := fs.Stat(in.source.FS, one.source.Name); err != nil || !info.Mode().IsRegular() || in.read[one.source.Name] {
 			continue
 		}
-		one := *in
-		one.source.Name = name
+		before, unread, secrets := len(in.Servers), len(in.Unread), len(in.Secrets)
 		known, err := one.file()
-		if err != nil {
+		added := in.Servers[before:]
+		switch {
+		case err != nil && main(e):
 			return err
-		}
-		any = any || known
-		if !known {
+		case err != nil:
+			in.unread(one.at(0), "the file", "%s", strings.TrimPrefix(err.Error(), one.at(0).String()+": "))
+		case !known:
 			in.unread(one.at(0), "the file", "its format is unknown")
+		case !main(e) && slices.ContainsFunc(added, func(s *Server) bool { return served[s.Profile] }):
+			in.Servers, in.Unread, in.Secrets = in.Servers[:before], in.Unread[:unread], in.Secrets[:secrets]
+			in.unread(one.at(0), "the file", "the main config does not include it; name the file if a process reads it")
+		}
+		some = some || known && err == nil
+		for _, s := range added {
+			served[s.Profile] = served[s.Profile] || main(e)
 		}
 	}
-	if !any {
+	if !some {
 		return fmt.Errorf("%s: the folder has no file whose format is known", in.at(0))
 	}
 	return nil
