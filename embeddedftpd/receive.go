@@ -1,9 +1,12 @@
 package embeddedftpd
 
 import (
+	"cmp"
 	"io"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
@@ -57,11 +60,45 @@ func (t *transfer) receive() error {
 	}
 }
 
-// receiveFirst stores the first bytes, smallFile or all there are.
+// receiveFirst stores the first bytes, smallFile or all there are. A small file that
+// replaces another goes over the old bytes: to empty that first costs more than all
+// the rest of storing 1 KiB.
 func (t *transfer) receiveFirst() (over bool, err error) {
-	left := smallFile - t.bytes.Load()
 	b := smallBuffers.Get().(*[smallFile]byte)
 	defer smallBuffers.Put(b)
-	n, err := io.CopyBuffer(fileWriter{t.file}, &io.LimitedReader{R: dataConn{t}, N: left}, b[:])
-	return n < left && err == nil, err
+	for left := smallFile; !over && err == nil && left > 0; {
+		left = smallFile - int(t.bytes.Load())
+		least := min(left, 1)
+		if !t.stallAt.IsZero() {
+			least = left
+		}
+		var n int
+		n, err = io.ReadAtLeast(dataConn{t}, b[:left], least)
+		if over = err == io.EOF || err == io.ErrUnexpectedEOF; over {
+			err = nil
+		} else if failed := t.ready(); failed != nil {
+			return false, failed
+		}
+		n, failed := fileWriter{t.file}.Write(b[:n])
+		if err = cmp.Or(failed, t.shorten(int64(n)), err); err != nil {
+			return false, err
+		}
+		left -= n
+	}
+	return over, err
+}
+
+// shorten cuts off what an older file had behind the n bytes that replace it.
+func (t *transfer) shorten(n int64) error {
+	if !t.replaces {
+		return nil
+	}
+	var now unix.Stat_t
+	if err := unix.Fstat(int(t.file.Fd()), &now); err != nil {
+		return asLocal(err)
+	}
+	if now.Size > n {
+		return asLocal(t.file.Truncate(n))
+	}
+	return nil
 }

@@ -66,3 +66,22 @@ func TestSmallUploads(t *testing.T) {
 		}
 	}
 }
+
+// A small upload that breaks off leaves none of the older file's bytes behind its own.
+func TestSmallUploadThatBreaksOff(t *testing.T) {
+	ts := start(t, nil)
+	c := ts.login(t)
+	for _, pause := range []time.Duration{0, 2 * smallWait} {
+		ts.file(t, "f", strings.Repeat("old", 1000))
+		data := c.passive()
+		c.do(150, "STOR f")
+		io.WriteString(data, "new")
+		time.Sleep(pause)
+		data.SetLinger(0)
+		data.Close()
+		c.expect(426)
+		if got := ts.content(t, "f"); !strings.HasPrefix("new", got) {
+			t.Errorf("after %v %q is stored", pause, got)
+		}
+	}
+}

@@ -112,10 +112,8 @@ func (s *session) transferNow(t *transfer, body func() error) bool {
 		return false // the ordinary transfer sees to it
 	}
 	t.conn, t.moving = conn, time.Now()
-	if err = t.ready(); err == nil {
-		t.stallAt = t.moving.Add(smallWait)
-		err = body()
-	}
+	t.stallAt = t.moving.Add(smallWait)
+	err = body()
 	t.stallAt = time.Time{}
 	if errors.Is(err, errStalled) {
 		s.open(t)
