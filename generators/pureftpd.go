@@ -3,6 +3,7 @@ package generators
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -99,7 +100,7 @@ func (s serverSite) pureSettings() []pureSetting {
 	}
 	settings := []pureSetting{
 		{Name: "Bind", Value: bind, Why: "address and control port; no address is all of them"},
-		{Name: "PassivePortRange", Value: fmt.Sprintf("%d %d", s.Data.First, s.Data.Last), Why: s.Reason() + "; the firewall rules open exactly these"},
+		{Name: "PassivePortRange", Value: fmt.Sprintf("%d %d", s.Data.First, s.Data.Last), Why: strings.TrimSuffix(s.Reason()+"; the firewall rules open exactly these; "+s.Objective(), "; ")},
 		{Name: "MaxClientsNumber", Value: fmt.Sprint(s.Site.Sessions), Why: "sessions at once, which the data ports are computed for; the server admits at most one for two of its ports"},
 		{Name: "MaxClientsPerIP", Value: fmt.Sprint(s.Site.SessionsPerAddress), Why: "sessions at once from one address; the server counts each IPv6 address separately"},
 		{Name: "MaxIdleTime", Value: fmt.Sprint(s.Idle / 60), Why: "minutes; a PASV that no connection follows holds its port this long, which the range is computed with"},

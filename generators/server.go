@@ -2,14 +2,17 @@ package generators
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
 	"github.com/pasvctl/pasvctl/templates"
 )
@@ -54,6 +57,17 @@ func (s serverSite) Accept() int { return min(60, s.Idle) }
 
 // Reason is the size of the range and the bound that makes it so.
 func (s serverSite) Reason() string { return rangeReason(s.Site) }
+
+// Objective says for what the range was computed; "" for the default objective.
+// Package inventory reads it.
+func (s serverSite) Objective() string {
+	o := s.Site.Objective
+	refused := cmp.Or(o.Refused, sizing.DefaultRefused)
+	if refused == sizing.DefaultRefused && o.Squatted == spec.DefaultObjective(s.Site.Profile).Squatted {
+		return ""
+	}
+	return fmt.Sprintf("computed for refused = %s and squatted = %d", strconv.FormatFloat(refused, 'f', -1, 64), o.Squatted)
+}
 
 // serverSites returns the sites that run the server with this profile name,
 // host by host. The idle time is the one that the range was computed with: a

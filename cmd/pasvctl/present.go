@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 
+	"github.com/pasvctl/pasvctl/cmd/internal/source"
 	"github.com/pasvctl/pasvctl/generators/inventory"
 )
 
@@ -73,6 +74,6 @@ func presentAt(name string, in io.Reader) (s inventory.Source, root *os.Root, er
 	if err != nil {
 		return s, nil, err
 	}
-	s.FS = root.FS()
+	s.FS = source.Regular(root)
 	return s, root, nil
 }

@@ -144,7 +144,11 @@ func (a *audit) carries(s *server) {
 	case r.Ports < ports:
 		f["needed_ports"], f["spare_ports"] = r.Ports, ports-r.Ports
 		less := spec.PortRange{First: s.DataPorts.Value.First, Last: s.DataPorts.Value.First + uint16(r.Ports) - 1}
-		a.add(finding.OpenForNothing, finding.Note, at(s, s.DataPorts), f, s.setPorts(less)+", and open no more",
+		severity := s.usual()
+		if a.terms.Traffic != nil || a.terms.Sessions > 0 { // estimates
+			severity = finding.Note
+		}
+		a.add(finding.OpenForNothing, severity, at(s, s.DataPorts), f, s.setPorts(less)+", and open no more",
 			"%s needs %s for the %s that it admits, and has %s", s, sizing.Plural(r.Ports, "port"), plural(w.Sessions), sizing.Count(ports))
 	}
 }
@@ -162,7 +166,7 @@ func (a *audit) basis() string {
 // Workload is what a config asks of its range; no sessions: it has no cap.
 func Workload(s *inventory.Server, terms Terms) sizing.Workload {
 	profile, _ := sizing.Lookup(s.Profile)
-	return sizing.Workload{
+	w := sizing.Workload{
 		Sessions:           min(cmp.Or(terms.Sessions, s.Sessions.Value), spec.MaxSessions),
 		SessionsPerAddress: cmp.Or(terms.SessionsPerAddress, s.SessionsPerAddress.Value),
 		Traffic:            terms.Traffic,
@@ -171,6 +175,19 @@ func Workload(s *inventory.Server, terms Terms) sizing.Workload {
 		ForeignData:        !s.PeerCheck.Value,
 		IdleTimeout:        s.IdleTimeout.Value,
 	}
+	if s.Made != nil && s.Made.Squatted >= 0 {
+		w.Objective.Refused, w.Objective.Squatted = s.Made.Refused, s.Made.Squatted
+	}
+	return w
+}
+
+// usual is the severity of what pasvctl does only if a spec asks for it: a note
+// in a config that it has made.
+func (s *server) usual() finding.Severity {
+	if s.Made != nil {
+		return finding.Note
+	}
+	return finding.Warning
 }
 
 // widened is a range of n ports where pasvctl would look for one first, or from

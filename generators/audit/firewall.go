@@ -130,7 +130,7 @@ func (a *audit) compare(s *server, w *wall) {
 		switch {
 		case !judged || s.Open():
 		case !logins[f] && len(transfers[f]) == 0:
-			a.add(finding.FamilyForgotten, finding.Note, w.At, figures{}, "open both to "+f.String()+", or have the server listen on "+other.String()+" only",
+			a.add(finding.FamilyForgotten, s.usual(), w.At, figures{}, "open both to "+f.String()+", or have the server listen on "+other.String()+" only",
 				"%s opens nothing of %s to %s, and the server listens there, too", w, s, f)
 		case !logins[f] && !w.Accepts:
 			a.add(finding.FirewallDiffers, finding.Error, transfers[f][0].At, figures{}, fmt.Sprintf("open port %d, too", s.Port.Value),

@@ -129,12 +129,12 @@ func (a *audit) trusts(s *server) {
 		a.add(finding.ClearText, finding.Note, at(s, s.TLSRequired), figures{}, s.lines().tls, "%s does not require TLS", s)
 	}
 	if !s.SessionReuse.Value {
-		severity, how := finding.Note, "; it does compare addresses"
+		severity, how := s.usual(), "; it does compare addresses"
+		if !s.profile.ResumesTLS {
+			severity, how = finding.Note, " and cannot"+how
+		}
 		if !s.PeerCheck.Value {
 			severity, how = finding.Warning, ", nor compares addresses"
-		}
-		if !s.profile.ResumesTLS {
-			how = " and cannot" + how
 		}
 		a.add(finding.SessionReuseOff, severity, at(s, s.SessionReuse), figures{}, s.lines().reuse,
 			"%s does not demand that a data connection resumes its control connection's TLS session%s", s, how)

@@ -79,6 +79,7 @@ type Server struct {
 	PeerCheck        Setting[bool] // data connections must come from their control connection's address
 	TruncatedUploads Setting[spec.Truncated]
 
+	Made *Made // nil: pasvctl has not made the config
 	// Base is the config byte for byte, with any password in it; nil if a spec's
 	// base_config cannot be of its kind.
 	Base *spec.Base

@@ -88,7 +88,15 @@ func readPureftpdFolder(in *input, entries []fs.DirEntry) error {
 		in.secrets(name, text)
 		base.Files = append(base.Files, spec.BaseFile{Name: e.Name(), Text: text})
 	}
-	return in.pureftpd(base, func(d serverconf.Directive) At { return in.in(path.Join(in.source.Name, path.Base(d.File)), d.Line) })
+	err := in.pureftpd(base, func(d serverconf.Directive) At { return in.in(path.Join(in.source.Name, path.Base(d.File)), d.Line) })
+	if err == nil {
+		for _, f := range base.Files {
+			if f.Name == "PassivePortRange" {
+				in.Servers[len(in.Servers)-1].Made = madeBy(f.Text)
+			}
+		}
+	}
+	return err
 }
 
 // readPureftpdFile reads pure-ftpd.conf: a setting a line.

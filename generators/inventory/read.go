@@ -162,7 +162,12 @@ func (in *input) file() (known bool, err error) {
 	if most == 0 {
 		return false, nil
 	}
-	return true, best.read(in)
+	first := len(in.Servers)
+	err = best.read(in)
+	for _, s := range in.Servers[first:] {
+		s.Made = madeBy(in.text)
+	}
+	return true, err
 }
 
 func (in *input) bytes() ([]byte, error) {

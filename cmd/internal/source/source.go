@@ -227,6 +227,9 @@ func check(f *os.File) error {
 	return nil
 }
 
+// Regular is the file system of a folder, with regular, bounded files only.
+func Regular(root *os.Root) fs.FS { return regular{root} }
+
 // regular is a file system of regular, bounded files below a root. Links that
 // lead out of it are refused by os.Root.
 type regular struct{ root *os.Root }
