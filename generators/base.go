@@ -16,8 +16,8 @@ import (
 
 // config renders a site's config of one file: the template of that name, or
 // with a base config that one, with the templates of what is owned in it.
-// process may be "".
-func (s serverSite) config(name, process, server string) ([]File, hcl.Diagnostics) {
+// process and limits may be "".
+func (s serverSite) config(name, process, server, limits string) ([]File, hcl.Diagnostics) {
 	at := s.folder() + name
 	if s.Site.Base == nil {
 		return []File{render(at, s.Site.Server+"/"+name+".tmpl", s)}, nil
@@ -31,6 +31,9 @@ func (s serverSite) config(name, process, server string) ([]File, hcl.Diagnostic
 	ours := serverconf.Ours{Header: s.Header, Server: string(render("", server, s).Content)}
 	if process != "" {
 		ours.Process = string(render("", process, s).Content)
+	}
+	if limits != "" {
+		ours.Limits = strings.TrimLeft(string(render("", limits, s).Content)+"\n", "\n")
 	}
 	kept, err := config.Keep(s.Site.Site, ours)
 	if err != nil {

@@ -40,7 +40,7 @@ func handSite(host *spec.Host, name, server string, port uint16, data spec.PortR
 			Gate:             true,
 			TLS:              spec.TLS{Mode: spec.TLSOff},
 			Workload:         sizing.Workload{Sessions: 6, SessionsPerAddress: 3},
-			Ranges:           attrRanges("", "addresses", "clients", "data_ports", "server", "tls", "tls.mode", "tls.certificate", "tls.key", "truncated_uploads", "idle_timeout", "data_timeout"),
+			Ranges:           attrRanges("", "addresses", "clients", "data_ports", "server", "tls", "tls.mode", "tls.certificate", "tls.key", "truncated_uploads", "idle_timeout", "data_timeout", "active_mode"),
 		},
 		Profile:   sizing.Profile{Name: server, AbandonedHold: 300 * time.Second, IdleFrees: true},
 		DataPorts: data,
@@ -51,6 +51,12 @@ func handSite(host *spec.Host, name, server string, port uint16, data spec.PortR
 	site.Policy = plan.Policy{
 		Control: site.Port, Data: data, Gate: site.Gate,
 		GateTimeout: 2 * time.Minute, MaxPerClient: site.SessionsPerAddress, ClientPrefix6: site.IPv6ClientPrefix,
+	}
+	if site.ActiveMode {
+		site.Policy.Active = host.EphemeralPorts
+		if site.Profile.ActiveFrom == sizing.ActiveTwenty {
+			site.Policy.Active = spec.PortRange{First: 20, Last: 20}
+		}
 	}
 	for _, a := range site.Addresses {
 		if a.Is4() {

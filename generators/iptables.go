@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net/netip"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -56,6 +57,11 @@ type iptView struct {
 	Sites     []*iptSite
 }
 
+// Active reports whether the host lets a site's active data connections out.
+func (v *iptView) Active() bool {
+	return !v.Docker && slices.ContainsFunc(v.Sites, func(s *iptSite) bool { return s.Active.Count() > 0 })
+}
+
 // iptSite is a site in one address family.
 type iptSite struct {
 	Line          string // of the file's header
@@ -63,6 +69,7 @@ type iptSite struct {
 	Reason        string // of its range
 	Control       uint16
 	Data          []spec.PortRange // older ones that still drain included
+	Active        spec.PortRange   // that active data connections come from; zero: none
 	Max           int              // control connections of a client
 	Addresses     []netip.Addr
 	ControlChain  string
@@ -98,6 +105,7 @@ func newIptSite(s *plan.Site, name string, v6 bool) *iptSite {
 		DataChain:    "PASVCTL-" + name + ".d",
 		Timeout:      int(s.Policy.GateTimeout.Seconds()),
 		Data:         dataRanges(s),
+		Active:       s.Policy.Active,
 	}
 	clients, seen := "pasvctl-"+name+".c4", "pasvctl-"+name+".s4"
 	if v6 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -46,10 +47,12 @@ func (nftables) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 type nftTable struct {
 	Header       string
 	Family, Name string
-	Chain        string // of the owner, to be jumped to from; "" in a table of our own
-	Prefix       string // of the names of our chains and sets
-	Entry        string // the chain where packets enter
-	Interface    string // "" is any
+	Chain        string   // of the owner, to be jumped to from; "" in a table of our own
+	Prefix       string   // of the names of our chains and sets
+	Entry        string   // the chain where packets enter
+	Output       string   // of the owner, for outgoing packets; "" where no site has active mode, or none drops
+	Active       []string // rules that let active data connections out
+	Interface    string   // "" is any
 	Families     []*nftFamily
 	Sites        []*nftSite
 }
@@ -69,6 +72,9 @@ func (t *nftTable) Chains() []string {
 		return nil
 	}
 	names := []string{t.Entry, t.Prefix + "pass"}
+	if t.Output != "" {
+		names = append(names, t.Prefix+"output")
+	}
 	for _, s := range t.Sites {
 		names = append(names, s.Name+"_control", s.Name+"_data")
 		if s.Gate {
@@ -120,8 +126,13 @@ func newNFTTable(p *plan.Plan, h *plan.Host) *nftTable {
 			Timeout: fmt.Sprintf("%ds", int(s.Policy.GateTimeout.Seconds())),
 		}
 		site.add(four, s.Policy.Addresses4, s.Policy.Clients4, "ip saddr", s)
+		t.active(s, site.Name, "4", "ip", s.Policy.Addresses4, s.Policy.Clients4)
+		t.active(s, site.Name, "6", "ip6", s.Policy.Addresses6, s.Policy.Clients6)
 		site.add(six, s.Policy.Addresses6, s.Policy.Clients6, client6(s.Policy.ClientPrefix6), s)
 		t.Sites = append(t.Sites, site)
+	}
+	if h.Output != nil && len(t.Active) > 0 {
+		t.Output = h.Output.Chain
 	}
 	for _, f := range []*nftFamily{four, six} {
 		if len(f.Ports) > 0 {
@@ -129,6 +140,34 @@ func newNFTTable(p *plan.Plan, h *plan.Host) *nftTable {
 		}
 	}
 	return t
+}
+
+// active adds the rule for a site's active data connections of a family.
+func (t *nftTable) active(s *plan.Site, name, suffix, proto string, addresses []netip.Addr, clients []netip.Prefix) {
+	if s.Policy.Active.Count() == 0 || len(addresses) == 0 || len(clients) == 0 {
+		return
+	}
+	rule := proto + " saddr " + addressSet(addresses)
+	switch {
+	case everyone(clients):
+	case len(clients) == 1:
+		rule += fmt.Sprintf(" %s daddr %s", proto, clients[0])
+	default:
+		rule += fmt.Sprintf(" %s daddr @%s_clients%s", proto, name, suffix)
+	}
+	t.Active = append(t.Active, fmt.Sprintf("%s tcp sport %s tcp dport %s", rule, s.Policy.Active, plan.ActiveTo))
+}
+
+// addressSet writes one address, or several as a set.
+func addressSet(addresses []netip.Addr) string {
+	if len(addresses) == 1 {
+		return addresses[0].String()
+	}
+	texts := make([]string, len(addresses))
+	for i, a := range addresses {
+		texts[i] = a.String()
+	}
+	return "{ " + strings.Join(texts, ", ") + " }"
 }
 
 func (site *nftSite) add(f *nftFamily, addresses []netip.Addr, clients []netip.Prefix, client string, s *plan.Site) {

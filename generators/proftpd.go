@@ -34,12 +34,13 @@ func (*proftpd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	included := map[string]File{} // by base configs, by host and name
 	for _, s := range serverSites(p, "proftpd") {
 		more := append(s.holds("proftpd", "ProFTPD"), s.takesTruncated("ProFTPD")...)
+		more = append(more, s.activeToAll("ProFTPD", "AllowForeignAddress on")...)
 		if s.Data.Count() < 2 {
 			more = append(more, finding.RangeTooSmall.Error(s.Site.Ranges.Of("data_ports"),
 				"Site %q has one data port, %s, and ProFTPD does not start with a range of one. Give it two.", s.Site.Name, s.Data))
 		}
 		if !more.HasErrors() {
-			made, why := s.config("proftpd.conf", "proftpd/process.tmpl", "proftpd/server.tmpl")
+			made, why := s.config("proftpd.conf", "proftpd/process.tmpl", "proftpd/server.tmpl", "proftpd/limits.tmpl")
 			files, more = append(files, made...), append(more, why...)
 			if s.Several && len(made) > 0 {
 				files = append(files, render(s.folder()+s.Unit(), "proftpd/site.service.tmpl", s))

@@ -21,6 +21,7 @@ func (*pyftpdlib) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	for _, s := range serverSites(p, "pyftpdlib") {
 		diags = append(diags, s.holds("json", "pyftpdlib")...)
 		diags = append(diags, s.takesTruncated("pyftpdlib")...)
+		diags = append(diags, s.activeToAll("pyftpdlib", "permit_foreign_addresses = True")...)
 		diags = append(diags, s.reuseUnchecked()...)
 		files = append(files, render(s.folder()+"ftpserver.py", "pyftpdlib/ftpserver.py.tmpl", s))
 	}

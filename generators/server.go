@@ -55,6 +55,23 @@ func (s serverSite) Abandoned() int {
 // Accept is how many seconds a data connection that was asked for has to come.
 func (s serverSite) Accept() int { return min(60, s.Idle) }
 
+// SetsActive reports whether the config says if active mode is on: a base config's
+// own lines stay unless the spec says it.
+func (s serverSite) SetsActive() bool {
+	_, written := s.Site.Ranges["active_mode"]
+	return written || s.Site.Base == nil
+}
+
+// activeToAll reports a server whose one setting for both would have it open active
+// data connections to any address that a client names, too.
+func (s serverSite) activeToAll(title, setting string) hcl.Diagnostics {
+	if !s.Site.ActiveMode || !s.Site.ForeignData {
+		return nil
+	}
+	return hcl.Diagnostics{finding.ServerUnable.Error(s.Site.Ranges.Of("active_mode"),
+		"Site %q: with foreign_data %s has %s, which would also have it connect to any address that a client names. Remove active_mode or foreign_data, or run vsftpd there.", s.Site.Name, title, setting)}
+}
+
 // Reason is the size of the range and the bound that makes it so.
 func (s serverSite) Reason() string { return rangeReason(s.Site) }
 

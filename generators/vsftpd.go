@@ -25,7 +25,7 @@ func (*vsftpd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 			more = append(more, announceOnIPv6(s))
 		}
 		if !more.HasErrors() {
-			made, why := s.config("vsftpd.conf", "", "vsftpd/owned.tmpl")
+			made, why := s.config("vsftpd.conf", "", "vsftpd/owned.tmpl", "")
 			files, more = append(files, made...), append(more, why...)
 		}
 		diags = append(diags, more...)

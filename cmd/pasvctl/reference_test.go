@@ -211,6 +211,7 @@ var otherDirectives = map[string]map[string][]string{
 	"announce":                         {"sftpgo": {"SFTPGO_FTPD__BINDINGS__0__FORCE_PASSIVE_IP"}, "pyftpdlib": {"masquerade_address"}},
 	"announce_to":                      {"sftpgo": {"SFTPGO_FTPD__BINDINGS__0__PASSIVE_IP_OVERRIDES"}},
 	"foreign_data":                     {"sftpgo": {"SFTPGO_FTPD__BINDINGS__0__PASSIVE_CONNECTIONS_SECURITY"}, "pyftpdlib": {"permit_foreign_addresses"}},
+	"active_mode":                      {"proftpd": {"<Limit EPRT PORT>"}, "pureftpd": {"none, it cannot be turned off"}, "sftpgo": {"SFTPGO_FTPD__DISABLE_ACTIVE_MODE"}, "pyftpdlib": {"proto_cmds"}, "embedded": {"--active"}},
 	"data_ports":                       {"sftpgo": {"SFTPGO_FTPD__PASSIVE_PORT_RANGE__START", "SFTPGO_FTPD__PASSIVE_PORT_RANGE__END"}, "pyftpdlib": {"passive_ports"}},
 	"concurrency.sessions":             {"sftpgo": {"SFTPGO_COMMON__MAX_TOTAL_CONNECTIONS"}, "pyftpdlib": {"max_cons"}},
 	"concurrency.sessions_per_address": {"sftpgo": {"SFTPGO_COMMON__MAX_PER_HOST_CONNECTIONS"}, "pyftpdlib": {"max_cons_per_ip"}},

@@ -28,6 +28,7 @@ func (d *server) config(s *plan.Site, listen []netip.AddrPort) (embeddedftpd.Con
 		IPv6ClientPrefix:      s.IPv6ClientPrefix,
 		MaxWait:               s.Objective.MaxWait,
 		ForeignData:           s.ForeignData,
+		ActiveMode:            s.ActiveMode,
 		IdleTimeout:           s.IdleTimeout,
 		StallTimeout:          s.DataTimeout,
 		AnonymousRoot:         d.anonymous,

@@ -45,7 +45,7 @@ func (l *serveLimits) check() error {
 }
 
 func (l *serveLimits) apply(cfg *embeddedftpd.Config) {
-	cfg.Rate, cfg.TotalRate, cfg.ActiveMode = int64(l.rate), int64(l.totalRate), l.active
+	cfg.Rate, cfg.TotalRate, cfg.ActiveMode = int64(l.rate), int64(l.totalRate), cfg.ActiveMode || l.active
 	cfg.MaxLoginAttempts, cfg.LoginTimeout = l.loginAttempts, l.login
 	cfg.StopTimeout = l.ending
 	cfg.IdleTimeout, cfg.StallTimeout = cmp.Or(l.idle, cfg.IdleTimeout), cmp.Or(l.stall, cfg.StallTimeout)

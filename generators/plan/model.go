@@ -59,7 +59,10 @@ func (s *Site) Spare() int { return s.DataPorts.Count() - s.Sizing.Ports }
 //     GateTimeout. Conntrack calls a connection assured once its handshake is
 //     complete; "established" is true after any second packet (measured).
 //  4. Any other packet to Control or Data is dropped.
-//  5. What goes to other ports is left to the host; so is, where our rules
+//  5. Connections that the server opens from one of the site's addresses and a
+//     port of Active to a port of ActiveTo of Clients may go out; no packet comes in
+//     by that.
+//  6. What goes to other ports is left to the host; so is, where our rules
 //     stand among the owner's, what conntrack calls invalid and 1 to 3 let pass.
 type Policy struct {
 	Addresses4, Addresses6 []netip.Addr   // the site's, in its host's order
@@ -67,11 +70,16 @@ type Policy struct {
 	Control                uint16
 	Data                   spec.PortRange
 	Draining               []spec.PortRange // older data ports, open by the rules of Data until their sessions have ended; sorted, none from Build
+	Active                 spec.PortRange   // zero: no active mode
 	Gate                   bool
 	GateTimeout            time.Duration
 	MaxPerClient           int
 	ClientPrefix6          int
 }
+
+// ActiveTo are the ports that a client may name for active mode: all servers refuse
+// those below 1024 (measured; RFC 2577, section 3).
+var ActiveTo = spec.PortRange{First: 1024, Last: 65535}
 
 // Gateway is a NAT in front of sites.
 type Gateway struct {

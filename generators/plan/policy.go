@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"go4.org/netipx"
+
+	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
 // gateTimeout is how long a client's last packet on the control port keeps the
@@ -20,6 +22,13 @@ func policy(s *Site) Policy {
 		GateTimeout:   gateTimeout,
 		MaxPerClient:  s.SessionsPerAddress,
 		ClientPrefix6: s.IPv6ClientPrefix,
+	}
+	switch {
+	case !s.ActiveMode:
+	case s.Profile.ActiveFrom == sizing.ActiveTwenty:
+		p.Active = one(20)
+	default:
+		p.Active = s.Host.EphemeralPorts
 	}
 	for _, a := range s.Addresses {
 		if a.Is4() {

@@ -48,6 +48,7 @@ type Config struct {
 	server string
 	format *format
 	files  []file
+	ends   map[Section]int // index of the line that ends a section of ProFTPD's
 	// folders are those of the base that are there, by name.
 	folders []string
 }

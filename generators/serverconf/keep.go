@@ -19,6 +19,10 @@ type Ours struct {
 	Process string
 	// Server is what the site's server has.
 	Server string
+	// Limits are sections of ProFTPD's that the site's server has: of several for one
+	// command the last of a level is in force, and server level beats <Global>
+	// (1.3.8, measured).
+	Limits string
 }
 
 // What marks our lines in a kept config: one that becomes a base again has them
@@ -51,7 +55,7 @@ func (c *Config) Keep(site *spec.Site, ours Ours) (*Kept, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := Read(c.server, &spec.Base{Files: []spec.BaseFile{{Name: "generated", Text: []byte(ours.Process + ours.Server)}}})
+	own, err := Read(c.server, &spec.Base{Files: []spec.BaseFile{{Name: "generated", Text: []byte(ours.Process + ours.Server + ours.Limits)}}})
 	if err != nil {
 		return nil, err
 	}
@@ -109,9 +113,13 @@ func (c *Config) places(host *Section, ours Ours) map[place]string {
 	case c.server == "vsftpd": // the last line of a name wins
 		return map[place]string{{0, len(c.files[0].lines)}: ours.Server}
 	case host == nil: // the first line of a name wins
-		return map[place]string{top: ours.Process + ours.Server}
+		end := place{0, len(c.files[0].lines)}
+		if top == end {
+			return map[place]string{top: ours.Process + ours.Server + ours.Limits}
+		}
+		return map[place]string{top: ours.Process + ours.Server, end: ours.Limits}
 	}
-	return map[place]string{top: ours.Process, {host.file, host.body}: ours.Server}
+	return map[place]string{top: ours.Process, {host.file, host.body}: ours.Server, {host.file, c.ends[*host]}: ours.Limits}
 }
 
 // assemble writes lines, or what replaces them, with blocks of ours before some.
@@ -156,6 +164,9 @@ func (c *Config) owns(d Directive, host *Section, own *Config, others bool) (att
 	}
 	attr, owned = Owned(c.server, d.Name)
 	stated := slices.ContainsFunc(own.named(d.Name), func(o Directive) bool { return o.at(nil) })
+	if attr == activeMode && !stated {
+		return "", false
+	}
 	if c.format != formats["proftpd"] {
 		return attr, owned || stated
 	}
@@ -271,14 +282,14 @@ func (c *Config) differences(host *Section, ours *Config) []Difference {
 			continue
 		}
 		theirs, first := c.values(g, host)
-		own, _ := ours.values(g, nil)
+		own, said := ours.values(g, nil)
 		write, ok := g.line(theirs)
 		line, _ := g.line(own)
 		if g.attr == "tls.mode" {
 			tls = write == line && line != `mode = "off"`
 		}
 		switch {
-		case first == nil || ok && write == line:
+		case first == nil || ok && write == line || g.attr == activeMode && said == nil:
 			continue
 		case g.attr == "tls.mode" && !strings.EqualFold(first.Name, g.names[0]):
 			continue // TLSOptions without TLSEngine says nothing

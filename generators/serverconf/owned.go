@@ -40,6 +40,10 @@ func Directives(attr string) map[string][]string {
 	return all
 }
 
+// activeMode is an attribute whose directives are owned only where our lines have
+// them: without it a base's own stay.
+const activeMode = "active_mode"
+
 // vsftpdOwned is as vsftpd.conf(5) of 3.0.3 has the directives and defaults.
 var vsftpdOwned = []group{
 	{"addresses", []string{"listen_address", "listen_address6"}, []string{"listen", "listen_ipv6"}, func(v values) (string, bool) {
@@ -52,6 +56,9 @@ var vsftpdOwned = []group{
 	{"announce", []string{"pasv_address"}, []string{"pasv_addr_resolve"}, func(v values) (string, bool) { return announce(v["pasv_address"]) }},
 	{"foreign_data", []string{"pasv_promiscuous"}, []string{"port_promiscuous"}, func(v values) (string, bool) {
 		return boolean("foreign_data", yes(v["pasv_promiscuous"]))
+	}},
+	{activeMode, []string{"port_enable"}, []string{"connect_from_port_20", "ftp_data_port"}, func(v values) (string, bool) {
+		return boolean(activeMode, v["port_enable"] == "" || yes(v["port_enable"]))
 	}},
 	{"concurrency.sessions", []string{"max_clients"}, nil, func(v values) (string, bool) { return count("sessions", v["max_clients"], spec.MaxSessions) }},
 	{"concurrency.sessions_per_address", []string{"max_per_ip"}, nil, func(v values) (string, bool) {

@@ -22,6 +22,7 @@ const (
 // backslash before the line feed continues. Names are words, quoted or not, in
 // any case. A comment is never continued (measured).
 func readProftpd(c *Config, at int) error {
+	c.ends = map[Section]int{}
 	return (&proftpdReader{Config: c}).read(at, nil, nil, -1)
 }
 
@@ -52,6 +53,7 @@ func (r *proftpdReader) read(at int, open []Section, within []int, main int) err
 			if len(open) == depth || !strings.EqualFold(strings.TrimRight(name[2:], ">"), open[len(open)-1].Name) {
 				return fail("it ends a section that is not the innermost open one")
 			}
+			r.ends[open[len(open)-1]] = first
 			open = open[:len(open)-1]
 		case strings.HasPrefix(name, "<"):
 			if len(open) == maxNesting {

@@ -59,6 +59,15 @@ const (
 	StrangersIgnored Strangers = "ignored" // it is closed, and the client still gets its port
 )
 
+// ActiveFrom is where a server's data connections in active mode come from.
+type ActiveFrom string
+
+// What ActiveFrom can be.
+const (
+	ActiveTwenty    ActiveFrom = "20"        // ftp-data, whatever the control port is
+	ActiveEphemeral ActiveFrom = "ephemeral" // any of the kernel's for outgoing connections
+)
+
 // Profile says how a server treats passive ports.
 type Profile struct {
 	Name  string // as in a spec's server attribute
@@ -110,6 +119,13 @@ type Profile struct {
 	AnnouncesName bool
 	// AnnouncesByClient: it can name another address to clients of a network.
 	AnnouncesByClient bool
+	// ActiveFrom is the port from which it opens data connections in active mode, as
+	// pasvctl configures it; "" where pasvctl does not.
+	ActiveFrom ActiveFrom `json:",omitzero"`
+	// ActiveInClear: it opens no data connection under TLS in active mode.
+	ActiveInClear bool `json:",omitzero"`
+	// AlwaysActive: the server has no setting that turns active mode off.
+	AlwaysActive bool `json:",omitzero"`
 	// NoImplicitTLS: the server cannot speak TLS from the first byte on.
 	NoImplicitTLS bool
 	// PortsPerSession is the number of ports the server wants per admitted

@@ -71,9 +71,11 @@ var profiles = []Profile{
 		MarksSessions: true, HoldsRange: true,
 		AbandonedHold: 32 * time.Second, MinPorts: 1,
 		Strangers: StrangersIgnored, AnnouncesByClient: true, AnnouncesName: true, ResumesTLS: true, AdmitsForeign: true,
+		ActiveFrom: ActiveEphemeral, ActiveInClear: true,
 		Sources: []string{
 			"hold, pick, scope, when full: package embeddedftpd/passive and its tests",
 			"abandoned hold: 30 s until the reservation expires and 2 s while its key rests",
+			"active from, active in clear: package embeddedftpd and its tests",
 		},
 	},
 	{
@@ -131,7 +133,7 @@ var profiles = []Profile{
 		Name: "proftpd", Title: "ProFTPD",
 		Hold: HoldListen, Pick: PickScan, Scope: ScopePort, WhenFull: FullLeaves,
 		AbandonedHold: 600 * time.Second, IdleFrees: true, MinPorts: 2,
-		RaceWindow: raceProFTPD, Strangers: StrangersRefused, AnnouncesName: true, ResumesTLS: true, AdmitsForeign: true,
+		RaceWindow: raceProFTPD, Strangers: StrangersRefused, AnnouncesName: true, ResumesTLS: true, AdmitsForeign: true, ActiveFrom: ActiveEphemeral,
 		Sources: []string{
 			"hold, pick (a shuffled scan, three passes), when full (a kernel port, with a warning in the log): measured, 1.3.8",
 			"abandoned hold: measured, TimeoutIdle 600 s",
@@ -139,13 +141,14 @@ var profiles = []Profile{
 			"race window: measured",
 			"strangers: measured with AllowForeignAddress off, which must be written out (proftpd#2272): 425, and the port is spent",
 			"TLS: documentation, on unless TLSOptions NoSessionReuseRequired",
+			"active from: measured, with RootRevoke UseNonCompliantActiveTransfer as without RootRevoke; with RootRevoke off, the port below the control port",
 		},
 	},
 	{
 		Name: "pureftpd", Title: "Pure-FTPd",
 		Hold: HoldSession, Pick: PickScan, Scope: ScopePort, WhenFull: FullRefuses,
 		AbandonedHold: 900 * time.Second, IdleFrees: true, PortsPerSession: 2, MinPorts: 2,
-		RaceWindow: racePureFTPd, Strangers: StrangersIgnored, AnnouncesName: true,
+		RaceWindow: racePureFTPd, Strangers: StrangersIgnored, AnnouncesName: true, ActiveFrom: ActiveTwenty, AlwaysActive: true,
 		NoImplicitTLS: true,                                                                                                         // its TLS modes are all explicit
 		WhyNotForeign: "Pure-FTPd admits them with AllowUserFXP, which also has it connect to any address that PORT and EPRT name.", // measured, 1.0.50
 		Sources: []string{
@@ -155,17 +158,19 @@ var profiles = []Profile{
 			"min ports: measured; one port gives a cap of 0 clients, which it reads as no cap",
 			"race window: measured",
 			"strangers: measured, it keeps accepting; with AllowUserFXP it serves them, and PORT to them, too; TLS session reuse is never demanded",
+			"active from, always active: measured; no option of pure-ftpd(8) turns it off",
 		},
 	},
 	{
 		Name: "pyftpdlib", Title: "pyftpdlib",
 		Hold: HoldListen, Pick: PickScan, Scope: ScopePort, WhenFull: FullLeaves,
 		AbandonedHold: 30 * time.Second, MinPorts: 1,
-		Strangers: StrangersIgnored, NoImplicitTLS: true, AdmitsForeign: true,
+		Strangers: StrangersIgnored, NoImplicitTLS: true, AdmitsForeign: true, ActiveFrom: ActiveEphemeral,
 		Sources: []string{
 			"pick (random, without replacement, to the last port), when full (a kernel port, with a warning): source and measured",
 			"hold, abandoned hold: measured",
 			"strangers: measured, it keeps listening; with permit_foreign_addresses it serves them",
+			"active from: measured",
 		},
 	},
 	{
@@ -173,10 +178,11 @@ var profiles = []Profile{
 		Hold: HoldTransfer, Pick: PickRandom, Tries: 1000, TriesPerPort: 1, MinTries: 10,
 		Scope: ScopePort, WhenFull: FullRefuses,
 		AbandonedHold: 900 * time.Second, IdleFrees: true, MinPorts: 1,
-		Strangers: StrangersRefused, AnnouncesByClient: true, AdmitsForeign: true,
+		Strangers: StrangersRefused, AnnouncesByClient: true, AdmitsForeign: true, ActiveFrom: ActiveEphemeral,
 		Sources: []string{
 			"pick: source; its FTP service is a fork of ftpserverlib 0.25, which draws with replacement as often as the range is wide, 10 to 1,000 times: one free port among many taken is missed e^-1 of the time",
 			"strangers: as ftpserverlib; source, passive_connections_security 1 admits them",
+			"active from: source, active_transfers_port_non_20",
 			"all other fields: as ftpserverlib",
 		},
 	},
@@ -184,13 +190,14 @@ var profiles = []Profile{
 		Name: "vsftpd", Title: "vsftpd",
 		Hold: HoldTransfer, Pick: PickRandom, Tries: 9, Scope: ScopePort, WhenFull: FullDrops,
 		AbandonedHold: 300 * time.Second, IdleFrees: true, MinPorts: 1,
-		Strangers: StrangersRefused, AnnouncesName: true, ResumesTLS: true, AdmitsForeign: true,
+		Strangers: StrangersRefused, AnnouncesName: true, ResumesTLS: true, AdmitsForeign: true, ActiveFrom: ActiveTwenty,
 		Sources: []string{
 			"pick, tries: measured, 3.0.3, and source, privops.c: nine draws with replacement",
 			"when full (500 OOPS, the session ends), hold: measured",
 			"abandoned hold: measured; 300 s of idle timeout, 60 s if the transfer was requested",
 			"strangers: measured, 425, and the port is spent, unless pasv_promiscuous",
 			"TLS: documentation, require_ssl_reuse is on by default",
+			"active from: measured, with connect_from_port_20 and ftp_data_port",
 		},
 	},
 }

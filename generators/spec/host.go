@@ -39,6 +39,9 @@ var firewallBlock = &Block{
 			Required: `Name the chain to jump from, like into = "inet filter input".`,
 			Limit:    "the family inet, ip or ip6, a table and a chain, which are no words of the nft language and not pasvctl's own",
 			Doc:      "Base chain of the ruleset that drops by default. Its owner adds a jump to the chains that pasvctl puts into that table."},
+		{Name: "output", Type: Text, Otherwise: "outgoing packets are not dropped", Example: `"inet filter output"`,
+			Limit: "as into, and in its table",
+			Doc:   "Base chain of the same table for outgoing packets, if it drops by default. Sites with active_mode have a rule there for the connections to their clients."},
 	},
 }
 
@@ -63,7 +66,10 @@ func (l *loader) decodeHost(raw *hcl.Block) {
 	h.AvoidPorts = b.portRangesOf("avoid_ports")
 	h.ReservedPorts = b.portRangesOf("reserved_ports")
 	if firewall := b.in("firewall"); firewall != nil {
-		h.Firewall = decodeChain(firewall, h.Addresses)
+		h.Firewall = decodeChain(firewall, "into", h.Addresses)
+		if h.Output = decodeChain(firewall, "output", h.Addresses); h.Firewall != nil && h.Output != nil {
+			checkOutput(firewall, *h.Firewall, *h.Output)
+		}
 	}
 	if *b.failed {
 		if _, exists := l.hosts[name]; !exists {
@@ -108,30 +114,30 @@ var validNftName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./-]{0,63}$`)
 // chain, and starts the names of its chains where one does.
 const ownName = "pasvctl"
 
-// decodeChain reads firewall.into, "FAMILY TABLE CHAIN".
-func decodeChain(b *block, addrs []netip.Addr) *Chain {
-	text, ok := b.text("into")
+// decodeChain reads an argument of firewall, "FAMILY TABLE CHAIN".
+func decodeChain(b *block, attr string, addrs []netip.Addr) *Chain {
+	text, ok := b.text(attr)
 	if !ok {
 		return nil
 	}
 	words := strings.Fields(text)
 	if len(words) != 3 {
-		b.err("into", finding.InvalidChain, "into is %q, but it must name a family, a table and a chain, like \"inet filter input\". `nft list chains` shows them.", text)
+		b.err(attr, finding.InvalidChain, "%s is %q, but it must name a family, a table and a chain, like \"inet filter input\". `nft list chains` shows them.", attr, text)
 		return nil
 	}
 	chain := &Chain{Family: words[0], Table: words[1], Chain: words[2]}
 	for i, name := range words[1:] {
 		switch what := []string{"table", "chain"}[i]; {
 		case !validNftName.MatchString(name):
-			b.err("into", finding.InvalidChain, "%q in into is not a name that nft takes: letters, digits, and . / - _ after the first letter.", name)
+			b.err(attr, finding.InvalidChain, "%q in %s is not a name that nft takes: letters, digits, and . / - _ after the first letter.", name, attr)
 			return nil
 		case nftWords[name]:
-			b.err("into", finding.InvalidChain, "the %s %q in into has a word of the nft language for a name, so no file for nft can refer to it, not even in quotes. Rename the %s in your ruleset.", what, name, what)
+			b.err(attr, finding.InvalidChain, "the %s %q in %s has a word of the nft language for a name, so no file for nft can refer to it, not even in quotes. Rename the %s in your ruleset.", what, name, attr, what)
 			return nil
 		}
 	}
 	if chain.Family == "inet" && chain.Table == ownName || chain.Chain == ownName || strings.HasPrefix(chain.Chain, ownName+"_") {
-		b.err("into", finding.InvalidChain, "into is %q, but the table inet %s and the chains %s and %s_… are rewritten at every load. Name the chain of yours that drops by default, or leave firewall out for a table of pasvctl's own.", text, ownName, ownName, ownName)
+		b.err(attr, finding.InvalidChain, "%s is %q, but the table inet %s and the chains %s and %s_… are rewritten at every load. Name the chain of yours that drops by default, or leave firewall out for a table of pasvctl's own.", attr, text, ownName, ownName, ownName)
 		return nil
 	}
 	v4, v6 := families(addrs)
@@ -139,10 +145,22 @@ func decodeChain(b *block, addrs []netip.Addr) *Chain {
 	case "inet":
 	case "ip", "ip6":
 		if missed := familyName(chain.Family != "ip"); chain.Family == "ip" && v6 || chain.Family == "ip6" && v4 {
-			b.err("into", finding.FamilyMismatch, "%s chains never see %s packets, and this host has %s addresses. Name a chain of the family inet.", chain.Family, missed, missed)
+			b.err(attr, finding.FamilyMismatch, "%s chains never see %s packets, and this host has %s addresses. Name a chain of the family inet.", chain.Family, missed, missed)
 		}
 	default:
-		b.err("into", finding.InvalidChain, "the family in into is %q, but rules for FTP can only be in inet, ip or ip6.%s", chain.Family, DidYouMean(chain.Family, []string{"inet", "ip", "ip6"}))
+		b.err(attr, finding.InvalidChain, "the family in %s is %q, but rules for FTP can only be in inet, ip or ip6.%s", attr, chain.Family, DidYouMean(chain.Family, []string{"inet", "ip", "ip6"}))
 	}
 	return chain
+}
+
+// checkOutput makes sure that the chains for incoming and outgoing packets are two
+// of one table: nft has no jump from one table to another.
+func checkOutput(b *block, into, output Chain) {
+	switch {
+	case into == output:
+		b.err("output", finding.InvalidChain, "output names the chain of into, which sees incoming packets. Name the chain with hook output, like \"%s %s output\".", into.Family, into.Table)
+	case into.Family != output.Family || into.Table != output.Table:
+		b.err("output", finding.InvalidChain, "output is in the table %s %s and into in %s %s, and nft has no jump to a chain of another table. Name a chain of %[3]s %[4]s with hook output there.",
+			output.Family, output.Table, into.Family, into.Table)
+	}
 }

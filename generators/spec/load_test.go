@@ -25,10 +25,10 @@ func known() Options {
 	return Options{
 		Version: "0.1.0",
 		Servers: []sizing.Profile{
-			{Name: "embedded", Strangers: sizing.StrangersServed, HoldsRange: true, AdmitsForeign: true, AnnouncesByClient: true},
+			{Name: "embedded", Title: "pasvctl serve", Strangers: sizing.StrangersServed, HoldsRange: true, AdmitsForeign: true, AnnouncesByClient: true, ActiveFrom: sizing.ActiveEphemeral, ActiveInClear: true},
 			{Name: "proftpd", Strangers: sizing.StrangersRefused, AdmitsForeign: true},
-			{Name: "pureftpd", Strangers: sizing.StrangersIgnored, NoImplicitTLS: true, AnnouncesName: true, WhyNotForeign: "Pure-FTPd does it otherwise."},
-			{Name: "vsftpd", AnnouncesName: true, Strangers: sizing.StrangersServed, AdmitsForeign: true},
+			{Name: "pureftpd", Title: "Pure-FTPd", Strangers: sizing.StrangersIgnored, NoImplicitTLS: true, AnnouncesName: true, WhyNotForeign: "Pure-FTPd does it otherwise.", ActiveFrom: sizing.ActiveTwenty, AlwaysActive: true},
+			{Name: "vsftpd", AnnouncesName: true, Strangers: sizing.StrangersServed, AdmitsForeign: true, ActiveFrom: sizing.ActiveTwenty},
 		},
 		Targets: []TargetKind{
 			{Name: "aws", Default: true, Settings: []Argument{{Name: "format", Type: Text}, {Name: "vpc_id", Type: Text}}}, {Name: "iptables", Default: true, HostFiles: []string{"ipset"}}, {Name: "nftables", Default: true},

@@ -117,6 +117,7 @@ type Host struct {
 	AvoidPorts     []PortRange  // no data range is ever placed here
 	ReservedPorts  []PortRange  // ports that ip_local_reserved_ports must keep beside ours
 	Firewall       *Chain       // the base chain to be jumped to from; nil: a base chain of our own
+	Output         *Chain       `json:",omitempty"` // in Firewall's table, the one for outgoing packets; nil: none drops
 	Ranges         Ranges
 }
 
@@ -182,6 +183,9 @@ type Site struct {
 	// established control connection.
 	Gate bool
 	TLS  TLS
+	// ActiveMode: clients may ask for active mode. Ranges has the attribute where the
+	// spec says so or the contrary.
+	ActiveMode bool `json:",omitzero"`
 	// TruncatedUploads; see RefusesTruncated for the bundled daemon's own way.
 	TruncatedUploads Truncated
 	// Workload is what concurrency, traffic and objective ask of the server,

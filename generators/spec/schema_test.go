@@ -229,6 +229,11 @@ func TestOtherwise(t *testing.T) {
 			{nil, site(func(s *Site) bool { return s.Gate })},
 			{values{"site.foreign_data": "true"}, site(func(s *Site) bool { return !s.Gate })},
 		},
+		"host.firewall.output": {{nil, func(s *Spec) bool { return s.Hosts[0].Output == nil }}},
+		"site.active_mode": {{nil, site(func(s *Site) bool {
+			_, written := s.Ranges["active_mode"]
+			return !s.ActiveMode && !written
+		})}},
 		"site.data_ports":   {{nil, site(func(s *Site) bool { return s.DataPorts.Count() == 0 })}},
 		"site.idle_timeout": {{nil, site(func(s *Site) bool { return s.IdleTimeout == 0 })}},
 		"site.data_timeout": {{nil, site(func(s *Site) bool { return s.DataTimeout == 0 })}},
@@ -345,6 +350,7 @@ func TestLimits(t *testing.T) {
 		"host.avoid_ports":     {[]string{`["1-65535"]`}, []string{`["0-10"]`, `["1-65536"]`, `["20-10"]`}},
 		"host.reserved_ports":  {[]string{`["1-65535"]`}, []string{`["0-10"]`, `["1-65536"]`, `["20-10"]`}},
 		"host.firewall.into":   {[]string{`"inet filter input"`, `"ip filter input"`}, []string{`"arp filter input"`, `"inet filter"`, `"inet filter drop"`, `"inet pasvctl x"`}},
+		"host.firewall.output": {[]string{`"inet filter output"`, `"inet filter out"`}, []string{`"inet filter input"`, `"ip filter output"`, `"inet other output"`, `"inet filter"`, `"inet filter pasvctl_x"`}},
 		"site.addresses":       {[]string{`["203.0.113.10"]`}, []string{`["203.0.113.11"]`, `[]`}},
 		"site.announce":        {[]string{`"198.51.100.7"`, `"nat.example.com"`}, []string{`"2001:db8::1"`, `"nat"`, `"nat.example.7"`, `"nat_1.example.com"`}},
 		"site.announce_to": {[]string{`{ "10.0.0.0/8" = "10.0.1.5", "10.1.0.0/16" = "10.1.0.1" }`, `{ "127.0.0.0/8" = "127.0.0.1" }`, `{}`}, []string{`{ "10.0.0.0/8" = "127.0.0.1" }`, `{ "10.0.0.0/8" = "169.254.1.1" }`, `{ "2001:db8::/32" = "10.0.1.5" }`, `{ "10.0.0.0/8" = "2001:db8::1" }`,

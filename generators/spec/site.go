@@ -40,6 +40,8 @@ var siteBlock = &Block{
 			Doc: "The rules open the data ports only to addresses that have a control connection."},
 		{Name: "foreign_data", Type: Bool, Default: false, Example: "true",
 			Doc: "Data connections may come from other addresses than their control connection's, as from a NAT's pool. It costs the gate, and ports on servers that tell clients apart by address."},
+		{Name: "active_mode", Type: Bool, Otherwise: "off; Pure-FTPd cannot turn it off; a base_config keeps its own", Example: "true",
+			Doc: "Clients may ask for active mode (PORT, EPRT), in which the server connects to them. The rules let these connections out where the host's firewall block names an output chain, and let nothing in."},
 		{Name: "data_ports", Type: Ports, Otherwise: "the plan chooses, and the lock keeps them", Limit: "from 1024 to 65535, the first before the last", Example: `"20000-20199"`,
 			Doc: "Pins the range of data ports. One that is too small for the site is refused."},
 		{Name: "idle_timeout", Type: Duration, Least: 1, Most: day, Limit: "whole seconds", Example: `"900s"`,
@@ -76,6 +78,7 @@ func (l *loader) decodeSite(raw *hcl.Block) {
 	l.siteForeign(b, s, server)
 	s.IdleTimeout, s.DataTimeout = siteTimeouts(b, s, server)
 	s.TLS = decodeTLS(b.in("tls"), s, server)
+	s.ActiveMode = siteActive(b, s, server)
 	s.TruncatedUploads = siteTruncated(b, s)
 	s.MarkedSessions = s.TLS.Mode != TLSOff && s.TLS.Required && s.TLS.ReuseRequired
 	checkScope(b, s)
@@ -120,6 +123,23 @@ func (l *loader) siteForeign(b *block, s *Site, server sizing.Profile) {
 		b.warn("gate", finding.ServerRefusesForeignData,
 			"gate = false opens the firewall to data connections from any client address, but %s refuses those that come from another address than their control connection. %s, or remove gate.", s.Server, remedy)
 	}
+}
+
+// siteActive reads whether clients may ask for active mode.
+func siteActive(b *block, s *Site, server sizing.Profile) bool {
+	active := b.boolean("active_mode")
+	switch {
+	case !b.has("active_mode"):
+	case s.Profile != nil:
+		b.err("active_mode", finding.ServerUnable, "profile %q describes a server that pasvctl writes no config for. Set active mode in its own, and remove active_mode.", s.Server)
+	case server.ActiveFrom == "":
+		b.err("active_mode", finding.ServerUnable, "pasvctl writes no config for %s. Set active mode in its own, and remove active_mode.", s.Server)
+	case !active && server.AlwaysActive:
+		b.err("active_mode", finding.ServerUnable, "%s has no setting that turns active mode off. Remove active_mode, or run another server there.", server.Title)
+	case active && server.ActiveInClear && s.TLS.Required:
+		b.err("active_mode", finding.ServerUnable, "%s opens no data connection under TLS in active mode, and the site requires TLS. Remove active_mode, or set required = false in its tls block.", server.Title)
+	}
+	return active
 }
 
 // admitting names the servers that admit foreign data connections.

@@ -17,11 +17,13 @@ var families = []struct{ command, file string }{
 	{"ip6tables", "iptables.v6"},
 }
 
-// hooks are the tables that hold rules of ours, and the chain of each that
-// jumps to them.
-var hooks = []struct{ table, chain string }{{"filter", "INPUT"}, {"nat", "PREROUTING"}}
+// tables are those that hold rules of ours.
+var tables = []string{"filter", "nat"}
 
-const jumpArguments = " -m comment --comment pasvctl -j PASVCTL"
+// hooks are the chains that jump to ours, and where to.
+var hooks = []struct{ table, chain, to string }{{"filter", "INPUT", "PASVCTL"}, {"filter", "OUTPUT", "PASVCTL-OUT"}, {"nat", "PREROUTING", "PASVCTL"}}
+
+const jumpArguments = " -m comment --comment pasvctl -j "
 
 func (b *iptables) Plan(ctx context.Context, r Rules, expected Listing) (*Transaction, error) {
 	t := &Transaction{Backend: IPTables, Expected: expected}
@@ -99,24 +101,38 @@ func (live family) transaction(command, text string) (string, error) {
 		return "", &BusyError{users}
 	}
 	var more []string
-	for _, h := range hooks {
-		if !strings.Contains("\n"+text, "\n*"+h.table+"\n") {
+	for _, table := range tables {
+		if !strings.Contains("\n"+text, "\n*"+table+"\n") {
 			continue
 		}
-		// One jump stays where it is; of several, none is better than another.
-		if jumps := live[h.table].jumps; len(jumps) != 1 || jumps[0].Chain != h.chain {
-			for _, j := range jumps {
-				more = append(more, "-D"+strings.TrimPrefix(j.Rule, "-A"))
+		for _, h := range hooks {
+			if h.table == table {
+				more = append(more, live[table].jumping(h.chain, h.to, declared[h.to])...)
 			}
-			more = append(more, "-I "+h.chain+jumpArguments)
 		}
-		more = append(more, live[h.table].ending(stays)...)
+		more = append(more, live[table].ending(stays)...)
 	}
 	i := strings.LastIndex(text, "COMMIT\n")
 	if i < 0 {
 		return "", fmt.Errorf("the rendered file for %s has no COMMIT", command)
 	}
 	return text[:i] + joined(more) + text[i:], nil
+}
+
+// jumping are the lines that make the jump from a chain to one of ours the only one,
+// or end it if it is not wanted.
+func (s saved) jumping(chain, to string, wanted bool) (lines []string) {
+	jumps := slices.DeleteFunc(slices.Clone(s.jumps), func(j Jump) bool { return !strings.HasSuffix(j.Rule, " -j "+to) })
+	if wanted && len(jumps) == 1 && jumps[0].Chain == chain {
+		return nil // it stays where it is; of several, none is better than another
+	}
+	for _, j := range jumps {
+		lines = append(lines, "-D"+strings.TrimPrefix(j.Rule, "-A"))
+	}
+	if wanted {
+		lines = append(lines, "-I "+chain+jumpArguments+to)
+	}
+	return lines
 }
 
 // ending are the lines that end our chains but those that stay.
@@ -187,18 +203,18 @@ func parseSave(text string) family {
 var goesToOurs = regexp.MustCompile(` -[jg] (PASVCTL\S*)( |$)`)
 
 func isJump(line string) bool {
-	return strings.HasSuffix(line, " -j PASVCTL") && strings.Contains(line, "--comment pasvctl ")
+	return (strings.HasSuffix(line, " -j PASVCTL") || strings.HasSuffix(line, " -j PASVCTL-OUT")) && strings.Contains(line, "--comment pasvctl ")
 }
 
 // users are rules of others that go to chains of ours but those that stay, as
 // the commands that delete them.
 func (live family) users(command string, stays func(chain string) bool) (rules []string) {
-	for _, h := range hooks {
-		s := live[h.table]
+	for _, table := range tables {
+		s := live[table]
 		for _, line := range s.users {
 			chain := goesToOurs.FindStringSubmatch(line)[1]
 			if slices.Contains(s.chains, chain) && (stays == nil || !stays(chain)) {
-				rules = append(rules, command+" -t "+h.table+" -D"+strings.TrimPrefix(line, "-A"))
+				rules = append(rules, command+" -t "+table+" -D"+strings.TrimPrefix(line, "-A"))
 			}
 		}
 	}
@@ -215,9 +231,9 @@ func (b *iptables) Live(ctx context.Context) (Listing, error) {
 
 // jumps are our rules in the chains of others.
 func (live family) jumps(command string) (all []Jump) {
-	for _, h := range hooks {
-		for _, j := range live[h.table].jumps {
-			j.Chain = command + " " + h.table + " " + j.Chain
+	for _, table := range tables {
+		for _, j := range live[table].jumps {
+			j.Chain = command + " " + table + " " + j.Chain
 			all = append(all, j)
 		}
 	}
@@ -225,10 +241,10 @@ func (live family) jumps(command string) (all []Jump) {
 }
 
 func (live family) list(command string) (l Listing) {
-	for _, h := range hooks {
-		for _, c := range live[h.table].chains {
-			o := Object{Name: "chain " + command + " " + h.table + " " + c, Ordered: true}
-			for _, r := range live[h.table].rules {
+	for _, table := range tables {
+		for _, c := range live[table].chains {
+			o := Object{Name: "chain " + command + " " + table + " " + c, Ordered: true}
+			for _, r := range live[table].rules {
 				if strings.HasPrefix(r, "-A "+c+" ") {
 					o.Lines = append(o.Lines, r)
 				}

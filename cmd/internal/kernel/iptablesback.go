@@ -18,10 +18,10 @@ func (b *iptables) Save(ctx context.Context) (Snapshot, error) {
 			return s, err
 		}
 		s.Jumps = append(s.Jumps, live.jumps(f.command)...)
-		for _, h := range hooks {
-			t := live[h.table]
+		for _, table := range tables {
+			t := live[table]
 			if len(t.chains) > 0 {
-				lines := []string{"*" + h.table}
+				lines := []string{"*" + table}
 				for _, c := range t.chains {
 					lines = append(lines, ":"+c+" - [0:0]")
 				}
@@ -66,13 +66,13 @@ func (b *iptables) PutBack(ctx context.Context, s Snapshot, age time.Duration) e
 // there once; "" if there is nothing to do.
 func (live family) back(command string, was family, jumps []Jump) (string, error) {
 	var text string
-	for _, h := range hooks {
-		now, then := live[h.table], was[h.table]
+	for _, table := range tables {
+		now, then := live[table], was[table]
 		stays := func(chain string) bool { return slices.Contains(then.chains, chain) }
-		if users := (family{h.table: now}).users(command, stays); len(users) > 0 {
+		if users := (family{table: now}).users(command, stays); len(users) > 0 {
 			return "", &BusyError{users}
 		}
-		where := command + " " + h.table + " "
+		where := command + " " + table + " "
 		wanted := slices.DeleteFunc(slices.Clone(jumps), func(j Jump) bool { return !strings.HasPrefix(j.Chain, where) })
 		var lines []string
 		for _, j := range now.jumps {
@@ -93,7 +93,7 @@ func (live family) back(command string, was family, jumps []Jump) (string, error
 			lines = append(lines, fmt.Sprintf("-I %s %d%s", chain, at, strings.TrimPrefix(j.Rule, "-A "+chain)))
 		}
 		if len(lines) > 0 {
-			text += script(slices.Concat([]string{"*" + h.table}, lines, []string{"COMMIT"})...)
+			text += script(slices.Concat([]string{"*" + table}, lines, []string{"COMMIT"})...)
 		}
 	}
 	return text, nil

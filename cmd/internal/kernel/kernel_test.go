@@ -1,6 +1,7 @@
 package kernel_test
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -141,6 +142,64 @@ func TestMovingBetweenChainsTakesTheJumpAlong(t *testing.T) {
 		r := kerneltest.Rules(t, kernel.NFT, spec(""))
 		m.load(r)
 		m.holds(r)
+	}
+}
+
+// The rules that let active data connections out have a jump of their own, which
+// comes with the first site that needs it and goes with the last.
+func TestActiveModeHasItsOwnJump(t *testing.T) {
+	for _, tt := range []struct {
+		backend, jump string
+		spec          func(more string) string
+	}{
+		{kernel.NFT, "jump in chain inet filter output", func(more string) string { return kerneltest.WithOutput(kerneltest.IntoHost(more)) }},
+		{kernel.IPTables, "jump in chain ip6tables filter OUTPUT", kerneltest.PlainHost},
+	} {
+		t.Run(tt.backend, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t, tt.backend)
+			for _, command := range []string{"iptables", "ip6tables"} { // makes the chain OUTPUT, which stays
+				kerneltest.Run(t, m.exec, "", command, "-A", "OUTPUT", "-p", "udp", "--dport", "123", "-j", "ACCEPT")
+			}
+			before := m.snapshot()
+			with, without := kerneltest.Rules(t, tt.backend, tt.spec(kerneltest.ActiveSite)), kerneltest.Rules(t, tt.backend, tt.spec(""))
+			for i, r := range []kernel.Rules{without, with, with, without, with} {
+				was, err := m.Save(t.Context())
+				must(t, err)
+				held := m.snapshot()
+				m.load(r)
+				m.holds(r)
+				jumps := 0
+				for _, o := range m.live() {
+					if o.Name == tt.jump {
+						jumps += len(o.Lines)
+					}
+				}
+				if want := map[bool]int{true: 1, false: 0}[i == 1 || i == 2 || i == 4]; jumps != want {
+					t.Errorf("load %d: %d jumps, want %d:\n%v", i, jumps, want, m.live())
+				}
+				must(t, m.PutBack(t.Context(), was, 0))
+				if got := m.snapshot(); got != held {
+					t.Errorf("load %d, taken back:\n%s\nbefore\n%s", i, got, held)
+				}
+				m.load(r)
+			}
+			must(t, m.Remove(t.Context()))
+			if after := m.snapshot(); after != before {
+				t.Errorf("before\n%s\nafter\n%s", before, after)
+			}
+		})
+	}
+}
+
+// A machine without the chain for outgoing packets is told which it has.
+func TestNoChainForOutgoingPackets(t *testing.T) {
+	m := newMachine(t, kernel.NFT)
+	spec := strings.Replace(kerneltest.WithOutput(kerneltest.IntoHost(kerneltest.ActiveSite)), "inet filter output", "inet filter out", 1)
+	err := kerneltest.Load(t.Context(), m, kerneltest.Rules(t, kernel.NFT, spec))
+	var none *kernel.NoChainError
+	if !errors.As(err, &none) || !strings.Contains(none.Error(), "it has inet filter output") || !strings.Contains(none.Remedy(), `output = "inet filter output"`) {
+		t.Errorf("%v", err)
 	}
 }
 

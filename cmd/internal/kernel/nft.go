@@ -13,19 +13,25 @@ import (
 // nft is the nftables backend.
 type nft struct{ exec Exec }
 
-// jumpRule is the one rule of nftables.jump.nft.
+// jumpRule is a rule of nftables.jump.nft.
 var jumpRule = regexp.MustCompile(`(?m)^insert rule (\S+) (\S+) (\S+) jump (\S+) comment "pasvctl"$`)
 
 // ownTable is the table that is all ours.
 const ownTable = "table inet pasvctl"
 
-// into reads the owner's chain from the rules; false if there is none.
-func into(r Rules) (owner, bool) {
-	m := jumpRule.FindStringSubmatch(r.Files["nftables.jump.nft"])
-	if m == nil {
-		return owner{}, false
+// jump is what nftables.jump.nft adds: to a chain of the owner, the way to one of ours.
+type jump struct {
+	from owner
+	to   string
+	rule string // with its line end
+}
+
+// jumpsOf are the jumps of the rules.
+func jumpsOf(r Rules) (all []jump) {
+	for _, m := range jumpRule.FindAllStringSubmatch(r.Files["nftables.jump.nft"], -1) {
+		all = append(all, jump{owner{m[1], m[2], m[3]}, m[4], m[0] + "\n"})
 	}
-	return owner{m[1], m[2], m[3]}, true
+	return all
 }
 
 func (n *nft) Plan(ctx context.Context, r Rules, expected Listing) (*Transaction, error) {
@@ -65,9 +71,11 @@ func (r ruleset) users(ours ruleset) (rules []string) {
 // transaction is the whole of a load as one file: the rules, the jump if it is
 // not there, and the end of what only an older version had.
 func transaction(live ruleset, r Rules, expected Listing) (string, error) {
-	at, jump := into(r)
-	if jump && live.index()["chain "+at.String()] == nil {
-		return "", live.noChain(at)
+	jumps := jumpsOf(r)
+	for _, j := range jumps {
+		if live.index()["chain "+j.from.String()] == nil {
+			return "", live.noChain(j.from, map[bool]string{false: "input", true: "output"}[strings.HasSuffix(j.to, "_output")])
+		}
 	}
 	var before strings.Builder
 	_, keepsTable := expected.find(ownTable)
@@ -94,24 +102,26 @@ func transaction(live ruleset, r Rules, expected Listing) (string, error) {
 	if users := live.users(gone); len(users) > 0 {
 		return "", &BusyError{users}
 	}
-	there, stale := false, ""
+	stale := ""
 	for _, o := range live {
 		if o.ours {
 			continue
 		}
 		for _, rule := range o.rules() {
-			switch {
-			case !rule.jump:
-			case jump && o.chain() == at && !there:
-				there = true // the first of them stays
-			default:
-				stale += script(fmt.Sprintf("delete rule %s handle %s", o.chain(), rule.handle))
+			if !rule.jump {
+				continue
 			}
+			at := slices.IndexFunc(jumps, func(j jump) bool { return j.from == o.chain() && j.to == rule.uses })
+			if at < 0 {
+				stale += script(fmt.Sprintf("delete rule %s handle %s", o.chain(), rule.handle))
+				continue
+			}
+			jumps = slices.Delete(jumps, at, at+1) // the first of them stays
 		}
 	}
 	text := before.String() + r.Files["nftables.nft"] + "\n"
-	if jump && !there {
-		text += r.Files["nftables.jump.nft"] + "\n"
+	for _, j := range jumps { // that are missing
+		text += j.rule
 	}
 	return text + stale + emptied(gone) + deletion(gone), nil
 }
@@ -159,8 +169,8 @@ func (n *nft) Live(ctx context.Context) (Listing, error) {
 
 func (n *nft) Fill(ctx context.Context, r Rules) error {
 	text := r.Files["nftables.nft"] + "\n" + r.Files["nftables.jump.nft"]
-	if at, jump := into(r); jump {
-		text = script(fmt.Sprintf("add table %s %s", at.family, at.table), "add chain "+at.String()) + text
+	for _, j := range jumpsOf(r) {
+		text = script(fmt.Sprintf("add table %s %s", j.from.family, j.from.table), "add chain "+j.from.String()) + text
 	}
 	_, err := n.exec(ctx, text, "nft", "-f", "-")
 	return err
@@ -178,7 +188,8 @@ type Remedied interface {
 // jumped to from.
 type NoChainError struct {
 	Chain string   // "inet filter input"
-	Has   []string // chains of others that see incoming packets
+	Hook  string   // input or output
+	Has   []string // chains of others with that hook
 }
 
 // maxNamed bounds the chains that a NoChainError names.
@@ -186,7 +197,7 @@ const maxNamed = 8
 
 func (e *NoChainError) Error() string {
 	if len(e.Has) == 0 {
-		return fmt.Sprintf("this machine has no chain %s, nor any other that sees incoming packets", e.Chain)
+		return fmt.Sprintf("this machine has no chain %s, nor any other that sees %s packets", e.Chain, map[string]string{"input": "incoming", "output": "outgoing"}[e.Hook])
 	}
 	has := strings.Join(e.Has[:min(len(e.Has), maxNamed)], ", ")
 	if more := len(e.Has) - maxNamed; more > 0 {
@@ -197,14 +208,18 @@ func (e *NoChainError) Error() string {
 
 // Remedy says what to do.
 func (e *NoChainError) Remedy() string {
+	attr, leave := "into", "leave firewall out of the host"
+	if e.Hook == "output" {
+		attr, leave = "output", "leave output out of the host's firewall block"
+	}
 	first := slices.IndexFunc(e.Has, func(c string) bool { return !Managed(c) })
 	switch {
 	case len(e.Has) == 0:
-		return "leave firewall out of the host, since no chain drops there, or load the rules that make the chain first"
+		return leave + ", since no chain drops there, or load the rules that make the chain first"
 	case first < 0:
-		return "leave firewall out of the host, or load the rules that make the chain first"
+		return leave + ", or load the rules that make the chain first"
 	}
-	return fmt.Sprintf("write firewall { into = %q } in the host, or load the rules that make the chain first", e.Has[first])
+	return fmt.Sprintf("write firewall { %s = %q } in the host, or load the rules that make the chain first", attr, e.Has[first])
 }
 
 // Managed reports whether a chain is named as those of firewalld and iptables
@@ -213,10 +228,10 @@ func Managed(chain string) bool { return managed.MatchString(chain) }
 
 var managed = regexp.MustCompile(`^(inet firewalld\S* |(ip|ip6) (filter|nat|mangle|raw|security) (INPUT|OUTPUT|FORWARD|PREROUTING|POSTROUTING)$)`)
 
-func (r ruleset) noChain(at owner) error {
-	e := &NoChainError{Chain: at.String()}
+func (r ruleset) noChain(at owner, hook string) error {
+	e := &NoChainError{Chain: at.String(), Hook: hook}
 	for _, o := range r {
-		if !o.ours && o.kind == "chain" && slices.ContainsFunc(o.lines, func(l string) bool { return strings.HasPrefix(l, "type filter hook input ") }) {
+		if !o.ours && o.kind == "chain" && slices.ContainsFunc(o.lines, func(l string) bool { return strings.HasPrefix(l, "type filter hook "+hook+" ") }) {
 			e.Has = append(e.Has, o.chain().String())
 		}
 	}

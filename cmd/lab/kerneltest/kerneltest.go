@@ -75,6 +75,26 @@ func IntoHost(more string) string {
 	return strings.Replace(oneSite, "INTO", `firewall { into = "inet filter input" }`, 1) + more
 }
 
+// WithOutput gives the host of IntoHost a chain for outgoing packets, too.
+func WithOutput(spec string) string {
+	return strings.Replace(spec, `into = "inet filter input" }`, "\n    into = \"inet filter input\"\n    output = \"inet filter output\"\n  }", 1)
+}
+
+// ActiveSite is a site with active mode to be added to PlainHost and IntoHost.
+const ActiveSite = `
+site "old-clients" {
+  host        = "edge1"
+  server      = "vsftpd"
+  port        = 2021
+  clients     = ["192.0.2.0/26", "198.51.100.0/24", "2001:db8:1::/48"]
+  active_mode = true
+  concurrency {
+    sessions             = 5
+    sessions_per_address = 2
+  }
+}
+`
+
 // Machine is an empty namespace and a way to run programs in it.
 func Machine(t testing.TB) kernel.Exec {
 	t.Helper()
@@ -99,6 +119,10 @@ table inet filter {
 		ct state established,related accept
 		tcp dport 22 accept
 		ip saddr @blocked drop
+	}
+	chain output {
+		type filter hook output priority filter; policy accept;
+		udp dport 123 accept
 	}
 }
 table ip dockerish { chain DOCKER { ip daddr 172.17.0.2 accept; }; }
