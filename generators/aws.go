@@ -118,6 +118,17 @@ func (a *aws) terraform(p *plan.Plan, groups []awsGroup) ([]File, hcl.Diagnostic
 		}
 	}
 	data["Tables"] = tables
+	var active []awsRule
+	width := 0
+	for _, group := range groups {
+		if group.ID == "" { // what a present group lets out is its owner's
+			active = append(active, group.Active...)
+		}
+	}
+	for _, rule := range active {
+		width = max(width, len(rule.Key))
+	}
+	data["Active"], data["ActiveWidth"] = active, width
 	return []File{render("aws/pasvctl.tf", "aws/pasvctl.tf.tmpl", data)}, nil
 }
 

@@ -20,6 +20,7 @@ type awsGroup struct {
 	ID        string // of a group that is there already
 	LogicalID string // in CloudFormation
 	Rules     []awsRule
+	Active    []awsRule // of outgoing connections to clients in active mode; From is where to
 }
 
 // awsFamilies are the kinds of clients that a rule admits.
@@ -52,6 +53,7 @@ func (a *aws) group(host *plan.Host) awsGroup {
 		}
 	}
 	group.allowSources(a.Sources)
+	group.letOut(a.Sources)
 	slices.SortStableFunc(group.Rules, func(x, y awsRule) int {
 		if x.site == y.site && x.data != y.data {
 			return map[bool]int{false: -1, true: 1}[x.data]
@@ -85,12 +87,42 @@ func (g *awsGroup) allowSources(sources map[string][]string) {
 		}
 	}
 	for _, m := range order {
-		family := "SecurityGroup"
-		if strings.HasPrefix(m.id, "pl-") {
-			family = "PrefixList"
-		}
-		g.allow(wanted[m], m.ports, family, m.id)
+		g.allow(wanted[m], m.ports, sourceFamily(m.id), m.id)
 	}
+}
+
+// letOut lists the outgoing connections of active mode, a rule for each network or
+// source of the sites that have it. Security groups know no source port.
+func (g *awsGroup) letOut(sources map[string][]string) {
+	for _, site := range g.Host.Sites {
+		if site.Policy.Active.Count() == 0 {
+			continue
+		}
+		for _, id := range sources[site.Name] {
+			g.out(site, sourceFamily(id), id)
+		}
+		for _, network := range site.Networks() {
+			if len(sources[site.Name]) == 0 {
+				g.out(site, map[bool]string{true: "IPv4", false: "IPv6"}[network.Addr().Is4()], network.String())
+			}
+		}
+	}
+}
+
+func (g *awsGroup) out(site *plan.Site, family, to string) {
+	if !slices.ContainsFunc(g.Active, func(r awsRule) bool { return r.From == to }) {
+		g.Active = append(g.Active, awsRule{
+			Key: g.Host.Name + "/active/" + to, Family: family, HostName: g.Host.Name, Ports: plan.ActiveTo, From: to, Description: awsText(site.Name + " active mode"),
+		})
+	}
+}
+
+// sourceFamily is that of a prefix list or a security group.
+func sourceFamily(id string) string {
+	if strings.HasPrefix(id, "pl-") {
+		return "PrefixList"
+	}
+	return "SecurityGroup"
 }
 
 // allow adds the rule of those who want it.

@@ -14,6 +14,7 @@ type gatewayView struct {
 	Proto, Type string // "ip", "ipv4_addr"
 	Map         string // one a family: a map cannot change its type
 	Forwards    []forwardView
+	Shifted     []forwardView // control ports that have another number
 }
 
 // forwardView is one DNAT entry.
@@ -21,6 +22,7 @@ type forwardView struct {
 	Comment string // the site's name
 	Ports   spec.PortRange
 	To      netip.Addr
+	ToPort  string // with To, of a shifted one
 }
 
 func newGatewayView(p *plan.Plan, g *plan.Gateway) *gatewayView {
@@ -29,7 +31,13 @@ func newGatewayView(p *plan.Plan, g *plan.Gateway) *gatewayView {
 		view.Proto, view.Type, view.Map = "ip6", "ipv6_addr", "forward6"
 	}
 	for _, f := range g.Forwards {
-		view.Forwards = append(view.Forwards, forwardView{Comment: commentText(f.Site.Name), Ports: f.Ports, To: f.To})
+		to := forwardView{Comment: commentText(f.Site.Name), Ports: f.Ports, To: f.To}
+		if f.Ports == f.ToPorts {
+			view.Forwards = append(view.Forwards, to)
+			continue
+		}
+		to.ToPort = netip.AddrPortFrom(f.To, f.ToPorts.First).String()
+		view.Shifted = append(view.Shifted, to)
 	}
 	return view
 }

@@ -23,11 +23,13 @@ import (
 //	           ForeignData, Sessions, SessionsPerAddress, IdleTimeout and
 //	           DataTimeout (seconds; 0 if not set), AbandonedHold (seconds
 //	           that a PASV without a connection holds its port: the idle
-//	           timeout, on most servers), TLS
+//	           timeout, on most servers), AnnounceTo, ActiveMode,
+//	           TruncatedUploads, TLS
 //	.Gateways  by name: Name, Address, Forwards
 //
 // A range of ports is First, Last and Count. TLS is Mode, Required,
-// ReuseRequired, Certificate and Key. A forward is Site, Ports and To.
+// ReuseRequired, Certificate and Key. An AnnounceTo is Clients and Address, the
+// smallest network first. A forward is Site, Ports, To and ToPorts.
 func templateData(p *plan.Plan) map[string]any {
 	hosts, sites, gateways := []any{}, []any{}, []any{}
 	for _, host := range p.Hosts {
@@ -45,15 +47,7 @@ func templateData(p *plan.Plan) map[string]any {
 		sites = append(sites, siteData(site))
 	}
 	for _, gateway := range p.Gateways {
-		forwards := []any{}
-		for _, forward := range gateway.Forwards {
-			forwards = append(forwards, map[string]any{
-				"Site": forward.Site.Name, "Ports": rangeData(forward.Ports), "To": forward.To.String(),
-			})
-		}
-		gateways = append(gateways, map[string]any{
-			"Name": gateway.Name, "Address": gateway.Address.String(), "Forwards": forwards,
-		})
+		gateways = append(gateways, gatewayData(gateway))
 	}
 	return map[string]any{
 		"Header": header(p, "")[1:], "Version": Version, "Spec": p.SpecName,
@@ -61,8 +55,23 @@ func templateData(p *plan.Plan) map[string]any {
 	}
 }
 
+func gatewayData(gateway *plan.Gateway) map[string]any {
+	forwards := []any{}
+	for _, forward := range gateway.Forwards {
+		forwards = append(forwards, map[string]any{
+			"Site": forward.Site.Name, "Ports": rangeData(forward.Ports), "To": forward.To.String(), "ToPorts": rangeData(forward.ToPorts),
+		})
+	}
+	return map[string]any{"Name": gateway.Name, "Address": gateway.Address.String(), "Forwards": forwards}
+}
+
 func siteData(site *plan.Site) map[string]any {
+	announceTo := []any{}
+	for _, to := range site.AnnounceTo {
+		announceTo = append(announceTo, map[string]any{"Clients": to.Clients.String(), "Address": to.Address.String()})
+	}
 	return map[string]any{
+		"AnnounceTo": announceTo, "ActiveMode": site.ActiveMode, "TruncatedUploads": string(site.TruncatedUploads),
 		"Name": site.Name, "Host": site.Host.Name, "Server": site.Server, "Addresses": texts(site.Addresses),
 		"ControlPort": int(site.Port), "DataPorts": rangeData(site.DataPorts),
 		"Pinned": site.Pinned, "Binding": site.Sizing.Binding, "Refused": site.Refused,

@@ -61,6 +61,15 @@ func cloudPlan() *plan.Plan {
 	return p
 }
 
+// activePlan is awsPlan with active mode on sites of both hosts.
+func activePlan() *plan.Plan {
+	p := awsPlan()
+	for _, s := range []*plan.Site{p.Sites[1], p.Sites[2], p.Sites[3]} {
+		s.Policy.Active = spec.PortRange{First: 20, Last: 20}
+	}
+	return p
+}
+
 const azureBody = `
 resource_group          = "ftp"
 location                = "westeurope"
@@ -84,6 +93,10 @@ var tfCases = []tfCase{
 	{"no IPv6", "aws", ``, func() *plan.Plan {
 		return handPlan(handSite(handHost("edge1", "203.0.113.10"), "a", "vsftpd", 21, spec.PortRange{First: 61000, Last: 61009}, nil))
 	}, "", ""},
+	{"active mode", "aws", ``, activePlan, "", ""},
+	{"active mode to sources", "aws", awsSources, activePlan, "", ""},
+	{"active mode of a group that is there", "aws", `security_groups = { edge2 = "sg-1" }`, activePlan, "", ""},
+	{"active mode to nobody", "aws", ``, activePlan, "  cidr_ipv4                    = each.value.family == \"IPv4\" ? each.value.to : null\n", ""},
 	{"a wrong source", "aws", awsSources, awsPlan, "prefix_list_id  ", "prefix_list_ids "},
 	{"a wrong attribute", "aws", ``, awsPlan, "cidr_ipv6  ", "cidr_block "},
 	{"a missing attribute", "aws", ``, awsPlan, "  ip_protocol       = \"tcp\"\n", ""},

@@ -227,6 +227,7 @@ var unique = map[string][][]string{
 	"azurerm_network_security_rule":         {{"network_security_group_name", "direction", "priority"}, {"network_security_group_name", "name"}},
 	"google_compute_firewall":               {{"name"}},
 	"aws_vpc_security_group_ingress_rule":   {{"security_group_id", "from_port", "to_port", "cidr_ipv4", "cidr_ipv6", "prefix_list_id", "referenced_security_group_id"}},
+	"aws_vpc_security_group_egress_rule":    {{"security_group_id", "from_port", "to_port", "cidr_ipv4", "cidr_ipv6", "prefix_list_id", "referenced_security_group_id"}},
 	"digitalocean_firewall":                 {{"name"}},
 	"hcloud_firewall":                       {{"name"}},
 	"openstack_networking_secgroup_v2":      {{"name"}},

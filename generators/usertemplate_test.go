@@ -23,7 +23,7 @@ func TestUserTemplateDiagnostics(t *testing.T) {
 		{".ssh/x", "", "error: invalid-setting at spec", "", 1, 0},
 		{"a\\\\b", "", "error: invalid-setting at spec", "", 1, 0},
 		{"motd", "one\n  {{ .Sits }}\n", "error: template-mistake at motd.tmpl", `there is no "Sits" here. Did you mean "Sites"? There are Gateways, Header, Hosts, Sites, Spec, Version.`, 2, 6},
-		{"motd", "{{ range .Sites }}\n{{ .Port }}{{ end }}", "error: template-mistake at motd.tmpl", `there is no "Port" here. There are AbandonedHold, Addresses, Announce, Binding, Clients, ControlPort, `, 2, 4},
+		{"motd", "{{ range .Sites }}\n{{ .Port }}{{ end }}", "error: template-mistake at motd.tmpl", `there is no "Port" here. There are AbandonedHold, ActiveMode, Addresses, Announce, AnnounceTo, Binding, Clients, ControlPort, `, 2, 4},
 		{"motd", "{{ range .Sites }}{{ .DataPorts.Frist }}{{ end }}", "error: template-mistake at motd.tmpl", `Did you mean "First"? There are Count, First, Last.`, 1, 32},
 		{"motd", "{{ range .Sites }}{{ with .TLS }}{{ .Certficate }}{{ end }}{{ end }}", "error: template-mistake at motd.tmpl", `Did you mean "Certificate"?`, 1, 37},
 		{"motd", "{{ with dict \"a\" 1 }}{{ .b }}{{ end }}", "error: template-mistake at motd.tmpl", `there is no "b" here.`, 1, 0},

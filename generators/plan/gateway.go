@@ -27,7 +27,7 @@ func gateways(declared []*spec.Gateway, sites []*Site) []*Gateway {
 		slices.SortFunc(g.Sites, func(a, b *Site) int { return strings.Compare(a.Name, b.Name) })
 		for _, s := range g.Sites {
 			if to, ok := inFamily(s.Addresses, d.Address); ok {
-				g.Forwards = append(g.Forwards, Forward{s, one(s.Port), to}, Forward{s, s.DataPorts, to})
+				g.Forwards = append(g.Forwards, Forward{s, one(d.ControlPort(s.Site)), to, one(s.Port)}, Forward{s, s.DataPorts, to, s.DataPorts})
 			}
 		}
 		all = append(all, g)

@@ -91,11 +91,12 @@ type Gateway struct {
 }
 
 // Forward is one DNAT entry: new connections to Ports of the gateway's address
-// go to the same ports of To.
+// go to ToPorts of To.
 type Forward struct {
-	Site  *Site
-	Ports spec.PortRange
-	To    netip.Addr // of the gateway address's family
+	Site    *Site
+	Ports   spec.PortRange
+	To      netip.Addr     // of the gateway address's family
+	ToPorts spec.PortRange // Ports, except a control port that the gateway shifts
 }
 
 // Placement is what Build did to the lock.

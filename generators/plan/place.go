@@ -61,7 +61,7 @@ func seats(sites []*Site, gateways []*spec.Gateway, lock *Lock) []*seat {
 	for _, g := range gateways {
 		set := &portSet{}
 		for _, s := range g.Sites {
-			set.add(one(s.Port))
+			set.add(one(g.ControlPort(s)))
 			behind[s] = append(behind[s], set)
 		}
 	}

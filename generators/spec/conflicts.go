@@ -2,9 +2,11 @@ package spec
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/pasvctl/pasvctl/generators/finding"
 )
@@ -14,6 +16,8 @@ type claim struct {
 	site  *Site
 	ports PortRange
 	pin   bool // data_ports; else the control port
+	// shift is the gateway that gives the control port another number; nil: none.
+	shift *Gateway
 }
 
 // checkPorts finds the ports that two sites want on one address, and the pins
@@ -39,16 +43,20 @@ func (l *loader) checkPorts() {
 	for _, g := range l.spec.Gateways {
 		var all []claim
 		for _, s := range g.Sites {
-			all = append(all, claims(s)...)
+			own := claims(s)
+			if outer := g.ControlPort(s); outer != s.Port {
+				own[0].ports, own[0].shift = PortRange{outer, outer}, g
+			}
+			all = append(all, own...)
 		}
 		l.checkClaims(all, fmt.Sprintf("gateway %q", g.Name), reported)
 	}
 }
 
 func claims(s *Site) []claim {
-	own := []claim{{s, PortRange{s.Port, s.Port}, false}}
+	own := []claim{{s, PortRange{s.Port, s.Port}, false, nil}}
 	if s.DataPorts.Count() > 0 {
-		own = append(own, claim{s, s.DataPorts, true})
+		own = append(own, claim{s, s.DataPorts, true, nil})
 	}
 	return own
 }
@@ -84,11 +92,26 @@ func (l *loader) reportOverlap(a, b claim, where string, reported map[[2]claim]b
 	}
 	reported[pair] = true
 	blk := &block{l: l, title: `site "` + b.site.Name + `"`, ranges: b.site.Ranges, failed: new(bool)}
+	shifted, other := b, a
+	if b.shift == nil {
+		shifted, other = a, b
+	}
+	if g := shifted.shift; g != nil {
+		gateway := &block{l: l, title: `gateway "` + g.Name + `"`, ranges: g.Ranges, failed: new(bool)}
+		gateway.err("control_ports", finding.PortsOverlap, "port %s leads to the control port of site %q, and %s on the gateway is site %q's already. A gateway forwards each port to one place: choose another, like %s = %d.",
+			shifted.ports, shifted.site.Name, other.ports, other.site.Name, shifted.site.Name, l.freePort())
+		return
+	}
 	switch {
 	case a.site == b.site:
 		blk.err("data_ports", finding.PortsOverlap, "data_ports %s contains the site's own control port %d. Choose a range without it, or remove data_ports to let pasvctl choose.", b.site.DataPorts, b.site.Port)
 	case !a.pin && !b.pin:
-		blk.err("port", finding.ControlPortTaken, "port %d on %s belongs to site %q (%s). Give one of them another, like port = %d.", b.site.Port, where, a.site.Name, place(*a.site.Ranges.Of("port")), l.freePort())
+		free := l.freePort()
+		remedy := fmt.Sprintf(", like port = %d", free)
+		if strings.HasPrefix(where, "gateway ") {
+			remedy = fmt.Sprintf(" there, like control_ports = { %s = %d } in the gateway", b.site.Name, free)
+		}
+		blk.err("port", finding.ControlPortTaken, "port %d on %s belongs to site %q (%s). Give one of them another%s.", b.site.Port, where, a.site.Name, place(*a.site.Ranges.Of("port")), remedy)
 	case a.pin && b.pin:
 		blk.err("data_ports", finding.PortsOverlap, "data_ports %s overlaps %s of site %q (%s) on %s. Move one of the two ranges, or remove data_ports to let pasvctl choose.", b.ports, a.ports, a.site.Name, place(*a.site.Ranges.Of("data_ports")), where)
 	case b.pin:
@@ -103,7 +126,7 @@ func (l *loader) freePort() int {
 	taken := func(port uint16) bool {
 		return slices.ContainsFunc(l.spec.Sites, func(s *Site) bool {
 			return slices.ContainsFunc(claims(s), func(c claim) bool { return c.ports.Overlaps(PortRange{port, port}) })
-		})
+		}) || slices.ContainsFunc(l.spec.Gateways, func(g *Gateway) bool { return slices.Contains(slices.Collect(maps.Values(g.ControlPorts)), port) })
 	}
 	l.offered = max(l.offered+1, 2121)
 	for l.suggestions < maxSuggestions && l.offered < maxPort && taken(uint16(l.offered)) {

@@ -12,7 +12,7 @@ import (
 
 var gatewayBlock = &Block{
 	Type: "gateway", Label: "name", LabelExample: "nat1",
-	Doc: "A NAT in front of sites. It forwards each site's control port and data ports to the site's host, port for port.",
+	Doc: "A NAT in front of sites. It forwards each site's control port and data ports to the site's host. The data ports keep their numbers.",
 	Arguments: []Argument{
 		{Name: "address", Type: Address, Example: `"198.51.100.7"`,
 			Required: "Write the address that clients connect to.",
@@ -20,8 +20,15 @@ var gatewayBlock = &Block{
 		{Name: "sites", Type: Names, Example: `["downloads"]`,
 			Required: "Name the sites behind it.",
 			Doc:      "Sites behind the gateway. No two of them share a port."},
+		{Name: "control_ports", Type: PortOf, Otherwise: "the sites' own", Limit: "1 to 65535, by the names of sites behind the gateway", Example: `{ downloads = 30000 }`,
+			Doc: "Ports of the gateway that lead to control ports of another number, as 30000 to 21. Several hosts' sites on port 21 may share an address so."},
 	},
+	Refused: map[string]string{"data_ports": dataPortsStay},
 }
+
+// dataPortsStay is why a gateway shifts none.
+const dataPortsStay = "A gateway forwards data ports to the same ports, because the server's reply to PASV and EPSV names the port that it listens on, and clients connect to that one. " +
+	"Pin the range with data_ports in the site. Only control ports may be shifted, with control_ports."
 
 func (l *loader) decodeGateway(raw *hcl.Block) {
 	b := l.block(raw)
@@ -32,6 +39,7 @@ func (l *loader) decodeGateway(raw *hcl.Block) {
 		g.Address, _ = b.address("address", text, b.ranges["address"])
 	}
 	g.Sites = l.gatewaySites(b, g)
+	g.ControlPorts = l.gatewayControlPorts(b, g)
 	l.checkGatewayAddress(b, g)
 	if !*b.failed {
 		l.spec.Gateways = append(l.spec.Gateways, g)
@@ -97,6 +105,43 @@ func (l *loader) gatewaySites(b *block, g *Gateway) []*Site {
 		seen[e.text] = true
 	}
 	return sites
+}
+
+// gatewayControlPorts reads the control ports that have another number outside.
+func (l *loader) gatewayControlPorts(b *block, g *Gateway) map[string]uint16 {
+	val, ok := b.value("control_ports")
+	if !ok || val.LengthInt() == 0 {
+		return nil
+	}
+	ports := map[string]uint16{}
+	names := make(map[string]*Site, len(g.Sites))
+	for _, s := range g.Sites {
+		names[s.Name] = s
+	}
+	unsure := *b.failed // sites may be what is wrong
+	for it := val.ElementIterator(); it.Next(); {
+		key, value := it.Element()
+		name := key.AsString()
+		if names[name] == nil {
+			if !unsure {
+				b.err("control_ports", finding.UnknownSite, "no site behind the gateway is named %q.%s Add it to sites, or remove it here.", name, l.suggest(name, namesOf(names)))
+			}
+			continue
+		}
+		if value.IsNull() {
+			continue
+		}
+		r, ok := ParsePortRange(value.AsString())
+		switch {
+		case ok && r.Count() > 1:
+			b.err("control_ports", finding.InvalidPortRange, "site %q has one control port, and %q are several. %s", name, value.AsString(), dataPortsStay)
+		case !ok || r.First == 0:
+			b.err("control_ports", finding.PortOutOfRange, "%q is not a port for site %q. Write a number from 1 to 65535, like %s = 30000.", value.AsString(), name, name)
+		default:
+			ports[name] = r.First
+		}
+	}
+	return ports
 }
 
 // checkForward checks that the gateway can send clients on to the site, and

@@ -214,12 +214,23 @@ func (s *Site) Announced() string {
 }
 
 // Gateway is a NAT in front of sites: it sends the control port and the data
-// range of each on to the site's host, port for port.
+// range of each on to the site's host, the data ports port for port.
 type Gateway struct {
 	Name    string
 	Address netip.Addr
 	Sites   []*Site
-	Ranges  Ranges
+	// ControlPorts are the gateway's own for control ports of another number, by
+	// the site's name.
+	ControlPorts map[string]uint16 `json:",omitempty"`
+	Ranges       Ranges
+}
+
+// ControlPort is the port of the gateway that leads to the site's control port.
+func (g *Gateway) ControlPort(s *Site) uint16 {
+	if port, shifted := g.ControlPorts[s.Name]; shifted {
+		return port
+	}
+	return s.Port
 }
 
 // Target is one target block. Its body is decoded by the target itself.

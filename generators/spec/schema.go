@@ -25,6 +25,8 @@ type Block struct {
 	Required  string
 	Arguments []Argument
 	Blocks    []*Block
+	// Refused are arguments that people expect, and why there are none.
+	Refused map[string]string
 }
 
 // Argument describes one argument of a block.
@@ -71,6 +73,7 @@ const (
 	Ports      Type = "range of ports"
 	PortRanges Type = "list of ranges of ports"
 	ByNetwork  Type = "map of networks to IP addresses"
+	PortOf     Type = "map of names to ports"
 	Names      Type = "list of names"
 	Reference  Type = "reference"
 	Source     Type = "file in the spec's folder"
@@ -84,7 +87,7 @@ func (t Type) cty() cty.Type {
 	switch t {
 	case Bool:
 		return cty.Bool
-	case ByNetwork:
+	case ByNetwork, PortOf:
 		return cty.Map(cty.String)
 	case Whole, Number:
 		return cty.Number
@@ -181,6 +184,10 @@ func (d *Block) explain(diag *hcl.Diagnostic) (meant string) {
 	case slices.ContainsFunc(d.Arguments, func(a Argument) bool { return a.Name == m[1] }):
 		diag.Detail = fmt.Sprintf("%s is an argument. Write %s = %s, for example.", m[1], m[1], d.argument(m[1]).Example)
 		return m[1]
+	}
+	if why := d.Refused[m[1]]; why != "" {
+		diag.Detail = why
+		return ""
 	}
 	diag.Detail += " " + d.takes()
 	return meant

@@ -255,6 +255,7 @@ func TestOtherwise(t *testing.T) {
 			{nil, site(func(s *Site) bool { return s.Objective.Squatted == 1 })},
 			{values{"site.server": `"embedded"`}, site(func(s *Site) bool { return s.Objective.Squatted == 0 })},
 		},
+		"gateway.control_ports":    {{nil, func(s *Spec) bool { return s.Gateways[0].ControlPorts == nil }}},
 		"profile.title":            {{nil, func(s *Spec) bool { return s.Profiles[0].Title == "own" }}},
 		"variable.type":            {{nil, func(s *Spec) bool { return true }}},
 		"variable.default":         {{nil, func(s *Spec) bool { return true }}}, // TestLoad has variables that nothing sets
@@ -364,6 +365,7 @@ func TestLimits(t *testing.T) {
 		"site.traffic.burst.sessions":                   {[]string{"400"}, []string{"401"}},
 		"site.tls.certificate":                          {[]string{`"/` + long[:254] + `"`}, []string{`"/` + long + `"`, `"ftp.pem"`, `"/a b"`}},
 		"site.tls.key":                                  {[]string{`"/` + long[:254] + `"`}, []string{`"/` + long + `"`, `"ftp.key"`, `"/a b"`}},
+		"gateway.control_ports":                         {[]string{`{ downloads = 1 }`, `{ downloads = 65535 }`, `{}`}, []string{`{ downloads = 0 }`, `{ downloads = 65536 }`, `{ uploads = 1 }`, `{ downloads = 1.5 }`}},
 		"profile.draws":                                 {[]string{"1"}, []string{"null"}},
 		"profile.fixed_ports":                           {[]string{"0", "1"}, nil},
 		"expect.to":                                     {[]string{"site.downloads.data", "site.downloads.control", `"edge1:22"`}, []string{"site.downloads", `"edge1"`, `"edge1:0"`}},

@@ -41,7 +41,7 @@ var siteBlock = &Block{
 		{Name: "foreign_data", Type: Bool, Default: false, Example: "true",
 			Doc: "Data connections may come from other addresses than their control connection's, as from a NAT's pool. It costs the gate, and ports on servers that tell clients apart by address."},
 		{Name: "active_mode", Type: Bool, Otherwise: "off; Pure-FTPd cannot turn it off; a base_config keeps its own", Example: "true",
-			Doc: "Clients may ask for active mode (PORT, EPRT), in which the server connects to them. The rules let these connections out where the host's firewall block names an output chain, and let nothing in."},
+			Doc: "Clients may ask for active mode (PORT, EPRT), in which the server connects to them. The rules let these connections out of a host whose output chain drops (firewall.output, or PASVCTL-OUT of iptables), and let nothing in."},
 		{Name: "data_ports", Type: Ports, Otherwise: "the plan chooses, and the lock keeps them", Limit: "from 1024 to 65535, the first before the last", Example: `"20000-20199"`,
 			Doc: "Pins the range of data ports. One that is too small for the site is refused."},
 		{Name: "idle_timeout", Type: Duration, Least: 1, Most: day, Limit: "whole seconds", Example: `"900s"`,

@@ -74,3 +74,39 @@ func TestGatewayForgetsOldSites(t *testing.T) {
 		}
 	})
 }
+
+// A control port may have another number on the gateway, where its own then leads
+// nowhere; the data ports keep theirs.
+func TestGatewayShiftsControlPorts(t *testing.T) {
+	forEach(t, func(t *testing.T, b backend, family string) {
+		b.needs(t)
+		f := families[family]
+		nat := map[string]netip.Addr{"IPv4": addr("198.51.100.7"), "IPv6": addr("2001:db8:2::7")}[family]
+		bed := newBed(t, packets.Layout{Server: []netip.Addr{f.server}, Clients: []netip.Addr{f.client}, Gateways: []netip.Addr{nat}})
+		sites := scenarioSites(nil)
+		g := &spec.Gateway{Name: "nat1", Address: nat, Sites: sites, ControlPorts: map[string]uint16{sites[0].Name: 30000}}
+		files := rendered(t, b.target, []*spec.Gateway{g}, sites...)
+		b.load(t, bed.Gateway, "nat1", files)
+		b.load(t, bed.Gateway, "nat1", files)
+		b.load(t, bed.Server, "edge1", files)
+		echo, err := packets.NewEcho(bed.Server, addrPort(f.server, downloads), addrPort(f.server, downloadsData.First), addrPort(f.server, 30000))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer echo.Close()
+		for _, try := range []struct{ outer, inner uint16 }{{30000, downloads}, {downloadsData.First, downloadsData.First}, {downloads, 0}, {30001, 0}} {
+			c, err := bed.World.Dial(f.client, addrPort(nat, try.outer), packets.Patience)
+			if err != nil {
+				if try.inner != 0 {
+					t.Errorf("port %d of the gateway: %v", try.outer, err)
+				}
+				continue
+			}
+			defer c.Close()
+			at, _ := echo.Arrived(netip.MustParseAddrPort(c.LocalAddr().String()))
+			if at != addrPort(f.server, try.inner) {
+				t.Errorf("port %d of the gateway arrives at %s, not %d", try.outer, at, try.inner)
+			}
+		}
+	})
+}

@@ -39,9 +39,8 @@ func firstOf(all []netip.Addr) netip.Addr {
 // notForwarded: the gateway keeps the connection to itself, and refuses it.
 const notForwarded = "not forwarded"
 
-// behindGateway proves that each forwarded port arrives as the port it was,
-// from the client's own address, through the host's rules, and that no other
-// does.
+// behindGateway proves that each forwarded port arrives where it must, from the
+// client's own address, through the host's rules, and that no other does.
 func (t *trial) behindGateway() error {
 	forwards := map[*plan.Site]netip.Addr{}
 	for _, f := range t.gateway.Forwards {
@@ -51,7 +50,7 @@ func (t *trial) behindGateway() error {
 	var at []netip.AddrPort
 	for _, l := range t.lanes {
 		for _, port := range t.arrivals(l) {
-			if a := netip.AddrPortFrom(forwards[l.site], port); !slices.Contains(at, a) {
+			if a := netip.AddrPortFrom(forwards[l.site], t.inside(l, port)); !slices.Contains(at, a) {
 				at = append(at, a)
 			}
 		}
@@ -69,9 +68,9 @@ func (t *trial) behindGateway() error {
 		for _, port := range t.arrivals(l) {
 			a := arrival{lane: l, port: port, want: notForwarded}
 			if t.forwarded(port) {
-				a.want = "arrives at " + netip.AddrPortFrom(forwards[l.site], port).String()
+				a.want = "arrives at " + netip.AddrPortFrom(forwards[l.site], t.inside(l, port)).String()
 			}
-			if port == l.site.Policy.Control {
+			if port == t.gateway.ControlPort(l.site.Site) {
 				control = append(control, a)
 			} else {
 				rest = append(rest, a)
@@ -91,14 +90,22 @@ func (t *trial) behindGateway() error {
 // arrivals are the ports of the gateway that are tried for a lane: the site's,
 // and those beside that are no other site's.
 func (t *trial) arrivals(l *lane) []uint16 {
-	p := l.site.Policy
-	ports := append([]uint16{p.Control}, slices.DeleteFunc(slices.Clone(l.ports), func(port uint16) bool { return !p.Data.Contains(port) })...)
-	for _, port := range []int{int(p.Data.First) - 1, int(p.Data.Last) + 1, int(p.Control) - 1, int(p.Control) + 1} {
-		if port > 0 && port < 65536 && !t.forwarded(uint16(port)) {
+	p, control := l.site.Policy, t.gateway.ControlPort(l.site.Site)
+	ports := append([]uint16{control}, slices.DeleteFunc(slices.Clone(l.ports), func(port uint16) bool { return !p.Data.Contains(port) })...)
+	for _, port := range []int{int(p.Data.First) - 1, int(p.Data.Last) + 1, int(control) - 1, int(control) + 1, int(p.Control)} {
+		if port > 0 && port < 65536 && !t.forwarded(uint16(port)) && !slices.Contains(ports, uint16(port)) {
 			ports = append(ports, uint16(port))
 		}
 	}
 	return ports
+}
+
+// inside is the port of a lane's site that a port of the gateway leads to.
+func (t *trial) inside(l *lane, port uint16) uint16 {
+	if port == t.gateway.ControlPort(l.site.Site) {
+		return l.site.Policy.Control
+	}
+	return port
 }
 
 func (t *trial) forwarded(port uint16) bool {

@@ -45,8 +45,9 @@ func text(host, gate, more string) string {
 
 const nat = `
 gateway "nat1" {
-  address = "198.51.100.7"
-  sites   = ["downloads", "public"]
+  address       = "198.51.100.7"
+  sites         = ["downloads", "public"]
+  control_ports = { public = 30000 }
 }
 `
 

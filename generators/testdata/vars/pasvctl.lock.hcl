@@ -6,7 +6,7 @@
 site "downloads" {
   host       = "edge2"
   data_ports = "61000-61046"
-  ports      = 47
+  ports      = 21
 }
 
 site "edi" {

@@ -12,10 +12,12 @@ host "edge2" {
 }
 
 site "downloads" {
-  host     = "edge2"
-  server   = "vsftpd"
-  port     = 21
-  announce = "198.51.100.7"
+  host        = "edge2"
+  server      = "sftpgo"
+  port        = 21
+  announce    = "198.51.100.7"
+  announce_to = { "10.0.0.0/8" = "10.0.1.5", "10.1.0.0/16" = "10.1.0.1" }
+  active_mode = true
 
   concurrency {
     sessions = 10
@@ -49,6 +51,12 @@ site "edi" {
   concurrency {
     sessions = 10
   }
+}
+
+gateway "nat1" {
+  address       = "198.51.100.7"
+  sites         = ["downloads"]
+  control_ports = { downloads = 30000 }
 }
 
 target "vars" {}
