@@ -109,57 +109,119 @@ func closed(r spec.PortRange, openings []inventory.Opening) []spec.PortRange {
 
 // compare compares the server's ports with what a firewall opens of them.
 func (a *audit) compare(s *server, w *wall) {
-	control := spec.PortRange{First: s.Port.Value, Last: s.Port.Value}
-	data := s.DataPorts.Value
-	logins, transfers := map[family]bool{}, map[family][]inventory.Opening{}
+	seen := map[family]*access{}
 	met := false
 	for _, f := range []family{four, six} {
-		if !w.decides(f) || !s.listens(f) {
-			continue
+		if w.decides(f) && s.listens(f) {
+			seen[f] = w.access(s, f)
+			met = met || len(seen[f].control)+len(seen[f].data) > 0
 		}
-		logins[f], transfers[f] = len(w.open(s, f, control)) > 0, w.open(s, f, data)
-		met = met || logins[f] || len(transfers[f]) > 0
 	}
 	if !met {
 		return // it is for others
 	}
+	data, serving := s.DataPorts.Value, []inventory.Opening{}
 	for _, f := range []family{four, six} {
-		_, judged := logins[f]
-		other := four + six - f
-		missing := closed(data, transfers[f])
+		x, other := seen[f], seen[four+six-f]
 		switch {
-		case !judged || s.Open():
-		case !logins[f] && len(transfers[f]) == 0:
-			a.add(finding.FamilyForgotten, s.usual(), w.At, figures{}, "open both to "+f.String()+", or have the server listen on "+other.String()+" only",
+		case x == nil || s.Open():
+			continue
+		case len(x.control)+len(x.data) == 0:
+			a.add(finding.FamilyForgotten, s.usual(), w.At, figures{}, fmt.Sprintf("open both to %s, or have the server listen on %s only", f, four+six-f),
 				"%s opens nothing of %s to %s, and the server listens there, too", w, s, f)
-		case !logins[f] && !w.Accepts:
-			a.add(finding.FirewallDiffers, finding.Error, transfers[f][0].At, figures{}, fmt.Sprintf("open port %d, too", s.Port.Value),
+		case len(x.control) == 0 && !w.Accepts:
+			a.add(finding.FirewallDiffers, finding.Error, x.data[0].At, figures{}, fmt.Sprintf("open port %d, too", s.Port.Value),
 				"%s opens data ports of %s to %s, and not its control port", w, s, f)
-		case len(transfers[f]) == 0 && !w.Accepts && len(transfers[other]) > 0:
-			a.add(finding.FamilyForgotten, finding.Error, w.open(s, f, control)[0].At, figures{"closed_ports": data.Count()}, "open "+data.String()+" to "+f.String()+", too",
-				"%s opens the control port of %s to both families, and the range %s to %s only", w, s, data, other)
+		case len(x.data) == 0 && !w.Accepts && other != nil && len(other.data) > 0:
+			a.add(finding.FamilyForgotten, finding.Error, x.control[0].At, figures{"closed_ports": data.Count()}, fmt.Sprintf("open %s to %s, too", data, f),
+				"%s opens the control port of %s to both families, and the range %s to %s only", w, s, data, four+six-f)
 		case w.Format == "balancer" && data.Count() >= maxListeners: // which balanced says
-		case len(missing) > 0 && (!w.Accepts || len(transfers[f]) > 0):
-			a.missing(s, w, f, missing, transfers[f])
+		case !w.Accepts || len(x.data) > 0:
+			a.missing(s, w, f, x)
 		}
+		serving = append(serving, x.data...)
 	}
-	a.beyond(s, w, slices.Concat(transfers[four], transfers[six]))
+	a.beyond(s, w, serving)
 }
 
-// missing reports ports of the range that are closed.
-func (a *audit) missing(s *server, w *wall, f family, missing []spec.PortRange, opened []inventory.Opening) {
-	at, severity, but := w.At, finding.Error, ""
-	if len(opened) > 0 {
-		at = opened[0].At
+// access is what a firewall lets clients of a family do with a server.
+type access struct {
+	control []inventory.Opening
+	data    []inventory.Opening // for clients that control is open to, unless it is to none
+	clients []client            // that control is open to
+}
+
+// client is one that a firewall lets in: an address of a network, or a member of
+// a group; the zero value is anybody.
+type client struct {
+	network netip.Prefix
+	group   string
+}
+
+// maxClients bounds the networks that are looked at.
+const maxClients = 1000
+
+func (w *wall) access(s *server, f family) *access {
+	x := &access{control: w.open(s, f, spec.PortRange{First: s.Port.Value, Last: s.Port.Value})}
+	for _, o := range x.control {
+		for _, p := range o.Sources {
+			x.clients = append(x.clients, client{network: p})
+		}
+		for _, group := range o.Others {
+			x.clients = append(x.clients, client{group: group})
+		}
+		if everyone(o) {
+			x.clients = []client{{}}
+			break
+		}
 	}
-	switch {
-	case w.Accepts:
-		severity, but = finding.Warning, "; they pass only because it accepts what no rule names"
-	case slices.ContainsFunc(a.Unread, func(u inventory.Unread) bool { return u.At.File == w.At.File }):
-		severity, but = finding.Warning, ", unless a line opens them that was not read"
+	x.clients = x.clients[:min(len(x.clients), maxClients)]
+	for _, o := range w.open(s, f, s.DataPorts.Value) {
+		if len(x.control) == 0 || slices.ContainsFunc(x.clients, func(c client) bool { return serves(o, c) }) {
+			x.data = append(x.data, o)
+		}
 	}
-	a.add(finding.FirewallDiffers, severity, at, figures{"closed_ports": count(missing)}, "open exactly "+s.DataPorts.Value.String(),
-		"%s draws from %s, and %s leaves %s of it closed to %s: %s%s", s, s.DataPorts.Value, w, sizing.Plural(count(missing), "port"), f, listed(missing), but)
+	return x
+}
+
+func everyone(o inventory.Opening) bool {
+	return len(o.Sources)+len(o.Others) == 0 || slices.ContainsFunc(o.Sources, func(p netip.Prefix) bool { return p.Bits() == 0 })
+}
+
+// serves reports whether an opening is for a client, or the first of its network.
+func serves(o inventory.Opening, c client) bool {
+	return everyone(o) || c.group != "" && slices.Contains(o.Others, c.group) ||
+		c.network.IsValid() && slices.ContainsFunc(o.Sources, func(p netip.Prefix) bool { return p.Contains(c.network.Addr()) })
+}
+
+// missing reports ports of the range that are closed to a client who may log in.
+func (a *audit) missing(s *server, w *wall, f family, x *access) {
+	for _, c := range x.clients {
+		serving := slices.DeleteFunc(slices.Clone(x.data), func(o inventory.Opening) bool { return !serves(o, c) })
+		missing := closed(s.DataPorts.Value, serving)
+		if len(missing) == 0 {
+			continue
+		}
+		at, severity, but, to := x.control[0].At, finding.Error, "", f.String()
+		if len(serving) > 0 {
+			at = serving[0].At
+		}
+		switch {
+		case c.group != "":
+			to += " clients of " + c.group
+		case c.network.IsValid():
+			to += " clients in " + c.network.String()
+		}
+		switch {
+		case w.Accepts:
+			severity, but = finding.Warning, "; they pass only because it accepts what no rule names"
+		case slices.ContainsFunc(a.Unread, func(u inventory.Unread) bool { return u.At.File == w.At.File }):
+			severity, but = finding.Warning, ", unless a line opens them that was not read"
+		}
+		a.add(finding.FirewallDiffers, severity, at, figures{"closed_ports": count(missing)}, "open exactly "+s.DataPorts.Value.String(),
+			"%s draws from %s, and %s leaves %s of it closed to %s: %s%s", s, s.DataPorts.Value, w, sizing.Plural(count(missing), "port"), to, listed(missing), but)
+		return
+	}
 }
 
 // listed names up to three ranges.
@@ -187,8 +249,7 @@ func (a *audit) beyond(s *server, w *wall, openings []inventory.Opening) {
 			}
 			rest = without(rest, each.DataPorts.Value)
 		}
-		everything := ports(o) == spec.PortRange{First: 1, Last: 65535}
-		if n := count(rest); n > 0 && !seen[o.At] && !(everything && (len(o.Sources) > 0 || len(o.Others) > 0)) && !s.Open() {
+		if n := count(rest); n > 0 && !seen[o.At] {
 			seen[o.At] = true
 			a.add(finding.FirewallDiffers, finding.Warning, o.At, figures{"extra_ports": n}, "open exactly "+s.DataPorts.Value.String(),
 				"%s opens %s for nothing beside the range %s of %s: %s", w, sizing.Plural(n, "port"), s.DataPorts.Value, s, listed(rest))
