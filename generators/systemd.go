@@ -12,14 +12,14 @@ import (
 
 func init() {
 	register(Kind{Name: "systemd", New: func() Target {
-		return &systemd{Program: "/usr/bin/pasvctl", Spec: "/etc/pasvctl", User: "ftp"}
+		return &systemd{Program: "/usr/bin/pasvctl", Spec: "/etc/pasvctl", User: "pasvctl"}
 	}, Settings: []spec.Argument{
 		{Name: "program", Type: spec.Text, Default: "/usr/bin/pasvctl", Limit: unitPath, Example: `"/usr/local/bin/pasvctl"`,
 			Doc: "Where pasvctl is installed on the host."},
 		{Name: "spec", Type: spec.Text, Default: "/etc/pasvctl", Limit: unitPath, Example: `"/srv/pasvctl"`,
 			Doc: "Where the spec is on the host."},
-		{Name: "user", Type: spec.Text, Default: "ftp", Limit: "small letters, digits, _ and -; not root", Example: `"ftpd"`,
-			Doc: "User that the bundled daemon runs as."},
+		{Name: "user", Type: spec.Text, Default: "pasvctl", Limit: "small letters, digits, _ and -; not root", Example: `"ftp"`,
+			Doc: "User that the bundled daemon runs as; the deb and the rpm create \"pasvctl\"."},
 	}})
 }
 
@@ -59,7 +59,7 @@ func (s *systemd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	}
 	var files []File
 	for _, h := range p.Hosts {
-		data := map[string]any{"Header": header(p, "#"), "Host": h.Name, "Program": s.Program, "Sets": false}
+		data := map[string]any{"Header": header(p, "#"), "Host": h.Name, "Program": s.Program, "Sets": false, "Packaged": false}
 		for _, unit := range []string{"pasvctl-rules.service", "pasvctl-rules-watch.service", "pasvctl-rules-watch.timer"} {
 			files = append(files, render(h.Name+"/"+unit, "systemd/"+unit+".tmpl", data))
 		}

@@ -20,7 +20,7 @@ func (s *systemd) wrong() (diags hcl.Diagnostics) {
 		diags = append(diags, finding.InvalidSetting.Error(&s.SpecRange, "spec is %q, but a unit needs the absolute path of the spec on the host, of letters, digits and _ . + - only, like \"/etc/pasvctl\".", s.Spec))
 	}
 	if !unitUser.MatchString(s.User) || s.User == "root" {
-		diags = append(diags, finding.InvalidSetting.Error(&s.UserRange, "user is %q, but the daemon runs as an ordinary user of the host, named with small letters, digits, _ and -, like \"ftp\".", s.User))
+		diags = append(diags, finding.InvalidSetting.Error(&s.UserRange, "user is %q, but the daemon runs as an ordinary user of the host, named with small letters, digits, _ and -, like \"pasvctl\".", s.User))
 	}
 	return diags
 }
@@ -36,7 +36,7 @@ func (s *systemd) served(p *plan.Plan, site *plan.Site) []File {
 	data := map[string]any{
 		"Header": header(p, "#"), "Site": site.Name, "Unit": unit,
 		"Program": s.Program, "Spec": s.Spec, "User": s.User,
-		"Lock":      plan.LockFile,
+		"Lock": plan.LockFile, "Packaged": false,
 		"TLS":       site.TLS.Mode != spec.TLSOff,
 		"Restarts":  site.ForeignData, // the daemon then does not hand over
 		"Users":     "/etc/pasvctl/" + site.Name + ".users",

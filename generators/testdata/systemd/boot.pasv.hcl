@@ -24,6 +24,4 @@ site "orders" {
   }
 }
 
-target "systemd" {
-  program = "/usr/local/bin/pasvctl"
-}
+target "systemd" {}
