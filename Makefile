@@ -1,13 +1,20 @@
-# make build | test | check-readers | fuzz | bench | proof | lint. The tests need programs that `make test`
-# installs on a Debian machine when it runs as root; as anybody else, a test
-# that lacks one says so and skips.
+# make build | release | test | check-readers | check-release | fuzz | bench | proof | lint. The tests need programs
+# that `make test` installs on a Debian machine when it runs as root; as anybody
+# else, a test that lacks one says so and skips.
 
 OUTPUTS = $(CURDIR)/.ci/cache/outputs
 
-.PHONY: build test check-readers fuzz bench proof lint prepare
+.PHONY: build release test check-readers check-release fuzz bench proof lint prepare
 
 build:
 	go build -trimpath -o bin/pasvctl ./cmd/pasvctl
+
+# Writes dist: archives, packages, an image and their checksums, from the last commit, in a clone without tags
+# so that nothing but the commit reaches the files.
+release:
+	rm -rf dist
+	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && git clone -q --no-tags . "$$folder/pasvctl" && \
+		cd "$$folder/pasvctl/.ci/release" && go run . "$(CURDIR)/dist"
 
 prepare:
 	.ci/prepare
@@ -23,6 +30,11 @@ test: prepare
 check-readers:
 	cd .ci/readers && go vet . && go test . && go run . $(OUTPUTS) ../../cmd/internal/envelope/schema
 	cd .ci/manifests && go vet . && go test -count=1 .
+
+# Makes two releases of the last commit and compares them, installs the packages in a small Debian, and runs
+# the image, as root on Debian.
+check-release: prepare
+	.ci/debian && cd .ci/release && go vet . && go test -count=1 -timeout 20m .
 
 # What reads hostile input, for FUZZTIME (60s) each.
 fuzz:

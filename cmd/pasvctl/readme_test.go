@@ -28,13 +28,24 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	commands := shellBlocks(string(text))
-	if !strings.HasPrefix(commands, "go run ./cmd/pasvctl generate ") {
+	if !strings.HasPrefix(commands, "pasvctl generate ") {
 		t.Fatalf("the README does not begin with the main job:\n%s", commands)
 	}
-	copied := filepath.Join(t.TempDir(), "pasvctl")
-	copySource(t, copied)
+	copied := t.TempDir()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The test program is pasvctl if it is called so: see TestMain.
+	if err := os.Symlink(self, filepath.Join(copied, "pasvctl")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(copied, "examples"), os.DirFS(filepath.Join(repository, "examples"))); err != nil {
+		t.Fatal(err)
+	}
 	c := exec.CommandContext(t.Context(), "unshare", "--net", "--", "bash", "-c", "set -eu; ip link set lo up\n"+commands+"wait\n")
 	c.Dir = copied
+	c.Env = append(os.Environ(), "PATH="+copied+":"+os.Getenv("PATH"))
 	out, err := c.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -61,25 +72,6 @@ func TestReadme(t *testing.T) {
 	served, err := os.ReadFile(filepath.Join(copied, "examples/quickstart/quickstart.pasv.hcl"))
 	if err != nil || string(fetched) != string(served) {
 		t.Errorf("lftp fetched something else: %v", err)
-	}
-}
-
-// copySource copies what the program is built from, and the examples.
-func copySource(t *testing.T, to string) {
-	t.Helper()
-	for _, folder := range []string{"cmd", "embeddedftpd", "examples", "generators", "templates"} {
-		if err := os.CopyFS(filepath.Join(to, folder), os.DirFS(filepath.Join(repository, folder))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, file := range []string{"go.mod", "go.sum"} {
-		text, err := os.ReadFile(filepath.Join(repository, file))
-		if err == nil {
-			err = os.WriteFile(filepath.Join(to, file), text, 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
 	}
 }
 
