@@ -79,7 +79,11 @@ func (r *imported) json(w io.Writer) error {
 	}
 	problems := []map[string]any{}
 	for _, d := range r.draft.Problems {
-		problems = append(problems, map[string]any{"id": finding.Of(d).ID, "detail": d.Detail, "line": d.Subject.Start.Line})
+		one := map[string]any{"id": finding.Of(d).ID, "detail": d.Detail}
+		if d.Subject != nil {
+			one["line"] = d.Subject.Start.Line
+		}
+		problems = append(problems, one)
 	}
 	return envelope.Write(w, "import", map[string]any{
 		"files": r.files, "sites": sites, "unread": unread, "secrets": secrets, "secrets_copied": r.withSecrets, "problems": problems,

@@ -1,6 +1,7 @@
 package draft
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -56,41 +57,53 @@ func (s *Site) destinations(firewalls []*inventory.Firewall) (all []netip.Addr) 
 // join takes from the firewalls who may reach the site's control port: what
 // every chain lets through, and any of the security groups.
 func (s *Site) join(firewalls []*inventory.Firewall) {
-	var four, six family
-	var groups4, groups6 family
+	four, six := s.reach(firewalls, true), s.reach(firewalls, false)
+	s.clients = clientsOf(four, six)
+	for i, f := range []family{four, six} {
+		if f.closed == (inventory.At{}) {
+			continue
+		}
+		then := "the spec has no client of it"
+		if len(s.clients) == 0 {
+			then = "the spec lets everyone in"
+		}
+		s.LeftOut = append(s.LeftOut, LeftOut{f.closed, "the control port", fmt.Sprintf("no line that was read opens it for IPv%d, and %s", 4+2*i, then)})
+	}
 	for _, f := range firewalls {
-		to4, to6 := &four, &six
-		if f.Format == "security-group" {
-			to4, to6 = &groups4, &groups6
-		}
-		for _, one := range []struct {
-			decides bool
-			is4     bool
-			into    *family
-		}{{f.IPv4, true, to4}, {f.IPv6, false, to6}} {
-			if !one.decides || f.Format == "compose" {
-				continue
-			}
-			lets := s.lets(f, one.is4)
-			if f.Format == "security-group" {
-				one.into.or(lets)
-			} else if !f.Accepts || lets.only {
-				one.into.and(lets)
-			}
-		}
 		s.lines(f)
 	}
-	if groups4.known {
-		four.and(groups4)
+}
+
+// reach is who may reach the control port from a family of addresses.
+func (s *Site) reach(firewalls []*inventory.Firewall, is4 bool) family {
+	var all, groups family
+	all.here = slices.ContainsFunc(s.listens(), func(a netip.Addr) bool { return a.Is4() == is4 })
+	for _, f := range firewalls {
+		if !all.here || !(is4 && f.IPv4 || !is4 && f.IPv6) || f.Format == "compose" {
+			continue
+		}
+		lets := s.lets(f, is4)
+		nobody := !f.Accepts && !lets.all && !lets.only && len(lets.list) == 0
+		switch {
+		case f.Format == "security-group":
+			if groups.or(lets); nobody && groups.closed == (inventory.At{}) {
+				groups.closed = f.At
+			}
+		case nobody && f.Partial: // a rule that was not read may open it
+			all.closed = f.At
+		case nobody:
+			all.closed = f.At
+			all.and(lets)
+		case !f.Accepts || lets.only:
+			all.and(lets)
+		}
 	}
-	if groups6.known {
-		six.and(groups6)
+	if groups.known {
+		if all.and(groups); !groups.all && len(groups.list) == 0 {
+			all.closed = groups.closed
+		}
 	}
-	for _, a := range s.listens() {
-		four.here = four.here || a.Is4()
-		six.here = six.here || a.Is6()
-	}
-	s.clients = clientsOf(four, six)
+	return all
 }
 
 // lines notes the lines that open the control port, and what the ones of the
@@ -127,6 +140,8 @@ type family struct {
 	all   bool // everyone
 	only  bool // all others are dropped, whatever the chain does otherwise
 	list  []client
+	// closed is a firewall with no line that opens the port; the zero value: none.
+	closed inventory.At
 }
 
 // lets is who may reach the control port through a firewall.
@@ -166,7 +181,7 @@ func (a *family) or(b family) {
 func (a *family) and(b family) {
 	switch {
 	case !a.known || a.all:
-		*a = b
+		a.all, a.list = b.all, b.list
 	case !b.all:
 		var x, y netipx.IPSetBuilder
 		for _, c := range a.list {

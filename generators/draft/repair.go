@@ -55,15 +55,28 @@ func (d *Draft) repair(w *writer) error {
 				}
 			}
 		}
-		at := slices.IndexFunc(diags, func(d *hcl.Diagnostic) bool { return d.Severity == hcl.DiagError })
-		if at < 0 {
-			return nil
+		before := slices.Clone(w.lines)
+		mended := false
+		for _, diag := range diags {
+			if diag.Severity != hcl.DiagError || diag.Subject != nil && mended && w.changed(before, diag) {
+				continue
+			}
+			if !w.mend(diag) {
+				return fmt.Errorf("no spec can say this: %s", diag.Detail)
+			}
+			mended = true
 		}
-		if !w.mend(diags[at]) {
-			return fmt.Errorf("no spec can say this: %s", diags[at].Detail)
+		if !mended {
+			return nil
 		}
 	}
 	return fmt.Errorf("no spec can say this")
+}
+
+// changed reports whether this round has changed the line of an error already.
+func (w *writer) changed(before []line, d *hcl.Diagnostic) bool {
+	at := d.Subject.Start.Line - 1
+	return at < len(before) && before[at] != w.lines[at]
 }
 
 // mend takes an error out of the draft.

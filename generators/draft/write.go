@@ -111,6 +111,8 @@ func (w *writer) write(s *Site) {
 	w.must("server", quoted(v.Profile), inventory.At{})
 	w.must("port", fmt.Sprint(v.Port.Value), v.Port.At)
 	switch {
+	case v.Profile == "sftpgo":
+		w.say("# The generated environment sets single keys: the rest of the configuration stays.")
 	case s.base == "":
 	case s.shared:
 		w.say("# base_config = %s # a spec cannot say it: one process runs several servers of it", quoted(s.base))
@@ -212,19 +214,24 @@ func (w *writer) concurrency(s *Site) {
 	w.say("}")
 }
 
-// table is what the range carries on each server, if it is one.
-func (s *Site) table() []string {
-	if s.DataPorts.Count() == 0 {
+// table is what the range carries on each server, if it is one. known has what
+// has been asked.
+func (s *Site) table(known map[int][]int) []string {
+	ports := s.DataPorts.Count()
+	if ports == 0 {
 		return nil
 	}
-	rows := []string{fmt.Sprintf("Sessions that %s, %s, carries if all want a port at once:", s.DataPorts, sizing.Plural(s.DataPorts.Count(), "port"))}
-	for _, p := range sizing.Profiles() {
-		if p.FixedPorts > 0 {
-			continue
+	profiles := slices.DeleteFunc(sizing.Profiles(), func(p sizing.Profile) bool { return p.FixedPorts > 0 })
+	if known[ports] == nil {
+		for _, p := range profiles {
+			n, _ := sizing.NewCapacity(p, sizing.Workload{Objective: spec.DefaultObjective(p)}, spec.MaxSessions).Sessions(ports) // 0: none
+			known[ports] = append(known[ports], n)
 		}
-		n, _ := sizing.NewCapacity(p, sizing.Workload{Objective: spec.DefaultObjective(p)}, spec.MaxSessions).Sessions(s.DataPorts.Count())
-		text := sizing.Count(n)
-		switch n {
+	}
+	rows := []string{fmt.Sprintf("Sessions that %s, %s, carries if all want a port at once:", s.DataPorts, sizing.Plural(ports, "port"))}
+	for i, p := range profiles {
+		text := sizing.Count(known[ports][i])
+		switch known[ports][i] {
 		case 0:
 			text = "none"
 		case spec.MaxSessions:
@@ -303,9 +310,10 @@ func (d *Draft) write(inv *inventory.Inventory, hosts []*host) error {
 	if err := d.repair(w); err != nil {
 		return err
 	}
+	known := map[int][]int{}
 	for _, s := range d.Sites {
 		s.carries()
-		w.missing(s)
+		w.missing(s, known)
 	}
 	d.Files[0].Content = w.text(false)
 	_, diags := d.load(d.Files[0].Content)
@@ -319,11 +327,11 @@ func (d *Draft) write(inv *inventory.Inventory, hosts []*host) error {
 
 // missing puts the comment for a cap that is missing beside what the range
 // carries.
-func (w *writer) missing(s *Site) {
+func (w *writer) missing(s *Site, known map[int][]int) {
 	for i := range w.lines {
 		if l := &w.lines[i]; l.site == s && l.missing {
 			l.text = fmt.Sprintf("# sessions = %d", max(1, s.Carries))
-			for _, row := range s.table() {
+			for _, row := range s.table(known) {
 				l.text += "\n# " + row
 			}
 		}

@@ -72,9 +72,11 @@ type ruleset struct {
 // open reads a chain of the input hook into a firewall. Later rules matter until
 // one matches everything.
 func (rs *ruleset) open(f *Firewall, c *chain) {
+	before := len(rs.in.Unread)
 	if rs.walk(f, c, "") {
 		f.Accepts = false
 	}
+	f.Partial = len(rs.in.Unread) > before
 }
 
 // walk reads the rules of a chain; only is the interface that it is for. It

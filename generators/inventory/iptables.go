@@ -14,8 +14,10 @@ import (
 func init() { register(reader{tellsIptables, readIptables}) }
 
 var (
-	iptablesLine = regexp.MustCompile(`(?m)^(?:\*filter\b|:[A-Za-z0-9_.-]+ (?:ACCEPT|DROP|-)(?: |$)|-A [A-Z])`)
-	ip6tables    = regexp.MustCompile(`ip6tables|icmp6|ipv6-icmp|(?m)^-A .*-[sd] [0-9a-f]*:`)
+	iptablesLine = regexp.MustCompile(`(?m)^(?:\*filter\b|:[A-Za-z0-9_.-]+ (?:ACCEPT|DROP|-)(?: |$)|(?:\[[0-9]+:[0-9]+\] )?-A [A-Z])`)
+	// counters are what iptables-save -c puts before a rule.
+	counters  = regexp.MustCompile(`^\[[0-9]+:[0-9]+\] `)
+	ip6tables = regexp.MustCompile(`ip6tables|icmp6|ipv6-icmp|(?m)^-A .*-[sd] [0-9a-f]*:`)
 )
 
 func tellsIptables(text []byte) int { return matches(iptablesLine, text) }
@@ -28,7 +30,7 @@ func readIptables(in *input) error {
 	f := &Firewall{At: in.at(0), Format: "iptables", Name: "INPUT", IPv4: !six, IPv6: six, Accepts: true}
 	table, declared := "filter", false
 	for i, line := range strings.Split(string(in.text), "\n") {
-		line = strings.TrimSpace(line)
+		line = counters.ReplaceAllString(strings.TrimSpace(line), "")
 		switch {
 		case strings.HasPrefix(line, "*"):
 			table = line[1:]
@@ -53,7 +55,7 @@ func readIptables(in *input) error {
 	}
 	in.Firewalls = append(in.Firewalls, f)
 	if ours := rs.chains["PASVCTL"]; ours != nil && !declared && rs.chains["INPUT"] == nil {
-		rs.walk(f, ours, "") // a file that is loaded beside other rules
+		rs.open(f, ours) // a file that is loaded beside other rules
 		return nil
 	}
 	rs.open(f, rs.chain("INPUT"))

@@ -109,7 +109,9 @@ type Firewall struct {
 	IPv4, IPv6 bool   // the families that it decides on
 	// Accepts: connections that no line names pass, too. A connection must pass
 	// every chain of a machine, but only one security group.
-	Accepts  bool
+	Accepts bool
+	// Partial: it has rules that were not read and may open more.
+	Partial  bool
 	Openings []Opening
 	// Shut are ports that nobody reaches, whatever Accepts says.
 	Shut []Opening
