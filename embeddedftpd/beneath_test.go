@@ -26,8 +26,11 @@ func TestBeneathIsAsRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	files := newBeneath(root)
-	defer files.close()
+	files, err := root.Open(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer files.Close()
 	opened := 0
 	for _, name := range []string{
 		".", "a", "f", "a/f", "in/f", "file", "back", "dangling", "abs", "out/f", "away", "gone", "loop", "proc", "fifo", "new", "a/fresh",
@@ -35,7 +38,7 @@ func TestBeneathIsAsRoot(t *testing.T) {
 	} {
 		for _, flags := range []int{os.O_RDONLY, os.O_WRONLY, os.O_WRONLY | os.O_CREATE | os.O_EXCL, os.O_WRONLY | os.O_CREATE} {
 			flags |= syscall.O_NONBLOCK
-			f, size, ok := files.open(name, flags, 0o640)
+			f, size, ok := openBeneath(files, name, flags, 0o640)
 			if ok {
 				flags &^= os.O_EXCL // now it is there
 			}

@@ -124,21 +124,16 @@ func withBuffer(do func([]byte) error) error {
 	return do(*b)
 }
 
-// copyOut is send by way of a buffer.
-func (t *transfer) copyOut() error {
+// copy is send or receive by way of a buffer.
+func (t *transfer) copy(to io.Writer, from io.Reader) error {
 	return withBuffer(func(buf []byte) error {
-		_, err := io.CopyBuffer(dataConn{t}, fileReader{t.file}, buf)
+		_, err := io.CopyBuffer(to, from, buf)
 		return err
 	})
 }
 
-// copyIn is receive by way of a buffer.
-func (t *transfer) copyIn() error {
-	return withBuffer(func(buf []byte) error {
-		_, err := io.CopyBuffer(fileWriter{t.file}, dataConn{t}, buf)
-		return err
-	})
-}
+func (t *transfer) copyOut() error { return t.copy(dataConn{t}, fileReader{t.file}) }
+func (t *transfer) copyIn() error  { return t.copy(fileWriter{t.file}, dataConn{t}) }
 
 // fileReader and fileWriter mark a file's errors as this side's.
 type fileReader struct{ f io.Reader }

@@ -39,7 +39,7 @@ func (s *session) retr(arg string) {
 func (s *session) openRegular(at string, flags int) (_ *os.File, size int64, err error) {
 	const perm = 0o666
 	flags |= syscall.O_NONBLOCK | syscall.O_NOCTTY
-	if f, size, ok := s.login.root.files.open(rooted(at), flags, perm); ok {
+	if f, size, ok := openBeneath(s.login.root.files, rooted(at), flags, perm); ok {
 		return f, size, nil
 	}
 	f, err := s.login.root.OpenFile(rooted(at), flags, perm)

@@ -4,48 +4,62 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"strconv"
 	"strings"
 	"syscall"
 )
 
-// factNames are the MLST facts of RFC 3659 section 7.5 and the customary
-// UNIX.mode, in the order in which they are sent.
-var factNames = []string{"Type", "Size", "Modify", "Perm", "Unique", "UNIX.mode"}
+// facts are those of MLST (RFC 3659 section 7.5) and the customary UNIX.mode, in the
+// order in which they are sent.
+var facts = []struct {
+	name  string
+	value func(fs.FileInfo, rights) string
+}{
+	{"Type", func(info fs.FileInfo, _ rights) string { return factType(info.Mode()) }},
+	{"Size", func(info fs.FileInfo, _ rights) string { return strconv.FormatInt(info.Size(), 10) }}, // of files only
+	{"Modify", func(info fs.FileInfo, _ rights) string { return formatTime(info.ModTime()) }},
+	{"Perm", func(info fs.FileInfo, may rights) string { return string(may.perm(info)) }},
+	{"Unique", func(info fs.FileInfo, _ rights) string {
+		st := info.Sys().(*syscall.Stat_t)
+		return fmt.Sprintf("%xg%x", st.Dev, st.Ino)
+	}},
+	{"UNIX.mode", func(info fs.FileInfo, _ rights) string { return fmt.Sprintf("0%o", info.Mode().Perm()) }},
+}
 
 // featureState is what OPTS has changed.
 type featureState struct {
-	// unwanted has bit i set where the client left out factNames[i].
+	// unwanted has bit i set where the client left out facts[i].
 	unwanted uint8
 }
-
-func (f featureState) facts() uint8 { return ^f.unwanted & (1<<len(factNames) - 1) }
 
 // setFacts is OPTS MLST (RFC 3659 section 7.9): the facts the client wants
 // from now on; unknown ones are passed over. It returns what is sent.
 func (f *featureState) setFacts(list string) string {
 	f.unwanted = 0xff
 	for want := range strings.SplitSeq(list, ";") {
-		for i, name := range factNames {
-			if strings.EqualFold(want, name) {
+		for i, fact := range facts {
+			if strings.EqualFold(want, fact.name) {
 				f.unwanted &^= 1 << i
 			}
 		}
 	}
-	return f.describe(func(on bool) string { return "" }, true)
+	return f.describe(";", "")
 }
 
-// describe lists the facts, each with its mark and a semicolon, all of them or
-// only the wanted.
-func (f featureState) describe(mark func(on bool) string, wantedOnly bool) string {
-	var out strings.Builder
-	for i, name := range factNames {
-		on := f.unwanted&(1<<i) == 0
-		if on || !wantedOnly {
-			out.WriteString(name + mark(on) + ";")
+// describe lists the facts: the wanted ones with one mark, the others with another
+// unless that is empty.
+func (f featureState) describe(wanted, unwanted string) (all string) {
+	for i, fact := range facts {
+		if f.wants(i) {
+			all += fact.name + wanted
+		} else if unwanted != "" {
+			all += fact.name + unwanted
 		}
 	}
-	return out.String()
+	return all
 }
+
+func (f featureState) wants(i int) bool { return f.unwanted&(1<<i) == 0 }
 
 // mlst sends the facts of one file over the control connection.
 func (s *session) mlst(arg string) {
@@ -58,41 +72,22 @@ func (s *session) mlst(arg string) {
 		s.fail(err)
 		return
 	}
-	facts := appendFacts(nil, entry{name: path.Base(at), info: info}, s.features.facts(), s.rightsIn(path.Dir(at), at == "/"))
-	s.reply(250, "Listing "+at, string(facts)+at, "End")
+	line := appendFacts(nil, entry{name: path.Base(at), info: info}, s.features, s.rightsIn(path.Dir(at), at == "/"))
+	s.reply(250, "Listing "+at, string(line)+at, "End")
 }
 
 // appendFacts appends the wanted facts and the space before the name.
-func appendFacts(buf []byte, e entry, facts uint8, may rights) []byte {
-	mode := e.info.Mode()
-	for i, name := range factNames {
-		if facts&(1<<i) == 0 {
-			continue
-		}
-		switch i {
-		case 0:
-			buf = append(append(append(buf, "Type="...), factType(e)...), ';')
-		case 1:
-			if mode.IsRegular() {
-				buf = fmt.Appendf(buf, "Size=%d;", e.info.Size())
-			}
-		case 2:
-			buf = append(append(append(buf, "Modify="...), formatTime(e.info.ModTime())...), ';')
-		case 3:
-			buf = append(append(append(buf, "Perm="...), may.perm(e.info)...), ';')
-		case 4:
-			if st, ok := e.info.Sys().(*syscall.Stat_t); ok {
-				buf = fmt.Appendf(buf, "Unique=%xg%x;", st.Dev, st.Ino)
-			}
-		case 5:
-			buf = fmt.Appendf(buf, "%s=0%o;", name, mode.Perm())
+func appendFacts(buf []byte, e entry, features featureState, may rights) []byte {
+	for i, fact := range facts {
+		if features.wants(i) && (fact.name != "Size" || e.info.Mode().IsRegular()) {
+			buf = append(append(append(append(buf, fact.name...), '='), fact.value(e.info, may)...), ';')
 		}
 	}
 	return append(buf, ' ')
 }
 
-func factType(e entry) string {
-	switch mode := e.info.Mode(); {
+func factType(mode fs.FileMode) string {
+	switch {
 	case mode.IsRegular():
 		return "file"
 	case mode.IsDir():

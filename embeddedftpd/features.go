@@ -53,19 +53,16 @@ func (s *session) rein(string) {
 
 // feat is RFC 2389: what goes beyond RFC 959.
 func (s *session) feat(string) {
-	lines := append([]string{"Features:"}, s.tlsFeatures()...)
+	lines := []string{"Features:"}
+	if s.srv.cfg.TLS != nil {
+		lines = append(lines, "AUTH TLS", "PBSZ", "PROT")
+	}
 	lines = append(lines, "CLNT")
 	if s.srv.cfg.ActiveMode {
 		lines = append(lines, "EPRT")
 	}
 	lines = append(lines, "EPSV", "HOST", "MDTM", "MFMT")
-	star := func(on bool) string {
-		if on {
-			return "*"
-		}
-		return ""
-	}
-	lines = append(lines, "MLST "+s.features.describe(star, false),
+	lines = append(lines, "MLST "+s.features.describe("*;", ";"),
 		"REST STREAM", "SITE CHMOD", "SITE UTIME", "SIZE", "TVFS", "UTF8")
 	s.reply(211, append(lines, "End")...)
 }

@@ -145,8 +145,11 @@ func loggedIn(f *testing.F, dir string) *session {
 	}
 	f.Cleanup(func() { root.Close() })
 	s := new(session)
-	s.login.root = &sharedRoot{Root: root, files: newBeneath(root)}
-	f.Cleanup(s.login.root.files.close)
+	s.login.root = &sharedRoot{Root: root}
+	if s.login.root.files, err = root.Open("."); err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { s.login.root.files.Close() })
 	s.files.cwd = "/"
 	return s
 }
@@ -202,7 +205,7 @@ func FuzzPath(f *testing.F) {
 		if !clean(at) {
 			return // no command gets that far
 		}
-		for _, files := range []beneath{known, {}} { // with openat2 and without
+		for _, files := range []*os.File{known, nil} { // with openat2 and without
 			s.login.root.files = files
 			if file, _, err := s.openRegular(at, os.O_RDONLY); err == nil {
 				if b, err := io.ReadAll(file); err != nil || string(b) != "inside" {

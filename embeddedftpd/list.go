@@ -71,12 +71,12 @@ func (s *session) mlsd(arg string) {
 		s.reply(501, "MLSD lists directories; use MLST.")
 		return
 	}
-	facts, may := s.features.facts(), s.rightsIn(sel.dir, false)
+	may := s.rightsIn(sel.dir, false)
 	s.listing("MLSD", sel, err, func(buf []byte, e entry) []byte {
 		if !clean(e.name) {
 			return buf
 		}
-		buf = appendFacts(buf, e, facts, may)
+		buf = appendFacts(buf, e, s.features, may)
 		buf = append(buf, e.name...)
 		return append(buf, '\r', '\n')
 	})
@@ -102,8 +102,6 @@ func listArg(arg string) string {
 
 const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
-func hasGlob(name string) bool { return strings.ContainsAny(name, "*?[") }
-
 // choose finds what a listing command names: a directory, one file, or the
 // files of a directory that match a pattern in the last part of the path.
 func (s *session) choose(arg string) (selection, error) {
@@ -119,7 +117,7 @@ func (s *session) choose(arg string) (selection, error) {
 	switch {
 	case err == nil && info.IsDir():
 		return selection{dir: at, prefix: strings.TrimRight(arg, "/") + "/"}, nil
-	case err != nil && hasGlob(base):
+	case err != nil && strings.ContainsAny(base, "*?["):
 		if _, err := path.Match(base, ""); err != nil {
 			return selection{}, fs.ErrNotExist
 		}
@@ -315,19 +313,15 @@ func appendShown(buf []byte, name string) []byte {
 // modeString is the first column of ls(1), which fs.FileMode's String is not.
 func modeString(m fs.FileMode) string {
 	kind := byte('-')
-	switch {
-	case m.IsDir():
-		kind = 'd'
-	case m&fs.ModeSymlink != 0:
-		kind = 'l'
-	case m&fs.ModeNamedPipe != 0:
-		kind = 'p'
-	case m&fs.ModeSocket != 0:
-		kind = 's'
-	case m&fs.ModeCharDevice != 0:
-		kind = 'c'
-	case m&fs.ModeDevice != 0:
-		kind = 'b'
+	for _, k := range []struct {
+		bits   fs.FileMode
+		letter byte
+	}{
+		{fs.ModeDevice, 'b'}, {fs.ModeCharDevice, 'c'}, {fs.ModeSocket, 's'}, {fs.ModeNamedPipe, 'p'}, {fs.ModeSymlink, 'l'}, {fs.ModeDir, 'd'},
+	} {
+		if m&k.bits != 0 {
+			kind = k.letter
+		}
 	}
 	out := []byte{kind}
 	for i, c := range "rwxrwxrwx" {
@@ -336,18 +330,14 @@ func modeString(m fs.FileMode) string {
 		}
 		out = append(out, byte(c))
 	}
-	special := func(at int, bit fs.FileMode, set, unset byte) {
-		if m&bit == 0 {
-			return
-		}
-		if out[at] == '-' {
-			out[at] = unset
-		} else {
-			out[at] = set
+	for i, bit := range []fs.FileMode{fs.ModeSetuid, fs.ModeSetgid, fs.ModeSticky} {
+		if at := 3 + 3*i; m&bit != 0 {
+			letter := "sst"[i]
+			if out[at] == '-' {
+				letter -= 'a' - 'A'
+			}
+			out[at] = letter
 		}
 	}
-	special(3, fs.ModeSetuid, 's', 'S')
-	special(6, fs.ModeSetgid, 's', 'S')
-	special(9, fs.ModeSticky, 't', 'T')
 	return string(out)
 }

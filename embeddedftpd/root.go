@@ -16,7 +16,7 @@ type rootCache struct {
 
 type sharedRoot struct {
 	*os.Root
-	files beneath // the same folder
+	files *os.File // the same folder; nil: openBeneath cannot be used
 	is    os.FileInfo
 	cache *rootCache
 	path  string
@@ -43,7 +43,8 @@ func (c *rootCache) get(path string) (*sharedRoot, error) {
 	if err != nil {
 		return nil, err
 	}
-	own := &sharedRoot{Root: root, files: newBeneath(root), cache: c, path: path, users: 1}
+	own := &sharedRoot{Root: root, cache: c, path: path, users: 1}
+	own.files, _ = root.Open(".")
 	if own.is, err = root.Stat("."); err != nil {
 		own.close()
 		return nil, err
@@ -87,6 +88,6 @@ func (r *sharedRoot) release() {
 }
 
 func (r *sharedRoot) close() {
-	r.files.close()
+	r.files.Close()
 	r.Root.Close()
 }

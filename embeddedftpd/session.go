@@ -170,9 +170,6 @@ func (s *session) kill() {
 	}
 }
 
-// stop ends the session because the server stops.
-func (s *session) stop() { s.endFor(serverStops) }
-
 // endFor ends the session as soon as no transfer runs, from any goroutine.
 func (s *session) endFor(why ending) {
 	s.mu.Lock()

@@ -257,11 +257,3 @@ func (s *session) mark() *passive.Mark {
 	}
 	return nil
 }
-
-// tlsFeatures are the lines of FEAT for TLS.
-func (s *session) tlsFeatures() []string {
-	if s.srv.cfg.TLS == nil {
-		return nil
-	}
-	return []string{"AUTH TLS", "PBSZ", "PROT"}
-}

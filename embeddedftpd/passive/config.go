@@ -135,14 +135,8 @@ func (c Config) complete() (Config, error) {
 	if c.IPv6Prefix < 0 || c.IPv6Prefix > 128 {
 		return c, fmt.Errorf("IPv6 client prefix /%d is outside /1-/128", c.IPv6Prefix)
 	}
-	if c.MaxQueue < 0 {
-		return c, fmt.Errorf("queue of %d reservations is below 0", c.MaxQueue)
-	}
-	if c.Expiry < 0 {
-		return c, fmt.Errorf("expiry of %v is below 0", c.Expiry)
-	}
-	if c.HandshakeTimeout < 0 || c.MaxHandshakes < 0 {
-		return c, fmt.Errorf("a limit of %v and %d TLS handshakes is below 0", c.HandshakeTimeout, c.MaxHandshakes)
+	if min(c.MaxQueue, c.MaxHandshakes) < 0 || min(c.Expiry, c.HandshakeTimeout) < 0 {
+		return c, fmt.Errorf("a queue of %d, %d handshakes, expiry of %v, a handshake's %v: none may be below 0", c.MaxQueue, c.MaxHandshakes, c.Expiry, c.HandshakeTimeout)
 	}
 	if err := checkTLS(c.TLS, c.Reuse); err != nil {
 		return c, err

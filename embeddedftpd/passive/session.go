@@ -52,25 +52,18 @@ func (s *Session) Reserve(ctx context.Context, mark *Mark) (*Reservation, error)
 // End releases the session's last reservation, and calls rested once its port no
 // longer rests: at once if it does not, never after the pool is closed.
 func (s *Session) End(rested func()) {
-	if !s.leaves(rested) {
+	rests := false
+	if s.last != nil {
+		s.last.Release()
+		s.pool.mu.Lock()
+		if rests = s.last.slot.resting == s.last && !s.pool.closed; rests {
+			s.last.onRested = rested
+		}
+		s.pool.mu.Unlock()
+	}
+	if !rests {
 		rested()
 	}
-}
-
-// leaves reports whether the session leaves a port at rest, whose end calls
-// rested.
-func (s *Session) leaves(rested func()) bool {
-	if s.last == nil {
-		return false
-	}
-	s.last.Release()
-	s.pool.mu.Lock()
-	defer s.pool.mu.Unlock()
-	if s.last.slot.resting != s.last || s.pool.closed {
-		return false
-	}
-	s.last.onRested = rested
-	return true
 }
 
 // own is the session's port, if it rests and a reservation with mark m fits

@@ -1,0 +1,157 @@
+package embeddedftpd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
+)
+
+// openControl binds the control ports, or takes those of Config.Listeners that
+// are bound there, and leaves the others of them for the pool.
+func (s *Server) openControl(ctx context.Context) error {
+	for _, at := range s.cfg.Listen {
+		handed := slices.IndexFunc(s.cfg.Listeners, func(l *net.TCPListener) bool {
+			bound := l.Addr().(*net.TCPAddr).AddrPort()
+			return netip.AddrPortFrom(bound.Addr().Unmap(), bound.Port()) == at
+		})
+		if handed >= 0 {
+			l := s.cfg.Listeners[handed]
+			s.listeners = append(s.listeners, l)
+			s.cfg.Listeners = slices.Delete(s.cfg.Listeners, handed, handed+1)
+			if err := setControlOptions(l); err != nil {
+				// An MPTCP listener knows no urgent data, for one.
+				s.log.Warn("the listener lacks some options", "listener", at.String(), "error", err)
+			}
+			continue
+		}
+		l, err := passive.Listen(ctx, at, s.cfg.dualStack())
+		if err == nil {
+			s.listeners = append(s.listeners, l)
+			err = setControlOptions(l)
+		}
+		if err != nil {
+			return fmt.Errorf("control port: %w", err)
+		}
+	}
+	return nil
+}
+
+// setControlOptions prepares a listening socket of control connections; what
+// is accepted from it inherits the options. Urgent data stays in line: the
+// Telnet Synch before an ABOR (RFC 959 section 4.1.3) would otherwise lose its
+// data mark's byte. Keep-alive probes once a minute (60 s, then three in 60 s)
+// keep a NAT from forgetting a control connection during a long transfer.
+func setControlOptions(l *net.TCPListener) error {
+	raw, err := l.SyscallConn()
+	if err != nil {
+		return err
+	}
+	failed := raw.Control(func(fd uintptr) {
+		for _, o := range [][3]int{
+			{unix.SOL_SOCKET, unix.SO_OOBINLINE, 1},
+			{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+			{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 60},
+			{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 20},
+			{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 3},
+		} {
+			err = errors.Join(err, unix.SetsockoptInt(int(fd), o[0], o[1], o[2]))
+		}
+	})
+	return errors.Join(failed, err)
+}
+
+// accept admits connections until the listener closes. Running out of file
+// descriptors or memory passes, so it waits for that instead of giving up or
+// spinning.
+func (s *Server) accept(l *net.TCPListener) error {
+	for {
+		conn, err := l.AcceptTCP()
+		if err == nil {
+			s.admit(conn)
+			continue
+		}
+		select {
+		case <-s.stopping:
+			return nil
+		default:
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			s.answer(l)
+			continue
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		s.log.Warn("cannot accept a control connection", "listener", l.Addr().String(), "error", err)
+		if within(100*time.Millisecond, s.stopping) {
+			return nil
+		}
+	}
+}
+
+// admit starts a session on the connection, or refuses it with 421.
+func (s *Server) admit(conn *net.TCPConn) {
+	client, ok := addrOf(conn.RemoteAddr())
+	if !ok {
+		conn.Close()
+		return
+	}
+	place, why := s.place(client)
+	switch why {
+	case "":
+	case toSuccessor, toWait:
+		s.redirect(conn, why)
+		return
+	default:
+		s.refuse(conn, why)
+		return
+	}
+	se := newSession(s, conn, client, place)
+	s.admission.onCrowded(place, func() { se.endFor(crowdedOut) })
+	s.mu.Lock()
+	s.sessions[se] = struct{}{}
+	s.mu.Unlock()
+	s.totals.count(func(is *Stats) { is.TotalSessions++ })
+	s.running.Go(func() {
+		defer func() {
+			s.mu.Lock()
+			delete(s.sessions, se)
+			s.mu.Unlock()
+			s.admission.leave(place)
+			se.passivePort.End(func() { s.admission.rested(place) })
+		}()
+		se.serve()
+	})
+}
+
+func (s *Server) refuse(conn *net.TCPConn, why string) {
+	s.totals.count(func(is *Stats) { is.RefusedSessions++ })
+	s.log.Info("control connection refused", "client", conn.RemoteAddr().String(), "reason", why)
+	conn.SetWriteDeadline(time.Now().Add(time.Second))
+	conn.Write([]byte("421 " + why + "\r\n"))
+	conn.Close()
+}
+
+// place admits the client, or says why not.
+func (s *Server) place(client netip.Addr) (*place, string) {
+	if !s.allowed(client) {
+		if s.admission.diverted() {
+			return nil, toSuccessor // which may serve others
+		}
+		return nil, "This server does not serve your address."
+	}
+	return s.admission.enter(client, time.Now())
+}
+
+func (s *Server) allowed(client netip.Addr) bool {
+	return len(s.cfg.Clients) == 0 || slices.ContainsFunc(s.cfg.Clients, func(p netip.Prefix) bool { return p.Contains(client) })
+}
