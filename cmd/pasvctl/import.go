@@ -33,7 +33,7 @@ type importer struct {
 func newImport(s streams) *cobra.Command {
 	m := &importer{streams: s}
 	c := &cobra.Command{
-		Use:   "import [PATH…] -o DIR",
+		Use:   "import [PATH...] -o DIR",
 		Short: "write a spec from the configs of servers and firewalls",
 		Long: `import reads the configs of FTP servers, and of the firewall beside them, and writes a
 folder with a spec that says the same: ports, addresses, clients, caps, timeouts, TLS. The
@@ -128,8 +128,10 @@ func (m *importer) check(files bool) (addresses []netip.Addr, err error) {
 
 // start writes a spec to begin with.
 func (m *importer) start(addresses []netip.Addr) error {
+	d := &draft.Draft{}
 	if len(addresses) == 0 {
 		addresses = []netip.Addr{netip.AddrFrom4([4]byte{203, 0, 113, 10})}
+		d.Placeholders = []draft.Placeholder{{Host: "ftp", Address: addresses[0]}}
 	}
 	text, err := draft.Start(m.server, m.sessions, m.cloud, addresses[0])
 	if err != nil {
@@ -139,7 +141,7 @@ func (m *importer) start(addresses []netip.Addr) error {
 	if err != nil {
 		return err
 	}
-	report := &imported{draft: &draft.Draft{}, inventory: &inventory.Inventory{}, files: changes, dir: m.dir}
+	report := &imported{draft: d, inventory: &inventory.Inventory{}, files: changes, dir: m.dir}
 	if m.asJSON {
 		return report.json(m.out)
 	}

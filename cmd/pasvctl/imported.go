@@ -77,6 +77,10 @@ func (r *imported) json(w io.Writer) error {
 	for _, s := range r.inventory.Secrets {
 		secrets = append(secrets, lineOf(s.At, s.What, ""))
 	}
+	places := []map[string]any{}
+	for _, p := range r.draft.Placeholders {
+		places = append(places, map[string]any{"host": p.Host, "address": p.Address})
+	}
 	problems := []map[string]any{}
 	for _, d := range r.draft.Problems {
 		one := map[string]any{"id": finding.Of(d).ID, "detail": d.Detail}
@@ -86,7 +90,7 @@ func (r *imported) json(w io.Writer) error {
 		problems = append(problems, one)
 	}
 	return envelope.Write(w, "import", map[string]any{
-		"files": r.files, "sites": sites, "unread": unread, "secrets": secrets, "secrets_copied": r.withSecrets, "problems": problems,
+		"files": r.files, "sites": sites, "unread": unread, "secrets": secrets, "secrets_copied": r.withSecrets, "placeholders": places, "problems": problems,
 	})
 }
 
@@ -106,7 +110,7 @@ func (r *imported) text(w io.Writer) error {
 			b.WriteString(explain.Wrap(diagnostics.Printable(l), prose(w), "  ", "    "))
 		}
 	}
-	var short, leftOut, unread, secrets, problems []string
+	var places, short, leftOut, unread, secrets, problems []string
 	for _, s := range r.draft.Sites {
 		if text := tooFew(s); text != "" {
 			short = append(short, s.Name+": "+text)
@@ -124,6 +128,10 @@ func (r *imported) text(w io.Writer) error {
 	for _, d := range r.draft.Problems {
 		problems = append(problems, d.Detail)
 	}
+	for _, p := range r.draft.Placeholders {
+		places = append(places, fmt.Sprintf("host %q has %s, an address for documentation: write the machine's own in its place, or import again with --address", p.Host, p.Address))
+	}
+	say("To be replaced, since no file states it:", places)
 	say("Too few ports, and neither the range nor the cap was changed:", short)
 	say("Not in the spec:", leftOut)
 	say("Not read:", unread)

@@ -29,6 +29,15 @@ type Draft struct {
 	Files    []File // the spec first
 	Sites    []*Site
 	Problems hcl.Diagnostics // that validate will report: a missing cap, a range too small
+	// Placeholders are addresses for documentation in the place of hosts' own,
+	// which no file states. Validate cannot know them.
+	Placeholders []Placeholder
+}
+
+// Placeholder is an address that its owner has to replace.
+type Placeholder struct {
+	Host    string
+	Address netip.Addr
 }
 
 // File is a file of the spec's folder.
@@ -95,6 +104,11 @@ func Of(inv *inventory.Inventory, o Options) (*Draft, error) {
 	hosts, err := place(d.Sites, inv, o)
 	if err != nil {
 		return nil, err
+	}
+	for _, h := range hosts {
+		if h.guessed {
+			d.Placeholders = append(d.Placeholders, Placeholder{h.name, h.addresses[0]})
+		}
 	}
 	for _, s := range d.Sites {
 		s.join(inv.Firewalls)

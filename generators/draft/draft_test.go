@@ -204,9 +204,10 @@ func TestStart(t *testing.T) {
 
 // Odd values of single directives still give a spec that is valid, or none.
 func TestOddValues(t *testing.T) {
-	numbers := []string{"0", "1", "-1", "21", "22", "1024", "65535", "65536", "100001", "999999999999999999999", "x", "", "0x10"}
-	names := []string{"", "127.0.0.1", "::1", "0.0.0.0", "::", "255.255.255.255", "240.0.0.1", "224.0.0.1", "fe80::1%eth0", "::ffff:192.0.2.1", "192.0.2.1", "2001:db8::1", "ftp.example.com", "-", "a b", "${x}", "%{if}", "\"", "ä", "/a", "/a/../b", "/a b.pem", strings.Repeat("a", 300)}
-	flags := []string{"YES", "NO", "on", "off", "3", "maybe"}
+	t.Parallel()
+	numbers := []string{"0", "-1", "21", "65535", "100001", "x", ""}
+	names := []string{"127.0.0.1", "0.0.0.0", "::", "240.0.0.1", "fe80::1%eth0", "::ffff:192.0.2.1", "2001:db8::1", "a b", "${x}", "\"", "/a/../b", strings.Repeat("a", 300)}
+	flags := []string{"YES", "off", "3", "maybe"}
 	try := func(text string) {
 		t.Helper()
 		inv, err := inventory.Read(inventory.Source{Name: "config", Text: []byte(text)})

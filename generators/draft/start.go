@@ -38,7 +38,7 @@ func Start(server string, sessions int, cloud string, address netip.Addr) ([]byt
 	say("# Without it all sessions may want a port at once, which takes the most ports.")
 	say("# traffic {\n#   transfers_per_second = 10 # data connections in the busiest second, LIST too\n#   transfer_time = \"1s\"\n# }\n")
 	o := spec.DefaultObjective(profile)
-	say("# objective {\n#   refused = %g # share of the data connections, at the peak\n#   squatted = %d # ports that other programs may take\n# }\n", sizing.DefaultRefused, o.Squatted)
+	say("# objective {\n#   refused = %s # share of the data connections, at the peak\n#   squatted = %d # ports that other programs may take\n# }\n", plain(sizing.DefaultRefused), o.Squatted)
 	say("# tls {\n#   mode = \"explicit\"\n#   required = true\n#   certificate = \"/etc/ssl/certs/ftp.pem\"\n#   key = \"/etc/ssl/private/ftp.key\"\n# }\n}")
 	if cloud != "" {
 		say("\n# The rules of the cloud's firewall, beside the files that every spec renders.")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -246,6 +247,9 @@ func (s *Site) table(known map[int][]int) []string {
 	return rows
 }
 
+// plain is a share without an exponent.
+func plain(share float64) string { return strconv.FormatFloat(share, 'f', -1, 64) }
+
 // defaults are what no file states.
 func (w *writer) defaults(server string) {
 	profile, _ := sizing.Lookup(server)
@@ -253,7 +257,7 @@ func (w *writer) defaults(server string) {
 	w.say("")
 	w.say("# Defaults of pasvctl: no file states these.")
 	w.say("objective {")
-	w.say("refused = %g", cmp.Or(o.Refused, sizing.DefaultRefused))
+	w.say("refused = %s", plain(cmp.Or(o.Refused, sizing.DefaultRefused)))
 	w.say("squatted = %d", o.Squatted)
 	w.say("worst_case = true # all sessions at once; remove it if you know the traffic")
 	w.say("}")
