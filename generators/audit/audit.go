@@ -122,7 +122,8 @@ func (a *audit) carries(s *server) {
 	}
 	if w.Sessions == 0 {
 		if carried < spec.MaxSessions {
-			a.add(finding.NoCap, finding.Warning, s.At, figures{"ports": ports, "carried_sessions": carried}, s.setSessions(carried),
+			a.add(finding.NoCap, finding.Warning, s.At, figures{"ports": ports, "carried_sessions": carried},
+				fmt.Sprintf("judge the sessions that it really has with --sessions N, %s, and widen the range to what they need", strings.Replace(s.lines().sessions, "%d", "N", 1)),
 				"%s admits any number of sessions, and its %s carry %s%s", s, sizing.Plural(ports, "port"), plural(carried), a.basis())
 		}
 		return
@@ -138,7 +139,7 @@ func (a *audit) carries(s *server) {
 		f["needed_ports"], f["refused_share"] = r.Ports, refused
 		wide := widened(s.DataPorts.Value, r.Ports)
 		a.add(finding.RangeTooSmall, finding.Error, at(s, s.DataPorts), f,
-			fmt.Sprintf("%s, and open it; or %s", s.setPorts(wide), s.setSessions(carried)),
+			fmt.Sprintf("%s, and open it; or %s, if so few are enough", s.setPorts(wide), s.setSessions(carried)),
 			"%s admits %s, which need %s; its %s carry %s, and refuse %s of their data connections%s",
 			s, plural(w.Sessions), sizing.Plural(r.Ports, "port"), sizing.Plural(ports, "port"), plural(carried), sizing.Share(refused), a.basis())
 	case r.Ports < ports:

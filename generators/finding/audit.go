@@ -5,7 +5,7 @@ var (
 	NoCap = rule("no-cap", "No cap of sessions",
 		"The config admits any number of sessions.",
 		"No range is large enough for them: transfers fail when the ports run out.",
-		"Set the server's cap, or judge a number with pasvctl audit --sessions.")
+		"Judge the sessions that you have with pasvctl audit --sessions, set the server's cap to them, and widen the range to what they need.")
 	RangeUnset = rule("range-unset", "No passive range",
 		"The config names no range of passive ports.",
 		"The server draws any port, so that a firewall must open them all.",
