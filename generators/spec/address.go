@@ -74,21 +74,28 @@ func unroutable(addr netip.Addr) netip.Prefix {
 
 // addresses parses a list of addresses and refuses duplicates.
 func (b *block) addresses(attr string, elements []element) []netip.Addr {
-	var addrs []netip.Addr
-	seen := map[netip.Addr]bool{}
+	return distinct(b, attr, elements, func(e element) (netip.Addr, bool) { return b.address(attr, e.text, e.at) })
+}
+
+// distinct parses the elements of a list and refuses duplicates.
+func distinct[T interface {
+	comparable
+	fmt.Stringer
+}](b *block, attr string, elements []element, parse func(element) (T, bool)) (all []T) {
+	seen := map[T]bool{}
 	for _, e := range elements {
-		addr, ok := b.address(attr, e.text, e.at)
+		value, ok := parse(e)
 		if !ok {
 			continue
 		}
-		if seen[addr] {
-			b.errAt(e.at, finding.DuplicateElement, "%s is in %s twice. Remove one of them.", addr, b.key(attr))
+		if seen[value] {
+			b.errAt(e.at, finding.DuplicateElement, "%s is in %s twice. Remove one of them.", value, b.key(attr))
 			continue
 		}
-		seen[addr] = true
-		addrs = append(addrs, addr)
+		seen[value] = true
+		all = append(all, value)
 	}
-	return addrs
+	return all
 }
 
 // prefix parses one client prefix; an address alone stands for itself.
@@ -173,21 +180,7 @@ func (b *block) singleClient(attr string, e element) (netip.Prefix, bool) {
 // prefixes parses a list of client prefixes and refuses duplicates. One that
 // another covers may stand: lists are joined from several sources.
 func (b *block) prefixes(attr string, elements []element) []netip.Prefix {
-	var prefixes []netip.Prefix
-	seen := map[netip.Prefix]bool{}
-	for _, e := range elements {
-		prefix, ok := b.prefix(attr, e)
-		if !ok {
-			continue
-		}
-		if seen[prefix] {
-			b.errAt(e.at, finding.DuplicateElement, "%s is in %s twice. Remove one of them.", prefix, b.key(attr))
-			continue
-		}
-		seen[prefix] = true
-		prefixes = append(prefixes, prefix)
-	}
-	return prefixes
+	return distinct(b, attr, elements, func(e element) (netip.Prefix, bool) { return b.prefix(attr, e) })
 }
 
 // families tells which IP versions are among addrs.

@@ -102,25 +102,9 @@ func transaction(live ruleset, r Rules, expected Listing) (string, error) {
 	if users := live.users(gone); len(users) > 0 {
 		return "", &BusyError{users}
 	}
-	stale := ""
-	for _, o := range live {
-		if o.ours {
-			continue
-		}
-		for _, rule := range o.rules() {
-			if !rule.jump {
-				continue
-			}
-			at := slices.IndexFunc(jumps, func(j jump) bool { return j.from == o.chain() && j.to == rule.uses })
-			if at < 0 {
-				stale += script(fmt.Sprintf("delete rule %s handle %s", o.chain(), rule.handle))
-				continue
-			}
-			jumps = slices.Delete(jumps, at, at+1) // the first of them stays
-		}
-	}
+	stale, missing := live.withoutJumps(jumps)
 	text := before.String() + r.Files["nftables.nft"] + "\n"
-	for _, j := range jumps { // that are missing
+	for _, j := range missing {
 		text += j.rule
 	}
 	return text + stale + emptied(gone) + deletion(gone), nil

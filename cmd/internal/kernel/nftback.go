@@ -154,7 +154,8 @@ func (r ruleset) back(was ruleset, jumps []Jump, age time.Duration) string {
 	}
 	text := emptied(change) + deletion(gone) + was.text(bare)
 	if len(gone) > 0 || !slices.Equal(r.jumps(), jumps) {
-		text = r.withoutJumps() + text + r.withJumps(jumps)
+		gone, _ := r.withoutJumps(nil)
+		text = gone + text + r.withJumps(jumps)
 	}
 	return text
 }
@@ -204,19 +205,28 @@ func (o *object) grow(age time.Duration) {
 	}
 }
 
-func (r ruleset) withoutJumps() string {
+// withoutJumps is a file that deletes our jumps, except the first of each that is
+// wanted. It returns those that are missing.
+func (r ruleset) withoutJumps(wanted []jump) (text string, missing []jump) {
 	var lines []string
+	missing = slices.Clone(wanted)
 	for _, o := range r {
 		if o.ours {
 			continue
 		}
 		for _, rule := range o.rules() {
-			if rule.jump {
-				lines = append(lines, fmt.Sprintf("delete rule %s handle %s", o.chain(), rule.handle))
+			if !rule.jump {
+				continue
 			}
+			at := slices.IndexFunc(missing, func(j jump) bool { return j.from == o.chain() && j.to == rule.uses })
+			if at >= 0 {
+				missing = slices.Delete(missing, at, at+1)
+				continue
+			}
+			lines = append(lines, fmt.Sprintf("delete rule %s handle %s", o.chain(), rule.handle))
 		}
 	}
-	return joined(lines)
+	return joined(lines), missing
 }
 
 // withJumps puts each jump before the rule that it stood before, or last.
