@@ -75,7 +75,7 @@ func (l FileList) Bytes() []byte {
 
 // Enter records the files that the spec of this name makes, and reports
 // whether that says anything new. A spec that takes another's file has taken
-// its place, as after a change of name: what else the other wrote is nobody's
+// its place, as after a change of name: what else the other wrote has no spec
 // from then on, and Past has it.
 func (l FileList) Enter(spec string, files []File) (changed bool) {
 	replaced := map[string]bool{}
@@ -96,7 +96,7 @@ func (l FileList) Enter(spec string, files []File) (changed bool) {
 	return changed
 }
 
-// Past are the paths, sorted, that the spec of this name, or nobody, wrote and
+// Past are the paths, sorted, that the spec of this name, or none that is known, wrote and
 // that are not among files: those of the kinds of targets named, or of all.
 func (l FileList) Past(spec string, files []File, only []string) []string {
 	made := make(map[string]bool, len(files))

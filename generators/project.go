@@ -49,7 +49,7 @@ type Options struct {
 	Watch Watch
 }
 
-// Watch is told what is evaluated, and when it is done; it may be nil.
+// Watch is called with what is evaluated, and its result when that is done; it may be nil.
 type Watch func(what string) (done func())
 
 func (w Watch) begin(what string) (done func()) {

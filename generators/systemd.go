@@ -46,7 +46,7 @@ const unitPath = "an absolute path of letters, digits and _ . + -"
 var unitProgram = regexp.MustCompile(`^(/[A-Za-z0-9_.+-]+)+$`)
 
 // Files renders DIR/HOST/pasvctl-rules.service; pasvctl-rules-watch.timer and
-// its service, which put the rules back that somebody has flushed;
+// its service, which restore rules that were flushed;
 // pasvctl-sets.service, which runs before saved iptables rules are loaded; and
 // for a served site DIR/HOST/pasvctl-SITE.service and pasvctl-SITE.socket.
 func (s *systemd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {

@@ -46,7 +46,7 @@ type Kind struct {
 	// Default: rendered if a spec has no target block, or default_targets = true.
 	Default bool
 	// IfFits: as a default it is left out, with a warning, if the plan does
-	// not fit its platform. A target that nobody asked for must not keep the
+	// not fit its platform. A default must not keep the
 	// others from being rendered.
 	IfFits bool
 	// Ranks: its rules have priorities of their own, which the lock keeps.

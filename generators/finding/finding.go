@@ -46,7 +46,7 @@ type Finding struct {
 	Rule     *Rule
 	Site     string // that it is about, or ""
 	Detail   string
-	Evidence string         // what shows it, and where that was read
+	Evidence string         // what shows it, and the file or command that has it
 	Remedy   string         // a command or a change, for this case
 	Figures  map[string]any // by names that end in their unit
 	At       *hcl.Range     // what to change in a file, or nil

@@ -16,7 +16,7 @@ import (
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
-// LockFile is the lock's file name. It lies beside the spec and is committed
+// LockFile is the lock's file name. It is in the spec's folder and is committed
 // with it.
 const LockFile = "pasvctl.lock.hcl"
 
@@ -44,12 +44,12 @@ type LockedSite struct {
 	Host      string
 	DataPorts spec.PortRange
 	// Ports is the number that the site needed when it was written: less
-	// than the range holds where the spec pins a larger one.
+	// than the range holds if the spec pins a larger one.
 	Ports int
 	// Rank is Site.Rank, or 0 if no target needs it. It is a comment in the
 	// file, since older versions refuse an attribute that they do not know.
 	Rank int
-	// Range is the entry's header; zero where it was not read from a file.
+	// Range is the entry's header; zero if it was not read from a file.
 	Range hcl.Range
 }
 
@@ -122,7 +122,7 @@ type lockBlock struct {
 }
 
 // ParseLock reads a lock. It takes hostile input: at most 4 MiB, which nest no
-// deeper than a spec may; whoever calls it bounds its time. A lock with a mistake in it gives
+// deeper than a spec may; the caller bounds its time. A lock with a mistake in it gives
 // diagnostics and no lock, because a guess would move ports.
 func ParseLock(src []byte, filename string) (*Lock, hcl.Diagnostics) {
 	if len(src) > MaxLockBytes {

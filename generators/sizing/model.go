@@ -107,7 +107,7 @@ type Profile struct {
 	// control connection's.
 	Strangers Strangers
 	// ResumesTLS: the server can demand that a data connection resumes the TLS
-	// session of its control connection, so that nobody else's is served.
+	// session of its control connection, and so serves no other client's.
 	ResumesTLS bool
 	// AdmitsForeign: pasvctl has it serve data connections from other addresses than
 	// their control connections' where foreign_data asks for that, while PORT and
@@ -134,7 +134,7 @@ type Profile struct {
 	// MinPorts is the smallest range the server accepts or survives, 1 unless
 	// it is known to need more.
 	MinPorts int
-	// FixedPorts is the range's size if nobody can choose it (AWS Transfer
+	// FixedPorts is the range's size if it cannot be chosen (AWS Transfer
 	// Family: 9); 0 if it is free.
 	FixedPorts int
 	// NeverDrawn is the number of ports of the range that the server never

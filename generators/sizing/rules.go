@@ -45,7 +45,7 @@ func fourMinutes(w Workload) int {
 }
 
 // RulesOfThumb returns what the rules of thumb would open for a workload, in a
-// fixed order. A rule that goes by the rate is left out where the workload has
+// fixed order. A rule that goes by the rate is left out if the workload has
 // none.
 func RulesOfThumb(w Workload) []Rule {
 	var all []Rule

@@ -23,7 +23,7 @@ type Theft struct {
 // TheftOdds gives the odds of a blind guess with that many ports. By Little's
 // law λ·h_listen ports wait for a client on average, and without traffic all
 // sessions may wait. More ports lower the odds of one guess, and not those of
-// somebody who tries them all.
+// an attacker who tries them all.
 func TheftOdds(p Profile, w Workload, ports int) Theft {
 	s, err := newSite(p, w)
 	if err != nil || ports < 1 {

@@ -150,8 +150,8 @@ type TLS struct {
 }
 
 // Truncated says how a server treats an upload under TLS whose data connection ends
-// without close_notify (RFC 8446 section 6.1), which whoever is on the way can
-// bring about; "": what the server does.
+// without close_notify (RFC 8446 section 6.1), which an attacker on the path
+// can cause; "": what the server does.
 type Truncated string
 
 // What truncated_uploads can be.

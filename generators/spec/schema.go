@@ -137,7 +137,7 @@ func (d *Block) schema() *hcl.BodySchema {
 }
 
 // Content reads a body by the block's schema. Diagnostics are in terms of what
-// the block takes. mistaken is told of each argument and block that is there, but
+// the block takes. mistaken is called for each argument and block that is there, but
 // with a mistake: misspelt, or an argument written as a block.
 func (d *Block) Content(body hcl.Body, mistaken func(name string, at hcl.Range)) (*hcl.BodyContent, hcl.Diagnostics) {
 	content, diags := body.Content(d.schema())

@@ -35,7 +35,7 @@ func (l *loader) parse(names []string) {
 }
 
 // Parse parses a file if it keeps the limits of nesting, so that the parser
-// ends whoever wrote it; else there is no file.
+// ends on hostile input too; else there is no file.
 func Parse(name string, src []byte) (*hcl.File, hcl.Diagnostics) {
 	file, diags := parse(name, src)
 	return file, syntaxErrors(src, diags)

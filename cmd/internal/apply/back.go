@@ -43,7 +43,7 @@ func (e *NotBackError) Error() string {
 // Back is what is under our names after a rollback.
 type Back struct {
 	Applied *Applied // nil: nothing that apply has put there
-	Others  bool     // without Applied: rules that somebody else has put there
+	Others  bool     // without Applied: rules that another program or person has loaded
 }
 
 // stands says what State.Current and what was saved with it amount to.
@@ -52,7 +52,7 @@ func stands(a *Applied, was *Standing) Back {
 }
 
 // Confirm makes the pending change final. A change whose time is over is taken
-// back instead, if nobody has done so.
+// back instead, if that has not happened yet.
 func (m *Machine) Confirm(ctx context.Context) error {
 	s, st, err := m.open(true)
 	if err != nil {

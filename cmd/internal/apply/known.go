@@ -74,7 +74,7 @@ func (m *Machine) Known(ctx context.Context, next Applied) (k Known, err error) 
 }
 
 // Elsewhere returns another backend than this one that has objects of ours, or
-// "". Somebody else has loaded them, and packets meet both.
+// "". apply has not loaded them, and packets meet both.
 func (m *Machine) Elsewhere(ctx context.Context, backend string) (string, error) {
 	for _, other := range []string{kernel.NFT, kernel.IPTables} {
 		if other == backend {

@@ -15,12 +15,12 @@ type Restored struct {
 }
 
 // Restore puts the rules that are in force by the state into the kernel: after
-// a boot, or after somebody else has taken them out. A change that waits to be
+// a boot, or after another program has removed them. A change that waits to be
 // confirmed is taken back if its time is over or the machine has been booted
 // since, and else is what is in force.
 //
 // With gently it acts only if lines are missing in the kernel. A ForeignError
-// says that there are lines of somebody else's instead. A change that waits is
+// says that there are foreign lines instead. A change that waits is
 // left alone.
 func (m *Machine) Restore(ctx context.Context, gently bool) (r Restored, err error) {
 	s, st, err := m.open(true)

@@ -68,7 +68,7 @@ type Pending struct {
 	// zero if no confirmation was asked for.
 	Deadline time.Time `json:"deadline,omitzero"`
 	Loaded   bool      `json:"loaded"` // the kernel has the whole of it
-	// Was is what was under our names before, whoever had put it there.
+	// Was is what was under our names before, loaded by apply or not.
 	Was *Standing `json:"was,omitempty"`
 	// Boot is that in which the change began.
 	Boot string `json:"boot,omitempty"`
@@ -89,8 +89,8 @@ type State struct {
 	Version  int      `json:"version"`
 	Current  *Applied `json:"current,omitempty"`
 	Previous *Applied `json:"previous,omitempty"`
-	// Before is what was there before Current, with Previous if somebody had
-	// applied that; nil if the state was written by a pasvctl that kept none.
+	// Before is what was there before Current, with Previous if apply had
+	// loaded that; nil if the state was written by a pasvctl that kept none.
 	Before  *Standing `json:"before,omitempty"`
 	Pending *Pending  `json:"pending,omitempty"`
 	// Boot is that in which Current was put into force.

@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// Case is one test. Cases of one suite stand side by side.
+// Case is one test. Cases of one suite are adjacent.
 type Case struct {
 	Suite, Class, Name string
 	Failure, Skipped   string // why, or ""

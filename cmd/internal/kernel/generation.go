@@ -8,7 +8,7 @@ import (
 )
 
 // Generation names the state of the nftables rules of this network namespace.
-// It changes with each change of them, whoever makes it, but not with what they
+// It changes with each change of them, by any program, but not with what they
 // learn and count. Until the next boot no namespace has it again.
 func Generation() (string, error) {
 	socket, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)

@@ -90,7 +90,7 @@ type Backend interface {
 	Fill(ctx context.Context, r Rules) error
 	// Live lists our objects in the kernel.
 	Live(ctx context.Context) (Listing, error)
-	// Save keeps what is under our names, whoever put it there.
+	// Save keeps what is under our names, loaded by apply or not.
 	Save(ctx context.Context) (Snapshot, error)
 	// PutBack replaces our objects by those of a Snapshot that was taken so
 	// long ago. What others have removed since then stays removed.

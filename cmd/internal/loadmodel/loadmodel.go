@@ -18,7 +18,7 @@ type Server struct {
 	Profile  sizing.Profile
 	Ports    int           // of its range
 	Squatted int           // of them, by other programs during the measurement
-	MaxWait  time.Duration // where it lets a PASV wait
+	MaxWait  time.Duration // if it lets a PASV wait
 	Marked   bool          // TLS, and resumption, tell its sessions apart
 }
 

@@ -16,7 +16,7 @@ const (
 type Verdict string
 
 // The verdicts. A reset is an answer: the packet has passed the firewall,
-// whether or not somebody listens behind it.
+// whether or not a program listens behind it.
 const (
 	Admitted Verdict = "admitted"
 	Dropped  Verdict = "dropped"

@@ -22,7 +22,7 @@ const (
 
 // Segment is a TCP segment that no socket sends: it leaves the world with any
 // source address, and the world's sockets know nothing of it. Answers to an
-// address that the world does not have reach nobody.
+// address that the world does not have are lost.
 type Segment struct {
 	From, To netip.AddrPort
 	Flags    byte

@@ -52,8 +52,8 @@ const (
 )
 
 // Of returns the sockets that keep at, an address and port of this machine,
-// from being bound, listening ones first; 0.0.0.0 stands for all
-// IPv4 addresses, :: for all.
+// from being bound, listening ones first; 0.0.0.0 means all IPv4
+// addresses, :: for all.
 // It finds at most 65,536.
 func Of(at netip.AddrPort) ([]Owner, error) { return of("/proc", at) }
 

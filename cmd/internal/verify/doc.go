@@ -93,7 +93,7 @@ func (r *Report) merge(o *Report) {
 
 // Run proves the rendered files of a plan. Its errors are about the trial
 // itself: rules that do not load, or a network that cannot be made. progress
-// is told of each trial that is done; it may be nil.
+// is called after each trial; it may be nil.
 func Run(ctx context.Context, p *plan.Plan, files []generators.File, o Options, progress func(done, all int)) (*Report, error) {
 	trials, err := prepare(p, files, o)
 	if err != nil {

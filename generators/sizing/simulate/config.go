@@ -21,7 +21,7 @@ const (
 	Lognormal   Shape = "lognormal"
 )
 
-// Arrivals is where the requests for ports come from.
+// Arrivals is the source of the requests for ports.
 type Arrivals string
 
 // The arrivals. Those of finite sources are from the workload's sessions,
@@ -70,7 +70,7 @@ type Config struct {
 // Split says whether rare refusals are multiplied by importance splitting.
 type Split string
 
-// The ways. SplitAuto splits where the model expects less than one refusal in
+// The ways. SplitAuto splits if the model expects less than one refusal in
 // 10,000 requests.
 const (
 	SplitAuto   Split = ""

@@ -22,7 +22,7 @@ type Result struct {
 	Refused          Estimate
 	Full, Race, Late float64  // its parts: range full, listen race, waited too long
 	Held             Estimate // ports held by sessions, on average
-	Waits            *Waits   // nil if nobody waits
+	Waits            *Waits   // nil if no request waits
 	Requests         int      // counted, copies included
 	Replications     int
 	Method           string // how: "direct", "importance splitting on 12 levels", …
