@@ -27,7 +27,8 @@ type group struct {
 type values map[string]string
 
 // Directives are those that an attribute of a site sets, by server: "data_ports"
-// or "tls.mode".
+// or "tls.mode". The reference is made of them, by a test of cmd/pasvctl, and no
+// other code calls this.
 func Directives(attr string) map[string][]string {
 	all := map[string][]string{}
 	for server, f := range formats {
