@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/pasvctl/pasvctl/cmd/internal/packets"
 )
 
@@ -84,13 +86,11 @@ func (b *bed) control(sessions []session) error {
 // exchange sends a line over each control connection and waits for it to come
 // back, all at once.
 func (b *bed) exchange() error {
-	errs := make([]error, len(b.held))
-	var all sync.WaitGroup
-	for i, c := range b.held {
-		all.Go(func() { errs[i] = packets.Exchange(c.File) })
+	var all errgroup.Group
+	for _, c := range b.held {
+		all.Go(func() error { return packets.Exchange(c.File) })
 	}
-	all.Wait()
-	return errors.Join(errs...)
+	return all.Wait()
 }
 
 // teach sends a packet over each control connection. One that a rule drops

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
@@ -94,46 +96,32 @@ var errTooMany = errors.New("too many events in one replication: ask for fewer r
 // replicate plays the replications. When one of them has too many events, the
 // others are not played to the end.
 func replicate(ctx context.Context, c Config, s *setup) ([]*tally, error) {
-	outer := ctx
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	tallies := make([]*tally, c.Replications)
-	numbers := make(chan int)
-	var (
-		working sync.WaitGroup
-		report  sync.Mutex
-		done    int
-	)
-	for range min(runtime.GOMAXPROCS(0), c.Replications) {
-		working.Go(func() {
-			for i := range numbers {
-				if ctx.Err() != nil {
-					continue
-				}
-				tallies[i] = s.replication(source(c.Seed, i+1), ctx.Done())
-				if tallies[i].stopped {
-					cancel()
-				}
-				report.Lock()
-				if done++; c.Progress != nil && ctx.Err() == nil {
-					c.Progress(done, c.Replications)
-				}
-				report.Unlock()
+	working, some := errgroup.WithContext(ctx)
+	working.SetLimit(runtime.GOMAXPROCS(0))
+	var report sync.Mutex
+	done := 0
+	for i := range c.Replications {
+		working.Go(func() error {
+			if err := some.Err(); err != nil {
+				return err
 			}
+			tallies[i] = s.replication(source(c.Seed, i+1), some.Done())
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if tallies[i].stopped {
+				return errTooMany
+			}
+			report.Lock()
+			defer report.Unlock()
+			if done++; c.Progress != nil {
+				c.Progress(done, c.Replications)
+			}
+			return nil
 		})
 	}
-	for i := range c.Replications {
-		numbers <- i
-	}
-	close(numbers)
-	working.Wait()
-	if err := outer.Err(); err != nil {
-		return nil, err
-	}
-	if ctx.Err() != nil {
-		return nil, errTooMany
-	}
-	return tallies, nil
+	return tallies, working.Wait()
 }
 
 const (
