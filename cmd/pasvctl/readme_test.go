@@ -23,6 +23,7 @@ func TestReadme(t *testing.T) {
 	needs.Tool(t, "unshare")
 	needs.Tool(t, "ip")
 	needs.Root(t)
+	t.Parallel()
 	text, err := os.ReadFile(filepath.Join(repository, "README.md"))
 	if err != nil {
 		t.Fatal(err)

@@ -32,6 +32,7 @@ const referenceFile = repository + "/generators/spec/REFERENCE.md"
 // TestReference regenerates the reference from the tables of the language, of
 // the targets and of the servers, and from what is heeded, and compares it.
 func TestReference(t *testing.T) {
+	t.Parallel()
 	made := reference(t)
 	if *update {
 		if err := os.WriteFile(referenceFile, []byte(made), 0o644); err != nil {
