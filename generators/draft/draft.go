@@ -125,6 +125,9 @@ func capOf(s *inventory.Server) int {
 	return 0
 }
 
+// maxHosts is how many machines have a placeholder each.
+const maxHosts = 250
+
 // unique is a name that no other has.
 func unique(names map[string]bool, name string) string {
 	for n := 2; names[name]; n++ {
@@ -151,6 +154,9 @@ func place(sites []*Site, inv *inventory.Inventory, o Options) ([]*host, error) 
 		}
 		s.host = hosts[i]
 		hosts[i].sites = append(hosts[i].sites, s)
+	}
+	if len(hosts) > maxHosts {
+		return nil, fmt.Errorf("the files are of more than %d machines", maxHosts)
 	}
 	taken := map[netip.Addr]*host{}
 	for n, h := range hosts {
@@ -252,14 +258,14 @@ func (s *Site) carries() {
 		return
 	}
 	w := s.read.Workload
-	if s.Sessions > 0 {
+	if w.Sessions = s.Sessions; s.Sessions > 0 {
 		if r, err := sizing.Size(profile, w); err == nil {
 			s.Needs = r.Ports
 		}
 	}
 	if s.DataPorts.Count() > 0 {
-		if w.SessionsPerAddress == w.Sessions {
-			w.SessionsPerAddress = 0
+		if w.SessionsPerAddress = 0; s.Server.SessionsPerAddress.Written() {
+			w.SessionsPerAddress = s.Server.SessionsPerAddress.Value
 		}
 		s.Carries, _ = sizing.NewCapacity(profile, w, spec.MaxSessions).Sessions(s.DataPorts.Count())
 	}

@@ -54,6 +54,14 @@ func elements(text []byte, line int, name string) ([]element, error) {
 	return all, nil
 }
 
+// tellsJSON is sure of an object with a key.
+func tellsJSON(text []byte, name string) int {
+	if text = bytes.TrimLeft(text, " \t\r\n"); len(text) > 0 && text[0] == '{' && hasKey(text, name) {
+		return 1000
+	}
+	return 0
+}
+
 // hasKey reports whether a JSON object has a key at its top.
 func hasKey(text []byte, name string) bool {
 	d := json.NewDecoder(bytes.NewReader(text))

@@ -10,12 +10,7 @@ import (
 
 func init() { register(reader{tellsListeners, readListeners}) }
 
-func tellsListeners(text []byte) int {
-	if len(text) > 0 && text[0] == '{' && hasKey(text, "Listeners") {
-		return 1000
-	}
-	return 0
-}
+func tellsListeners(text []byte) int { return tellsJSON(text, "Listeners") }
 
 // readListeners reads what aws elbv2 describe-listeners prints: a firewall for
 // the load balancers, which opens the ports that have a listener.

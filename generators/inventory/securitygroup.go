@@ -11,10 +11,7 @@ import (
 func init() { register(reader{tellsSecurityGroups, readSecurityGroups}) }
 
 func tellsSecurityGroups(text []byte) int {
-	if len(text) > 0 && text[0] == '{' && hasKey(text, "SecurityGroups") {
-		return 1000
-	}
-	return 0
+	return tellsJSON(text, "SecurityGroups")
 }
 
 // permission is an element of IpPermissions. Ports are missing if the protocol
