@@ -142,3 +142,47 @@ func hostWidth(rows []map[string]string) int {
 	}
 	return width
 }
+
+// portRule is what a host admits to one range of ports, in both address families:
+// plan's flat list as the clouds take it whose rules have one range and mix them.
+type portRule struct {
+	Ports       spec.PortRange
+	From        []netip.Prefix
+	Description string // the sites
+}
+
+// portRules are the rules of a host, in the order of the flat list.
+func portRules(host *plan.Host) []portRule {
+	var all []portRule
+	at := map[spec.PortRange]int{}
+	for _, way := range host.Admissions() {
+		i, seen := at[way.Ports]
+		if !seen {
+			i = len(all)
+			at[way.Ports] = i
+			all = append(all, portRule{Ports: way.Ports})
+		}
+		rule := &all[i]
+		rule.From = append(rule.From, way.From)
+		for _, purpose := range way.For {
+			text := purpose.Site.Name + " " + purpose.String()
+			if !strings.Contains("; "+rule.Description+"; ", "; "+text+"; ") {
+				rule.Description = strings.TrimPrefix(rule.Description+"; "+text, "; ")
+			}
+		}
+	}
+	return all
+}
+
+// activeNetworks are those to which the host's sites open data connections in
+// active mode, for a cloud that lets out only what a rule admits.
+func activeNetworks(host *plan.Host) []netip.Prefix {
+	var all []netip.Prefix
+	for _, site := range host.Sites {
+		if site.Policy.Active.Count() > 0 {
+			all = append(all, site.Networks()...)
+		}
+	}
+	slices.SortFunc(all, netip.Prefix.Compare)
+	return slices.Compact(all)
+}

@@ -82,6 +82,24 @@ func TestCloudDiagnostics(t *testing.T) {
 		{"gcp", "5,001 networks", ``, networks(5001), []string{limit + "clients", limit + "clients"}, "takes 5,000"},
 		{"gcp", "3,000 networks for gcloud", `format = "gcloud"`, networks(3000), nil, ""},
 		{"gcp", "4,000 networks for gcloud", `format = "gcloud"`, networks(4000), []string{limit + "spec"}, `Use the format "terraform"`},
+
+		{"digitalocean", "a tag of no host", `tags = { edge3 = "a" }`, two, []string{invalid}, "no sites here"},
+		{"digitalocean", "no tag", `tags = { edge2 = "a b" }`, two, []string{invalid}, "1 to 255"},
+		{"digitalocean", "23 sites", ``, sites(23), nil, ""},
+		{"digitalocean", "24 sites", ``, sites(24), []string{limit + "host"}, "needs 48 inbound rules, two for each site, and a firewall of DigitalOcean takes 47 besides its outbound rules: 23 sites"},
+		{"digitalocean", "25 sites", `outbound = "none"`, sites(25), nil, ""},
+
+		{"hetzner", "a selector of no host", `label_selectors = { edge3 = "a" }`, two, []string{invalid}, "no sites here"},
+		{"hetzner", "no selector", `label_selectors = { edge2 = "=" }`, two, []string{invalid}, "role=ftp"},
+		{"hetzner", "500 sources", ``, networks(125), nil, ""},
+		{"hetzner", "504 sources", ``, networks(126), []string{limit + "clients"}, "takes 50 with 500"},
+		{"hetzner", "25 sites", ``, sites(25), nil, ""},
+		{"hetzner", "26 sites", ``, sites(26), []string{limit + "clients"}, "needs 52 rules"},
+
+		{"openstack", "a group of no host", `security_groups = { edge3 = "a" }`, two, []string{invalid}, "no sites here"},
+		{"openstack", "no id", `security_groups = { edge2 = "ftp" }`, two, []string{invalid}, "8f1ffb2c"},
+		{"openstack", "100 rules", `rules_per_project = 98`, networks(24), nil, ""},
+		{"openstack", "102 rules", ``, networks(25), []string{limit + "nowhere"}, "rules_per_project = 102"},
 	}
 	for _, c := range cases {
 		t.Run(c.target+"/"+c.name, func(t *testing.T) {

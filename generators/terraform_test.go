@@ -57,6 +57,7 @@ func cloudPlan() *plan.Plan {
 			site.Rank = i + 1
 		}
 	}
+	p.Hosts[0].Sites[1].Policy.Active = spec.PortRange{First: 20, Last: 20}
 	p.SpecName = "edge"
 	return p
 }
@@ -130,6 +131,25 @@ var tfCases = []tfCase{
 	{"neither allow nor deny", "gcp", ``, cloudPlan, "\n  allow {\n    protocol = \"tcp\"\n    ports    = each.value.ports\n  }\n", ""},
 	{"no network", "gcp", `network = "prod"`, cloudPlan, "  network       = \"prod\"\n", ""},
 	{"a misspelt argument", "gcp", ``, cloudPlan, "  source_ranges", "  source_range "},
+
+	{"as it asks", "digitalocean", ``, cloudPlan, "", ""},
+	{"as it is told", "digitalocean", "tags = { edge-1 = \"ftp\" }\noutbound = \"none\"", cloudPlan, "", ""},
+	{"a wrong protocol", "digitalocean", ``, cloudPlan, `"tcp"`, `"TCP"`},
+	{"no sources", "digitalocean", ``, cloudPlan, "    source_addresses = [\n      \"0.0.0.0/0\",\n      \"::/0\",\n    ]\n", ""},
+	{"active mode only", "digitalocean", `outbound = "none"`, cloudPlan, "", ""},
+	{"ports of IPv6", "digitalocean", ``, cloudPlan, `port_range = "61000-61009"`, `port_range = "61000:61009"`},
+
+	{"as it asks", "hetzner", ``, cloudPlan, "", ""},
+	{"as it is told", "hetzner", `label_selectors = { edge2 = "role=ftp" }`, cloudPlan, "", ""},
+	{"a wrong direction", "hetzner", ``, cloudPlan, `direction   = "in"`, `direction   = "ingress"`},
+	{"host bits", "hetzner", ``, cloudPlan, `"192.0.2.0/25"`, `"192.0.2.1/25"`},
+	{"a server and a selector", "hetzner", `label_selectors = { edge2 = "role=ftp" }`, cloudPlan, "  apply_to {", "  apply_to {\n    server = 1"},
+
+	{"as it asks", "openstack", ``, cloudPlan, "", ""},
+	{"as it is told", "openstack", `security_groups = { edge2 = "8f1ffb2c-0d61-4a4b-9a34-8e2f1c0b7a55" }`, cloudPlan, "", ""},
+	{"a wrong family", "openstack", ``, cloudPlan, `family = "IPv4"`, `family = "inet"`},
+	{"a range of one end", "openstack", ``, cloudPlan, "  port_range_max    = each.value.last\n", ""},
+	{"a reversed range", "openstack", ``, cloudPlan, "first = 61000", "first = 61010"},
 }
 
 // module renders the case.
@@ -202,6 +222,7 @@ func TestTwinsAreRefused(t *testing.T) {
 	for name, c := range map[string]tfCase{
 		"a priority": {target: "azure", plan: cloudPlan, old: "priority    = 201", new: "priority    = 200"},
 		"a name":     {target: "gcp", plan: cloudPlan, old: "edge-1--edi-v6", new: "edge-1--edi-v4"},
+		"a way in":   {target: "openstack", plan: cloudPlan, old: `family = "IPv4", first = 61010, last = 61010, from = "192.0.2.128/25"`, new: `family = "IPv4", first = 61010, last = 61010, from = "192.0.2.0/25"`},
 		"a rule":     {target: "aws", plan: awsPlan, old: `from = "198.51.100.7/32", first = 2121`, new: `from = "192.0.2.0/25", first = 2121`},
 	} {
 		resources, err := readModule(c.module(t))

@@ -29,21 +29,29 @@ func (w ways) add(group, family string, first, last any, from string) {
 func (w ways) sorted() []string { return slices.Sorted(maps.Keys(w)) }
 
 // waysOf is what the plan admits.
-func waysOf(p *plan.Plan, group func(*plan.Host) string) []string { return waysWith(p, group, nil) }
+func waysOf(p *plan.Plan, group func(*plan.Host) string) []string {
+	return waysWith(p, group, nil, false)
+}
 
 // waysWith is what the plan admits if some sites have sources in place of their
-// clients.
-func waysWith(p *plan.Plan, group func(*plan.Host) string, sources map[string][]string) []string {
+// clients, and what it lets out if the format has rules for that.
+func waysWith(p *plan.Plan, group func(*plan.Host) string, sources map[string][]string, lets bool) []string {
 	all := ways{}
 	for _, host := range p.Hosts {
 		for _, a := range host.Admissions() {
 			for _, purpose := range a.For {
+				active := lets && purpose.Site.Policy.Active.Count() > 0
+				add := func(family, from string) {
+					all.add(group(host), family, a.Ports.First, a.Ports.Last, from)
+					if active {
+						all.add("out:"+group(host), family, plan.ActiveTo.First, plan.ActiveTo.Last, from)
+					}
+				}
 				if sources[purpose.Site.Name] == nil {
-					all.add(group(host), a.Family(), a.Ports.First, a.Ports.Last, a.From.String())
+					add(a.Family(), a.From.String())
 				}
 				for _, id := range sources[purpose.Site.Name] {
-					family := map[string]string{"pl": "PrefixList", "sg": "SecurityGroup"}[id[:2]]
-					all.add(group(host), family, a.Ports.First, a.Ports.Last, id)
+					add(map[string]string{"pl": "PrefixList", "sg": "SecurityGroup"}[id[:2]], id)
 				}
 			}
 		}
@@ -127,18 +135,23 @@ type cloudFormat struct {
 	group        func(*plan.Host) string // what the file attaches to a host
 	merges       bool
 	sources      map[string][]string // of aws: in place of a site's clients
+	lets         bool                // it has rules for what active mode opens
 	// read returns what the files admit, and what a schema or rule refuses of them.
 	read func(files []File) (got ways, wrong []string)
 }
 
 var cloudFormats = map[string]cloudFormat{
-	"aws terraform": {"aws", "rules_per_group = 1000", func(h *plan.Host) string { return "aws_security_group[" + h.Name + "]" }, false, nil, module(waysOfAWS)},
-	"aws cloudformation": {"aws", "rules_per_group = 1000\nformat = \"cloudformation\"", func(h *plan.Host) string { return "pasvctl-" + h.Name }, false, nil,
+	"aws terraform": {"aws", "rules_per_group = 1000", func(h *plan.Host) string { return "aws_security_group[" + h.Name + "]" }, false, nil, true, module(waysOfAWS)},
+	"aws cloudformation": {"aws", "rules_per_group = 1000\nformat = \"cloudformation\"", func(h *plan.Host) string { return "pasvctl-" + h.Name }, false, nil, false,
 		waysOfCloudFormation},
-	"aws cli": {"aws", "rules_per_group = 1000\nformat = \"cli\"", func(h *plan.Host) string { return h.Name }, false, nil, waysOfAWSCLI},
-	"azure":   {"azure", "", func(h *plan.Host) string { return cloudName(azureName, "", h.Name) }, true, nil, module(waysOfAzure)},
-	"gcp":     {"gcp", "", func(h *plan.Host) string { return "pasvctl-" + h.Name }, false, nil, module(waysOfGCP)},
-	"gcloud": {"gcp", `format = "gcloud"`, func(h *plan.Host) string { return "pasvctl-" + h.Name }, false, nil, func(files []File) (ways, []string) {
+	"aws cli":      {"aws", "rules_per_group = 1000\nformat = \"cli\"", func(h *plan.Host) string { return h.Name }, false, nil, false, waysOfAWSCLI},
+	"azure":        {"azure", "", func(h *plan.Host) string { return cloudName(azureName, "", h.Name) }, true, nil, false, module(waysOfAzure)},
+	"gcp":          {"gcp", "", func(h *plan.Host) string { return "pasvctl-" + h.Name }, false, nil, false, module(waysOfGCP)},
+	"digitalocean": {"digitalocean", "", func(h *plan.Host) string { return "pasvctl-" + h.Name }, false, nil, false, module(waysOfDigitalOcean)},
+	"hetzner":      {"hetzner", "", func(h *plan.Host) string { return "pasvctl-" + h.Name }, false, nil, false, module(waysOfHetzner)},
+	"openstack": {"openstack", "rules_per_project = 10000", func(h *plan.Host) string { return "openstack_networking_secgroup_v2[" + h.Name + "]" }, false, nil, false,
+		module(waysOfOpenStack)},
+	"gcloud": {"gcp", `format = "gcloud"`, func(h *plan.Host) string { return "pasvctl-" + h.Name }, false, nil, false, func(files []File) (ways, []string) {
 		rules, wrong := readGcloud(string(files[0].Content))
 		return waysOfGoogle(rules), wrong
 	}},
@@ -161,12 +174,13 @@ func module(of func(tfResource, ways)) func([]File) (ways, []string) {
 }
 
 func waysOfAWS(r tfResource, all ways) {
-	if r.Type != "aws_vpc_security_group_ingress_rule" || r.Values["ip_protocol"] != "tcp" {
+	out := map[string]string{"aws_vpc_security_group_egress_rule": "out:", "aws_vpc_security_group_ingress_rule": ""}
+	if _, rule := out[r.Type]; !rule || r.Values["ip_protocol"] != "tcp" {
 		return
 	}
 	for name, family := range map[string]string{"cidr_ipv4": "IPv4", "cidr_ipv6": "IPv6", "prefix_list_id": "PrefixList", "referenced_security_group_id": "SecurityGroup"} {
 		if from := r.Values[name]; from != nil {
-			all.add(fmt.Sprint(r.Values["security_group_id"]), family, r.Values["from_port"], r.Values["to_port"], fmt.Sprint(from))
+			all.add(out[r.Type]+fmt.Sprint(r.Values["security_group_id"]), family, r.Values["from_port"], r.Values["to_port"], fmt.Sprint(from))
 		}
 	}
 }
@@ -263,6 +277,44 @@ func waysOfGCP(r tfResource, all ways) {
 	}
 }
 
+func waysOfDigitalOcean(r tfResource, all ways) {
+	tags := strings.Join(strs(r.Values["tags"]), "+")
+	rules, _ := r.Values["inbound_rule"].([]any)
+	for _, one := range rules {
+		rule := one.(map[string]any)
+		if rule["protocol"] == "tcp" {
+			all.product(tags, []string{fmt.Sprint(rule["port_range"])}, strs(rule["source_addresses"]))
+		}
+	}
+	rules, _ = r.Values["outbound_rule"].([]any)
+	for _, one := range rules {
+		rule := one.(map[string]any)
+		if rule["protocol"] == "tcp" && rule["port_range"] != "1-65535" { // not everything
+			all.product("out:"+tags, []string{fmt.Sprint(rule["port_range"])}, strs(rule["destination_addresses"]))
+		}
+	}
+}
+
+func waysOfHetzner(r tfResource, all ways) {
+	group := fmt.Sprint(r.Values["name"])
+	if to, _ := r.Values["apply_to"].([]any); len(to) > 0 {
+		group = fmt.Sprint(to[0].(map[string]any)["label_selector"])
+	}
+	rules, _ := r.Values["rule"].([]any)
+	for _, one := range rules {
+		rule := one.(map[string]any)
+		if rule["protocol"] == "tcp" && rule["direction"] == "in" {
+			all.product(group, []string{fmt.Sprint(rule["port"])}, strs(rule["source_ips"]))
+		}
+	}
+}
+
+func waysOfOpenStack(r tfResource, all ways) {
+	if v := r.Values; r.Type == "openstack_networking_secgroup_rule_v2" && v["direction"] == "ingress" && v["protocol"] == "tcp" {
+		all.add(fmt.Sprint(v["security_group_id"]), fmt.Sprint(v["ethertype"]), v["port_range_min"], v["port_range_max"], fmt.Sprint(v["remote_ip_prefix"]))
+	}
+}
+
 // disagreement says how what a target's files admit differs from the plan, or
 // what a schema or rule refuses of them; "" if nothing does.
 func (c cloudFormat) disagreement(p *plan.Plan, files []File) string {
@@ -270,7 +322,7 @@ func (c cloudFormat) disagreement(p *plan.Plan, files []File) string {
 	if len(wrong) > 0 {
 		return "refused: " + strings.Join(wrong, "; ")
 	}
-	has, want := got.sorted(), waysWith(p, c.group, c.sources)
+	has, want := got.sorted(), waysWith(p, c.group, c.sources, c.lets)
 	if c.merges {
 		has, want = merged(has), merged(want)
 	}
@@ -305,6 +357,7 @@ func cloudsAgree(t *testing.T, p *plan.Plan, compared map[string]int) {
 
 var (
 	nftForward = regexp.MustCompile(`(?m)^\t(\S+) \. (\d+(?:-\d+)?) comment "[^"]*" : (\S+),$`)
+	nftShifted = regexp.MustCompile(`(?m)^\t\tip6? daddr (\S+) tcp dport (\d+) dnat ip6? to (\S+) comment "[^"]*"$`)
 	iptForward = regexp.MustCompile(`(?m)^-A PASVCTL -d (\S+) -p tcp -m tcp --dport (\d+(?::\d+)?) -m comment --comment "[^"]*" -j DNAT --to-destination (\S+)$`)
 )
 
@@ -313,7 +366,11 @@ func gatewayDisagreement(p *plan.Plan, files []File) string {
 	for _, g := range p.Gateways {
 		var want []string
 		for _, f := range g.Forwards {
-			want = append(want, fmt.Sprintf("%s %s %s", g.Address, f.Ports, f.To))
+			to := f.To.String()
+			if f.ToPorts != f.Ports {
+				to = netip.AddrPortFrom(f.To, f.ToPorts.First).String()
+			}
+			want = append(want, fmt.Sprintf("%s %s %s", g.Address, f.Ports, to))
 		}
 		slices.Sort(want)
 		read := 0
@@ -324,7 +381,7 @@ func gatewayDisagreement(p *plan.Plan, files []File) string {
 			}
 			read++
 			var got []string
-			for _, m := range form.FindAllStringSubmatch(string(f.Content), -1) {
+			for _, m := range append(form.FindAllStringSubmatch(string(f.Content), -1), nftShifted.FindAllStringSubmatch(string(f.Content), -1)...) {
 				got = append(got, fmt.Sprintf("%s %s %s", m[1], strings.Replace(m[2], ":", "-", 1), m[3]))
 			}
 			if slices.Sort(got); !slices.Equal(got, want) {

@@ -1,0 +1,45 @@
+# OpenStack: one host's group is made, and another's is there already.
+
+host "edge-1" {
+  addresses = ["203.0.113.10", "2001:db8::10"]
+}
+
+host "edge2" {
+  addresses = ["203.0.113.20"]
+}
+
+site "downloads" {
+  host   = "edge-1"
+  server = "vsftpd"
+  port   = 21
+
+  concurrency {
+    sessions = 10
+  }
+}
+
+site "edi" {
+  host    = "edge2"
+  server  = "proftpd"
+  port    = 2121
+  clients = ["192.0.2.0/25", "192.0.2.128/25", "198.51.100.7/32"]
+
+  concurrency {
+    sessions = 10
+  }
+}
+
+site "orders" {
+  host    = "edge-1"
+  server  = "proftpd"
+  port    = 2121
+  clients = ["192.0.2.0/24", "2001:db8:1::/48"]
+
+  concurrency {
+    sessions = 10
+  }
+}
+
+target "openstack" {
+  security_groups = { edge2 = "8f1ffb2c-0d61-4a4b-9a34-8e2f1c0b7a55" }
+}
