@@ -36,14 +36,15 @@ func TestPresent(t *testing.T) {
 		unread,
 		err string
 	}{
-		"a file":          {paths: []string{vsftpd}, want: filepath.ToSlash(vsftpd) + " 2121"},
-		"a folder":        {paths: []string{filepath.Dir(vsftpd)}, want: filepath.ToSlash(vsftpd) + " 2121"},
-		"a link out":      {paths: []string{proftpd}, want: filepath.ToSlash(proftpd) + " 21", unread: "Include"},
-		"standard input":  {paths: []string{"-"}, stdin: "listen=YES\nlisten_port=2123\n", want: "stdin 2123"},
-		"a command":       {paths: []string{"pure-ftpd -S 2124 -p 30000:30009"}, want: "the command 2124"},
-		"nothing there":   {paths: []string{filepath.Join(dir, "none")}, err: "none"},
-		"another format":  {paths: []string{write("notes.txt", "hello\n")}, err: "its format is unknown"},
-		"too long a text": {paths: []string{"-"}, stdin: strings.Repeat("a", maxPresent+1), err: "standard input is longer than 16 MiB"},
+		"a file":            {paths: []string{vsftpd}, want: filepath.ToSlash(vsftpd) + " 2121"},
+		"a folder":          {paths: []string{filepath.Dir(vsftpd)}, want: filepath.ToSlash(vsftpd) + " 2121"},
+		"a link out":        {paths: []string{proftpd}, want: filepath.ToSlash(proftpd) + " 21", unread: "Include"},
+		"a folder with one": {paths: []string{filepath.Dir(proftpd)}, want: filepath.ToSlash(proftpd) + " 21", unread: "Include"},
+		"standard input":    {paths: []string{"-"}, stdin: "listen=YES\nlisten_port=2123\n", want: "stdin 2123"},
+		"a command":         {paths: []string{"pure-ftpd -S 2124 -p 30000:30009"}, want: "the command 2124"},
+		"nothing there":     {paths: []string{filepath.Join(dir, "none")}, err: "none"},
+		"another format":    {paths: []string{write("notes.txt", "hello\n")}, err: "its format is unknown"},
+		"too long a text":   {paths: []string{"-"}, stdin: strings.Repeat("a", maxPresent+1), err: "standard input is longer than 16 MiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inv, err := present(c.paths, strings.NewReader(c.stdin))
@@ -56,8 +57,11 @@ func TestPresent(t *testing.T) {
 			if got := inv.Servers[0].At.String() + " " + strconv.Itoa(int(inv.Servers[0].Port.Value)); got != c.want {
 				t.Errorf("got %s, want %s", got, c.want)
 			}
-			if c.unread != "" && (len(inv.Unread) != 1 || inv.Unread[0].What != c.unread) {
+			if c.unread != "" && (len(inv.Unread) == 0 || inv.Unread[0].What != c.unread) {
 				t.Errorf("unread: %v", inv.Unread)
+			}
+			if name == "a folder with one" && (len(inv.Unread) != 2 || inv.Unread[1].What != "the file") {
+				t.Errorf("the link is not named: %v", inv.Unread)
 			}
 		})
 	}

@@ -119,7 +119,11 @@ func (in *input) folder(entries []fs.DirEntry) error {
 	for _, e := range entries {
 		one := *in
 		one.source.Name = path.Join(in.source.Name, e.Name())
-		if info, err := fs.Stat(in.source.FS, one.source.Name); err != nil || !info.Mode().IsRegular() || in.read[one.source.Name] {
+		info, err := fs.Stat(in.source.FS, one.source.Name)
+		if err != nil {
+			in.unread(one.at(0), "the file", "it leads out of the folder, or cannot be read")
+		}
+		if err != nil || !info.Mode().IsRegular() || in.read[one.source.Name] {
 			continue
 		}
 		before, unread, secrets := len(in.Servers), len(in.Unread), len(in.Secrets)
