@@ -247,6 +247,14 @@ func TestAWSDiagnostics(t *testing.T) {
 		{"one port, one clientele by sources", `sources = { one = ["sg-1"], two = ["sg-1"] }`, strangers, nil, 1},
 		{"one port, two clienteles", ``, strangers, []string{"warning: security-group-shared at clients"}, 1},
 	}
+	touching := wide(1)
+	touching.Sites[0].Clients = nil
+	for i := range 31 {
+		touching.Sites[0].Clients = append(touching.Sites[0].Clients, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(i), 0}), 24))
+	}
+	if _, diags := handTarget(t, "aws", "").Files(touching); len(diags) != 1 || !strings.Contains(diags[0].Detail, "contain each other, its networks of IPv4 are 1. Name fewer") {
+		t.Errorf("31 networks that touch: %v", diags)
+	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			files, diags := handTarget(t, "aws", c.body).Files(c.plan)

@@ -154,11 +154,15 @@ func (a *aws) quota(g awsGroup) hcl.Diagnostics {
 		if total <= a.RulesPerGroup {
 			continue
 		}
+		merged := ""
+		if len(a.Sources[by.Name]) == 0 {
+			merged = " " + mergedText(by, family)
+		}
 		return hcl.Diagnostics{finding.SecurityGroupFull.Error(a.clientsRange(by),
 			"Host %q needs %s for %s, and a security group holds %s of each family. "+
-				"Site %q alone needs %s, one for each of its clients to the control port and one to the data ports. "+
+				"Site %q alone needs %s, one for each of its clients to the control port and one to the data ports.%s "+
 				"Name fewer and wider prefixes, spread the sites over more hosts, or have the quota raised and set rules_per_group.",
-			g.Host.Name, sizing.Plural(total, "rule"), family, sizing.Count(a.RulesPerGroup), by.Name, sizing.Count(most))}
+			g.Host.Name, sizing.Plural(total, "rule"), family, sizing.Count(a.RulesPerGroup), by.Name, sizing.Count(most), merged)}
 	}
 	return nil
 }

@@ -124,13 +124,18 @@ func settingAt(at hcl.Range) *hcl.Range {
 // tooManyNetworks says how many networks a site has in a family, how many the
 // cloud takes, and what merging them would give.
 func tooManyNetworks(rule cloudRule, n, most int, taker string) *hcl.Diagnostic {
-	merged := len(rule.Site.Policy.Clients4)
-	if rule.Family == "IPv6" {
-		merged = len(rule.Site.Policy.Clients6)
-	}
 	return finding.PlatformLimit.Error(rule.Site.Ranges.Of("clients"),
-		"Site %q has %s networks of %s, and %s takes %s. Merged where they touch or contain each other they are %s. Name at most %s in clients.",
-		rule.Site.Name, sizing.Count(n), rule.Family, taker, sizing.Count(most), sizing.Count(merged), sizing.Count(most))
+		"Site %q has %s networks of %s, and %s takes %s. %s Name at most %s in clients.",
+		rule.Site.Name, sizing.Count(n), rule.Family, taker, sizing.Count(most), mergedText(rule.Site, rule.Family), sizing.Count(most))
+}
+
+// mergedText says how few networks would do for a site's clients of a family.
+func mergedText(site *plan.Site, family string) string {
+	merged := site.Policy.Clients4
+	if family == "IPv6" {
+		merged = site.Policy.Clients6
+	}
+	return "Merged where they touch or contain each other, its networks of " + family + " are " + sizing.Count(len(merged)) + "."
 }
 
 // hostWidth is the width of the longest host's name in quotes, for a table that
