@@ -183,7 +183,7 @@ func (s *session) runTransfer(t *transfer, body func() error) {
 	if t.conn == nil {
 		s.open(t)
 		if err := t.connect(s.srv.cfg.ConnectTimeout); err != nil {
-			if t.aborted.Load() {
+			if t.aborted.Load() || s.ctx.Err() != nil {
 				err = errAborted
 			}
 			s.noConnection(t.verb, t.path, t.source, err)

@@ -28,8 +28,11 @@ const (
 
 const (
 	// wireBatch is how many listeners a message carries. The sender has their
-	// descriptors twice meanwhile; the kernel takes 253 at most (SCM_MAX_FD).
+	// descriptors twice meanwhile.
 	wireBatch = 32
+	// wireMost is how many a message can carry (SCM_MAX_FD); an older predecessor's
+	// has 128.
+	wireMost = 253
 	// wirePatience bounds the writing of a message: a successor that reads
 	// nothing for so long is given up.
 	wirePatience = 5 * time.Second
@@ -71,7 +74,7 @@ type message struct {
 // receiveMessage waits for the next message; io.EOF: the peer has closed.
 func receiveMessage(from *net.UnixConn) (message, error) {
 	var body [1 + wireText]byte
-	rights := make([]byte, syscall.CmsgSpace(4*wireBatch))
+	rights := make([]byte, syscall.CmsgSpace(4*wireMost))
 	n, rn, flags, _, err := from.ReadMsgUnix(body[:], rights)
 	if err != nil {
 		return message{}, err
