@@ -112,9 +112,36 @@ func (a *audit) server(s *server) {
 
 var everyPort = spec.PortRange{First: 1024, Last: 65535}
 
-// carries judges the range by the sessions.
+// sharing are the servers of a process that draw from a server's range on its
+// address, itself among them.
+func (a *audit) sharing(s *server) (all []*inventory.Server) {
+	for _, o := range a.Servers {
+		if o == s.Server || o.Profile == s.Profile && o.At.File == s.At.File && o.DataPorts.Value == s.DataPorts.Value && meet(o, s.Server) {
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+// carries judges the range by the sessions of all servers that share it, once.
 func (a *audit) carries(s *server) {
 	ports, w := s.DataPorts.Value.Count(), Workload(s.Server, a.terms)
+	who, all := s.String(), a.sharing(s)
+	if all[0] != s.Server {
+		return
+	}
+	if len(all) > 1 {
+		who += ", with " + sizing.Plural(len(all)-1, "other server") + " on its range,"
+	}
+	for _, o := range all[1:] {
+		switch more := Workload(o, a.terms).Sessions; {
+		case a.terms.Sessions > 0:
+		case w.Sessions == 0 || more == 0:
+			w.Sessions = 0
+		default:
+			w.Sessions = min(w.Sessions+more, spec.MaxSessions)
+		}
+	}
 	carried, _ := sizing.NewCapacity(s.profile, w, spec.MaxSessions).Sessions(ports)
 	sessions := sizing.Count(carried)
 	if carried == spec.MaxSessions {
@@ -124,7 +151,7 @@ func (a *audit) carries(s *server) {
 		if carried < spec.MaxSessions {
 			a.add(finding.NoCap, finding.Warning, s.At, figures{"ports": ports, "carried_sessions": carried},
 				fmt.Sprintf("judge the sessions that it really has with --sessions N, %s, and widen the range to what they need", strings.Replace(s.lines().sessions, "%d", "N", 1)),
-				"%s admits any number of sessions, and its %s carry %s%s", s, sizing.Plural(ports, "port"), plural(carried), a.basis())
+				"%s admits any number of sessions, and its %s carry %s%s", who, sizing.Plural(ports, "port"), plural(carried), a.basis())
 		}
 		return
 	}
@@ -133,7 +160,7 @@ func (a *audit) carries(s *server) {
 	switch {
 	case err != nil:
 		a.add(finding.RangeTooSmall, finding.Error, at(s, s.DataPorts), f, "", "%s carries %s sessions on its %s, and admits %s: %s%s",
-			s, sessions, sizing.Plural(ports, "port"), sizing.Count(w.Sessions), err, a.basis())
+			who, sessions, sizing.Plural(ports, "port"), sizing.Count(w.Sessions), err, a.basis())
 	case r.Ports > ports:
 		refused := sizing.Refused(s.profile, w, ports)
 		f["needed_ports"], f["refused_share"] = r.Ports, refused
@@ -141,7 +168,7 @@ func (a *audit) carries(s *server) {
 		a.add(finding.RangeTooSmall, finding.Error, at(s, s.DataPorts), f,
 			fmt.Sprintf("%s, and open it; or %s, if so few are enough", s.setPorts(wide), s.setSessions(carried)),
 			"%s admits %s, which need %s; its %s carry %s, and refuse %s of their data connections%s",
-			s, plural(w.Sessions), sizing.Plural(r.Ports, "port"), sizing.Plural(ports, "port"), plural(carried), sizing.Share(refused), a.basis())
+			who, plural(w.Sessions), sizing.Plural(r.Ports, "port"), sizing.Plural(ports, "port"), plural(carried), sizing.Share(refused), a.basis())
 	case r.Ports < ports:
 		f["needed_ports"], f["spare_ports"] = r.Ports, ports-r.Ports
 		less := spec.PortRange{First: s.DataPorts.Value.First, Last: s.DataPorts.Value.First + uint16(r.Ports) - 1}
@@ -150,7 +177,7 @@ func (a *audit) carries(s *server) {
 			severity = finding.Note
 		}
 		a.add(finding.OpenForNothing, severity, at(s, s.DataPorts), f, s.setPorts(less)+", and open no more",
-			"%s needs %s for the %s that it admits, and has %s", s, sizing.Plural(r.Ports, "port"), plural(w.Sessions), sizing.Count(ports))
+			"%s needs %s for the %s that it admits, and has %s", who, sizing.Plural(r.Ports, "port"), plural(w.Sessions), sizing.Count(ports))
 	}
 }
 
