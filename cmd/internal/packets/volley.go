@@ -54,6 +54,15 @@ func (c Connection) Local() netip.AddrPort {
 	return netip.AddrPort{}
 }
 
+// CloseAll closes the connections that were accepted.
+func CloseAll(all []Connection) {
+	for _, c := range all {
+		if c.File != nil {
+			c.Close()
+		}
+	}
+}
+
 // Connect tries the probes as Send does and keeps the connections.
 func (b *Bed) Connect(probes ...Probe) []Connection {
 	var all []Connection

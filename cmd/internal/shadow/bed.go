@@ -32,11 +32,7 @@ func (b *bed) close() error {
 	if b.trace != nil {
 		b.trace.stop()
 	}
-	for _, c := range b.held {
-		if c.File != nil {
-			c.File.Close()
-		}
-	}
+	packets.CloseAll(b.held)
 	var errs []error
 	for _, c := range b.open {
 		errs = append(errs, c.Close())

@@ -78,13 +78,7 @@ func (t *trial) fill(lanes []*lane) error {
 		}
 	}
 	held := t.bed.Connect(probes...)
-	defer func() {
-		for _, c := range held {
-			if c.File != nil {
-				c.Close()
-			}
-		}
-	}()
+	defer packets.CloseAll(held)
 	rest := held
 	var over []check
 	for _, l := range lanes {
@@ -124,11 +118,7 @@ func (t *trial) fill(lanes []*lane) error {
 
 // release ends the connections of fill, after which there is room again.
 func (t *trial) release(lanes []*lane, held []packets.Connection) error {
-	for _, c := range held {
-		if c.File != nil {
-			c.Close()
-		}
-	}
+	packets.CloseAll(held)
 	time.Sleep(20 * time.Millisecond) // the kernel looks for ended ones once a tick
 	var again []check
 	for _, l := range lanes {

@@ -69,13 +69,7 @@ func (t *trial) own() error {
 		return err
 	}
 	held := t.bed.Connect(control...)
-	defer func() {
-		for _, c := range held {
-			if c.File != nil {
-				c.Close()
-			}
-		}
-	}()
+	defer packets.CloseAll(held)
 	return t.tryAtOnce(data)
 }
 
