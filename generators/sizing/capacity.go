@@ -25,14 +25,13 @@ func NewCapacity(p Profile, w Workload, most int) *Capacity {
 	return &Capacity{p: p, w: w, most: most, sized: map[int]sized{}}
 }
 
-// Sessions is a number of sessions that a range of that many ports carries,
-// though not one more; most if it carries that many. It is 0 if it carries none,
-// and then the error says why.
+// Sessions is how many sessions a range of that many ports carries: that many
+// and not one more, or most. It is 0 if it carries none, and then the error says
+// why.
 //
-// The ports that Size wants seldom fall as sessions are added: only with
-// traffic, and then by a few per cent, because the same rate from more sessions
-// varies more but is refused less often twice. If there are several such
-// numbers, Sessions is the largest that doubling finds.
+// With traffic the ports that Size wants may fall by a few per cent as sessions
+// are added at the same rate, if the objective is loose (measured). There may
+// then be several such numbers; Sessions is the largest that doubling finds.
 func (c *Capacity) Sessions(ports int) (int, error) {
 	if c.p.FixedPorts > 0 && ports != c.p.FixedPorts {
 		return 0, fmt.Errorf("%s always uses the same %s", c.p.Title, Plural(c.p.FixedPorts, "port"))
@@ -56,7 +55,7 @@ func (c *Capacity) Sessions(ports int) (int, error) {
 	case refused == 0:
 		return carried, nil
 	}
-	// At least one of the two ends is always known: carried is carried, refused is not.
+	// Whatever lies between, the range carries the one and not the other.
 	for refused-carried > 1 {
 		if middle := (carried + refused) / 2; c.carries(middle, ports) {
 			carried = middle

@@ -14,11 +14,10 @@ var (
 	BurstBlock   = burstBlock
 )
 
-// ReadTraffic reads the arguments of a traffic block, and of the burst blocks in
-// it, that no spec has but a command line: values as text, durations without
-// quotes. PerAddress is the sessions that one address may have; 0 is any number.
-// What is wrong is reported as of a block; arguments that there are not are left
-// out.
+// ReadTraffic reads a traffic block, and the burst blocks in it, from a command
+// line: arguments by name with their values as text, durations without quotes.
+// PerAddress is how many sessions one address may have; 0 is any number. Mistakes
+// are diagnostics as in a spec.
 func ReadTraffic(arguments map[string]string, bursts []map[string]string, perAddress int) (*sizing.Traffic, hcl.Diagnostics) {
 	body := bodyOf(arguments)
 	for _, burst := range bursts {
