@@ -46,6 +46,10 @@ func (s serverSite) config(name, process, server, limits string) ([]File, hcl.Di
 			"Site %q: %s (%s) names files that are not beside the base config, so pasvctl does not read them. A directive in them may win over the spec. "+
 				"Copy them there; or remove from them what the generated config has between \"# pasvctl begin\" and \"# pasvctl end\".", s.Site.Name, d.At(), d.Name))
 	}
+	for _, d := range kept.Overlaps {
+		diags = append(diags, finding.PortsOverlap.Warning(attr,
+			"Site %q: the data ports %s overlap %s (%s) of another server of the base config, which then takes ports of the site. Give that server another range, or the site with data_ports.", s.Site.Name, s.Data, d.At(), d.Name))
+	}
 	for _, d := range kept.Shared {
 		diags = append(diags, finding.BaseConfigShared.Warning(attr,
 			"Site %q: %s (%s) is a comment in the generated config, and other servers of the base config read it, too. "+
@@ -65,6 +69,9 @@ func (s serverSite) config(name, process, server, limits string) ([]File, hcl.Di
 func (s serverSite) differences(all []serverconf.Difference) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, d := range all {
+		if d.Write == "addresses = null" && len(s.Site.Addresses) == len(s.Site.Host.Addresses) {
+			continue // all of the host, both
+		}
 		remedy := "A spec cannot say that; remove it from the base config."
 		if d.Write != "" {
 			block, _, nested := strings.Cut(d.Attr, ".")

@@ -213,3 +213,47 @@ func TestBaseConfigOfItsOwn(t *testing.T) {
 		}
 	}
 }
+
+// Switches of a base that turn off what the spec needs are comments, each with a
+// warning that names its line; so is a range of another server that shares ports.
+func TestBaseConfigSwitches(t *testing.T) {
+	for name, tt := range map[string]struct {
+		server, base, text, site string
+		want                     []string // "file:line (name)"
+	}{
+		"vsftpd": {"vsftpd", "v.conf", "listen=NO\npasv_enable=NO\nport_promiscuous=YES\nlisten_ipv6=YES\nlocal_umask=022\n", "port = 21",
+			[]string{"v.conf:1 (listen)", "v.conf:2 (pasv_enable)", "v.conf:3 (port_promiscuous)", "v.conf:4 (listen_ipv6)"}},
+		"as ours":         {"vsftpd", "v.conf", "listen=YES\npasv_enable=YES\nport_promiscuous=NO\nlisten_ipv6=NO\n", "port = 21", nil},
+		"all addresses":   {"pureftpd", "p/Bind", ",21\n", "port = 21", nil},
+		"another port":    {"pureftpd", "p/Bind", ",2121\n", "port = 21", []string{"p/Bind:1 (Bind)"}},
+		"NAT mode":        {"pureftpd", "p/NATmode", "yes\n", "port = 21", []string{"p/NATmode:1 (NATmode)"}},
+		"another's range": {"proftpd", "f.conf", "<VirtualHost 10.0.0.9>\n  Port 2121\n  PassivePorts 60990 61000\n</VirtualHost>\n", "port = 21", []string{"f.conf:3 (PassivePorts)"}},
+		"a range apart":   {"proftpd", "f.conf", "<VirtualHost 10.0.0.9>\n  Port 2121\n  PassivePorts 50000 50100\n</VirtualHost>\n", "port = 21", nil},
+		"active mode": {"vsftpd", "v.conf", "port_enable=YES\nconnect_from_port_20=YES\n", "port = 21\n active_mode = false",
+			[]string{"v.conf:1 (port_enable)"}},
+		"active mode, unsaid": {"vsftpd", "v.conf", "port_enable=YES\nconnect_from_port_20=YES\n", "port = 21", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			base, _, _ := strings.Cut(tt.base, "/")
+			files, diags := rendered(onBase(tt.server, base, tt.site, "sessions = 20", ""), map[string]string{tt.base: tt.text})
+			if diags.HasErrors() {
+				t.Fatal(diags)
+			}
+			for _, want := range tt.want {
+				line := regexp.MustCompile(`Site "shop": .*` + regexp.QuoteMeta(want))
+				if !slices.ContainsFunc(found(diags), line.MatchString) {
+					t.Errorf("no warning of %s in\n%s", want, strings.Join(found(diags), "\n"))
+				}
+			}
+			said := slices.DeleteFunc(found(diags), func(s string) bool { return !strings.Contains(s, `Site "shop"`) || !strings.Contains(s, tt.base+":") })
+			if len(said) != len(tt.want) {
+				t.Errorf("got\n%s", strings.Join(said, "\n"))
+			}
+			for _, f := range files {
+				if stays := regexp.MustCompile(`(?m)^(pasv_enable=NO|listen=NO|port_promiscuous=YES|listen_ipv6=YES)$`).Find(f.Content); stays != nil {
+					t.Errorf("%s stays in %s", stays, f.Path)
+				}
+			}
+		})
+	}
+}

@@ -40,7 +40,7 @@ func handSite(host *spec.Host, name, server string, port uint16, data spec.PortR
 			Gate:             true,
 			TLS:              spec.TLS{Mode: spec.TLSOff},
 			Workload:         sizing.Workload{Sessions: 6, SessionsPerAddress: 3},
-			Ranges:           attrRanges("", "addresses", "clients", "data_ports", "server", "tls", "tls.mode", "tls.certificate", "tls.key", "truncated_uploads", "idle_timeout", "data_timeout", "active_mode"),
+			Ranges:           attrRanges("", "addresses", "clients", "data_ports", "server", "tls", "tls.mode", "tls.certificate", "tls.key", "truncated_uploads", "idle_timeout", "data_timeout"),
 		},
 		Profile:   sizing.Profile{Name: server, AbandonedHold: 300 * time.Second, IdleFrees: true},
 		DataPorts: data,

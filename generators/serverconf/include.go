@@ -62,13 +62,14 @@ func Include(fsys fs.FS, server string, base *spec.Base) error {
 // path is the file, the folder or the pattern that a directive names.
 func (d Directive) path() string { return word(d.Value, 0) }
 
-// tails are a path without more and more of its first parts; none has a pattern
-// for folders, which is not looked for.
+// tails are a path without more and more of its first parts; none starts with a
+// pattern for folders, which any folder would match.
 func tails(name string) []string {
 	var all []string
 	name = strings.Trim(path.Clean("/"+name), "/")
 	for range maxDepth {
-		if name != "" && !strings.ContainsAny(path.Dir(name), meta) {
+		first, _, nested := strings.Cut(name, "/")
+		if name != "" && !(nested && strings.ContainsAny(first, meta)) {
 			all = append(all, name)
 		}
 		_, rest, more := strings.Cut(name, "/")
@@ -90,13 +91,28 @@ func matches(tail, name string) bool {
 		return true
 	}
 	hit, err := path.Match(tail, name)
-	return err == nil && hit && (!strings.HasPrefix(path.Base(name), ".") || strings.HasPrefix(path.Base(tail), "."))
+	if err != nil || !hit {
+		return false
+	}
+	parts := strings.Split(name, "/")
+	for i, pattern := range strings.Split(tail, "/") {
+		if strings.HasPrefix(parts[i], ".") && !strings.HasPrefix(pattern, ".") {
+			return false
+		}
+	}
+	return true
 }
 
 // beside finds what a path of the server's machine is in a folder, sorted, and
 // which folder in it the path is, if it is one.
 func beside(fsys fs.FS, in, name string) (files []string, folder string) {
 	for _, tail := range tails(name) {
+		if strings.ContainsAny(path.Dir(tail), meta) {
+			if files = within(fsys, in, tail); len(files) > 0 {
+				return files, ""
+			}
+			continue
+		}
 		dir := tail
 		entries, err := fs.ReadDir(fsys, path.Join(in, dir))
 		if err == nil {
@@ -122,6 +138,38 @@ func beside(fsys fs.FS, in, name string) (files []string, folder string) {
 		}
 	}
 	return nil, ""
+}
+
+// within finds the files of a pattern that has patterns for folders, too, sorted.
+func within(fsys fs.FS, in, tail string) (files []string) {
+	folders := []string{"."}
+	parts := strings.Split(tail, "/")
+	for i := range parts {
+		var next []string
+		for _, folder := range folders {
+			entries, err := fs.ReadDir(fsys, path.Join(in, folder))
+			if err != nil || len(entries) > maxFolder {
+				continue
+			}
+			for _, e := range entries {
+				name := path.Join(folder, e.Name())
+				if !matches(strings.Join(parts[:i+1], "/"), name) {
+					continue
+				}
+				info, err := fs.Stat(fsys, path.Join(in, name))
+				switch last := i == len(parts)-1; {
+				case err != nil:
+				case last && info.Mode().IsRegular() || !last && info.IsDir():
+					next = append(next, name)
+				}
+				if len(next) > spec.MaxBaseFiles {
+					return next // more than a base may have: the caller says so
+				}
+			}
+		}
+		folders = next
+	}
+	return folders
 }
 
 func read(fsys fs.FS, name string, most int) ([]byte, error) {

@@ -44,6 +44,9 @@ type Kept struct {
 	// Shared are the lines that are comments now, and that other servers of the
 	// process read, too, in <Global> or in a file that they include.
 	Shared []Directive
+	// Overlaps are ranges of other servers of the process that share a port with
+	// the site's.
+	Overlaps []Directive
 }
 
 // Keep returns a config of one file, and those that it includes, with ours in
@@ -68,7 +71,7 @@ func (c *Config) Keep(site *spec.Site, ours Ours) (*Kept, error) {
 	if host != nil {
 		kept.Differences = append(kept.Differences, otherAddresses(c.files[host.file].name, host, site)...)
 	}
-	kept.Shared = theirs.commentOwned(host, own, replaced)
+	kept.Shared, kept.Overlaps = theirs.commentOwned(host, own, replaced)
 	inserted := c.places(host, ours)
 	header := ours.Header + "\n" + Warning + "\n"
 	for i, f := range c.files {
@@ -85,8 +88,9 @@ func (c *Config) Keep(site *spec.Site, ours Ours) (*Kept, error) {
 // place is before a line of a file, both by index.
 type place struct{ file, line int }
 
-// commentOwned replaces what is owned, and returns what other servers read, too.
-func (c *Config) commentOwned(host *Section, own *Config, replaced [][][]byte) (shared []Directive) {
+// commentOwned replaces what is owned, and returns what other servers read, too,
+// and the ranges of theirs that share a port with ours.
+func (c *Config) commentOwned(host *Section, own *Config, replaced [][][]byte) (shared, overlaps []Directive) {
 	others := c.others(host)
 	var comments []Directive
 	elsewhere := map[place]bool{} // lines of files that sections of other servers include, too
@@ -96,6 +100,9 @@ func (c *Config) commentOwned(host *Section, own *Config, replaced [][][]byte) (
 		switch {
 		case !owned:
 			elsewhere[at] = true
+			if strings.EqualFold(d.Name, "PassivePorts") && overlap(d, own) {
+				overlaps = append(overlaps, d)
+			}
 		case replaced[at.file][at.line] == nil: // it may be included twice
 			comment(replaced[at.file][at.line:], c.files[at.file].lines[at.line:], d, attr)
 			comments = append(comments, d)
@@ -103,6 +110,15 @@ func (c *Config) commentOwned(host *Section, own *Config, replaced [][][]byte) (
 	}
 	return slices.DeleteFunc(comments, func(d Directive) bool {
 		return !elsewhere[place{d.file, d.Line - 1}] && !(others && d.within("global"))
+	}), overlaps
+}
+
+// overlap reports whether a PassivePorts shares a port with ours.
+func overlap(d Directive, own *Config) bool {
+	theirs, ok := spec.ParsePortRange(word(d.Value, 0) + "-" + word(d.Value, 1))
+	return ok && slices.ContainsFunc(own.named(d.Name), func(o Directive) bool {
+		ours, ok := spec.ParsePortRange(word(o.Value, 0) + "-" + word(o.Value, 1))
+		return ok && ours.Overlaps(theirs)
 	})
 }
 
@@ -281,6 +297,7 @@ func (c *Config) differences(host *Section, ours *Config) []Difference {
 		if !tls && (strings.HasPrefix(g.attr, "tls.") && g.attr != "tls.mode" || g.attr == "truncated_uploads") {
 			continue
 		}
+		all = append(all, c.flags(g, host, ours)...)
 		theirs, first := c.values(g, host)
 		own, said := ours.values(g, nil)
 		write, ok := g.line(theirs)
@@ -297,7 +314,34 @@ func (c *Config) differences(host *Section, ours *Config) []Difference {
 		if !ok {
 			write = ""
 		}
+		if g.attr == "addresses" && ok && write == "" {
+			write = "addresses = null"
+		}
 		all = append(all, Difference{*first, g.attr, write})
+	}
+	return all
+}
+
+// switches are directives that decide whether others count, so that one with
+// another value than ours is worth a word. None but listen and pasv_enable is on
+// without a line.
+var switches = []string{"listen", "listen_ipv6", "pasv_enable", "port_promiscuous", "NATmode"}
+
+// flags compares those of a group.
+func (c *Config) flags(g group, host *Section, ours *Config) (all []Difference) {
+	for _, name := range g.also {
+		if !slices.Contains(switches, name) {
+			continue
+		}
+		on := false
+		for _, d := range ours.named(name) {
+			on = yes(d.Value)
+		}
+		for _, d := range c.format.effective(c, host, name) {
+			if yes(d.Value) != on {
+				all = append(all, Difference{d, g.attr, ""})
+			}
+		}
 	}
 	return all
 }

@@ -220,3 +220,37 @@ func TestDifferences(t *testing.T) {
 		}
 	}
 }
+
+// A pattern may be of folders, too: those without the file are left out here, and
+// no hidden one is read.
+func TestIncludePatternsOfFolders(t *testing.T) {
+	files := fstest.MapFS{}
+	for _, name := range []string{"sites/a/x.conf", "sites/b/x.conf", "sites/.h/x.conf", "sites/c/y.conf", "sites/d/x.conf/z", "other/x.conf", "a/x.conf"} {
+		files[name] = &fstest.MapFile{Data: []byte("Umask 022\n")}
+	}
+	for include, want := range map[string][]string{
+		"/etc/proftpd/sites/*/x.conf": {"sites/a/x.conf", "sites/b/x.conf"},
+		"/srv/s?tes/[ab]/*.conf":      nil, // no folder is named
+		"/etc/sites/*/*":              {"sites/a/x.conf", "sites/b/x.conf", "sites/c/y.conf"},
+		"/etc/sites/.*/x.conf":        {"sites/.h/x.conf"},
+	} {
+		base := &spec.Base{Path: "base.conf", Files: []spec.BaseFile{{Name: "base.conf", Text: []byte("Include " + include + "\n")}}}
+		if err := Include(files, "proftpd", base); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, f := range base.Files[1:] {
+			got = append(got, f.Name)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", include, got, want)
+		}
+		c, err := Read("proftpd", base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if read := len(c.named("Umask")); read != len(want) || (len(want) == 0) != (len(c.Unread) == 1) {
+			t.Errorf("%s: %d files are read, %v are not", include, read, c.Unread)
+		}
+	}
+}

@@ -26,7 +26,8 @@ func known() Options {
 		Version: "0.1.0",
 		Servers: []sizing.Profile{
 			{Name: "embedded", Title: "pasvctl serve", Strangers: sizing.StrangersServed, HoldsRange: true, AdmitsForeign: true, AnnouncesByClient: true, ActiveFrom: sizing.ActiveEphemeral, ActiveInClear: true},
-			{Name: "proftpd", Strangers: sizing.StrangersRefused, AdmitsForeign: true},
+			{Name: "iis", Strangers: sizing.StrangersRefused, IdleFrees: true},
+			{Name: "proftpd", Strangers: sizing.StrangersRefused, AdmitsForeign: true, ActiveFrom: sizing.ActiveEphemeral},
 			{Name: "pureftpd", Title: "Pure-FTPd", Strangers: sizing.StrangersIgnored, NoImplicitTLS: true, AnnouncesName: true, WhyNotForeign: "Pure-FTPd does it otherwise.", ActiveFrom: sizing.ActiveTwenty, AlwaysActive: true},
 			{Name: "vsftpd", AnnouncesName: true, Strangers: sizing.StrangersServed, AdmitsForeign: true, ActiveFrom: sizing.ActiveTwenty},
 		},

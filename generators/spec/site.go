@@ -79,7 +79,7 @@ func (l *loader) decodeSite(raw *hcl.Block) {
 	s.IdleTimeout, s.DataTimeout = siteTimeouts(b, s, server)
 	s.TLS = decodeTLS(b.in("tls"), s, server)
 	s.ActiveMode = siteActive(b, s, server)
-	s.TruncatedUploads = siteTruncated(b, s)
+	s.TruncatedUploads = siteTruncated(b, s, server)
 	s.MarkedSessions = s.TLS.Mode != TLSOff && s.TLS.Required && s.TLS.ReuseRequired
 	checkScope(b, s)
 	s.Sessions, s.SessionsPerAddress = decodeConcurrency(b.in("concurrency"))
@@ -129,17 +129,27 @@ func (l *loader) siteForeign(b *block, s *Site, server sizing.Profile) {
 func siteActive(b *block, s *Site, server sizing.Profile) bool {
 	active := b.boolean("active_mode")
 	switch {
-	case !b.has("active_mode"):
-	case s.Profile != nil:
-		b.err("active_mode", finding.ServerUnable, "profile %q describes a server that pasvctl writes no config for. Set active mode in its own, and remove active_mode.", s.Server)
-	case server.ActiveFrom == "":
-		b.err("active_mode", finding.ServerUnable, "pasvctl writes no config for %s. Set active mode in its own, and remove active_mode.", s.Server)
+	case !b.has("active_mode") || b.unconfigured("active_mode", s, server):
 	case !active && server.AlwaysActive:
 		b.err("active_mode", finding.ServerUnable, "%s has no setting that turns active mode off. Remove active_mode, or run another server there.", server.Title)
 	case active && server.ActiveInClear && s.TLS.Required:
 		b.err("active_mode", finding.ServerUnable, "%s opens no data connection under TLS in active mode, and the site requires TLS. Remove active_mode, or set required = false in its tls block.", server.Title)
 	}
 	return active
+}
+
+// unconfigured reports an argument that only a server's config heeds, of a server that
+// pasvctl writes none for.
+func (b *block) unconfigured(name string, s *Site, server sizing.Profile) bool {
+	switch {
+	case !b.has(name) || server.ActiveFrom != "":
+		return false
+	case s.Profile != nil:
+		b.err(name, finding.ServerUnable, "profile %q describes a server that pasvctl writes no config for. Set this in the server's own, and remove %s.", s.Server, name)
+	case server.Name != "": // else the server's own error has been reported
+		b.err(name, finding.ServerUnable, "pasvctl writes no config for %s. Set this in the server's own, if it can, and remove %s.", s.Server, name)
+	}
+	return true
 }
 
 // admitting names the servers that admit foreign data connections.

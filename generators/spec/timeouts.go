@@ -23,6 +23,10 @@ func siteTimeouts(b *block, s *Site, server sizing.Profile) (idle, data time.Dur
 			b.warn(name, finding.NoEffect, "profile %q describes a server that pasvctl writes no config for.%s Remove %s.", s.Server, why, name)
 		case server.FixedPorts > 0:
 			b.err(name, finding.ServerUnable, "%s has no setting for it. Remove %s.", server.Title, name)
+		case name == "data_timeout":
+			b.unconfigured(name, s, server)
+		case server.ActiveFrom == "" && server.Name != "" && !server.IdleFrees:
+			b.warn(name, finding.NoEffect, "pasvctl writes no config for %s, and its idle timeout does not decide how long a PASV keeps its port. Remove %s.", s.Server, name)
 		}
 	}
 	return idle, data

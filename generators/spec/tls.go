@@ -80,9 +80,10 @@ func checkImplicit(b *block, s *Site, server sizing.Profile, t TLS) {
 
 // siteTruncated reads how the server treats an upload under TLS whose data connection
 // ends without close_notify. Without TLS nothing tells such an end from another.
-func siteTruncated(b *block, s *Site) Truncated {
+func siteTruncated(b *block, s *Site, server sizing.Profile) Truncated {
 	t := choice[Truncated](b, "truncated_uploads")
 	switch {
+	case b.unconfigured("truncated_uploads", s, server):
 	case s.TLS.Mode != TLSOff:
 	case t == RefuseTruncated:
 		b.err("truncated_uploads", finding.NeedsTLS,
