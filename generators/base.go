@@ -35,6 +35,11 @@ func (s serverSite) config(name, process, server, limits string) ([]File, hcl.Di
 	if limits != "" {
 		ours.Limits = strings.TrimLeft(string(render("", limits, s).Content)+"\n", "\n")
 	}
+	return s.keep(config, at, ours)
+}
+
+// keep writes a base config of one file, and those that it includes, with ours in it.
+func (s serverSite) keep(config *serverconf.Config, at string, ours serverconf.Ours) ([]File, hcl.Diagnostics) {
 	kept, err := config.Keep(s.Site.Site, ours)
 	if err != nil {
 		return nil, hcl.Diagnostics{unreadable(s.Site.Site, err)}
@@ -106,8 +111,6 @@ func bases(fsys fs.FS, s *spec.Spec) hcl.Diagnostics {
 		switch {
 		case !known || site.Profile != nil:
 			say(site, "pasvctl writes no config of that kind for server %q. Remove base_config, or run vsftpd, ProFTPD or Pure-FTPd there.", site.Server)
-		case folder && !site.Base.Folder:
-			say(site, "base_config names a file, but the config of %s is a folder with a file for each setting, /etc/pure-ftpd/conf. Copy that folder beside the spec and name it.", site.Server)
 		case !folder && site.Base.Folder:
 			say(site, "base_config names a folder, and the config of %s is a file. Name the file.", site.Server)
 		case !folder:

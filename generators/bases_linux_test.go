@@ -127,6 +127,15 @@ var realBases = []base{
 		},
 	},
 	{
+		name: "pureftpd-file.conf", server: "pureftpd", user: "shop", password: "secret", greeting: "Warehouse", home: "/home/shop", mode: 0o640,
+		setUp: func(t *testing.T) { write(t, "/etc/pure-ftpd/welcome", "Warehouse files\n", 0o644) },
+		also: func(t *testing.T, s *ftpSession) {
+			if code := s.ask("SITE CHMOD 777 list.txt"); code < 500 {
+				t.Errorf("SITE CHMOD, which the base denies: %d", code)
+			}
+		},
+	},
+	{
 		name: "pureftpd-anonymous", server: "pureftpd", user: "shop", password: "secret", greeting: "Pure-FTPd", home: "/home/shop", mode: 0o600,
 		also: func(t *testing.T, s *ftpSession) {
 			if code := s.ask("SITE CHMOD 777 list.txt"); code < 500 {

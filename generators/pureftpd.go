@@ -12,6 +12,7 @@ import (
 	"github.com/pasvctl/pasvctl/generators/serverconf"
 	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
+	"github.com/pasvctl/pasvctl/templates"
 )
 
 func init() {
@@ -40,6 +41,11 @@ func (*pureftpd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 		more := append(append(s.bindOne("Pure-FTPd"), s.pureLimits()...), s.takesTruncated("Pure-FTPd")...)
 		diags = append(diags, more...)
 		if more.HasErrors() {
+			continue
+		}
+		if s.Site.Base != nil && !s.Site.Base.Folder {
+			made, more := s.pureFile()
+			files, diags = append(files, made...), append(diags, more...)
 			continue
 		}
 		settings, theirs, more := s.pureKept()
@@ -157,6 +163,22 @@ func (s serverSite) pureKept() (settings []pureSetting, theirs []File, diags hcl
 		theirs = append(theirs, File{Path: s.folder() + pureFolder + f.Name, Content: f.Text, Private: true})
 	}
 	return settings, theirs, s.differences(kept.Differences)
+}
+
+// pureFile is pure-ftpd.conf, for those who start the server with it instead of the
+// wrapper: the base config with what is owned.
+func (s serverSite) pureFile() ([]File, hcl.Diagnostics) {
+	config, err := serverconf.Read("pureftpd", s.Site.Base)
+	if err != nil {
+		return nil, hcl.Diagnostics{unreadable(s.Site.Site, err)}
+	}
+	ours := serverconf.Ours{Header: s.Header}
+	for _, p := range s.pureSettings() {
+		if _, owned := serverconf.Owned("pureftpd", p.Name); owned {
+			ours.Server += fmt.Sprintf("# %s: %s.\n%-28s %s\n", p.Name, templates.Comment(p.Why), p.Name, p.Value)
+		}
+	}
+	return s.keep(config, s.folder()+"pure-ftpd/pure-ftpd.conf", ours)
 }
 
 func (s serverSite) pureTLS() int {

@@ -95,8 +95,13 @@ func init() {
 		"vsftpd":   {maxLine: maxVsftpdFile, owned: vsftpdOwned, read: readVsftpd, effective: lastOne},
 		"proftpd":  {maxLine: maxProftpdLine, owned: proftpdOwned, read: readProftpd, effective: proftpdEffective},
 		"pureftpd": {folder: true, maxLine: 4096, owned: pureftpdOwned, read: readPureftpd, effective: lastOne},
+		pureFile:   {maxLine: 4096, owned: pureftpdOwned, read: readPureftpdFile, effective: lastOne},
 	}
 }
+
+// pureFile is the format of Pure-FTPd's other config, the file that the server reads
+// itself.
+const pureFile = "pureftpd, a file"
 
 // Reads reports whether a server, by the name of its profile, has a config that
 // Read knows, and whether that is a folder.
@@ -108,6 +113,9 @@ func Reads(server string) (known, folder bool) {
 // Read reads a config of a server that Reads knows. The error is an *Error.
 func Read(server string, base *spec.Base) (*Config, error) {
 	c := &Config{server: server, format: formats[server], folders: base.Folders}
+	if server == "pureftpd" && !base.Folder {
+		c.format = formats[pureFile]
+	}
 	count := 0
 	for i, f := range base.Files {
 		name := f.Name

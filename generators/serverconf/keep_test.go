@@ -21,6 +21,10 @@ var ours = map[string]Ours{
 			"pasv_promiscuous=NO\nmax_clients=6\nmax_per_ip=3\naccept_timeout=60\ndata_connection_timeout=300\nidle_session_timeout=300\nssl_enable=YES\n" +
 			"force_local_logins_ssl=YES\nforce_local_data_ssl=YES\nrequire_ssl_reuse=YES\nstrict_ssl_read_eof=NO\nrsa_cert_file=/c.pem\nrsa_private_key_file=/k.pem\n",
 	},
+	"pureftpd": {
+		Header: HeaderStart + "0.1.0.",
+		Server: "Bind 192.0.2.1,2121\nPassivePortRange 61000 61011\nMaxClientsNumber 6\nMaxClientsPerIP 3\nMaxIdleTime 5\nTLS 3\nIPV4Only yes\n",
+	},
 	"proftpd": {
 		Header:  HeaderStart + "0.1.0.",
 		Process: "LoadModule mod_tls.c\nMaxInstances 6\n",
@@ -173,6 +177,14 @@ func FuzzKeep(f *testing.F) {
 		}
 		checkKeep(t, server, text)
 	})
+}
+
+// FuzzKeepPureFile does the same for pure-ftpd.conf.
+func FuzzKeepPureFile(f *testing.F) {
+	for _, text := range []string{"", "Bind ,21\n", " TLS 0 # x\n\"Bind\" 1,2\nMaxIdleTime\n#Umask\n", "PassivePortRange\t1 2\r\n\xff"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) { checkKeep(t, "pureftpd", text) })
 }
 
 // FuzzKeepFolder looks for a setting that is lost or stays owned by the base.

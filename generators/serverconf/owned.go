@@ -32,6 +32,9 @@ type values map[string]string
 func Directives(attr string) map[string][]string {
 	all := map[string][]string{}
 	for server, f := range formats {
+		if server == pureFile {
+			continue // as the folder's
+		}
 		for _, g := range f.owned {
 			if g.attr == attr {
 				all[server] = append(append(all[server], g.names...), g.also...)

@@ -23,6 +23,19 @@ func readPureftpd(c *Config, at int) error {
 	return nil
 }
 
+// readPureftpdFile reads pure-ftpd.conf, README.Configuration-File of 1.0.50: a name and
+// its value a line, # before a comment.
+func readPureftpdFile(c *Config, at int) error {
+	f := c.files[at]
+	for i, raw := range f.lines {
+		name, value := cutWord(string(raw))
+		if name != "" {
+			c.Directives = append(c.Directives, Directive{File: f.name, Line: i + 1, Lines: 1, Name: name, Value: strings.TrimRight(value, space), file: at})
+		}
+	}
+	return nil
+}
+
 // setting is the name of a file that the wrapper reads; it skips the others.
 var setting = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]+$`)
 

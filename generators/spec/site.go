@@ -24,7 +24,7 @@ var siteBlock = &Block{
 			Required: `Name the server that runs the site, like server = "vsftpd".`,
 			Doc:      "FTP server that runs the site: one of the known ones below, or the name of a profile block."},
 		{Name: "base_config", Type: Source, Otherwise: "pasvctl writes the whole config", Example: `"vsftpd.conf"`,
-			Doc: "The server's own config, for vsftpd and ProFTPD a file, for Pure-FTPd the folder of its settings. The generated one, of mode 0600, keeps it and the included files beside it; directives that the spec sets are comments there, and in one block."},
+			Doc: "The server's own config, for vsftpd and ProFTPD a file, for Pure-FTPd the folder of its settings or pure-ftpd.conf. The generated one, of mode 0600, keeps it and the included files beside it; directives that the spec sets are comments there, and in one block."},
 		{Name: "port", Type: Whole, Least: 1, Most: maxPort, Example: "21",
 			Required: "Write the control port, usually port = 21, or 990 with implicit TLS.",
 			Doc:      "Control port: 21, or 990 with implicit TLS."},

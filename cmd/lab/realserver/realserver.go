@@ -46,8 +46,13 @@ var all = []Server{
 		[]string{"vsftpd", "/etc/vsftpd.conf"}},
 	{"proftpd", "proftpd", func(file string) string { return "/etc/proftpd/" + file },
 		[]string{"proftpd", "--nodaemon", "--config", "/etc/proftpd/proftpd.conf"}},
-	{"pureftpd", "pure-ftpd", func(file string) string { return "/etc/pure-ftpd/conf/" + filepath.Base(file) },
-		[]string{"pure-ftpd-wrapper"}},
+	{"pureftpd", "pure-ftpd", func(file string) string {
+		if filepath.Base(file) == "pure-ftpd.conf" {
+			return "/etc/pure-ftpd/site.conf" // the package has a pure-ftpd.conf of its own
+		}
+		return "/etc/pure-ftpd/conf/" + filepath.Base(file)
+	},
+		[]string{"sh", "-c", "if [ -e /etc/pure-ftpd/site.conf ]; then exec pure-ftpd /etc/pure-ftpd/site.conf; fi; exec pure-ftpd-wrapper"}},
 	{"pyftpdlib", "pyftpdlib", func(file string) string { return "/etc/pyftpdlib/" + file },
 		[]string{"/usr/bin/python3", "/etc/pyftpdlib/ftpserver.py"}},
 }
