@@ -15,6 +15,7 @@ import (
 	"testing"
 	"text/template"
 
+	"github.com/hashicorp/hcl/v2"
 	"go4.org/netipx"
 
 	"github.com/pasvctl/pasvctl/cmd/lab/needs"
@@ -119,6 +120,8 @@ func TestKernelsAgreeWithRandomPlans(t *testing.T) {
 		if diags.HasErrors() {
 			t.Fatal(diags)
 		}
+		docker, _ := dockerRules{}.Files(p.Plan)
+		files = append(files, docker...)
 		for _, h := range p.Plan.Hosts {
 			compared += len(openingsOf(h, false)) + len(openingsOf(h, true))
 			if problem := kernelDisagreement(t, h, files, nil); problem != "" {
@@ -172,11 +175,14 @@ func kernelDisagreement(t *testing.T, h *plan.Host, files, older []File) string 
 	}
 	for _, v6 := range []bool{false, true} {
 		want := openingsOf(h, v6)
-		save := read("save4")
+		save, docker := read("save4"), read("docker4")
 		if v6 {
-			save = read("save6")
+			save, docker = read("save6"), read("docker6")
 		}
-		for backend, got := range map[string][]opening{"nft": openingsOfNft(t, read("nft.json"), v6), "iptables": openingsOfIptables(t, save, read("sets"))} {
+		for backend, got := range map[string][]opening{
+			"nft": openingsOfNft(t, read("nft.json"), v6), "iptables": openingsOfIptables(t, save, read("sets")),
+			"Docker's chain": openingsOfIptables(t, undocked.Replace(dockerWay.ReplaceAllString(docker, "-A PASVCTL -d $1 -p tcp --dport $2 ")), read("dockersets")),
+		} {
 			if !sameOpenings(want, got) {
 				return fmt.Sprintf("%s, IPv6 %v: the plan has\n%+v\nthe kernel\n%+v", backend, v6, want, got)
 			}
@@ -220,8 +226,8 @@ func TestFirewallTemplatesAreHeldToThePlan(t *testing.T) {
 		return p
 	}
 	files := func(p *plan.Plan, set *template.Template) (all []File) {
-		for _, kind := range []string{"nftables", "iptables"} {
-			made := mutantFiles(handTarget(t, kind, ""), set, p)
+		for _, target := range []Target{handTarget(t, "nftables", ""), handTarget(t, "iptables", ""), dockerRules{}} {
+			made := mutantFiles(target, set, p)
 			if len(made) == 0 {
 				return nil
 			}
@@ -268,8 +274,6 @@ var harmlessRules = map[string]bool{
 	"nftables {{.Family}} 3": true, "nftables {{.Prefix}}": true, "nftables {{.}} 5": true, "nftables {{.}} 6": true,
 	"iptables {{.}} 2": true, "iptables {{range .Addresses}}": true, "iptables {{.}} 3": true, "iptables {{if $s.ClientSet}}": true, "iptables {{$s.ClientSet}}": true,
 	`iptables {{$s.Active.String | replace "-" ":"}}`: true,
-	// The rules for Docker's chain, which target compose renders.
-	"iptables {{$address}}": true, "iptables {{$s.Control}}": true, "iptables {{$address}} 3": true, `iptables {{.String | replace "-" ":"}}`: true,
 }
 
 // loadAndList loads older rules, as a load that was cut off leaves them, then the
@@ -294,7 +298,32 @@ ip6tables-restore --noflush iptables.v6
 iptables-save >save4
 ip6tables-save >save6
 ipset save >sets
+unshare --net sh -eu <<END
+ipset restore -exist <docker-user.ipset
+iptables-restore --noflush docker-user.v4
+ip6tables-restore --noflush docker-user.v6
+iptables-save >docker4
+ip6tables-save >docker6
+ipset save >dockersets
+END
 `
+
+// What is different in Docker's chain: how a packet's destination is named, and
+// what becomes of one that passes.
+var (
+	dockerWay = regexp.MustCompile(`(?m)^-A PASVCTL-DOCKER -p tcp -m conntrack --ctorigdst (\S+) --ctorigdstport (\S+) --ctdir ORIGINAL `)
+	undocked  = strings.NewReplacer(" src -j RETURN\n", " src -g PASVCTL-PASS\n")
+)
+
+// dockerRules is a target that renders the rules for Docker's chain alone.
+type dockerRules struct{}
+
+func (dockerRules) Files(p *plan.Plan) (all []File, _ hcl.Diagnostics) {
+	for _, h := range p.Hosts {
+		all = append(all, dockerUser(p, h)...)
+	}
+	return all, nil
+}
 
 func sameOpenings(want, got []opening) bool {
 	count := func(all []opening) map[opening]int {
