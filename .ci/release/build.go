@@ -16,7 +16,7 @@ import (
 )
 
 // settings are what a build's environment must not choose.
-var settings = []string{"CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off", "GOAMD64=v1", "GOARM64=v8.0"}
+var settings = []string{"CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off", "GOAMD64=v1", "GOARM64=v8.0", "GOEXPERIMENT=", "GOFIPS140=off"}
 
 func (r *release) binary(p platform) string {
 	return filepath.Join(r.work, p.system, p.arch, "pasvctl")

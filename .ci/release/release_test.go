@@ -19,15 +19,22 @@ import (
 	"time"
 )
 
-// made is what `make release` does, in a clone of its own: once for all tests.
-var made = sync.OnceValues(func() (made struct{ clone, out, said string }, err error) {
-	folder, err := os.MkdirTemp("", "release-test-")
-	if err != nil {
-		return made, err
+// folder is where the release of all tests is.
+var folder string
+
+func TestMain(m *testing.M) {
+	var err error
+	if folder, err = os.MkdirTemp("", "release-test-"); err != nil {
+		panic(err)
 	}
-	made.clone, made.out = filepath.Join(folder, "clone"), filepath.Join(folder, "out")
-	made.said, err = makeIn(made.clone, made.out, "")
-	return made, err
+	code := m.Run()
+	os.RemoveAll(folder)
+	os.Exit(code)
+}
+
+// made is what `make release` does, in a clone of its own: once for all tests.
+var made = sync.OnceValues(func() (said string, err error) {
+	return makeIn(filepath.Join(folder, "clone"), filepath.Join(folder, "out"), "")
 })
 
 // makeIn makes a release in a new clone, after some commands of the shell.
@@ -40,19 +47,10 @@ func makeIn(clone, out, first string) (string, error) {
 
 func theRelease(t *testing.T) (clone, out string) {
 	t.Helper()
-	r, err := made()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, r.said)
+	if said, err := made(); err != nil {
+		t.Fatalf("%v\n%s", err, said)
 	}
-	return r.clone, r.out
-}
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if r, _ := made(); r.clone != "" {
-		os.RemoveAll(filepath.Dir(r.clone))
-	}
-	os.Exit(code)
+	return filepath.Join(folder, "clone"), filepath.Join(folder, "out")
 }
 
 func read(t *testing.T, path string) []byte {
