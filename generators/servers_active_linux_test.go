@@ -180,11 +180,12 @@ func TestActiveModeOnABaseConfig(t *testing.T) {
 		active *bool // nil: the spec does not say
 		serves bool
 	}{
-		"vsftpd-theirs": {"port_enable=YES\n", nil, true},
-		"vsftpd-on":     {"port_enable=NO\nftp_data_port=99\n", new(true), true},
-		"vsftpd-off":    {"port_enable=YES\nconnect_from_port_20=YES\n", new(false), false},
-		"proftpd-on":    {"RootRevoke off\n<Limit PORT EPRT>\n  DenyAll\n</Limit>\n<Global>\n<Limit PORT>\nDenyAll\n</Limit>\n</Global>\n", new(true), true},
-		"proftpd-off":   {"<Limit PORT EPRT>\n  AllowAll\n</Limit>\n", new(false), false},
+		"vsftpd-theirs":  {"port_enable=YES\n", nil, true},
+		"vsftpd-on":      {"port_enable=NO\nftp_data_port=99\n", new(true), true},
+		"vsftpd-off":     {"port_enable=YES\nconnect_from_port_20=YES\n", new(false), false},
+		"proftpd-on":     {"RootRevoke off\n<Limit PORT EPRT>\n  DenyAll\n</Limit>\n<Global>\n<Limit PORT>\nDenyAll\n</Limit>\n</Global>\n", new(true), true},
+		"proftpd-theirs": {"RootRevoke off\n", nil, true},
+		"proftpd-off":    {"<Limit PORT EPRT>\n  AllowAll\n</Limit>\n", new(false), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			kind, _, _ := strings.Cut(name, "-")
@@ -213,7 +214,7 @@ func TestActiveModeOnABaseConfig(t *testing.T) {
 			if kind == "vsftpd" && tt.active != nil && *tt.active && from.Port() != 20 {
 				t.Errorf("from %s", from)
 			}
-			if kind == "proftpd" && tt.serves && from.Port() < 32768 {
+			if want := map[bool]bool{true: from.Port() == 2120, false: from.Port() >= 32768}[tt.active == nil]; kind == "proftpd" && tt.serves && !want {
 				t.Errorf("from %s", from)
 			}
 		})
