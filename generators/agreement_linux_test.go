@@ -309,7 +309,7 @@ END
 `
 
 // What is different in Docker's chain: how a packet's destination is named, and
-// what becomes of one that passes.
+// where one goes that passes.
 var (
 	dockerWay = regexp.MustCompile(`(?m)^-A PASVCTL-DOCKER -p tcp -m conntrack --ctorigdst (\S+) --ctorigdstport (\S+) --ctdir ORIGINAL `)
 	undocked  = strings.NewReplacer(" src -j RETURN\n", " src -g PASVCTL-PASS\n")
