@@ -236,7 +236,7 @@ func TestPackages(t *testing.T) {
 		t.Fatalf("the README's commands:\n%s", block.String())
 	}
 	script(t, "packages.sh",
-		"OUT="+out, "NEXT="+next.out, "VERSION="+version, "README="+block.String(),
+		"OUT="+out, "NEXT="+next.out, "VERSION="+version, "README="+strings.ReplaceAll(block.String(), "go run ./cmd/pasvctl", "pasvctl"),
 		"APT="+indented(t, "apt"), "DNF="+indented(t, "dnf"), "TAR="+indented(t, "tar"))
 }
 

@@ -29,9 +29,10 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	commands := shellBlocks(string(text))
-	if !strings.HasPrefix(commands, "pasvctl generate ") {
+	if !strings.HasPrefix(commands, "go run ./cmd/pasvctl generate ") {
 		t.Fatalf("the README does not begin with the main job:\n%s", commands)
 	}
+	commands = strings.ReplaceAll(commands, "go run ./cmd/pasvctl", "pasvctl")
 	copied := t.TempDir()
 	self, err := os.Executable()
 	if err != nil {
