@@ -99,7 +99,7 @@ func (r *release) pages(own string) error {
 			return err
 		}
 	}
-	changes, err := os.ReadFile(filepath.Join(r.root, "CHANGELOG.md"))
+	changes, err := os.ReadFile(filepath.Join(r.root, ".github", "CHANGELOG.md"))
 	if err != nil {
 		return err
 	}
