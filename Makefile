@@ -26,7 +26,7 @@ test: prepare
 	folder=$(OUTPUTS)/$$(date +%s) && mkdir -p $$folder && PASVCTL_TEST_OUTPUTS=$$folder go test -p 4 -timeout 15m ./...
 
 # Compares what `make test` has left of the output for machines with its schemas, and
-# loads the committed Compose files.
+# gives the committed Compose files and Kubernetes manifests to the code that reads them.
 check-readers:
 	cd .ci/readers && go vet . && go test . && go run . $(OUTPUTS) ../../cmd/internal/envelope/schema
 	cd .ci/manifests && go vet . && go test -count=1 .

@@ -23,7 +23,7 @@ func TestFilesAgree(t *testing.T) {
 	if err != nil || len(specs) == 0 {
 		t.Fatal("no examples", err)
 	}
-	specs = append(specs, "testdata/aws-present/present"+spec.Extension, "testdata/servers/servers"+spec.Extension, "testdata/compose/compose"+spec.Extension)
+	specs = append(specs, "testdata/aws-present/present"+spec.Extension, "testdata/servers/servers"+spec.Extension, "testdata/compose/compose"+spec.Extension, "testdata/kubernetes/kubernetes"+spec.Extension)
 	checked := map[string]int{}
 	for _, folder := range foldersOf(specs) {
 		names, err := filepath.Glob(folder + "/*" + spec.Extension)
@@ -38,8 +38,8 @@ func TestFilesAgree(t *testing.T) {
 			t.Fatal(diags)
 		}
 		kinds := []string{"vars"}
-		if filepath.Base(folder) == "compose" {
-			kinds = []string{"compose"}
+		if own := filepath.Base(folder); own == "compose" || own == "kubernetes" {
+			kinds = []string{own}
 		}
 		for _, k := range Kinds() {
 			if k.Default {
@@ -88,6 +88,7 @@ var notations = map[string]notation{
 	"vsftpd.conf":      {regexp.MustCompile(`(?m)^pasv_min_port=(\d+)\npasv_max_port=(\d+)`), false},
 	"proftpd.conf":     {regexp.MustCompile(`(?m)^PassivePorts (\d+) (\d+)`), false},
 	"compose.yaml":     {regexp.MustCompile(`(?:published: "|:)(\d+)(?:-(\d+))?(?:"\s+host_ip|:[\d-]+/tcp)`), true},
+	"kubernetes":       {regexp.MustCompile(`name: (?:ftp|pasv-\d+)\s+port: (\d+)(?:-(\d+))?`), true},
 	"docker-user.v4":   {regexp.MustCompile(`--ctorigdstport (\d+)(?::(\d+))?`), true},
 	"docker-user.v6":   {regexp.MustCompile(`--ctorigdstport (\d+)(?::(\d+))?`), true},
 	"vars":             {regexp.MustCompile(`(?:control_port|first): (\d+)(?:\s+last: (\d+))?`), true},
@@ -100,6 +101,9 @@ var notations = map[string]notation{
 func formatOf(file string) string {
 	if strings.HasPrefix(file, "vars/") {
 		return "vars"
+	}
+	if path.Base(path.Dir(file)) == "kubernetes" && path.Base(file) != "kustomization.yaml" {
+		return "kubernetes"
 	}
 	return path.Base(file)
 }
@@ -155,7 +159,7 @@ func sitesOf(p *plan.Plan, file string) []*plan.Site {
 			continue
 		}
 		for _, s := range h.Sites {
-			if strings.HasPrefix(below, s.Name+"/") {
+			if strings.HasPrefix(below, s.Name+"/") || below == "kubernetes/"+s.Name+".yaml" {
 				return []*plan.Site{s}
 			}
 		}

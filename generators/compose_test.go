@@ -58,22 +58,29 @@ func TestContainerDiagnostics(t *testing.T) {
 		{"vsftpd", v4, secured, few, "target \"compose\" {\n images = { downloads = \"fauria/vsftpd\" }\n}", `error x.pasv.hcl:6 The server cannot do this: the image fauria/vsftpd has no variable for tls.`},
 		{"sftpgo", v4, "idle_timeout = \"90s\"", few, "target \"compose\" {\n images = { downloads = \"drakkan/sftpgo@sha256:0\" }\n}", `error x.pasv.hcl:6 The server cannot do this: SFTPGo counts whole minutes`},
 	} {
-		p, diags := loadText("x.pasv.hcl", containerSpec(c.server, c.addresses, c.site, c.concurrency, c.target))
-		if diags.HasErrors() {
-			t.Fatal(c, diags)
-		}
-		files, diags := p.Files()
-		var said []string
-		for _, d := range diags {
-			severity := map[hcl.DiagnosticSeverity]string{hcl.DiagError: "error", hcl.DiagWarning: "warning"}[d.Severity]
-			said = append(said, fmt.Sprintf("%s %s:%d %s: %s", severity, d.Subject.Filename, d.Subject.Start.Line, d.Summary, d.Detail))
-		}
-		where, what, _ := strings.Cut(c.want, ": ")
-		if got := strings.Join(said, "\n"); (c.want == "") != (got == "") || !strings.HasPrefix(got, where) || !strings.Contains(got, what) || len(said) > 1 {
-			t.Errorf("%v: said\n%s\nwant\n%s", c, got, c.want)
-		}
-		if diags.HasErrors() != (len(files) == 0) {
-			t.Errorf("%v: %d files", c, len(files))
-		}
+		diagnosed(t, containerSpec(c.server, c.addresses, c.site, c.concurrency, c.target), c.want)
+	}
+}
+
+// diagnosed renders a spec, and compares what is said: nothing, or one diagnostic
+// that starts and contains as want.
+func diagnosed(t *testing.T, text, want string) {
+	t.Helper()
+	p, diags := loadText("x.pasv.hcl", text)
+	var files []File
+	if !diags.HasErrors() {
+		files, diags = p.Files()
+	}
+	var said []string
+	for _, d := range diags {
+		severity := map[hcl.DiagnosticSeverity]string{hcl.DiagError: "error", hcl.DiagWarning: "warning"}[d.Severity]
+		said = append(said, fmt.Sprintf("%s %s:%d %s: %s", severity, d.Subject.Filename, d.Subject.Start.Line, d.Summary, d.Detail))
+	}
+	where, what, _ := strings.Cut(want, ": ")
+	if got := strings.Join(said, "\n"); (want == "") != (got == "") || !strings.HasPrefix(got, where) || !strings.Contains(got, what) || len(said) > 1 {
+		t.Errorf("%s: said\n%s\nwant\n%s", text, got, want)
+	}
+	if diags.HasErrors() != (len(files) == 0) {
+		t.Errorf("%s: %d files", text, len(files))
 	}
 }

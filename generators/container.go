@@ -299,7 +299,7 @@ func (c *container) certificate() hcl.Diagnostics {
 	}
 	for i, file := range []string{c.TLS.Certificate, c.TLS.Key} {
 		folder := path.Dir(file)
-		if path.Clean(file) != file || folder == "/" || folder == "/etc" || within(folder, imageFolder) || within(folder, imageFiles) {
+		if path.Clean(file) != file || folder == "/" || folder == "/etc" || nested(folder, imageFolder) || nested(folder, imageFiles) {
 			return hcl.Diagnostics{finding.InvalidSetting.Error(c.Site.Ranges.Of([]string{"tls.certificate", "tls.key"}[i]),
 				"Site %q: the folder of %s is mounted into the container, which has the spec in %s and the users' files in %s. Put it into another folder, such as /etc/ftp/tls.", c.Site.Name, file, imageFolder, imageFiles)}
 		}
@@ -310,7 +310,7 @@ func (c *container) certificate() hcl.Diagnostics {
 	return nil
 }
 
-// within reports whether a folder is another or in it, or the other is in it.
-func within(a, b string) bool {
+// nested reports whether a folder is another or in it, or the other is in it.
+func nested(a, b string) bool {
 	return strings.HasPrefix(a+"/", b+"/") || strings.HasPrefix(b+"/", a+"/")
 }

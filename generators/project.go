@@ -81,10 +81,15 @@ func Load(fsys fs.FS, names []string, o Options) (*Project, hcl.Diagnostics) {
 	evaluated()
 	diags = append(diags, more...)
 	p := &Project{Spec: s, watch: o.Watch}
+	p.targets, p.LeftOut, more = targets(s)
+	diags = append(diags, more...)
+	for _, t := range p.targets {
+		if placed, is := t.Target.(placing); is && placed.within().First > 0 {
+			s.Within = placed.within()
+		}
+	}
 	var placement *plan.Placement
 	p.Plan, placement, more = plan.Build(s, lock)
-	diags = append(diags, more...)
-	p.targets, p.LeftOut, more = targets(s)
 	diags = append(diags, more...)
 	if !diags.HasErrors() {
 		p.Lock, p.Moves = placement.Lock, placement.Moves

@@ -40,6 +40,12 @@ type sourced interface {
 	setSource(text []byte)
 }
 
+// placing is a Target whose platform has some ports only, on which all data ranges
+// are placed; zero: it has all.
+type placing interface {
+	within() spec.PortRange
+}
+
 // Kind is a registered sort of target.
 type Kind struct {
 	Name string // the label of its block

@@ -224,7 +224,7 @@ type outcome struct {
 // tried plans the spec, and renders it if files are asked for.
 func tried(t *testing.T, v values, files bool) (o outcome) {
 	text := v.write() + beside
-	text += "target \"systemd\" {}\ntarget \"vars\" {}\ntarget \"compose\" {}\npasvctl { default_targets = true }\n"
+	text += "target \"systemd\" {}\ntarget \"vars\" {}\ntarget \"compose\" {}\ntarget \"kubernetes\" {}\npasvctl { default_targets = true }\n"
 	fsys := fstest.MapFS{
 		"x.pasv.hcl": {Data: []byte(text)}, "x.tmpl": {Data: []byte("{{ toPrettyJson . }}")},
 		"vsftpd": {Data: []byte("dirmessage_enable=YES\n")}, "proftpd": {Data: []byte("ServerIdent off\n")},

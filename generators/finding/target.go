@@ -74,4 +74,12 @@ var (
 		"The engine forwards published ports by a proxy, whose address the server sees in place of its clients'.",
 		"Caps for an address count all clients together, and a list of clients refuses all.",
 		`Write network = "host" in the target's block, or sessions_per_address as high as sessions.`)
+	ReplicasSplit = rule("replicas-split", "Several pods behind one Service",
+		"A site has more than one pod behind its Service, which keeps affinity for each port by itself.",
+		"Data connections go to other pods than their control connections, and fail.",
+		"Write replicas = 1, and for more capacity further sites.")
+	NodePortOutside = rule("node-port-outside", "Not a node port",
+		"A Service of type NodePort has ports of 30000-32767 only, each once in a cluster, and a site has another.",
+		"Nothing is generated.",
+		"Choose a free port of that range, or expose the site by a load balancer.")
 )

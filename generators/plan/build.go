@@ -19,11 +19,11 @@ import (
 // further mistakes.
 func Build(s *spec.Spec, lock *Lock) (*Plan, *Placement, hcl.Diagnostics) {
 	sites, diags := sized(s.Sites)
-	all := seats(sites, s.Gateways, lock)
+	all := seats(sites, s, lock)
 	unplaced := place(all, false)
 	if len(unplaced) > 0 {
 		// A small range may lie where only a large one would have fitted.
-		again := seats(sites, s.Gateways, lock)
+		again := seats(sites, s, lock)
 		if len(place(again, true)) == 0 {
 			all, unplaced = again, nil
 		}

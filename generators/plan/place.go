@@ -23,6 +23,7 @@ type seat struct {
 	// claims are the sets that the site's range becomes a part of: one for
 	// each of its addresses, and one for each gateway it stands behind.
 	claims []*portSet
+	within spec.PortRange // spec.Spec's
 	// taken are all sets that the range must stay clear of, claims included.
 	taken []*portSet
 }
@@ -48,7 +49,7 @@ func (t *seat) choose() bool {
 
 // seats prepares sites for placement. Ports are taken per address of a host,
 // and per gateway, because a gateway forwards a port to one site only.
-func seats(sites []*Site, gateways []*spec.Gateway, lock *Lock) []*seat {
+func seats(sites []*Site, of *spec.Spec, lock *Lock) []*seat {
 	type address struct {
 		host *spec.Host
 		ip   netip.Addr
@@ -58,7 +59,12 @@ func seats(sites []*Site, gateways []*spec.Gateway, lock *Lock) []*seat {
 		addresses = map[address]*portSet{}
 		behind    = map[*spec.Site][]*portSet{}
 	)
-	for _, g := range gateways {
+	outside, cluster := &portSet{}, &portSet{}
+	if of.Within.First > 0 {
+		outside.add(spec.PortRange{First: 1, Last: of.Within.First - 1})
+		outside.add(spec.PortRange{First: of.Within.Last + 1, Last: highestPort})
+	}
+	for _, g := range of.Gateways {
 		set := &portSet{}
 		for _, s := range g.Sites {
 			set.add(one(g.ControlPort(s)))
@@ -81,7 +87,11 @@ func seats(sites []*Site, gateways []*spec.Gateway, lock *Lock) []*seat {
 			t.claims = append(t.claims, addresses[at])
 		}
 		t.claims = append(t.claims, behind[s.Site]...)
-		t.taken = append([]*portSet{services, hosts[s.Host]}, t.claims...)
+		if of.Within.First > 0 { // a cluster has each node port once, like a gateway
+			t.claims, t.within = append(t.claims, cluster), of.Within
+			cluster.add(one(s.Port))
+		}
+		t.taken = append([]*portSet{services, outside, hosts[s.Host]}, t.claims...)
 		all = append(all, t)
 	}
 	return all
@@ -214,6 +224,9 @@ func obstacle(t *seat, r spec.PortRange, all []*seat) string {
 	if e := t.Host.EphemeralPorts; r.Overlaps(e) {
 		return fmt.Sprintf("%s overlaps ephemeral_ports %s of host %q.", r, e, t.Host.Name)
 	}
+	if t.within.First > 0 && (r.First < t.within.First || r.Last > t.within.Last) {
+		return fmt.Sprintf("%s is not within %s, which a target needs.", r, t.within)
+	}
 	for _, a := range t.Host.AvoidPorts {
 		if r.Overlaps(a) {
 			return fmt.Sprintf("%s overlaps avoid_ports %s of host %q.", r, a, t.Host.Name)
@@ -281,6 +294,9 @@ func noRoom(t *seat, locked bool) *hcl.Diagnostic {
 	room := "no port left"
 	if gap := largestGap(t.taken); gap.First != 0 {
 		room = fmt.Sprintf("no larger gap than %s, which has %s", gap, sizing.Count(gap.Count()))
+	}
+	if t.within.First > 0 {
+		room += fmt.Sprintf(" within %s, which a target needs", t.within)
 	}
 	repack := ""
 	if locked {

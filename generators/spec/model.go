@@ -27,6 +27,9 @@ type Spec struct {
 	DefaultTargets bool
 	Profiles       []*Profile // server profiles of the user's own
 	Expects        []*Expect  // expectations that the rules are held to
+	// Within are the only ports that a data range is placed on, if a target has no
+	// others; zero: all. Package spec leaves it to who knows the targets.
+	Within PortRange
 	// Files are the parsed sources by name, for writing diagnostics with
 	// their source lines.
 	Files map[string]*hcl.File
