@@ -33,7 +33,7 @@ type container struct {
 
 // What pasvctl's image has.
 const (
-	imageUser   = 2121
+	imageUser   = 65532
 	imageFolder = "/etc/pasvctl" // the spec, its lock and the users files
 	imageFiles  = "/srv/ftp"     // the users' files
 )
