@@ -248,12 +248,13 @@ func tried(t *testing.T, v values, files bool) (o outcome) {
 		return outcome{refused: diags.Error()}
 	}
 	for _, f := range made {
-		o.targets[f.Target] += f.Path + "\n"
+		var text strings.Builder
 		for line := range strings.Lines(string(f.Content)) {
 			if !strings.HasPrefix(strings.TrimSpace(line), "#") {
-				o.targets[f.Target] += line
+				text.WriteString(line)
 			}
 		}
+		o.targets[f.Target] += f.Path + "\n" + text.String()
 	}
 	d := &server{streams: streams{err: io.Discard}, logs: "text"}
 	cfg, err := d.config(site, nil)
