@@ -91,7 +91,7 @@ var notations = map[string]notation{
 	"kubernetes":       {regexp.MustCompile(`name: (?:ftp|pasv-\d+)\s+port: (\d+)(?:-(\d+))?`), true},
 	"docker-user.v4":   {regexp.MustCompile(`--ctorigdstport (\d+)(?::(\d+))?`), true},
 	"docker-user.v6":   {regexp.MustCompile(`--ctorigdstport (\d+)(?::(\d+))?`), true},
-	"vars":             {regexp.MustCompile(`(?:control_port|first): (\d+)(?:\s+last: (\d+))?`), true},
+	"vars":             {regexp.MustCompile(`(?:control_port: |first: |"ports":\{"count":\d+,"first":)(\d+)(?:(?:\s+last: |,"last":)(\d+))?`), true},
 	"sftpgo.env":       {regexp.MustCompile(`RANGE__START=(\d+)\s+\S+RANGE__END=(\d+)`), false},
 	"PassivePortRange": {regexp.MustCompile(`(?m)^(\d+) (\d+)`), false},
 }
