@@ -103,7 +103,7 @@ func TestComposeSeesFaults(t *testing.T) {
 		{edge1, "nofile: 3828", "nofile: many", "nofile"},
 		{edge1, "cap_drop:\n      - ALL", "cap_drop: ALL", "cap_drop"},
 		{edge1, "      interval: 30s", "      interval: soon", "soon"},
-		{edge1, "volumes:\n  downloads:\n", "", "undefined volume"},
+		{edge1, "volumes:\n  \"downloads\":\n", "", "undefined volume"},
 		{edge1, "        host_ip: \"203.0.113.10\"\n", "", "on all addresses"},
 		{edge1, "target: 2121\n        published: \"21\"", "target: 61000\n        published: \"61000-61009\"", "any of 61000-61009"},
 		{edge1, "restart: unless-stopped", "restart: unless-stopped\n    network_mode: host", "host's network"},

@@ -174,7 +174,7 @@ func TestKubernetesSeesFaults(t *testing.T) {
 		{balancer, "claimName: ftp-downloads", "claimName: \"\"", "claimName"},
 		{balancer, "storage: 10Gi", "storage: 10GiB", "quantit"},
 		{balancer, "name: ftp-downloads\n", "name: Downloads\n", "metadata.name"},
-		{balancer, "app.kubernetes.io/instance: \"ftp-downloads\"", "app.kubernetes.io/instance: \"ftp downloads\"", "instance"},
+		{balancer, "instance\": \"ftp-downloads\"", "instance\": \"ftp downloads\"", "instance"},
 		{node, "", "", ""},
 		{node, "endPort: 30017", "endPort: 30012", "endPort"},
 		{node, "endPort: 30017", "endPort: 30018", "other ports"},
