@@ -30,6 +30,7 @@ test: prepare
 check-readers:
 	cd .ci/readers && go vet . && go test . && go run . $(OUTPUTS) ../../cmd/internal/envelope/schema
 	cd .ci/manifests && go vet . && go test -count=1 .
+	cd .ci/powershell && npm ci --silent --ignore-scripts && node --test
 
 # Makes two releases of the last commit and compares them, installs the packages in a small Debian, and runs
 # the image, as root on Debian.

@@ -132,7 +132,7 @@ func merged(all []string) []string {
 // cloudFormat is a format of a cloud target: how its files are read back.
 type cloudFormat struct {
 	target, body string
-	group        func(*plan.Host) string // what the file attaches to a host
+	group        func(*plan.Host) string // what the file attaches to a host; nil if its rules name the sites' addresses
 	merges       bool
 	sources      map[string][]string // of aws: in place of a site's clients
 	lets         bool                // it has rules for what active mode opens
@@ -151,6 +151,7 @@ var cloudFormats = map[string]cloudFormat{
 	"hetzner":      {"hetzner", "", func(h *plan.Host) string { return "pasvctl-" + h.Name }, false, nil, false, module(waysOfHetzner)},
 	"openstack": {"openstack", "rules_per_project = 10000", func(h *plan.Host) string { return "openstack_networking_secgroup_v2[" + h.Name + "]" }, false, nil, false,
 		module(waysOfOpenStack)},
+	"windows_firewall": {"windows_firewall", "", nil, true, nil, false, waysOfWindows},
 	"gcloud": {"gcp", `format = "gcloud"`, func(h *plan.Host) string { return "pasvctl-" + h.Name }, false, nil, false, func(files []File) (ways, []string) {
 		rules, wrong := readGcloud(string(files[0].Content))
 		return waysOfGoogle(rules), wrong
@@ -322,7 +323,10 @@ func (c cloudFormat) disagreement(p *plan.Plan, files []File) string {
 	if len(wrong) > 0 {
 		return "refused: " + strings.Join(wrong, "; ")
 	}
-	has, want := got.sorted(), waysWith(p, c.group, c.sources, c.lets)
+	has, want := got.sorted(), waysAt(p)
+	if c.group != nil {
+		want = waysWith(p, c.group, c.sources, c.lets)
+	}
 	if c.merges {
 		has, want = merged(has), merged(want)
 	}

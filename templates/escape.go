@@ -27,6 +27,8 @@ func escapers() template.FuncMap {
 		"vsftpd":  vsftpdValue,
 		"proftpd": proftpdString,
 		"word":    configWord,
+
+		"powershell": powershellString,
 	}
 }
 
@@ -91,6 +93,19 @@ func shellWord(s string) (string, error) {
 		return "", fmt.Errorf("a shell word cannot hold a NUL byte: %q", s)
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'", nil
+}
+
+// powershellString writes a single-quoted string of PowerShell, in which only the
+// quote itself is special, doubled (about_Quoting_Rules). Windows PowerShell 5.1 reads
+// a file without a byte order mark in the system's code page, and takes typographic
+// quotes for quotes: only printable ASCII is safe.
+func powershellString(s string) (string, error) {
+	for _, r := range s {
+		if r < ' ' || r > '~' {
+			return "", fmt.Errorf("a PowerShell string here is printable ASCII: %q", s)
+		}
+	}
+	return "'" + strings.ReplaceAll(s, "'", "''") + "'", nil
 }
 
 // vsftpdValue passes a value of vsftpd.conf, which knows no quotes and no

@@ -56,6 +56,12 @@ func FuzzEscapers(f *testing.F) {
 		if comment := Comment(s); strings.ContainsAny(comment, "\n\r\x00\u0085\u2028\u2029\v\f") || !utf8.ValidString(comment) {
 			t.Errorf("comment of %q: %q", s, comment)
 		}
+		if text, err := powershellString(s); err == nil {
+			inner := strings.ReplaceAll(text[1:len(text)-1], "''", "")
+			if strings.ContainsAny(inner, "'\n\r\x00\u2018\u2019\u201a\u201b") || strings.ReplaceAll(text[1:len(text)-1], "''", "'") != s {
+				t.Errorf("PowerShell: %q became %s", s, text)
+			}
+		}
 		for _, format := range []string{"vsftpd", "proftpd", "word"} {
 			if Holds(format, s) == nil && strings.ContainsAny(s, "\n\r\x00") {
 				t.Errorf("%s takes %q", format, s)
@@ -78,6 +84,14 @@ func TestFormatsThatCannotHoldEverything(t *testing.T) {
 		if err := Holds(c.format, c.value); (err == nil) != c.holds {
 			t.Errorf("%s and %q: %v", c.format, c.value, err)
 		}
+	}
+	for _, bad := range []string{"a\nb", "a\x00", "it\u2019s", "\u00e9"} {
+		if got, err := powershellString(bad); err == nil {
+			t.Errorf("PowerShell takes %s", got)
+		}
+	}
+	if got, _ := powershellString("it's `n $(x)"); got != "'it''s `n $(x)'" {
+		t.Errorf("PowerShell quotes as %s", got)
 	}
 	if got, _ := proftpdString(`a "b" \c`); got != `"a \"b\" \\c"` {
 		t.Errorf("proftpd quotes as %s", got)
