@@ -101,7 +101,7 @@ func TestPlaybookOfTheReadme(t *testing.T) {
 	out := string(ansible(t, "yaml", playbook, needs.Tool(t, "unshare"), "-n", "sh", "-c", script))
 	for _, line := range []string{
 		"pasv_min_port=61000\npasv_max_port=61046\nlocal_umask=077\n", "listen_port=21\n", "max_clients=10\n", "max_per_ip=10\n",
-		"idle_session_timeout=300\n", "net.ipv4.ip_local_reserved_ports = 8080,61000-61046\n",
+		"idle_session_timeout=900\n", "net.ipv4.ip_local_reserved_ports = 8080,61000-61046\n",
 		`-A INPUT -p tcp -m tcp --dport 61000:61046 -m comment --comment "passive FTP, downloads" -j ACCEPT`,
 	} {
 		if !strings.Contains(out, line) {
