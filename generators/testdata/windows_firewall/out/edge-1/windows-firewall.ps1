@@ -9,8 +9,9 @@
 #
 # A rule only admits. All else is refused if the firewall is on and blocks inbound
 # connections that no rule admits, which is its default; a rule that blocks wins over
-# these. The rules of the group "FTP Server", which come with IIS, admit every client to
-# port 21 and the high ports: disable them. The firewall is stateful: replies need no rule.
+# these. The firewall is stateful: replies need no rule. IIS comes with rules that admit
+# every client to port 21 and all high ports; disable them:
+#   Get-NetFirewallRule -DisplayName 'FTP Server*' | Disable-NetFirewallRule
 # There is no gate: the data ports are open to all clients.
 
 #Requires -RunAsAdministrator
