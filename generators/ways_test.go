@@ -151,6 +151,7 @@ var cloudFormats = map[string]cloudFormat{
 	"hetzner":      {"hetzner", "", func(h *plan.Host) string { return "pasvctl-" + h.Name }, false, nil, false, module(waysOfHetzner)},
 	"openstack": {"openstack", "rules_per_project = 10000", func(h *plan.Host) string { return "openstack_networking_secgroup_v2[" + h.Name + "]" }, false, nil, false,
 		module(waysOfOpenStack)},
+	"firewalld":        {"firewalld", "", nil, true, nil, false, waysOfFirewalld},
 	"windows_firewall": {"windows_firewall", "", nil, true, nil, false, waysOfWindows},
 	"gcloud": {"gcp", `format = "gcloud"`, func(h *plan.Host) string { return "pasvctl-" + h.Name }, false, nil, false, func(files []File) (ways, []string) {
 		rules, wrong := readGcloud(string(files[0].Content))

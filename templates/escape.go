@@ -3,6 +3,7 @@ package templates
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/xml"
 	"fmt"
 	"strconv"
 	"strings"
@@ -27,6 +28,7 @@ func escapers() template.FuncMap {
 		"vsftpd":  vsftpdValue,
 		"proftpd": proftpdString,
 		"word":    configWord,
+		"xml":     xmlText,
 
 		"powershell": powershellString,
 	}
@@ -84,6 +86,14 @@ func jsonValue(v any) (string, error) {
 		return "", err
 	}
 	return strings.TrimSuffix(out.String(), "\n"), nil
+}
+
+// xmlText writes the text of an element or attribute of XML 1.0, whose characters
+// are not all: a question mark is in the place of others.
+func xmlText(s string) (string, error) {
+	var out bytes.Buffer
+	err := xml.EscapeText(&out, []byte(Comment(s)))
+	return out.String(), err
 }
 
 // shellWord writes one word for a POSIX shell (XCU 2.2.2: nothing is special

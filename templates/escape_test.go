@@ -2,6 +2,7 @@ package templates
 
 import (
 	"encoding/json"
+	"encoding/xml"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -51,6 +52,15 @@ func FuzzEscapers(f *testing.F) {
 		var fromJSON string
 		if err := json.Unmarshal([]byte(text), &fromJSON); err != nil || fromJSON != s {
 			t.Errorf("JSON: %q came back as %q, %v", s, fromJSON, err)
+		}
+
+		element, err := xmlText(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var fromXML string
+		if err := xml.Unmarshal([]byte("<a>"+element+"</a>"), &fromXML); err != nil || fromXML != Comment(s) {
+			t.Errorf("XML: %q came back as %q, %v", s, fromXML, err)
 		}
 
 		if comment := Comment(s); strings.ContainsAny(comment, "\n\r\x00\u0085\u2028\u2029\v\f") || !utf8.ValidString(comment) {

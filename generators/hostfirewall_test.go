@@ -1,0 +1,100 @@
+package generators
+
+import (
+	"encoding/xml"
+	"fmt"
+	"path"
+	"regexp"
+	"strings"
+)
+
+// xmlElement is any element of XML, with all that it has.
+type xmlElement struct {
+	XMLName  xml.Name
+	Attrs    []xml.Attr   `xml:",any,attr"`
+	Text     string       `xml:",chardata"`
+	Elements []xmlElement `xml:",any"`
+}
+
+// String is the element's name and attributes, as a rich rule has them.
+func (e xmlElement) String() string {
+	text := e.XMLName.Local
+	for _, a := range e.Attrs {
+		text += " " + a.Name.Local + "=" + a.Value
+	}
+	return text
+}
+
+var (
+	firewalldAccept = regexp.MustCompile(`^rule family=(ipv[46])(?:; source ipset=(\S+))?; destination address=(\S+); port protocol=tcp port=(\S+); accept$`)
+	firewalldDrop   = regexp.MustCompile(`^rule priority=100 family=(ipv[46]); destination address=(\S+); port protocol=tcp port=(\S+); drop$`)
+)
+
+// waysOfFirewalld is what policies and ipsets admit at each address of a host. All
+// else that a range gets must be dropped.
+func waysOfFirewalld(files []File) (ways, []string) {
+	all := ways{}
+	var wrong []string
+	policies, sets := map[string]xmlElement{}, map[string][]string{}
+	for _, f := range files {
+		var e xmlElement
+		if err := xml.Unmarshal(f.Content, &e); err != nil {
+			wrong = append(wrong, err.Error())
+		}
+		name, folder := strings.TrimSuffix(path.Base(f.Path), ".xml"), path.Dir(path.Dir(f.Path))
+		if path.Base(path.Dir(f.Path)) == "policies" {
+			policies[folder] = e
+			continue
+		}
+		text := e.String()
+		for _, part := range e.Elements {
+			switch part.XMLName.Local {
+			case "option":
+				text += "; " + part.String()
+			case "entry":
+				key := folder + " " + name
+				sets[key] = append(sets[key], part.Text)
+				if want := map[string]string{"IPv4": "inet", "IPv6": "inet6"}[familyOf(part.Text)]; text != "ipset type=hash:net; option name=family value="+want {
+					wrong = append(wrong, part.Text+" is in "+text)
+				}
+			}
+		}
+		if len(name) > 31 {
+			wrong = append(wrong, "the set's name "+name)
+		}
+	}
+	for folder, policy := range policies {
+		accepted, dropped := map[string]bool{}, map[string]bool{}
+		var zones []string
+		for _, rule := range policy.Elements {
+			text := rule.String()
+			for _, part := range rule.Elements {
+				text += "; " + part.String()
+			}
+			if m := firewalldAccept.FindStringSubmatch(text); m != nil {
+				from := sets[folder+" "+m[2]]
+				if m[2] == "" {
+					from = []string{map[string]string{"ipv4": "0.0.0.0/0", "ipv6": "::/0"}[m[1]]}
+				}
+				if len(from) == 0 || familyOf(from[0]) != "IP"+m[1][2:] || familyOf(m[3]) != familyOf(from[0]) {
+					wrong = append(wrong, text)
+				}
+				all.product(strings.TrimSuffix(folder, "/firewalld")+"@"+m[3], []string{m[4]}, from)
+				accepted[strings.Join([]string{m[1], m[3], m[4]}, " ")] = true
+			} else if m := firewalldDrop.FindStringSubmatch(text); m != nil {
+				dropped[strings.Join(m[1:], " ")] = true
+			} else if strings.HasSuffix(rule.XMLName.Local, "-zone") {
+				zones = append(zones, text)
+			} else if name := rule.XMLName.Local; name != "short" && name != "description" {
+				wrong = append(wrong, text)
+			}
+		}
+		if fmt.Sprint(accepted) != fmt.Sprint(dropped) {
+			wrong = append(wrong, fmt.Sprint("accepted ", accepted, ", dropped ", dropped))
+		}
+		if got := policy.String() + fmt.Sprint(zones); got != "policy target=CONTINUE priority=-100[ingress-zone name=ANY egress-zone name=HOST]" {
+			wrong = append(wrong, got)
+		}
+	}
+	return all, wrong
+}
