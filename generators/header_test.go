@@ -31,7 +31,7 @@ func TestNoOutputNamesItsSource(t *testing.T) {
 		t.Fatal(err)
 	}
 	kinds := map[string]bool{}
-	for _, folder := range append(folders, "testdata/aws", "testdata/azure", "testdata/compose", "testdata/digitalocean", "testdata/firewalld", "testdata/gcp", "testdata/hetzner", "testdata/kubernetes", "testdata/openstack", "testdata/selinux", "testdata/servers", "testdata/systemd", "testdata/template", "testdata/vars", "testdata/windows_firewall") {
+	for _, folder := range append(folders, "testdata/aws", "testdata/azure", "testdata/compose", "testdata/digitalocean", "testdata/firewalld", "testdata/gcp", "testdata/hetzner", "testdata/kubernetes", "testdata/openstack", "testdata/selinux", "testdata/servers", "testdata/systemd", "testdata/template", "testdata/ufw", "testdata/vars", "testdata/windows_firewall") {
 		renamed, names := fstest.MapFS{}, []string{}
 		err := fs.WalkDir(os.DirFS(folder), ".", func(name string, e fs.DirEntry, err error) error {
 			if err != nil || e.IsDir() {

@@ -98,3 +98,48 @@ func waysOfFirewalld(files []File) (ways, []string) {
 	}
 	return all, wrong
 }
+
+var (
+	ufwProfile = regexp.MustCompile(`\[(pasvctl-\S+)\]\ntitle=.+\ndescription=.+\nports=(\S+)/tcp\n`)
+	ufwRule    = regexp.MustCompile(`(?m)^(?:from (\S+) )?to (\S+) app (\S+)$`)
+)
+
+// waysOfUFW is what the profiles and the rules of a host's script admit at each of
+// its addresses.
+func waysOfUFW(files []File) (ways, []string) {
+	all := ways{}
+	var wrong []string
+	profiles := map[string][]string{}
+	for _, f := range files { // the profile comes before the script
+		host, text := path.Dir(path.Dir(f.Path)), string(f.Content)
+		for _, m := range ufwProfile.FindAllStringSubmatch(text, -1) {
+			if n := strings.Count(m[2], ",") + strings.Count(m[2], ":") + 1; n > 15 {
+				wrong = append(wrong, fmt.Sprint(m[1], " has ", n, " ports of 15"))
+			}
+			profiles[host+" "+m[1]] = strings.Split(strings.ReplaceAll(m[2], ":", "-"), ",")
+		}
+		if path.Base(f.Path) != "pasvctl.sh" {
+			continue
+		}
+		_, rules, _ := strings.Cut(text, "\nrules='\n")
+		rules, _, _ = strings.Cut(rules, "\n'\n")
+		matches := ufwRule.FindAllStringSubmatch(rules, -1)
+		if n := strings.Count(rules, "\n") + 1; n != len(matches) {
+			wrong = append(wrong, fmt.Sprint(n-len(matches), " lines are not rules"))
+		}
+		for _, m := range matches {
+			from, ports := m[1], profiles[host+" "+m[3]]
+			switch {
+			case from == "":
+				from = map[string]string{"IPv4": "0.0.0.0/0", "IPv6": "::/0"}[familyOf(m[2])]
+			case !strings.Contains(from, "/"):
+				from += map[string]string{"IPv4": "/32", "IPv6": "/128"}[familyOf(from)]
+			}
+			if len(ports) == 0 || familyOf(from) != familyOf(m[2]) {
+				wrong = append(wrong, m[0])
+			}
+			all.product(host+"@"+m[2], ports, []string{from})
+		}
+	}
+	return all, wrong
+}

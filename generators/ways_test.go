@@ -152,6 +152,7 @@ var cloudFormats = map[string]cloudFormat{
 	"openstack": {"openstack", "rules_per_project = 10000", func(h *plan.Host) string { return "openstack_networking_secgroup_v2[" + h.Name + "]" }, false, nil, false,
 		module(waysOfOpenStack)},
 	"firewalld":        {"firewalld", "", nil, true, nil, false, waysOfFirewalld},
+	"ufw":              {"ufw", "", nil, true, nil, false, waysOfUFW},
 	"windows_firewall": {"windows_firewall", "", nil, true, nil, false, waysOfWindows},
 	"gcloud": {"gcp", `format = "gcloud"`, func(h *plan.Host) string { return "pasvctl-" + h.Name }, false, nil, false, func(files []File) (ways, []string) {
 		rules, wrong := readGcloud(string(files[0].Content))
