@@ -188,7 +188,12 @@ func TestFindings(t *testing.T) {
 		}, finding.Warning, finding.CheckFailed, []string{"could not be checked", "operation not permitted", "as root"}},
 		{"firewalld", func(_ *plan.Host, _ fstest.MapFS, m *Machine) {
 			m.Rules = func() (shadow.Rules, error) { return shadow.Rules{NFT: "table inet firewalld {"}, nil }
-		}, finding.Note, finding.FirewallManager, []string{"firewalld", "survives its reloads"}},
+		}, finding.Note, finding.FirewallManager, []string{"survives its reloads", `target "firewalld" {}`, "HOST/firewalld"}},
+		{"ufw", func(_ *plan.Host, _ fstest.MapFS, m *Machine) {
+			m.Rules = func() (shadow.Rules, error) {
+				return shadow.Rules{Save: []shadow.Save{{Text: ":ufw-before-input - [0:0]"}}}, nil
+			}
+		}, finding.Note, finding.FirewallManager, []string{"survive its reloads", `target "ufw" {}`, "HOST/ufw"}},
 		{"loose conntrack off and nothing tracked", func(_ *plan.Host, files fstest.MapFS, _ *Machine) {
 			files["proc/sys/net/netfilter/nf_conntrack_tcp_loose"] = &fstest.MapFile{Data: []byte("0\n")}
 			files["proc/sys/net/netfilter/nf_conntrack_count"] = &fstest.MapFile{Data: []byte("0\n")}

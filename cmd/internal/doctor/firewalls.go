@@ -45,7 +45,11 @@ func (e *exam) managers(live shadow.Rules) {
 		}) {
 			continue
 		}
-		e.find(finding.Finding{Severity: finding.Note, Rule: finding.FirewallManager, Detail: m.name + " writes rules on this host: " + m.beside, Evidence: "the ruleset has " + mark})
+		f := finding.Finding{Severity: finding.Note, Rule: finding.FirewallManager, Detail: m.name + " writes rules on this host: " + m.beside, Evidence: "the ruleset has " + mark}
+		if m.target != "" {
+			f.Remedy = inSpec(m.target)
+		}
+		e.find(f)
 	}
 }
 

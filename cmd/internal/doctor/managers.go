@@ -17,13 +17,14 @@ type manager struct {
 	name   string
 	marks  []string // what it leaves in the ruleset
 	beside string   // what holds for our rules beside it
+	target string   // writes the sites' rules for it; "" if none does
 }
 
 // managers: what each does to ours was measured with the real programs.
 var managers = []manager{
-	{"firewalld", []string{"table inet firewalld", "INPUT_ZONES"}, "a table of pasvctl's own survives its reloads; a policy ANY to HOST lets the sites' ports in"},
-	{"ufw", []string{"ufw-before-input"}, "--backend iptables and a table of pasvctl's own survive its reloads"},
-	{"Docker", []string{"chain DOCKER", ":DOCKER "}, "packets to ports that it publishes are forwarded and pass by the rules for this host"},
+	{"firewalld", []string{"table inet firewalld", "INPUT_ZONES"}, "a table of pasvctl's own survives its reloads; a policy ANY to HOST lets the sites' ports in", "firewalld"},
+	{"ufw", []string{"ufw-before-input"}, "--backend iptables and a table of pasvctl's own survive its reloads", "ufw"},
+	{"Docker", []string{"chain DOCKER", ":DOCKER "}, "packets to ports that it publishes are forwarded and pass by the rules for this host", ""},
 }
 
 // in finds what the program has left among the live rules.
@@ -35,6 +36,11 @@ func (m manager) in(live shadow.Rules) string {
 		}
 	}
 	return ""
+}
+
+// inSpec is what makes a target's files, which state the rules for good.
+func inSpec(target string) string {
+	return fmt.Sprintf("write target %[1]q {} in the spec, run pasvctl generate, and load HOST/%[1]s as its file says", target)
 }
 
 // docker reports whether a rule is in a chain or table of Docker's.
@@ -94,7 +100,7 @@ func firewalldPolicy(h *plan.Host) string {
 			commands = append(commands, fmt.Sprintf("%s--add-rich-rule 'rule family=%s%s destination address=%s port port=%s protocol=tcp accept'", policy, family, source, o.address, ports))
 		}
 	}
-	return strings.Join(append(commands, "firewall-cmd --reload"), " && ")
+	return strings.Join(append(commands, "firewall-cmd --reload"), " && ") + "  # or " + inSpec("firewalld")
 }
 
 // ufwAllow lets the sites' clients through to our table.

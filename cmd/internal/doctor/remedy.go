@@ -35,7 +35,7 @@ func (s Beside) remedy(cause []shadow.Blocked) string {
 		return firewalldPolicy(h)
 	case live.Managed(table) && b.Hook == "input" && strings.HasSuffix(table, " filter") && backend != kernel.IPTables:
 		if strings.Contains(live.Text(), "ufw-before-input") {
-			return ufwAllow(h) + "  # or pasvctl apply " + s.Spec + " --backend iptables"
+			return ufwAllow(h) + "  # or " + inSpec("ufw") + "; or pasvctl apply " + s.Spec + " --backend iptables"
 		}
 		return "pasvctl apply " + s.Spec + " --backend iptables"
 	case b.Hook == "input" && h.Firewall == nil && backend == kernel.NFT && sees(table, h) && !kernel.Managed(table+" "+chain):
