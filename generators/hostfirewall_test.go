@@ -3,9 +3,14 @@ package generators
 import (
 	"encoding/xml"
 	"fmt"
+	"net/netip"
 	"path"
 	"regexp"
 	"strings"
+	"testing"
+
+	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // xmlElement is any element of XML, with all that it has.
@@ -29,6 +34,27 @@ var (
 	firewalldAccept = regexp.MustCompile(`^rule family=(ipv[46])(?:; source ipset=(\S+))?; destination address=(\S+); port protocol=tcp port=(\S+); accept$`)
 	firewalldDrop   = regexp.MustCompile(`^rule priority=100 family=(ipv[46]); destination address=(\S+); port protocol=tcp port=(\S+); drop$`)
 )
+
+// An ipset has a limit, and merging or leaving out networks is no error.
+func TestFirewalldDiagnostics(t *testing.T) {
+	host := handHost("edge1", "203.0.113.10", "2001:db8::10")
+	site := func(n int, more ...netip.Prefix) *plan.Plan {
+		for i := range n {
+			more = append(more, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32))
+		}
+		return handPlan(handSite(host, "a", "vsftpd", 21, spec.PortRange{First: 61000, Last: 61009}, func(s *plan.Site) { s.Clients = more }))
+	}
+	target := handTarget(t, "firewalld", "")
+	for name, p := range map[string]*plan.Plan{"65,536": site(65536), "contained": site(65537, netip.MustParsePrefix("10.0.0.0/24"))} {
+		if _, diags := target.Files(p); diags.HasErrors() {
+			t.Error(name, diags)
+		}
+	}
+	files, diags := target.Files(site(65537))
+	if len(files) > 0 || len(diags) != 1 || !strings.Contains(diags[0].Detail, "has 65,537 networks of IPv4, and an ipset takes 65,536") {
+		t.Error(len(files), diags)
+	}
+}
 
 // waysOfFirewalld is what policies and ipsets admit at each address of a host. All
 // else that a range gets must be dropped.
