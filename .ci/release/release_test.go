@@ -241,10 +241,17 @@ func TestPackages(t *testing.T) {
 }
 
 // TestImage reads the image with others' tools and runs it as they would:
-// see testdata/image.sh.
+// see testdata/image.sh. Then its daemon serves behind Docker's rules and behind
+// a proxy, over TLS and in clear text, on both families.
 func TestImage(t *testing.T) {
 	_, out := theRelease(t)
-	script(t, "image.sh", "OUT="+out)
+	daemon := filepath.Join(t.TempDir(), "pasvctl")
+	script(t, "image.sh", "OUT="+out, "DAEMON="+daemon)
+	c := exec.Command("go", "test", "-count=1", "-run", "^TestContainers$", "./cmd/pasvctl")
+	c.Dir, c.Env = "../..", append(os.Environ(), "PASVCTL_TEST_DAEMON="+daemon, "CI=true")
+	if said, err := c.CombinedOutput(); err != nil || !bytes.HasPrefix(said, []byte("ok")) {
+		t.Errorf("behind Docker: %v\n%s", err, said)
+	}
 }
 
 // script runs a script in namespaces of its own, in a folder of its own.

@@ -117,13 +117,15 @@ func TestAddresses(t *testing.T) {
 }
 
 // TestContainers runs the daemon as the rendered Compose file has it, behind
-// Docker's rules and behind its proxy, in network namespaces of its own.
+// Docker's rules and behind its proxy, in network namespaces of its own. The daemon
+// is the program that PASVCTL_TEST_DAEMON names, as the check of a release does with
+// the image's, or the test's own.
 func TestContainers(t *testing.T) {
 	needs.Root(t)
 	for _, tool := range []string{"unshare", "ip", "iptables", "ip6tables", "ipset", "mount", "setpriv", "curl", "lftp"} {
 		needs.Tool(t, tool)
 	}
-	runScripts(t, "testdata/containers")
+	runScripts(t, "testdata/containers", "DAEMON", os.Getenv("PASVCTL_TEST_DAEMON"))
 }
 
 // runScripts runs the scripts of a folder beside those of others, with a

@@ -100,4 +100,5 @@ kill -TERM $daemon
 wait $engine || fail "SIGTERM ends with $?"
 [[ $greeting = 220* ]] && grep -q '^421' <&4 || fail "a session does not hear of the stop"
 contained /usr/bin/pasvctl ready 127.0.0.1:9121 2>/dev/null && fail "ready after the stop"
+cp amd64/rootfs/usr/bin/pasvctl "$DAEMON"
 echo passed
