@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -56,7 +57,7 @@ func (a *audit) collide(s, o *inventory.Server) {
 	one := func(port uint16) spec.PortRange { return spec.PortRange{First: port, Last: port} }
 	sharing := s.Profile == o.Profile && s.At.File == o.At.File // virtual servers of one process
 	if r := both(s.DataPorts.Value, o.DataPorts.Value); r.Count() > 0 && !sharing && !s.Open() {
-		report(o.DataPorts.At, r, "data ports")
+		report(cmp.Or(o.DataPorts.At, o.At), r, "data ports")
 	}
 	if r := both(s.DataPorts.Value, one(o.Port.Value)); r.Count() > 0 {
 		report(o.At, r, "a control port in a range")

@@ -195,7 +195,7 @@ func (p *iptablesParser) dports(value string) {
 	}
 	for text := range strings.SplitSeq(value, ",") {
 		r, ok := spec.ParsePortRange(strings.Replace(text, ":", "-", 1))
-		if !ok {
+		if !ok || r.Last == 0 {
 			p.strange("a port that is none")
 			return
 		}

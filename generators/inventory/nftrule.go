@@ -268,7 +268,7 @@ func nftPorts(element any) (spec.PortRange, bool) {
 	}
 	a, ok1 := first.(float64)
 	b, ok2 := last.(float64)
-	if !ok1 || !ok2 || a < 0 || b > 65535 || a > b {
+	if !ok1 || !ok2 || a < 0 || b < 1 || b > 65535 || a > b {
 		return spec.PortRange{}, false
 	}
 	return spec.PortRange{First: uint16(a), Last: uint16(b)}, true

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -62,7 +63,7 @@ func (in *input) permission(f *Firewall, p permission, at At) {
 	}
 	ports := spec.PortRange{First: 1, Last: 65535}
 	if p.IpProtocol != "-1" && p.FromPort != nil && p.ToPort != nil && *p.FromPort >= 0 {
-		if *p.ToPort > 65535 || *p.FromPort > *p.ToPort {
+		if *p.ToPort < 1 || *p.ToPort > 65535 || *p.FromPort > *p.ToPort {
 			in.unread(at, "FromPort", "it is not a range of ports")
 			return
 		}
@@ -95,7 +96,7 @@ func (in *input) permission(f *Firewall, p permission, at At) {
 		others = append(others, g.GroupId)
 	}
 	for _, o := range others {
-		in.unread(at, o, "its members are not in the file")
+		in.unread(at, cmp.Or(o, "a member without an id"), "its members are not in the file")
 	}
 	if len(others) > 0 {
 		f.Openings = append(f.Openings, Opening{At: at, IPv4: true, IPv6: true, Ports: ports, Others: others})
