@@ -53,7 +53,7 @@ const manyPorts = 100
 func (c *compose) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	host := c.Network == "host"
 	all, diags := imageChoice{c.Images, c.Environment, &c.ImagesRange, &c.EnvironmentRange}.
-		containers(p, func(*plan.Host) bool { return host })
+		containers(p, host)
 	if !specFolder.MatchString(c.Spec) {
 		diags = append(diags, finding.InvalidSetting.Error(&c.SpecRange, "spec is %q. Write the path of the folder on the host, absolute or from the Compose file's folder, such as \"/etc/pasvctl\" or \"../..\".", c.Spec))
 	}

@@ -6,6 +6,9 @@ import (
 	"testing"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // containerSpec is a spec of one site in a container.
@@ -82,5 +85,33 @@ func diagnosed(t *testing.T, text, want string) {
 	}
 	if diags.HasErrors() != (len(files) == 0) {
 		t.Errorf("%s: %d files", text, len(files))
+	}
+}
+
+// Daemons that share a network tell their health on ports that no site of it binds.
+func TestHealthPorts(t *testing.T) {
+	site := func(name, ports string, port int) *plan.Site {
+		r, ok := spec.ParsePortRange(ports)
+		if !ok {
+			t.Fatal(ports)
+		}
+		return &plan.Site{Site: &spec.Site{Name: name, Port: uint16(port)}, DataPorts: r}
+	}
+	for _, c := range []struct {
+		host  bool
+		sites []*plan.Site
+		want  []int
+	}{
+		{false, []*plan.Site{site("a", "61000-61009", 21), site("b", "9000-9200", 9201)}, []int{9121, 9202}},
+		{true, []*plan.Site{site("a", "9121-9122", 9124), site("b", "61000-61009", 2121)}, []int{9123, 9125}},
+		{true, []*plan.Site{site("a", "9121-65535", 21)}, []int{1024}},
+		{true, []*plan.Site{site("a", "1024-65535", 21)}, []int{9121}},
+	} {
+		for i, s := range c.sites {
+			made := container{serverSite: serverSite{Site: s, Data: s.DataPorts}, Control: s.Port}
+			if got := made.healthPort(c.sites, c.host, i); got != c.want[i] {
+				t.Errorf("%s, host %v: %d, want %d", s.Name, c.host, got, c.want[i])
+			}
+		}
 	}
 }

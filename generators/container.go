@@ -77,12 +77,12 @@ var imageName = regexp.MustCompile(`^[a-z0-9][A-Za-z0-9._:/@-]{0,254}$`)
 
 // containers are the sites' containers, by host. Host: they are in their host's
 // own network.
-func (c imageChoice) containers(p *plan.Plan, host func(*plan.Host) bool) (map[*plan.Host][]container, hcl.Diagnostics) {
+func (c imageChoice) containers(p *plan.Plan, host bool) (map[*plan.Host][]container, hcl.Diagnostics) {
 	diags := c.wrong(p)
 	all := map[*plan.Host][]container{}
 	for _, h := range p.Hosts {
 		for i, site := range h.Sites {
-			made, more := c.container(newServerSite(p, site), host(h), i)
+			made, more := c.container(newServerSite(p, site), h.Sites, host, i)
 			diags = append(diags, more...)
 			all[h] = append(all[h], made)
 		}
@@ -145,8 +145,8 @@ func (c imageChoice) kind(site *plan.Site) (imageKind, hcl.Diagnostics) {
 	return imageKinds[len(imageKinds)-1], nil
 }
 
-// container is the container of a site. Index: its place on the host.
-func (c imageChoice) container(s serverSite, host bool, index int) (container, hcl.Diagnostics) {
+// container is the container of a site, which is sites[index] of its host.
+func (c imageChoice) container(s serverSite, sites []*plan.Site, host bool, index int) (container, hcl.Diagnostics) {
 	kind, diags := c.kind(s.Site)
 	if diags.HasErrors() {
 		return container{}, diags
@@ -171,7 +171,7 @@ func (c imageChoice) container(s serverSite, host bool, index int) (container, h
 	}
 	made.Low = host && made.Control < 1024
 	if made.Own {
-		made.own(host, index)
+		made.own(sites, host, index)
 		diags = append(diags, made.certificate()...)
 	} else if kind.fill != nil {
 		diags = append(diags, kind.fill(&made)...)
@@ -191,17 +191,11 @@ func outside(port uint16, r spec.PortRange) uint16 {
 }
 
 // own fills the container of pasvctl's image.
-func (c *container) own(host bool, index int) {
+func (c *container) own(sites []*plan.Site, host bool, index int) {
 	if c.Image == "" {
 		c.Image = "pasvctl:" + Version
 	}
-	// Sites in one network have a port each.
-	c.Health = "127.0.0.1:9121"
-	if host {
-		c.Health = fmt.Sprintf("127.0.0.1:%d", 9121+index)
-	} else if c.Data.Contains(9121) {
-		c.Health = fmt.Sprintf("127.0.0.1:%d", outside(outside(9121, c.Data), spec.PortRange{First: c.Control, Last: c.Control}))
-	}
+	c.Health = fmt.Sprintf("127.0.0.1:%d", c.healthPort(sites, host, index))
 	c.Command = []string{"serve", imageFolder, "--site", c.Site.Name, "--users", imageFolder + "/" + c.Site.Name + ".users", "--metrics", c.Health}
 	if !host {
 		listen := fmt.Sprintf("0.0.0.0:%d", c.Control)
@@ -215,6 +209,32 @@ func (c *container) own(host bool, index int) {
 	}
 	c.Files = 7*c.Site.Sessions + 2*(c.Data.Count()+1) + 1024
 	c.Reserved = "" // it binds them all at start
+}
+
+// healthPort is where the daemon tells its health: from 9121 on, a port that no site
+// in its network binds, and another one for each of its host's sites if they share
+// the host's. It is 9121 if all ports above 1023 are bound.
+func (c *container) healthPort(sites []*plan.Site, host bool, index int) int {
+	bound := func(port uint16) bool { return c.Data.Contains(port) || port == c.Control }
+	if host {
+		bound = func(port uint16) bool {
+			return slices.ContainsFunc(sites, func(s *plan.Site) bool { return s.DataPorts.Contains(port) || s.Port == port })
+		}
+	} else {
+		index = 0
+	}
+	const first, count = 9121, 65536 - 1024
+	for i := range count {
+		port := 1024 + (first-1024+i)%count
+		if bound(uint16(port)) {
+			continue
+		}
+		if index == 0 {
+			return port
+		}
+		index--
+	}
+	return first
 }
 
 // unable reports arguments of the site that the image has no variable for.

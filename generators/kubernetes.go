@@ -78,7 +78,7 @@ func (k *kubernetes) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	diags := k.check(p)
 	host := k.Expose == "host_network"
 	all, more := imageChoice{k.Images, k.Environment, &k.ImagesRange, &k.EnvironmentRange}.
-		containers(p, func(*plan.Host) bool { return host })
+		containers(p, host)
 	diags = append(diags, more...)
 	if diags.HasErrors() {
 		return nil, diags
