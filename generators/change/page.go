@@ -1,0 +1,308 @@
+package change
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+// Page is a change in words. In its texts, what comes from a spec is between
+// backticks, and has none itself: see Plain.
+type Page struct {
+	Verdict  string
+	Head     []string   // of a table of the sites
+	Rows     [][]string // none if no site differs
+	Sections []Section
+	Words    string // what the terms mean, for a reader who does not know them
+}
+
+// Section is a heading and its items.
+type Section struct {
+	Title string
+	Items []string
+}
+
+// Plain drops the backticks of a text.
+func Plain(text string) string { return strings.ReplaceAll(text, "`", "") }
+
+const (
+	nothing = "No port, firewall or limit changes."
+	words   = "A site is an FTP service. A client opens a control connection to its port, and for each transfer a data connection to one of its data ports. " +
+		"With the gate, the firewall lets a client reach the data ports only while it has a control connection. " +
+		"Opens and shuts are exact: new connections that the firewall's rules let through now and did not before, and the reverse."
+)
+
+// Page puts the change in words.
+func (c *Change) Page() Page {
+	p := Page{Verdict: c.verdict(), Head: []string{"SITE", "CHANGE", "DATA PORTS WERE", "DATA PORTS ARE"}}
+	if c.Empty() {
+		return p
+	}
+	p.Words = words
+	var items []string
+	for _, s := range c.Sites {
+		p.Rows = append(p.Rows, s.row())
+		items = append(items, s.item())
+	}
+	p.add("What changes in each site", items)
+	for _, f := range c.Firewalls {
+		p.add(f.title(), f.items())
+	}
+	p.add("What to check", c.checks())
+	return p
+}
+
+func (p *Page) add(title string, items []string) {
+	if len(items) > 0 {
+		p.Sections = append(p.Sections, Section{title, items})
+	}
+}
+
+// verdict is the change in one line.
+func (c *Change) verdict() string {
+	if c.Empty() {
+		return nothing
+	}
+	count := map[string]int{}
+	for _, s := range c.Sites {
+		count[s.Kind]++
+	}
+	var kinds []string
+	for _, kind := range []string{"new", "gone", "moved", "resized", "renamed", "changed"} {
+		if n := count[kind]; n > 0 {
+			kinds = append(kinds, sizing.Count(n)+" "+kind)
+		}
+	}
+	text := "No site changes."
+	if len(c.Sites) > 0 {
+		text = fmt.Sprintf("%s: %s.", agree(len(c.Sites), "site", "changes", "change"), strings.Join(kinds, ", "))
+	}
+	opens := told(c.Firewalls, func(f Firewall) []Passage { return f.Opens })
+	switch shuts := told(c.Firewalls, func(f Firewall) []Passage { return f.Shuts }); {
+	case opens == "" && shuts == "":
+		text += " Firewalls open and shut nothing."
+	case shuts == "":
+		text += " Firewalls open " + opens + "."
+	case opens == "":
+		text += " Firewalls shut " + shuts + "."
+	default:
+		text += " Firewalls open " + opens + ", and shut " + shuts + "."
+	}
+	for _, warning := range c.warnings() {
+		text += " " + warning
+	}
+	return text
+}
+
+// told is how many ports the passages for connections that come in have, and for whom.
+func told(all []Firewall, of func(Firewall) []Passage) string {
+	n := 0
+	var networks []netip.Prefix
+	for _, f := range all {
+		bySite := map[string][]spec.PortRange{}
+		for _, p := range of(f) {
+			if p.What != "control" && p.What != "data" || p.GateOnly {
+				continue
+			}
+			for _, r := range p.Ports {
+				bySite[p.Site] = append(bySite[p.Site], r.PortRange)
+			}
+			networks = append(networks, p.Networks...)
+		}
+		for _, ranges := range bySite {
+			for _, r := range spec.Merged(ranges) {
+				n += r.Count()
+			}
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return sizing.Plural(n, "port") + " to " + few(texts(without(networks, nil)), 3)
+}
+
+// warnings are what lets more in without opening a port.
+func (c *Change) warnings() (all []string) {
+	var gates, caps []string
+	for _, s := range c.Sites {
+		if s.is != nil && s.was != nil && s.difference("gate").Effect == loosens {
+			gates = append(gates, code(s.Name))
+		}
+		if s.difference("sessions_per_address").Effect == loosens {
+			caps = append(caps, code(s.Name))
+		}
+	}
+	if len(gates) > 0 {
+		all = append(all, "The gate is off now: a client without a control connection can reach the data ports of "+listed(gates, 3)+".")
+	}
+	if len(caps) > 0 {
+		all = append(all, "One client address may have more connections to "+listed(caps, 3)+" than before.")
+	}
+	return all
+}
+
+// row is the site's line in the table.
+func (s Site) row() []string {
+	name := code(s.Name)
+	if s.WasName != "" {
+		name += " (was " + code(s.WasName) + ")"
+	}
+	ports := func(s *plan.Site) string {
+		if s == nil {
+			return "none"
+		}
+		return fmt.Sprintf("%s (%s)", code(s.DataPorts.String()), sizing.Count(s.DataPorts.Count()))
+	}
+	return []string{name, s.Kind, ports(s.was), ports(s.is)}
+}
+
+// item says why the site's ports are other ones, and which values are.
+func (s Site) item() string {
+	text := code(s.Name)
+	switch s.Kind {
+	case "changed", "resized":
+		text += " has changed."
+		if s.Kind == "resized" {
+			text = code(s.Name) + " has another number of ports where it is."
+		}
+	case "new":
+		text += " is new."
+	case "gone":
+		text += " is gone."
+	case "moved":
+		text += " has other ports."
+	case "renamed":
+		text += " was " + code(s.WasName) + ", and keeps its ports."
+	}
+	if s.WasName != "" && s.Kind != "renamed" {
+		text += " It was " + code(s.WasName) + "."
+	}
+	if s.Why != "" {
+		text += " " + foreign(s.Why)
+	}
+	var all []string
+	for _, d := range s.Differences {
+		if d.Name != "data_ports" {
+			all = append(all, d.words())
+		}
+	}
+	if len(all) > 0 {
+		text += " " + strings.Join(all, "; ") + "."
+	}
+	return text
+}
+
+// words are the value before and after. A value that is new or gone with its
+// site has one side.
+func (d Difference) words() string {
+	was, list := d.Was.([]string)
+	is, too := d.Is.([]string)
+	text := code(d.Name) + " "
+	switch {
+	case list && too:
+		var parts []string
+		if added := slices.DeleteFunc(slices.Clone(is), func(v string) bool { return slices.Contains(was, v) }); len(added) > 0 {
+			parts = append(parts, "adds "+few(added, 8))
+		}
+		if gone := slices.DeleteFunc(slices.Clone(was), func(v string) bool { return slices.Contains(is, v) }); len(gone) > 0 {
+			parts = append(parts, "drops "+few(gone, 8))
+		}
+		if len(parts) == 0 {
+			parts = []string{"has another order"}
+		}
+		text += strings.Join(parts, " and ")
+	default:
+		text += value(d.Name, d.Was, d.Is) + " → " + value(d.Name, d.Is, d.Was)
+	}
+	if d.Effect != "" {
+		text += " (" + d.Effect + ")"
+	}
+	return text
+}
+
+// value writes one side; other is the other one, whose type it has if it is not set.
+func value(name string, v, other any) string {
+	switch v := v.(type) {
+	case nil:
+		if _, is := other.(bool); is {
+			return "off"
+		}
+		return "none"
+	case bool:
+		return "on"
+	case int:
+		if name == "port" {
+			return code(fmt.Sprint(v))
+		}
+		return sizing.Count(v)
+	case float64:
+		return sizing.Share(v)
+	case []string:
+		return few(v, 8)
+	}
+	return code(fmt.Sprint(v))
+}
+
+// few lists texts of the spec's, the first of them if there are many.
+func few(all []string, most int) string {
+	var list []string
+	for _, text := range all {
+		list = append(list, code(text))
+	}
+	return listed(list, most)
+}
+
+// listed joins texts with commas and a last "and".
+func listed(all []string, most int) string {
+	if len(all) > most+1 {
+		all = append(slices.Clone(all[:most]), sizing.Count(len(all)-most)+" more")
+	}
+	if len(all) < 2 {
+		return strings.Join(all, "")
+	}
+	return strings.Join(all[:len(all)-1], ", ") + " and " + all[len(all)-1]
+}
+
+// agree writes a count with its noun and the verb that agrees with it.
+func agree(n int, noun, one, many string) string {
+	if n == 1 {
+		many = one
+	}
+	return sizing.Plural(n, noun) + " " + many
+}
+
+// code is a text of the spec's, between backticks. Control characters, and those
+// that would end the code or a table's cell, are replaced; what nobody reads to the
+// end is cut.
+func code(text string) string {
+	text = strings.NewReplacer("`", "'", "|", "¦").Replace(printable(text, 200))
+	if strings.TrimSpace(text) == "" {
+		text = "-"
+	}
+	return "`" + text + "`"
+}
+
+// foreign is prose that may quote the spec.
+func foreign(text string) string { return strings.ReplaceAll(printable(text, 2000), "`", "'") }
+
+// printable replaces what is not to be seen, and cuts a text to a number of characters.
+func printable(text string, most int) string {
+	runes := []rune(strings.ToValidUTF8(text, "\uFFFD"))
+	if len(runes) > most {
+		runes = append(runes[:most:most], '…')
+	}
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\r' || r == '\t':
+			return ' '
+		case !visible(r):
+			return '\uFFFD'
+		}
+		return r
+	}, string(runes))
+}

@@ -1,0 +1,157 @@
+package change
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"unicode"
+
+	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
+)
+
+// visible reports whether a character shows, and where it stands: neither a control
+// character nor one that turns or hides others.
+func visible(r rune) bool { return unicode.IsGraphic(r) && !unicode.Is(unicode.Cf, r) }
+
+func (f Firewall) title() string {
+	if f.Gateway != "" {
+		return "Gateway " + code(f.Gateway)
+	}
+	return "Firewall of host " + code(f.Host)
+}
+
+// items are what the firewall opens, then what it shuts, then the rest.
+func (f Firewall) items() (all []string) {
+	for _, p := range f.Opens {
+		all = append(all, "Opens "+p.words(true)+".")
+	}
+	for _, l := range f.Limits {
+		if l.Effect == loosens {
+			all = append(all, "Opens more to one client: "+l.words()+".")
+		}
+	}
+	for _, p := range f.Shuts {
+		all = append(all, "Shuts "+p.words(false)+".")
+	}
+	for _, l := range f.Limits {
+		if l.Effect != loosens {
+			all = append(all, "Allows one client less: "+l.words()+".")
+		}
+	}
+	for _, d := range f.Differences {
+		all = append(all, "Holds elsewhere: "+d.words()+".")
+	}
+	return all
+}
+
+func (l Limit) words() string {
+	if l.Name == "ipv6_client_prefix" {
+		return fmt.Sprintf("at site %s an IPv6 client is a /%d, and was a /%d", code(l.Site), l.Is, l.Was)
+	}
+	is, _ := l.Is.(int)
+	return fmt.Sprintf("%s to the control port of site %s, and %s before", sizing.Plural(is, "connection"), code(l.Site), value(l.Name, l.Was, l.Is))
+}
+
+// words say who may connect to what.
+func (p Passage) words(opens bool) string {
+	var ranges []string
+	for _, r := range p.Ports {
+		ranges = append(ranges, r.String())
+	}
+	ports, at := few(ranges, 8), few(texts(p.Addresses), 8)
+	noun := "port"
+	if p.Count() > 1 {
+		noun = "ports"
+	}
+	from := few(texts(p.Networks), 8)
+	switch {
+	case p.What == "forward":
+		to := code(p.To.Addr().String())
+		if p.To.Port() != p.Ports[0].First {
+			to += fmt.Sprintf(", port %s", code(fmt.Sprint(p.To.Port())))
+		}
+		return fmt.Sprintf("the forward of %s %s of %s to %s, for site %s", noun, ports, at, to, code(p.Site))
+	case p.What == "active":
+		return fmt.Sprintf("the way out, in active mode, for the server of site %s: from %s %s of %s to ports %s of %s",
+			code(p.Site), noun, ports, at, code(plan.ActiveTo.String()), from)
+	}
+	text := fmt.Sprintf("%s %s %s, the control port of site %s, to %s", noun, ports, "of "+at, code(p.Site), from)
+	if p.What == "data" {
+		text = fmt.Sprintf("%s (%s %s of %s, for site %s) to %s", sizing.Plural(p.Count(), "data port"), noun, ports, at, code(p.Site), from)
+	}
+	switch {
+	case p.What == "control":
+	case p.GateOnly && opens:
+		text += ", also without a control connection: the gate is off"
+	case p.GateOnly:
+		text += " for clients without a control connection: the gate is on"
+	case p.Gated:
+		text += ", for clients that have a control connection"
+	default:
+		text += ", also without a control connection: there is no gate"
+	}
+	return text
+}
+
+// checks are what a reviewer looks at, and what pasvctl does not do.
+func (c *Change) checks() (all []string) {
+	var elsewhere, restart, drain, tell []string
+	kinds := map[string]bool{}
+	for _, s := range c.Sites {
+		kinds[s.Kind] = true
+		name := code(s.Name)
+		if s.Kind != "changed" && s.Kind != "renamed" {
+			elsewhere = append(elsewhere, name)
+		}
+		if s.was == nil || s.is == nil {
+			continue
+		}
+		if s.difference("host").Name+s.difference("port").Name+s.difference("addresses").Name+s.difference("announce").Name+s.difference("announce_to").Name != "" {
+			tell = append(tell, name)
+		}
+		restart = append(restart, name)
+		if s.Kind == "moved" || s.Kind == "resized" && s.is.DataPorts.Count() < s.was.DataPorts.Count() {
+			drain = append(drain, name)
+		}
+	}
+	const most = 8
+	all = append(all, c.warnings()...)
+	if len(elsewhere) > 0 {
+		all = append(all, "Firewalls, NAT devices and cloud rules that pasvctl does not write must follow these lists, and so must clients whose own firewalls name the data ports of "+listed(elsewhere, most)+".")
+	}
+	if len(tell) > 0 {
+		all = append(all, "Clients must be told: the address or port by which they reach "+listed(tell, most)+" has changed.")
+	}
+	if len(drain) > 0 {
+		all = append(all, "Transfers that run on the older ports of "+listed(drain, most)+" break, unless the rules are loaded with `pasvctl apply --drain 1h`, which keeps these ports open while they have sessions.")
+	}
+	if len(restart) > 0 {
+		all = append(all, "The servers of "+listed(restart, most)+" need their new config and a restart, if it has changed.")
+	}
+	all = append(all, c.handovers(most)...)
+	if kinds["gone"] || kinds["moved"] || kinds["resized"] {
+		all = append(all, "A port that no site has any more is left to the host's other rules: a host that does not drop by default lets it in.")
+	}
+	if kinds["new"] && kinds["gone"] {
+		all = append(all, "If a site is only renamed, a block `moved { from = site.OLD  to = site.NEW }` keeps its ports.")
+	}
+	return all
+}
+
+// handovers are ports that go from one site to another on the same address.
+func (c *Change) handovers(most int) (all []string) {
+	for _, to := range c.Sites {
+		for _, from := range c.Sites {
+			if to.is == nil || from.was == nil || to.was == from.was || !to.is.DataPorts.Overlaps(from.was.DataPorts) ||
+				!slices.ContainsFunc(from.was.Addresses, func(a netip.Addr) bool { return slices.Contains(to.is.Addresses, a) }) {
+				continue
+			}
+			if len(all) == most {
+				return append(all, "More ports go from one site to another.")
+			}
+			all = append(all, fmt.Sprintf("Ports of %s go to %s: end the sessions of the one before the other starts.", code(from.was.Name), code(to.Name)))
+		}
+	}
+	return all
+}
