@@ -78,11 +78,7 @@ func judgedOtherwise(h *plan.Host) bool {
 
 func TestGeneratedConfigsHaveNoFinding(t *testing.T) {
 	servers := 0
-	folders, err := filepath.Glob("../examples/*")
-	if err != nil || len(folders) < 3 {
-		t.Fatalf("%v: %v", folders, err)
-	}
-	for _, folder := range append(folders, "testdata/servers") {
+	for _, folder := range append(exampleFolders(t), "testdata/servers") {
 		names, err := filepath.Glob(folder + "/*" + spec.Extension)
 		if err != nil {
 			t.Fatal(err)

@@ -17,6 +17,19 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden folders from what the targets render")
 
+// exampleFolders are those of the examples that are specs.
+func exampleFolders(t *testing.T) []string {
+	t.Helper()
+	folders, err := filepath.Glob("../examples/*/" + plan.LockFile)
+	if err != nil || len(folders) < 3 {
+		t.Fatalf("%v: %v", folders, err)
+	}
+	for i := range folders {
+		folders[i] = filepath.Dir(folders[i])
+	}
+	return folders
+}
+
 // TestGolden renders every spec of ../examples and testdata and compares it
 // with what is committed beside it: the files in out/, none missing and none
 // too many, and the lock. A target whose formats the examples do not show has

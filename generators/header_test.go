@@ -26,10 +26,7 @@ func TestHeader(t *testing.T) {
 // The same spec under other file names, in another folder, makes the same
 // bytes, in the format of every target.
 func TestNoOutputNamesItsSource(t *testing.T) {
-	folders, err := filepath.Glob("../examples/*")
-	if err != nil {
-		t.Fatal(err)
-	}
+	folders := exampleFolders(t)
 	kinds := map[string]bool{}
 	for _, folder := range append(folders, "testdata/aws", "testdata/azure", "testdata/compose", "testdata/digitalocean", "testdata/firewalld", "testdata/gcp", "testdata/hetzner", "testdata/kubernetes", "testdata/openstack", "testdata/selinux", "testdata/servers", "testdata/systemd", "testdata/template", "testdata/ufw", "testdata/vars", "testdata/windows_firewall") {
 		renamed, names := fstest.MapFS{}, []string{}

@@ -24,7 +24,10 @@ const LockFile = "pasvctl.lock.hcl"
 // for some 20,000 sites.
 const MaxLockBytes = 4 << 20
 
-const lockRemedy = " Restore the file from version control (a merge may have left both sides in it), or delete it to let pasvctl choose all ranges again."
+const lockRemedy = " Restore the file from version control, or delete it to let pasvctl choose all ranges again."
+
+const conflictRemedy = "A merge left both sides in the lock. In its folder, take the file of the branch that is deployed (git checkout BRANCH -- " + LockFile +
+	"), and run pasvctl generate: it gives free ports to the sites that only the other branch has."
 
 const lockHeader = `# Made by pasvctl: the data ports that each site was given. Commit this file
 # beside the spec: it keeps every site where its firewalls and clients expect
@@ -129,6 +132,9 @@ func ParseLock(src []byte, filename string) (*Lock, hcl.Diagnostics) {
 		return nil, hcl.Diagnostics{damaged(fmt.Sprintf("The lock has %d bytes; at most %d are read.", len(src), MaxLockBytes),
 			hcl.Range{Filename: filename, Start: hcl.InitialPos, End: hcl.InitialPos})}
 	}
+	if at, ok := conflict(src, filename); ok {
+		return nil, hcl.Diagnostics{finding.LockDamaged.Error(&at, "%s", conflictRemedy)}
+	}
 	file, diags := spec.Parse(filename, src)
 	if diags.HasErrors() {
 		return nil, withRemedy(diags)
@@ -142,6 +148,22 @@ func ParseLock(src []byte, filename string) (*Lock, hcl.Diagnostics) {
 		readRanks(lock, body, src)
 	}
 	return lock, diags
+}
+
+// conflict finds the line that starts a merge conflict, as git leaves it.
+func conflict(src []byte, filename string) (at hcl.Range, ok bool) {
+	const mark = "<<<<<<< "
+	start := 0
+	if !bytes.HasPrefix(src, []byte(mark)) {
+		start = bytes.Index(src, []byte("\n"+mark)) + 1
+		if start == 0 {
+			return at, false
+		}
+	}
+	from := hcl.Pos{Line: 1 + bytes.Count(src[:start], []byte("\n")), Column: 1, Byte: start}
+	to := from
+	to.Column, to.Byte = from.Column+len(mark), from.Byte+len(mark)
+	return hcl.Range{Filename: filename, Start: from, End: to}, true
 }
 
 // withRemedy ends what HCL says of a lock with what to do.
