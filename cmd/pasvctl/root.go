@@ -26,7 +26,7 @@ type streams struct {
 // commands are the subcommands that work on every system; a new command is a
 // file and a line here, or in onLinux.
 var commands = []func(streams) *cobra.Command{
-	newValidate, newFmt, newPlan, newCapacity, newAudit, newExplain, newSimulate, newGenerate, newImport, newLoad, newReady, newCompletion,
+	newValidate, newFmt, newPlan, newReport, newCapacity, newAudit, newExplain, newSimulate, newGenerate, newImport, newLoad, newReady, newCompletion,
 	newMan, newVersion,
 }
 

@@ -154,20 +154,9 @@ func (d *derivation) whyNot(c sizing.Comparison) string {
 
 // rules compares the rules of thumb with what the site needs.
 func (d *derivation) rules() []string {
-	need := d.s.Sizing.Ports
 	var text []string
-	for _, r := range sizing.RulesOfThumb(d.w) {
-		verdict := "just right"
-		switch {
-		case r.Ports < need:
-			verdict = sizing.Count(need-r.Ports) + " too few"
-			if refused := sizing.Refused(d.s.Profile, d.w, r.Ports); refused > d.s.Sizing.Objective {
-				verdict += fmt.Sprintf(", refuses %s", all(refused))
-			}
-		case r.Ports > need:
-			verdict = sizing.Count(r.Ports-need) + " more than needed"
-		}
-		text = append(text, fmt.Sprintf("- %s (%s): %s, %s", r.Name, r.Says, sizing.Plural(r.Ports, "port"), verdict))
+	for _, r := range d.judged {
+		text = append(text, fmt.Sprintf("- %s (%s): %s, %s", r.Name, r.Says, sizing.Plural(r.Ports, "port"), r.Verdict))
 	}
 	return text
 }

@@ -16,6 +16,7 @@ type derivation struct {
 	advice   []sizing.Advice
 	compared []sizing.Comparison
 	odds     sizing.Theft
+	judged   []Rule
 	// configured: a target writes the server's config.
 	configured bool
 }
@@ -28,6 +29,7 @@ func newDerivation(s *plan.Site, configured bool) *derivation {
 		advice:   sizing.Advise(s.Profile, w),
 		compared: sizing.Compare(s.Profile, w),
 		odds:     sizing.TheftOdds(s.Profile, w, s.DataPorts.Count()),
+		judged:   Rules(s, sizing.Curve(s.Profile, w)),
 	}
 }
 
@@ -37,8 +39,8 @@ func (d *derivation) oneFewer() *float64 {
 	if d.s.Sizing.Ports <= 1 {
 		return nil
 	}
-	share := sizing.Refused(d.s.Profile, d.w, d.s.Sizing.Ports-1)
-	return &share
+	refused := sizing.Refused(d.s.Profile, d.w, d.s.Sizing.Ports-1)
+	return &refused
 }
 
 func (d *derivation) answer() []string {

@@ -1,6 +1,9 @@
 package explain
 
-import "github.com/pasvctl/pasvctl/generators/sizing"
+import (
+	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
+)
 
 // Need is how many ports a server needs for this site, or why no range is
 // enough.
@@ -16,6 +19,27 @@ type Need struct {
 type Rule struct {
 	sizing.Rule
 	Refused float64 `json:"refused"`
+	Verdict string  `json:"-"` // in words: 1,757 too few, refuses 93.4 %
+}
+
+// Rules holds the rules of thumb against what the site needs; refused is its
+// sizing.Curve.
+func Rules(s *plan.Site, refused func(ports int) float64) []Rule {
+	need, all := s.Sizing.Ports, []Rule{}
+	for _, thumb := range sizing.RulesOfThumb(s.Workload) {
+		r := Rule{thumb, refused(thumb.Ports), "just right"}
+		switch {
+		case r.Ports > need:
+			r.Verdict = sizing.Count(r.Ports-need) + " more than needed"
+		case r.Ports < need:
+			r.Verdict = sizing.Count(need-r.Ports) + " too few"
+			if r.Refused > s.Sizing.Objective {
+				r.Verdict += ", refuses " + share(r.Refused)
+			}
+		}
+		all = append(all, r)
+	}
+	return all
 }
 
 // figures adds what the sections say as numbers.
@@ -30,8 +54,6 @@ func (d *derivation) figures(e *Explanation) {
 		}
 		e.Servers = append(e.Servers, need)
 	}
-	for _, r := range sizing.RulesOfThumb(d.w) {
-		e.RulesOfThumb = append(e.RulesOfThumb, Rule{r, sizing.Refused(d.s.Profile, d.w, r.Ports)})
-	}
+	e.RulesOfThumb = d.judged
 	e.Ceiling = sizing.Ceiling(d.s.Profile, d.w)
 }

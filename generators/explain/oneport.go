@@ -15,7 +15,7 @@ func (d *derivation) onePort() []string {
 	}
 	if alone := d.refusedAlone(); d.s.Objective.Squatted > 0 && alone > 0 {
 		text = append(text, fmt.Sprintf("Even if no other program takes it, it refuses %s of the data connections%s.",
-			all(alone), d.whileHeld()))
+			share(alone), d.whileHeld()))
 	}
 	return append(text, d.ceiling(), d.occupants(), d.verdict())
 }
@@ -39,12 +39,12 @@ func (d *derivation) whileHeld() string {
 	return ""
 }
 
-// all writes a share, and "all" for 1.
-func all(share float64) string {
-	if share == 1 {
+// share writes a share, and "all" for 1.
+func share(x float64) string {
+	if x == 1 {
 		return "all"
 	}
-	return sizing.Share(share)
+	return sizing.Share(x)
 }
 
 // ceiling is how much one port carries.

@@ -2,6 +2,8 @@ package plan
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 
 	"github.com/pasvctl/pasvctl/generators/spec"
@@ -85,6 +87,10 @@ var services = func() *portSet {
 	}
 	return set
 }()
+
+// Services are the well-known ports above 1023 that no data range is placed on,
+// ascending.
+func Services() []uint16 { return slices.Sorted(maps.Keys(serviceNames)) }
 
 // ServiceIn names the well-known service with the lowest port in r; "" if
 // there is none.

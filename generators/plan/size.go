@@ -96,6 +96,12 @@ func once[S, T any](sites []S, of func(S) question, compute func(S) T) []*T {
 	return all
 }
 
+// Each computes something for each of p.Sites, in parallel, and once for those
+// that are equal but for their name, place and policy: these get the same pointer.
+func Each[T any](p *Plan, compute func(*Site) T) []*T {
+	return once(p.Sites, (*Site).question, compute)
+}
+
 // sized turns the sites of a spec, sorted by name, into sites of a plan that
 // lack only their range and policy. Sites that no range would serve are
 // reported and left out.

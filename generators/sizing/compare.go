@@ -9,9 +9,10 @@ import (
 
 // Comparison is what a workload needs on one server.
 type Comparison struct {
-	Profile Profile
-	Result  Result // of what the error, if any, leaves
-	Err     error  // as of Size
+	Profile  Profile
+	Workload Workload // as it is on that server
+	Result   Result   // of what the error, if any, leaves
+	Err      error    // as of Size
 }
 
 // Compare sizes a workload, described for the server from, on every server
@@ -21,8 +22,9 @@ type Comparison struct {
 func Compare(from Profile, w Workload) []Comparison {
 	all := make([]Comparison, len(profiles))
 	for i, p := range profiles {
-		r, err := Size(p, w.movedTo(p, from))
-		all[i] = Comparison{Profile: p.clone(), Result: r, Err: err}
+		c := Comparison{Profile: p.clone(), Workload: w.movedTo(p, from)}
+		c.Result, c.Err = Size(p, c.Workload)
+		all[i] = c
 	}
 	return all
 }

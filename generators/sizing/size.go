@@ -81,12 +81,16 @@ func Check(p Profile, w Workload) error {
 // asked for while all other sessions hold their ports, and what the listen race
 // takes of a start of all sessions within 1 s. It is 1 if the workload is in
 // error or the server does not take such a range.
-func Refused(p Profile, w Workload, ports int) float64 {
+func Refused(p Profile, w Workload, ports int) float64 { return Curve(p, w)(ports) }
+
+// Curve is Refused by the number of ports, for who asks about many: what one
+// answer takes serves the next. It is not safe for concurrent use.
+func Curve(p Profile, w Workload) func(ports int) float64 {
 	s, err := newSite(p, w)
 	if err != nil {
-		return 1
+		return func(int) float64 { return 1 }
 	}
-	return s.refused(ports)
+	return s.refused
 }
 
 // binding is the name of the largest bound, and where several are as large that

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pasvctl/pasvctl/cmd/internal/atomicfile"
+	htmlreport "github.com/pasvctl/pasvctl/generators/report"
+)
+
+func newReport(s streams) *cobra.Command {
+	var v variables
+	var output string
+	c := &cobra.Command{
+		Use:   "report FILE|FOLDER -o FILE.html",
+		Short: "draw the plan as one HTML page: ranges, reasons, curves, port maps",
+		Long: `report writes one HTML page, complete in itself, for people who read no rules: how many
+ports are open and what a guess would have opened, each host with a map of its ports, and
+each site with its range, the reason, its firewall in words, what other servers need and
+the refused share against the ports.
+
+The page needs no script and no network, and prints on A4. The same spec and lock give the
+same bytes.`,
+		Example: "  pasvctl report examples/quickstart -o report.html",
+		Args:    exactly("FILE"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if output == "" {
+				return usage("write -o FILE.html, or -o - for standard output", "the output file is missing")
+			}
+			p, err := v.valid(s, args[0])
+			if err != nil {
+				return err
+			}
+			page := htmlreport.HTML(p.Plan)
+			if output == "-" {
+				_, err := s.out.Write(page)
+				return err
+			}
+			if err := atomicfile.Write(filepath.Dir(output), filepath.Base(output), page, 0o644); err != nil {
+				return failure(err, writeHint(err))
+			}
+			_, err = fmt.Fprintf(s.out, "wrote %s\n", output)
+			return err
+		},
+	}
+	v.register(c)
+	c.Flags().StringVarP(&output, "output", "o", "", "write the page to `FILE`; - is standard output")
+	return c
+}
