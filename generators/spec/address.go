@@ -201,6 +201,22 @@ func Join[T fmt.Stringer](all []T, separator string) string {
 	return strings.Join(texts, separator)
 }
 
+// Grouped puts together what has the same key, in the order of the first of each.
+func Grouped[T any, K comparable](all []T, key func(T) K) (groups [][]T) {
+	index := map[K]int{}
+	for _, one := range all {
+		k := key(one)
+		i, known := index[k]
+		if !known {
+			i = len(groups)
+			index[k] = i
+			groups = append(groups, nil)
+		}
+		groups[i] = append(groups[i], one)
+	}
+	return groups
+}
+
 func familyName(v4 bool) string {
 	if v4 {
 		return "IPv4"

@@ -105,27 +105,18 @@ func (e *exam) jumpedFrom() string {
 func chainName(c *spec.Chain) string { return c.Family + " " + c.Table + " " + c.Chain }
 
 // causes groups what one rule does.
-func causes(all []shadow.Blocked) (groups [][]shadow.Blocked) {
+func causes(all []shadow.Blocked) [][]shadow.Blocked {
 	type cause struct {
 		rule            string
 		aimed, untaught bool
 	}
-	index := map[cause]int{}
-	for _, b := range all {
+	return spec.Grouped(all, func(b shadow.Blocked) cause {
 		rule := b.Rule
 		if rest, v6 := strings.CutPrefix(rule, "ip6 "); v6 { // the other half of one firewall
 			rule = "ip " + rest
 		}
-		c := cause{rule, b.Aimed, b.Untaught}
-		i, known := index[c]
-		if !known {
-			i = len(groups)
-			index[c] = i
-			groups = append(groups, nil)
-		}
-		groups[i] = append(groups[i], b)
-	}
-	return groups
+		return cause{rule, b.Aimed, b.Untaught}
+	})
 }
 
 // Beside are our rules for a host and the live ones around them.
@@ -189,38 +180,33 @@ func (s Beside) elsewhere(backend string) finding.Finding {
 
 // siteOf is the site that all are about, or "".
 func siteOf(cause []shadow.Blocked) string {
-	name := cause[0].Site.Name
-	for _, b := range cause {
-		if b.Site.Name != name {
-			return ""
-		}
+	if len(spec.Grouped(cause, siteName)) > 1 {
+		return ""
 	}
-	return name
+	return siteName(cause[0])
 }
+
+func siteName(b shadow.Blocked) string { return b.Site.Name }
 
 // portsOf names the ports of a cause, and the sites if there are several:
 // "port 21, 61011-61092 of sites "a", "b"".
 func portsOf(cause []shadow.Blocked) string {
-	bySite := map[string][]spec.PortRange{}
-	var sites []string
-	for _, b := range cause {
-		if bySite[b.Site.Name] == nil {
-			sites = append(sites, b.Site.Name)
+	ports := func(site []shadow.Blocked) string {
+		var all []spec.PortRange
+		for _, b := range site {
+			all = append(all, b.Ports...)
 		}
-		bySite[b.Site.Name] = append(bySite[b.Site.Name], b.Ports...)
+		return "port " + rangesText(all)
 	}
-	same := map[string][]string{} // sites by their ports
-	var order []string
-	for _, site := range sites {
-		text := "port " + rangesText(bySite[site])
-		if same[text] == nil {
-			order = append(order, text)
-		}
-		same[text] = append(same[text], fmt.Sprintf("%q", site))
-	}
+	sites := spec.Grouped(cause, siteName)
 	var all []string
-	for _, text := range order {
-		switch on := same[text]; {
+	for _, same := range spec.Grouped(sites, ports) {
+		var on []string
+		for _, site := range same {
+			on = append(on, fmt.Sprintf("%q", siteName(site[0])))
+		}
+		text := ports(same[0])
+		switch {
 		case len(sites) == 1: // the finding names it
 		case len(on) == 1:
 			text += " of site " + on[0]

@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io/fs"
+	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,7 +55,7 @@ func (e *exam) conntrack() {
 			sizing.Count(most), sizing.Count(used), sizing.Count(needed)),
 		Evidence: fmt.Sprintf("/%snf_conntrack_max: %d, nf_conntrack_count: %d", folder, most, used),
 		Figures:  map[string]any{"entries_max": most, "entries_used": used, "entries_needed": needed},
-		Remedy:   fmt.Sprintf("sysctl -w net.netfilter.nf_conntrack_max=%d  # and in /etc/sysctl.d", roundUp(2*(used+needed))),
+		Remedy:   fmt.Sprintf("sysctl -w net.netfilter.nf_conntrack_max=%d  # and in /etc/sysctl.d", max(1024, 1<<bits.Len(uint(2*(used+needed)-1)))),
 	})
 }
 
@@ -92,14 +93,6 @@ func (e *exam) loose() {
 		f.Severity = finding.Note // the connections that run are known
 	}
 	e.find(f)
-}
-
-func roundUp(n int) int {
-	size := 1024
-	for size < n {
-		size *= 2
-	}
-	return size
 }
 
 func (e *exam) number(name string) (int, bool) {

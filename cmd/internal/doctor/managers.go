@@ -3,6 +3,7 @@ package doctor
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
@@ -128,12 +129,9 @@ type opening struct {
 func openings(h *plan.Host) (all []opening) {
 	for _, s := range h.Sites {
 		ports := []spec.PortRange{{First: s.Port, Last: s.Port}, s.DataPorts}
-		for _, family := range []struct {
-			addresses []netip.Addr
-			clients   []netip.Prefix
-		}{{s.Policy.Addresses4, s.Policy.Clients4}, {s.Policy.Addresses6, s.Policy.Clients6}} {
-			for _, a := range family.addresses {
-				for _, c := range family.clients {
+		for _, a := range slices.Concat(s.Policy.Addresses4, s.Policy.Addresses6) {
+			for _, c := range slices.Concat(s.Policy.Clients4, s.Policy.Clients6) {
+				if c.Addr().Is4() == a.Is4() {
 					all = append(all, opening{a, c, ports})
 				}
 			}

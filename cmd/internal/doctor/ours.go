@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -130,24 +129,14 @@ var saved = []string{"etc/iptables/rules.v4", "etc/iptables/rules.v6", "etc/sysc
 // makes the sets that the chains match, and then iptables-restore loads
 // nothing of it.
 func (e *exam) saves() {
+	setsFirst, _ := fs.Glob(e.Root, "etc/systemd/system/*.wants/pasvctl-sets.service")
 	for _, name := range saved {
-		text, ok := e.read(name)
-		if !ok || !strings.Contains(text, "PASVCTL") {
+		if text, _ := e.read(name); !strings.Contains(text, "PASVCTL") || len(setsFirst) > 0 {
 			continue
 		}
-		if e.setsFirst() {
-			continue
-		}
-		at := "/" + path.Clean(name)
 		e.find(finding.Finding{
-			Severity: finding.Warning, Rule: finding.RulesSaved, Detail: at + " has pasvctl's chains: if their sets are missing at boot, iptables-restore loads none of that file",
-			Evidence: "iptables-restore fails on a set that is not there", Remedy: fmt.Sprintf("sed -i /PASVCTL/d %s  # apply puts them back after a boot", at),
+			Severity: finding.Warning, Rule: finding.RulesSaved, Detail: "/" + name + " has pasvctl's chains: if their sets are missing at boot, iptables-restore loads none of that file",
+			Evidence: "iptables-restore fails on a set that is not there", Remedy: fmt.Sprintf("sed -i /PASVCTL/d /%s  # apply puts them back after a boot", name),
 		})
 	}
-}
-
-// setsFirst reports whether a unit makes our sets before such a file is loaded.
-func (e *exam) setsFirst() bool {
-	enabled, _ := fs.Glob(e.Root, "etc/systemd/system/*.wants/pasvctl-sets.service")
-	return len(enabled) > 0
 }

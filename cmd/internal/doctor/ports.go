@@ -61,20 +61,9 @@ func (e *exam) owners(s *plan.Site, all []portowner.Owner) {
 		pid, uid int
 		state    portowner.State
 	}
-	held := map[holder][]portowner.Owner{}
-	var order []holder
-	for _, o := range all {
-		if o.PID != 0 && slices.Contains(processes[s.Server], o.Process) {
-			continue
-		}
-		h := holder{o.PID, o.UID, o.State}
-		if held[h] == nil {
-			order = append(order, h)
-		}
-		held[h] = append(held[h], o)
-	}
-	for _, h := range order {
-		e.owner(s, held[h])
+	others := slices.DeleteFunc(all, func(o portowner.Owner) bool { return o.PID != 0 && slices.Contains(processes[s.Server], o.Process) })
+	for _, held := range spec.Grouped(others, func(o portowner.Owner) holder { return holder{o.PID, o.UID, o.State} }) {
+		e.owner(s, held)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/pasvctl/pasvctl/cmd/internal/kernel"
 	"github.com/pasvctl/pasvctl/cmd/internal/shadow"
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // remedy is how the sites' connections get past a rule. Each ends: after it,
@@ -42,17 +43,12 @@ func (s Beside) remedy(cause []shadow.Blocked) string {
 		return fmt.Sprintf("give the host firewall { into = %q }, then run pasvctl apply %s", table+" "+chain, s.Spec)
 	}
 	var commands []string
-	known := map[string]bool{}
-	for _, b := range cause {
-		if known[b.Base] {
-			continue
-		}
-		known[b.Base] = true
-		table, chain := split(b.Base)
+	for _, same := range spec.Grouped(cause, func(b shadow.Blocked) string { return b.Base }) {
+		table, chain := split(same[0].Base)
 		if live.Managed(table) {
-			commands = append(commands, iptablesAccept(h, table, chain, b.Hook)...)
+			commands = append(commands, iptablesAccept(h, table, chain, same[0].Hook)...)
 		} else {
-			commands = append(commands, nftAccept(h, table, chain, b.Hook)...)
+			commands = append(commands, nftAccept(h, table, chain, same[0].Hook)...)
 		}
 	}
 	return strings.Join(commands, " && ")

@@ -218,8 +218,8 @@ func TestIntervals(t *testing.T) {
 		t.Errorf("Wilson's interval for 5 of 20 is [%.4f, %.4f]", low, high)
 	}
 	// Refusals that all fall into one slice say less than scattered ones.
-	clustered, scattered := make([][2]int, slices), make([][2]int, slices)
-	for i := range slices {
+	clustered, scattered := make([][2]int, timeSlices), make([][2]int, timeSlices)
+	for i := range timeSlices {
 		clustered[i], scattered[i] = [2]int{0, 100}, [2]int{5, 100}
 	}
 	clustered[3][0] = 100

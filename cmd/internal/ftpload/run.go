@@ -60,12 +60,32 @@ func (l *load) login(ctx context.Context) error {
 	for i := range l.cfg.Sessions {
 		l.sessions = append(l.sessions, newSession(l.cfg, i))
 	}
-	return l.each(ctx, "logging in", 8, func(ctx context.Context, s *session) error {
-		if err := s.open(ctx); err != nil {
-			return fmt.Errorf("session %d: %w", s.number, err)
+	work, some := errgroup.WithContext(ctx)
+	work.SetLimit(8)
+	for i, s := range l.sessions {
+		if some.Err() != nil {
+			break
 		}
-		return nil
-	}, l.reference)
+		work.Go(func() error {
+			if err := s.open(some); err != nil {
+				return fmt.Errorf("session %d: %w", s.number, err)
+			}
+			return nil
+		})
+		l.progress(Progress{Phase: "logging in", Done: i + 1})
+	}
+	if err := work.Wait(); err != nil {
+		return err
+	}
+	for _, s := range l.sessions {
+		if ctx.Err() != nil {
+			break
+		}
+		if err := l.reference(ctx, s); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
 }
 
 // reference fetches a session's file while no other session asks: nothing
@@ -85,31 +105,6 @@ func (l *load) reference(ctx context.Context, s *session) error {
 	}
 	s.left = false
 	return s.open(ctx)
-}
-
-// each runs together on width sessions at once, then alone one by one.
-func (l *load) each(ctx context.Context, phase string, width int, together, alone func(context.Context, *session) error) error {
-	work, some := errgroup.WithContext(ctx)
-	work.SetLimit(width)
-	for i, s := range l.sessions {
-		if some.Err() != nil {
-			break
-		}
-		work.Go(func() error { return together(some, s) })
-		l.progress(Progress{Phase: phase, Done: i + 1})
-	}
-	if err := work.Wait(); err != nil {
-		return err
-	}
-	for _, s := range l.sessions {
-		if ctx.Err() != nil {
-			break
-		}
-		if err := alone(ctx, s); err != nil {
-			return err
-		}
-	}
-	return ctx.Err()
 }
 
 func (l *load) progress(p Progress) {

@@ -1,8 +1,9 @@
 package ftpload
 
 import (
+	"maps"
 	"math"
-	"sort"
+	"slices"
 	"sync"
 	"time"
 
@@ -101,15 +102,15 @@ func (m *mean) value() float64 {
 	return m.sum / float64(m.n)
 }
 
-// slices is the number of batches that the run's time is cut into for the
+// timeSlices is the number of batches that the run's time is cut into for the
 // interval: refusals come in clusters, so single requests are not independent.
-const slices = 20
+const timeSlices = 20
 
 func newTally(cfg *Config) *tally {
 	return &tally{
 		cfg:     cfg,
 		ports:   map[uint16]bool{},
-		batches: make([][2]int, slices),
+		batches: make([][2]int, timeSlices),
 		r:       Report{Kinds: map[Kind]int{}, Replies: map[string]int{}, LoginErrors: map[string]int{}},
 	}
 }
@@ -125,8 +126,14 @@ func (t *tally) add(ev event) {
 	}
 	t.r.Kinds[ev.kind]++
 	t.r.Bytes += ev.bytes
-	refused := refusals[ev.kind] || ev.outside
-	t.count(ev.at, refused)
+	slice := int(float64(timeSlices) * float64(ev.at.Sub(t.start)) / float64(t.cfg.Duration))
+	b := &t.batches[min(max(slice, 0), timeSlices-1)]
+	b[1]++
+	t.r.Asked++
+	if refusals[ev.kind] || ev.outside {
+		b[0]++
+		t.r.Refused++
+	}
 	if ev.port != 0 {
 		t.ports[ev.port] = true
 		t.wait.add(ev.wait)
@@ -138,17 +145,6 @@ func (t *tally) add(ev event) {
 	}
 	if ev.detail != "" && ev.kind != Done {
 		bump(t.r.Replies, ev.detail)
-	}
-}
-
-func (t *tally) count(at time.Time, refused bool) {
-	i := int(float64(slices) * float64(at.Sub(t.start)) / float64(t.cfg.Duration))
-	b := &t.batches[min(max(i, 0), slices-1)]
-	b[1]++
-	t.r.Asked++
-	if refused {
-		b[0]++
-		t.r.Refused++
 	}
 }
 
@@ -190,14 +186,8 @@ func (t *tally) report() *Report {
 	r.MeanWait, r.MaxWait = t.wait.value(), t.wait.max
 	r.MeanLate, r.MaxLate = t.late.value(), t.late.max
 	r.MeanListen, r.MeanAccept, r.MeanHold = t.listen.value(), t.accept.value(), t.hold.value()
-	r.Ports = len(t.ports)
-	ports := make([]int, 0, len(t.ports))
-	for p := range t.ports {
-		ports = append(ports, int(p))
-	}
-	sort.Ints(ports)
-	if len(ports) > 0 {
-		r.LowestPort, r.HighestPort = uint16(ports[0]), uint16(ports[len(ports)-1])
+	if ports := slices.Sorted(maps.Keys(t.ports)); len(ports) > 0 {
+		r.Ports, r.LowestPort, r.HighestPort = len(ports), ports[0], ports[len(ports)-1]
 	}
 	return r
 }

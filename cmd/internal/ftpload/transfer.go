@@ -213,8 +213,8 @@ func classifyDial(err error) Kind {
 }
 
 func isTimeout(err error) bool {
-	var n net.Error
-	return errors.As(err, &n) && n.Timeout()
+	n, ok := errors.AsType[net.Error](err)
+	return ok && n.Timeout()
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

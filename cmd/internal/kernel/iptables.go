@@ -116,7 +116,7 @@ func (live family) transaction(command, text string) (string, error) {
 	if i < 0 {
 		return "", fmt.Errorf("the rendered file for %s has no COMMIT", command)
 	}
-	return text[:i] + joined(more) + text[i:], nil
+	return text[:i] + script(more...) + text[i:], nil
 }
 
 // jumping are the lines that make the jump from a chain to one of ours the only one,
@@ -249,7 +249,7 @@ func (live family) list(command string) (l Listing) {
 					o.Lines = append(o.Lines, r)
 				}
 			}
-			l.add(o)
+			l = append(l, o)
 		}
 	}
 	return l

@@ -129,9 +129,6 @@ func (b *iptables) saveSets(ctx context.Context) (string, error) {
 
 // withoutBeyond leaves out the learnt members that do not fit into so many bytes.
 func withoutBeyond(text string, bytes int) string {
-	if len(text) <= bytes {
-		return text
-	}
 	var kept strings.Builder
 	for line := range strings.Lines(text) {
 		if strings.HasPrefix(line, "add ") && strings.Contains(line, " timeout ") {
@@ -150,7 +147,8 @@ func parseSets(text string) (all []ipset) {
 		switch {
 		case len(f) < 3:
 		case f[0] == "create":
-			all = append(all, ipset{name: f[1], is: setType(f[2:]), create: strings.Join(f[2:], " ")})
+			create := strings.Join(f[2:], " ")
+			all = append(all, ipset{name: f[1], is: sizes.ReplaceAllString(create, ""), create: create})
 		case f[0] == "add" && len(all) > 0:
 			s := &all[len(all)-1]
 			s.members = append(s.members, strings.Join(f[2:], " "))
@@ -159,19 +157,8 @@ func parseSets(text string) (all []ipset) {
 	return all
 }
 
-// setType leaves out what the kernel changes alone: sizes and seeds.
-func setType(words []string) string {
-	var kept []string
-	for i := 0; i < len(words); i++ {
-		switch words[i] {
-		case "hashsize", "bucketsize", "initval":
-			i++
-		default:
-			kept = append(kept, words[i])
-		}
-	}
-	return strings.Join(kept, " ")
-}
+// sizes, and seeds, are what the kernel changes alone.
+var sizes = regexp.MustCompile(` (hashsize|bucketsize|initval) \S+`)
 
 // listSets lists our sets, without the members of those that learn.
 func listSets(text string) (l Listing) {
@@ -180,7 +167,7 @@ func listSets(text string) (l Listing) {
 		if !s.learns() {
 			o.Lines = append(o.Lines, s.members...)
 		}
-		l.add(o)
+		l = append(l, o)
 	}
 	return l
 }

@@ -13,6 +13,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -132,4 +133,4 @@ func New(name string, exec Exec) (Backend, error) {
 }
 
 // script joins lines, each ended.
-func script(lines ...string) string { return strings.Join(lines, "\n") + "\n" }
+func script(lines ...string) string { return strings.Join(append(slices.Clip(lines), ""), "\n") }

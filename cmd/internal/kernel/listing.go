@@ -45,8 +45,6 @@ func (c Change) Overlaps(o Change) bool {
 
 func (c Change) String() string { return fmt.Sprintf("%s: %s %s", c.Object, c.Sign, c.Line) }
 
-func (l *Listing) add(o Object) { *l = append(*l, o) }
-
 // sort puts a listing into its canonical order.
 func (l Listing) sort() {
 	for _, o := range l {

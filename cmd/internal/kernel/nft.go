@@ -119,7 +119,7 @@ func emptied(objects ruleset) string {
 			lines = append(lines, "flush "+o.id)
 		}
 	}
-	return joined(lines)
+	return script(lines...)
 }
 
 // deletion is a file that deletes objects that nothing refers to any more:
@@ -136,14 +136,7 @@ func deletion(objects ruleset) string {
 			others = append(others, "delete "+o.id)
 		}
 	}
-	return joined(slices.Concat(chains, others, tables))
-}
-
-func joined(lines []string) string {
-	if len(lines) == 0 {
-		return ""
-	}
-	return script(lines...)
+	return script(slices.Concat(chains, others, tables)...)
 }
 
 func (n *nft) Live(ctx context.Context) (Listing, error) {

@@ -226,7 +226,7 @@ func (r ruleset) withoutJumps(wanted []jump) (text string, missing []jump) {
 			lines = append(lines, fmt.Sprintf("delete rule %s handle %s", o.chain(), rule.handle))
 		}
 	}
-	return joined(lines), missing
+	return script(lines...), missing
 }
 
 // withJumps puts each jump before the rule that it stood before, or last.
@@ -245,5 +245,5 @@ func (r ruleset) withJumps(jumps []Jump) string {
 			lines = append(lines, fmt.Sprintf("add rule %s %s", j.Chain, j.Rule))
 		}
 	}
-	return joined(lines)
+	return script(lines...)
 }

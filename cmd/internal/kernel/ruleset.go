@@ -202,7 +202,7 @@ func (r ruleset) list() Listing {
 				lines = append(lines, stateless(e))
 			}
 		}
-		l.add(Object{Name: o.id, Ordered: o.kind == "chain", Lines: lines, declared: declared})
+		l = append(l, Object{Name: o.id, Ordered: o.kind == "chain", Lines: lines, declared: declared})
 	}
 	return l
 }

@@ -40,7 +40,7 @@ func listed(l Listing, jumps []Jump) Listing {
 		byChain[j.Chain].Lines = append(byChain[j.Chain].Lines, stateless(j.Rule))
 	}
 	for _, o := range byChain {
-		l.add(*o)
+		l = append(l, *o)
 	}
 	l.sort()
 	return l

@@ -1,6 +1,7 @@
 package packets
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -53,29 +54,22 @@ func New(l Layout) (bed *Bed, err error) {
 		}
 		bed.open = append(bed.open, *node)
 	}
-	device := l.Interface
-	if device == "" {
-		device = "eth0"
-	}
 	if err = bed.World.Set("net/ipv4/ip_local_port_range", "1024 65535"); err != nil {
 		return bed, err
 	}
 	if err = bed.Server.idle(l.Devices); err != nil {
 		return bed, err
 	}
+	world := end{node: bed.World, device: "world", mac: "02:00:00:00:00:01", addresses: l.Clients}
+	server := end{node: bed.Server, device: cmp.Or(l.Interface, "eth0"), mac: "02:00:00:00:00:02", addresses: l.Server}
 	if bed.Gateway == nil {
-		return bed, link(
-			end{node: bed.World, device: "world", mac: "02:00:00:00:00:01", addresses: l.Clients},
-			end{node: bed.Server, device: device, mac: "02:00:00:00:00:02", addresses: l.Server})
+		return bed, link(world, server)
 	}
-	if err = link(
-		end{node: bed.World, device: "world", mac: "02:00:00:00:00:01", addresses: l.Clients},
-		end{node: bed.Gateway, device: "outside", mac: "02:00:00:00:00:02", addresses: l.Gateways}); err != nil {
+	if err = link(world, end{node: bed.Gateway, device: "outside", mac: server.mac, addresses: l.Gateways}); err != nil {
 		return bed, err
 	}
-	if err = link(
-		end{node: bed.Gateway, device: "inside", mac: "02:00:00:00:00:03", beyond: l.Server},
-		end{node: bed.Server, device: device, mac: "02:00:00:00:00:04", addresses: l.Server}); err != nil {
+	server.mac = "02:00:00:00:00:04"
+	if err = link(end{node: bed.Gateway, device: "inside", mac: "02:00:00:00:00:03", beyond: l.Server}, server); err != nil {
 		return bed, err
 	}
 	return bed, errors.Join(bed.Gateway.Set("net/ipv4/ip_forward", "1"), bed.Gateway.Set("net/ipv6/conf/all/forwarding", "1"))

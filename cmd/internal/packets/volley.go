@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,11 +18,11 @@ const atOnce = 1024
 // results in order. What was admitted is reset at once.
 func (b *Bed) Send(probes ...Probe) []Result {
 	var all []Result
-	b.inTurns(probes, func(some []Probe) {
+	for some := range slices.Chunk(probes, atOnce) {
 		v := b.World.volley(some)
 		v.close()
 		all = append(all, v.results...)
-	})
+	}
 	return all
 }
 
@@ -66,7 +67,7 @@ func CloseAll(all []Connection) {
 // Connect tries the probes as Send does and keeps the connections.
 func (b *Bed) Connect(probes ...Probe) []Connection {
 	var all []Connection
-	b.inTurns(probes, func(some []Probe) {
+	for some := range slices.Chunk(probes, atOnce) {
 		v := b.World.volley(some)
 		for i, r := range v.results {
 			c := Connection{Result: r}
@@ -77,16 +78,8 @@ func (b *Bed) Connect(probes ...Probe) []Connection {
 			all = append(all, c)
 		}
 		v.close()
-	})
-	return all
-}
-
-func (b *Bed) inTurns(probes []Probe, f func([]Probe)) {
-	for len(probes) > 0 {
-		n := min(len(probes), atOnce)
-		f(probes[:n])
-		probes = probes[n:]
 	}
+	return all
 }
 
 // volley is a number of connections that are tried at once, from one thread:

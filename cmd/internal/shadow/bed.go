@@ -103,15 +103,9 @@ func (b *bed) teach() {
 	all.Wait()
 }
 
-// blocked makes the attempts and returns those that nobody answered, twice.
-func (b *bed) blocked(all []attempt) ([]Blocked, error) { return b.found(all, false, "") }
-
-// passing makes attempts that the rules in force must drop and returns those
-// that were answered, with the rule of the base chain that accepts them.
-func (b *bed) passing(all []attempt, base string) ([]Blocked, error) { return b.found(all, true, base) }
-
 // found makes the attempts and returns those that end open, or not, and do so
-// again when their packets are followed.
+// again when their packets are followed, with the rule that drops them, or the
+// one of the base chain accepts that lets them through.
 func (b *bed) found(all []attempt, open bool, accepts string) (found []Blocked, err error) {
 	var some []attempt
 	note := func(a attempt) { some = append(some, a) }

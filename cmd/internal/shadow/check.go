@@ -131,7 +131,7 @@ func (t Trial) attempts() (all []attempt, untried []string) {
 			untried = append(untried, fmt.Sprintf("%d sites from %q on", len(t.Host.Sites)-i, s.Name))
 			break
 		}
-		data := portClasses(s.DataPorts, n)
+		data := portOrder.classes([]span[uint16]{{first: s.DataPorts.First, last: s.DataPorts.Last}}, n.ports)
 		for _, family := range []struct {
 			addresses []netip.Addr
 			clients   []netip.Prefix
@@ -311,7 +311,7 @@ func (t Trial) on(device string, all []attempt, left *time.Duration, r *Report) 
 	}
 	if t.Applied != "" {
 		refused := slices.DeleteFunc(slices.Clone(all), func(a attempt) bool { return !a.outsider && (a.control || !a.Site.Policy.Gate) })
-		open, err := b.passing(refused, t.Applied)
+		open, err := b.found(refused, true, t.Applied)
 		if err != nil {
 			return err
 		}
@@ -345,7 +345,7 @@ func (b *bed) tryAll(all []attempt) error {
 	}
 	shut := map[session]bool{} // sessions whose control connection is dropped
 	for _, turn := range turns {
-		blocked, err := b.blocked(turn)
+		blocked, err := b.found(turn, false, "")
 		if err != nil {
 			return err
 		}
@@ -354,7 +354,7 @@ func (b *bed) tryAll(all []attempt) error {
 		}
 		b.report.Blocked = append(b.report.Blocked, blocked...)
 	}
-	blocked, err := b.blocked(data)
+	blocked, err := b.found(data, false, "")
 	for _, f := range blocked {
 		f.Untaught = Ours(f.Rule) != ""
 		// The gate knows only clients whose control connection works.

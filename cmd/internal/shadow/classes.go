@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"go4.org/netipx"
@@ -115,8 +114,8 @@ func (n *named) words(words []string, group func() int) {
 			}
 			if r, ok := network(part); ok {
 				n.networks = append(n.networks, span[netip.Addr]{r.From(), r.To(), group()})
-			} else if first, last, ok := ports(port); ok {
-				n.ports = append(n.ports, span[uint16]{first, last, group()})
+			} else if r, ok := spec.ParsePortRange(strings.Replace(port, ":", "-", 1)); ok {
+				n.ports = append(n.ports, span[uint16]{r.First, r.Last, group()})
 			}
 		}
 	}
@@ -131,16 +130,6 @@ func network(word string) (netipx.IPRange, bool) {
 	}
 	r, err := netipx.ParseIPRange(word)
 	return r, err == nil
-}
-
-func ports(word string) (first, last uint16, ok bool) {
-	a, b, found := strings.Cut(strings.Replace(word, ":", "-", 1), "-")
-	if !found {
-		b = a
-	}
-	x, err1 := strconv.ParseUint(a, 10, 16)
-	y, err2 := strconv.ParseUint(b, 10, 16)
-	return uint16(x), uint16(y), err1 == nil && err2 == nil && x <= y
 }
 
 // class is what the rules cannot tell apart.
@@ -216,10 +205,6 @@ func (o order[T]) classes(of, names []span[T]) []class[T] {
 		add(first, whole.last)
 	}
 	return all
-}
-
-func portClasses(r spec.PortRange, n named) []class[uint16] {
-	return portOrder.classes([]span[uint16]{{first: r.First, last: r.Last}}, n.ports)
 }
 
 // addressClasses wants the prefixes of one family, sorted and disjoint.

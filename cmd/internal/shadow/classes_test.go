@@ -41,7 +41,7 @@ add bad 192.0.2.16/28,tcp:61070
 func TestClassesOfPorts(t *testing.T) {
 	n := names(foreign(printed))
 	var got []string
-	for _, c := range portClasses(spec.PortRange{First: 61000, Last: 61092}, n) {
+	for _, c := range portOrder.classes([]span[uint16]{{first: 61000, last: 61092}}, n.ports) {
 		text := ""
 		for _, s := range c.spans {
 			text += spec.PortRange{First: s.first, Last: s.last}.String() + " "
@@ -75,7 +75,7 @@ func FuzzClasses(f *testing.F) {
 		n := names(foreign(ruleset))
 		count := map[uint16]int{}
 		whole := spec.PortRange{First: 61000, Last: 65535}
-		for _, c := range portClasses(whole, n) {
+		for _, c := range portOrder.classes([]span[uint16]{{first: whole.First, last: whole.Last}}, n.ports) {
 			for _, s := range c.spans {
 				for p := int(s.first); p <= int(s.last); p++ {
 					count[uint16(p)]++

@@ -101,14 +101,10 @@ func (t *trial) fill(lanes []*lane) error {
 		for _, a := range l.addresses {
 			at := netip.AddrPortFrom(a, l.site.Policy.Control)
 			over = append(over, l.check("a control connection over the cap", l.client, at))
-			if l.twin.IsValid() {
-				over = append(over, l.check("a control connection over the cap from another address of the client", l.twin, at))
-			}
+			over = append(over, l.check("a control connection over the cap from another address of the client", l.twin, at))
 		}
 		over = append(over, l.check("data port of a client at its cap", l.client, l.transferPort()))
-		if l.stranger.IsValid() {
-			over = append(over, l.check("control port while another client is at its cap", l.stranger, l.controlPort()))
-		}
+		over = append(over, l.check("control port while another client is at its cap", l.stranger, l.controlPort()))
 	}
 	if err := t.try(over); err != nil {
 		return err

@@ -85,8 +85,10 @@ func (c *casting) lane(s *plan.Site, v6 bool) *lane {
 		roles = append(roles, p)
 		*role = c.within(p)
 	}
-	if last := lastOf(roles); last.IsValid() && last != l.client && c.usable(last) {
-		l.twin = last
+	if len(roles) > 0 {
+		if last := netipx.PrefixLastIP(roles[0]); last != l.client && c.usable(last) {
+			l.twin = last
+		}
 	}
 	for _, p := range clients[:min(len(clients), maxEdges)] {
 		r := netipx.RangeOfPrefix(p)
@@ -105,14 +107,6 @@ func (c *casting) lane(s *plan.Site, v6 bool) *lane {
 		l.outside = append(l.outside, stranger)
 	}
 	return l
-}
-
-// lastOf is the last address of the first client.
-func lastOf(roles []netip.Prefix) netip.Addr {
-	if len(roles) == 0 {
-		return netip.Addr{}
-	}
-	return netipx.PrefixLastIP(roles[0])
 }
 
 // farAway is an address that few sites have among their clients: of the

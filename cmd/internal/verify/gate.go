@@ -27,7 +27,7 @@ func (t *trial) remembered(control []running) error {
 	const what = "how long the gate remembers a client"
 	var gated []running
 	for _, r := range control {
-		t.model.established(sessionOf(r.site, r.From))
+		t.model.seen[sessionOf(r.site, r.From)] = true
 		if r.site.Policy.Gate {
 			gated = append(gated, r)
 		}

@@ -18,9 +18,6 @@ func (t *trial) onAnotherDevice() error {
 	var all []check
 	for _, l := range t.lanes {
 		for _, from := range []netip.Addr{l.client, firstOf(l.outside)} {
-			if !from.IsValid() {
-				continue
-			}
 			for _, port := range []uint16{l.site.Policy.Control, l.site.Policy.Data.First} {
 				all = append(all, l.check("the site's ports on another device", from, netip.AddrPortFrom(l.addresses[0], port)))
 			}

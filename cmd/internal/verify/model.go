@@ -15,7 +15,7 @@ import (
 type model struct {
 	elsewhere packets.Verdict // what the host does with ports of nobody's
 	claims    map[netip.Addr][]claim
-	seen      map[session]bool
+	seen      map[session]bool // a handshake with a control port was finished
 	open      map[session]int
 }
 
@@ -105,9 +105,3 @@ func addressesOf(s *plan.Site, v6 bool) []netip.Addr {
 	}
 	return s.Policy.Addresses4
 }
-
-// established notes that a handshake with a control port was finished.
-func (m *model) established(s session) { m.seen[s] = true }
-
-// forget is the end of every gate's memory.
-func (m *model) forget() { clear(m.seen) }

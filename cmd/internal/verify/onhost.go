@@ -223,12 +223,8 @@ func (l *lane) check(what string, from netip.Addr, to netip.AddrPort) check {
 	return check{site: l.site, what: what, from: from, to: to}
 }
 
-// data are connections to the ports of a site's range; none if nobody is there
-// to make them.
+// data are connections to the ports of a site's range.
 func (l *lane) data(to, from netip.Addr, what string) (all []check) {
-	if !from.IsValid() {
-		return nil
-	}
 	for _, port := range l.ports {
 		all = append(all, l.check(what, from, netip.AddrPortFrom(to, port)))
 	}
@@ -238,9 +234,6 @@ func (l *lane) data(to, from netip.Addr, what string) (all []check) {
 // beside are connections to the ports beside a site's, where they are
 // nobody's.
 func (l *lane) beside(m *model, to, from netip.Addr, when string) (all []check) {
-	if !from.IsValid() {
-		return nil
-	}
 	ports := []int{int(l.site.Policy.Control) - 1, int(l.site.Policy.Control) + 1}
 	for _, data := range ranges(l.site) {
 		ports = append(ports, int(data.First)-1, int(data.Last)+1)
@@ -258,9 +251,6 @@ func (l *lane) beside(m *model, to, from netip.Addr, when string) (all []check) 
 // elsewhere are connections to the site's ports on addresses of the host that
 // are not the site's.
 func (l *lane) elsewhere(host []netip.Addr, from netip.Addr) (all []check) {
-	if !from.IsValid() {
-		return nil
-	}
 	for _, a := range slices.Concat(host[:min(len(host), maxAddresses)], nobody) {
 		if a.Is4() != from.Is4() || a.IsLoopback() || slices.Contains(l.site.Addresses, a) {
 			continue
@@ -277,7 +267,7 @@ func (t *trial) openControl() ([]running, error) {
 	all, err := t.connect("control port from inside clients", func(l *lane) (netip.Addr, netip.AddrPort) { return l.client, l.controlPort() })
 	for _, r := range all {
 		s := sessionOf(r.site, r.From)
-		t.model.established(s)
+		t.model.seen[s] = true
 		t.model.open[s]++
 	}
 	return all, err
@@ -293,14 +283,12 @@ func (t *trial) withControl() error {
 			all = append(all, l.data(a, l.client, "data port with a control connection")...)
 			all = append(all, l.data(a, l.stranger, "data port with another client's control connection")...)
 			all = append(all, l.beside(t.model, a, l.client, ", with a control connection")...)
-			if l.twin.IsValid() {
-				all = append(all, l.check("data port from another address of the same client", l.twin, netip.AddrPortFrom(a, l.site.Policy.Data.First)))
-			}
+			all = append(all, l.check("data port from another address of the same client", l.twin, netip.AddrPortFrom(a, l.site.Policy.Data.First)))
 			for _, from := range l.outside {
 				all = append(all, l.check("data port from outside clients, with a client's control connection", from, netip.AddrPortFrom(a, l.site.Policy.Data.First)))
 			}
 		}
-		if other := t.other(i); other != nil && l.client.IsValid() {
+		if other := t.other(i); other != nil {
 			for _, port := range []uint16{other.site.Policy.Data.First, other.site.Policy.Data.Last} {
 				all = append(all, other.check("data port with a control connection to site "+l.site.Name+" only", l.client, netip.AddrPortFrom(other.addresses[0], port)))
 			}
@@ -341,7 +329,7 @@ func settle() { time.Sleep(250 * time.Millisecond) }
 // forget is the end of all that the gates have learnt.
 func (t *trial) forget() error {
 	settle()
-	t.model.forget()
+	clear(t.model.seen)
 	return t.backend.Forget(t.ctx)
 }
 
@@ -376,9 +364,7 @@ func (t *trial) outliveGate(control []running) error {
 func (t *trial) again(what string) error {
 	var all []check
 	for _, l := range t.lanes {
-		if l.client.IsValid() {
-			all = append(all, l.check(what, l.client, l.transferPort()))
-		}
+		all = append(all, l.check(what, l.client, l.transferPort()))
 	}
 	return t.try(all)
 }

@@ -254,12 +254,16 @@ type check struct {
 	want packets.Verdict // "": what the model says
 }
 
-// try makes the connections of all checks: first those that teach no gate
-// anything, then those to control ports, of each client one after the other.
+// try makes the connections of all checks that somebody is there to make: first
+// those that teach no gate anything, then those to control ports, of each client
+// one after the other.
 func (t *trial) try(checks []check) error {
 	var turns [][]check
 	control := map[session]int{}
 	for _, c := range checks {
+		if !c.from.IsValid() {
+			continue
+		}
 		turn := 0
 		if at := t.model.at(c.to); at.control && isClient(at.site, c.from) {
 			s := sessionOf(at.site, c.from)
@@ -293,7 +297,7 @@ func (t *trial) tryAtOnce(checks []check) error {
 		}
 		c := checks[i]
 		if at := t.model.at(c.to); at.control && r.Want == packets.Admitted {
-			t.model.established(sessionOf(at.site, c.from))
+			t.model.seen[sessionOf(at.site, c.from)] = true
 		}
 		if err := t.add(c.site, c.what, c.from.String(), c.to.String(), string(r.Want), string(r.Got)); err != nil {
 			return err
