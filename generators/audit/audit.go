@@ -38,7 +38,7 @@ func Judge(inv *inventory.Inventory, terms Terms) []finding.Finding {
 		a.published(w)
 	}
 	for _, u := range inv.Unread {
-		a.add(finding.LineUnread, finding.Note, u.At, figures{}, "", "%s was not read: %s", u.What, u.Why)
+		a.add(finding.LineUnread, finding.Note, u.At, nil, "", "%s was not read: %s", u.What, u.Why)
 	}
 	slices.SortStableFunc(a.found, func(x, y finding.Finding) int {
 		return cmp.Or(strings.Compare(x.At.Filename, y.At.Filename), x.At.Start.Line-y.At.Start.Line)
@@ -76,9 +76,6 @@ type figures map[string]any
 // add adds a finding at a line. The remedy is for this case; "" is the rule's.
 func (a *audit) add(rule *finding.Rule, severity finding.Severity, at inventory.At, f figures, remedy, format string, args ...any) {
 	pos := hcl.Pos{Line: max(1, at.Line), Column: 1}
-	if len(f) == 0 {
-		f = nil
-	}
 	a.found = append(a.found, finding.Finding{
 		Severity: severity, Rule: rule, Detail: fmt.Sprintf(format, args...), Evidence: at.String(),
 		Remedy: cmp.Or(remedy, rule.Remedy), Figures: f, At: &hcl.Range{Filename: at.File, Start: pos, End: pos},
@@ -95,7 +92,7 @@ func at[T any](s *server, of inventory.Setting[T]) inventory.At {
 
 func (a *audit) server(s *server) {
 	if s.Open() || s.DataPorts.Value == everyPort && !s.DataPorts.Written() {
-		a.add(finding.RangeUnset, finding.Warning, s.At, figures{}, s.setPorts(spec.PortRange{First: 61000, Last: 61100})+", for example",
+		a.add(finding.RangeUnset, finding.Warning, s.At, nil, s.setPorts(spec.PortRange{First: 61000, Last: 61100})+", for example",
 			"%s draws its data ports from all ports of the machine", s)
 	} else {
 		a.carries(s)
@@ -116,7 +113,7 @@ var everyPort = spec.PortRange{First: 1024, Last: 65535}
 // address, itself among them.
 func (a *audit) sharing(s *server) (all []*inventory.Server) {
 	for _, o := range a.Servers {
-		if o == s.Server || o.Profile == s.Profile && o.At.File == s.At.File && o.DataPorts.Value == s.DataPorts.Value && meet(o, s.Server) {
+		if o == s.Server || o.Profile == s.Profile && o.At.File == s.At.File && o.DataPorts.Value == s.DataPorts.Value && o.Meets(s.Server) {
 			all = append(all, o)
 		}
 	}

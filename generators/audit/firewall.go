@@ -127,10 +127,10 @@ func (a *audit) compare(s *server, w *wall) {
 		case x == nil || s.Open():
 			continue
 		case len(x.control)+len(x.data) == 0:
-			a.add(finding.FamilyForgotten, s.usual(), w.At, figures{}, fmt.Sprintf("open both to %s, or have the server listen on %s only", f, four+six-f),
+			a.add(finding.FamilyForgotten, s.usual(), w.At, nil, fmt.Sprintf("open both to %s, or have the server listen on %s only", f, four+six-f),
 				"%s opens nothing of %s to %s, and the server listens there, too", w, s, f)
 		case len(x.control) == 0 && !w.Accepts:
-			a.add(finding.FirewallDiffers, finding.Error, x.data[0].At, figures{}, fmt.Sprintf("open port %d, too", s.Port.Value),
+			a.add(finding.FirewallDiffers, finding.Error, x.data[0].At, nil, fmt.Sprintf("open port %d, too", s.Port.Value),
 				"%s opens data ports of %s to %s, and not its control port", w, s, f)
 		case len(x.data) == 0 && !w.Accepts && other != nil && len(other.data) > 0:
 			a.add(finding.FamilyForgotten, finding.Error, x.control[0].At, figures{"closed_ports": data.Count()}, fmt.Sprintf("open %s to %s, too", data, f),
@@ -226,15 +226,11 @@ func (a *audit) missing(s *server, w *wall, f family, x *access) {
 
 // listed names up to three ranges.
 func listed(ranges []spec.PortRange) string {
-	var names []string
-	for i, r := range ranges {
-		if i == 3 {
-			names = append(names, "…")
-			break
-		}
-		names = append(names, r.String())
+	text := spec.Join(ranges[:min(len(ranges), 3)], ", ")
+	if len(ranges) > 3 {
+		text += ", …"
 	}
-	return strings.Join(names, ", ")
+	return text
 }
 
 // beyond reports ports that an opening of the range opens beside it, and that no
@@ -265,7 +261,7 @@ func (a *audit) unrelated(s *server) {
 		}
 	}
 	if len(a.walls) > 0 {
-		a.add(finding.FirewallDiffers, finding.Warning, s.At, figures{}, fmt.Sprintf("open port %d and %s", s.Port.Value, s.DataPorts.Value),
+		a.add(finding.FirewallDiffers, finding.Warning, s.At, nil, fmt.Sprintf("open port %d and %s", s.Port.Value, s.DataPorts.Value),
 			"none of the firewalls given opens a port of %s", s)
 	}
 }

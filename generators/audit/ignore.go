@@ -105,7 +105,7 @@ func Ignore(found []finding.Finding, list []Ignored) (left []finding.Finding, ig
 	a := audit{found: left}
 	for i, g := range list {
 		if !used[i] {
-			a.add(finding.IgnoreUnused, finding.Note, g.At, figures{}, "", "no finding is %s", strings.TrimSpace(g.ID+" "+g.File))
+			a.add(finding.IgnoreUnused, finding.Note, g.At, nil, "", "no finding is %s", strings.TrimSpace(g.ID+" "+g.File))
 		}
 	}
 	return a.found, ignored

@@ -2,8 +2,6 @@ package audit
 
 import (
 	"cmp"
-	"net/netip"
-	"slices"
 
 	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/inventory"
@@ -36,14 +34,14 @@ func (a *audit) place(s *server) {
 			"the range %s of %s has %s among the machine's local ports %s%s: any outgoing connection may hold them", r, s, sizing.Plural(n, "port"), local, from)
 	}
 	if service := plan.ServiceIn(r); service != "" {
-		a.add(finding.RangeOverService, finding.Warning, at(s, s.DataPorts), figures{}, "move the range, or make sure that nothing listens there",
+		a.add(finding.RangeOverService, finding.Warning, at(s, s.DataPorts), nil, "move the range, or make sure that nothing listens there",
 			"the range %s of %s covers %s", r, s, service)
 	}
 }
 
 // collide finds ports that two servers bind on one address.
 func (a *audit) collide(s, o *inventory.Server) {
-	if !meet(s, o) {
+	if !s.Meets(o) {
 		return
 	}
 	titles := func(x *inventory.Server) string {
@@ -65,14 +63,6 @@ func (a *audit) collide(s, o *inventory.Server) {
 	if r := both(one(s.Port.Value), o.DataPorts.Value); r.Count() > 0 {
 		report(o.At, r, "a control port in a range")
 	}
-}
-
-// meet reports whether two servers are on one address.
-func meet(s, o *inventory.Server) bool {
-	if len(s.Addresses.Value) == 0 || len(o.Addresses.Value) == 0 {
-		return s.IPv4 && o.IPv4 || s.IPv6 && o.IPv6
-	}
-	return slices.ContainsFunc(s.Addresses.Value, func(x netip.Addr) bool { return slices.Contains(o.Addresses.Value, x) })
 }
 
 // both are the ports that two ranges share; the zero value if there are none.

@@ -75,7 +75,7 @@ func (a *audit) announced(s *server) {
 	if what == "" || a.within(s, what) {
 		return
 	}
-	a.add(finding.AnnounceUnreachable, finding.Error, at(s, s.Announce), figures{}, "set "+s.lines().announce+" to the address that clients connect to",
+	a.add(finding.AnnounceUnreachable, finding.Error, at(s, s.Announce), nil, "set "+s.lines().announce+" to the address that clients connect to",
 		"%s announces %s, which is %s", s, address, what)
 }
 
@@ -118,15 +118,15 @@ func (a *audit) trusts(s *server) {
 			severity = finding.Note
 			how += "; required TLS with session reuse makes a stolen port useless"
 		}
-		a.add(finding.PeerCheckOff, severity, at(s, s.PeerCheck), figures{}, s.lines().peerCheck,
+		a.add(finding.PeerCheckOff, severity, at(s, s.PeerCheck), nil, s.lines().peerCheck,
 			"%s takes data connections from any address: %s", s, how)
 	}
 	switch {
 	case !encrypted:
-		a.add(finding.ClearText, finding.Note, at(s, s.TLS), figures{}, s.lines().tls, "%s has no TLS", s)
+		a.add(finding.ClearText, finding.Note, at(s, s.TLS), nil, s.lines().tls, "%s has no TLS", s)
 		return
 	case !s.TLSRequired.Value:
-		a.add(finding.ClearText, finding.Note, at(s, s.TLSRequired), figures{}, s.lines().tls, "%s does not require TLS", s)
+		a.add(finding.ClearText, finding.Note, at(s, s.TLSRequired), nil, s.lines().tls, "%s does not require TLS", s)
 	}
 	if !s.SessionReuse.Value {
 		severity, how := s.usual(), "; it does compare addresses"
@@ -136,11 +136,11 @@ func (a *audit) trusts(s *server) {
 		if !s.PeerCheck.Value {
 			severity, how = finding.Warning, ", nor compares addresses"
 		}
-		a.add(finding.SessionReuseOff, severity, at(s, s.SessionReuse), figures{}, s.lines().reuse,
+		a.add(finding.SessionReuseOff, severity, at(s, s.SessionReuse), nil, s.lines().reuse,
 			"%s does not demand that a data connection resumes its control connection's TLS session%s", s, how)
 	}
 	if s.TruncatedUploads.Value == spec.AcceptTruncated {
-		a.add(finding.TruncatedAccepted, finding.Note, at(s, s.TruncatedUploads), figures{}, s.lines().noTruncated,
+		a.add(finding.TruncatedAccepted, finding.Note, at(s, s.TruncatedUploads), nil, s.lines().noTruncated,
 			"%s accepts uploads under TLS that an attacker on the path has cut short", s)
 	}
 }

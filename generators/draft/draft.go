@@ -201,16 +201,8 @@ func (h *host) takes(s *Site) bool {
 		if a.Profile == "pureftpd" && b.Profile == "pureftpd" {
 			return true
 		}
-		return a.Port.Value == b.Port.Value && meet(a, b)
+		return a.Port.Value == b.Port.Value && a.Meets(b)
 	})
-}
-
-// meet reports whether two servers listen on a common address.
-func meet(a, b *inventory.Server) bool {
-	if len(a.Addresses.Value) == 0 && len(b.Addresses.Value) == 0 {
-		return a.IPv4 && b.IPv4 || a.IPv6 && b.IPv6
-	}
-	return slices.ContainsFunc(a.Addresses.Value, b.Listens) || slices.ContainsFunc(b.Addresses.Value, a.Listens)
 }
 
 // copies are the configs beside the spec, each once.

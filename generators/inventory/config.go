@@ -52,8 +52,7 @@ func (in *input) config(server string) (config, *spec.Base, error) {
 
 // located puts the folder before the file of an error of package serverconf.
 func (in *input) located(err error) error {
-	var of *serverconf.Error
-	if errors.As(err, &of) {
+	if of, ok := errors.AsType[*serverconf.Error](err); ok {
 		of.File = in.in(path.Join(path.Dir(in.source.Name), of.File), 0).File
 	}
 	return err

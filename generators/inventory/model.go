@@ -3,6 +3,7 @@ package inventory
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/pasvctl/pasvctl/generators/spec"
@@ -93,12 +94,15 @@ func (s *Server) Listens(address netip.Addr) bool {
 	if len(s.Addresses.Value) == 0 {
 		return address.Is4() && s.IPv4 || address.Is6() && s.IPv6
 	}
-	for _, a := range s.Addresses.Value {
-		if a == address {
-			return true
-		}
+	return slices.Contains(s.Addresses.Value, address)
+}
+
+// Meets reports whether two servers listen on a common address.
+func (s *Server) Meets(o *Server) bool {
+	if len(s.Addresses.Value) == 0 && len(o.Addresses.Value) == 0 {
+		return s.IPv4 && o.IPv4 || s.IPv6 && o.IPv6
 	}
-	return false
+	return slices.ContainsFunc(s.Addresses.Value, o.Listens) || slices.ContainsFunc(o.Addresses.Value, s.Listens)
 }
 
 // Firewall is what one file of rules opens.

@@ -3,6 +3,7 @@ package inventory
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -128,7 +129,7 @@ func (t *nftTable) rules(at At, name string, expr []map[string]any) []rule {
 	r := rule{at: at, name: name, v4: t.family != "ip6", v6: t.family != "ip"}
 	p := &nftParser{rule: &r, t: t}
 	for _, e := range expr {
-		for _, key := range sortedKeys(e) {
+		for _, key := range slices.Sorted(maps.Keys(e)) {
 			if key == "vmap" {
 				return p.vmap(e[key])
 			}

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -308,7 +309,7 @@ func (p *nftParser) vmap(value any) []rule {
 		one.dports(parts[0], false)
 		one.family(fields[1])
 		one.address("daddr", []any{parts[1]}, false)
-		for _, key := range sortedKeys(verdict) {
+		for _, key := range slices.Sorted(maps.Keys(verdict)) {
 			one.statement(key, verdict[key])
 		}
 		all = append(all, r)

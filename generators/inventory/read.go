@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"bytes"
+	"embed"
 	"errors"
 	"fmt"
 	"io"
@@ -84,7 +85,7 @@ func Read(sources ...Source) (*Inventory, error) {
 func (inv *Inventory) add(s Source) error {
 	in := &input{Inventory: inv, source: s, read: map[string]bool{}}
 	if s.FS == nil {
-		in.source.FS = nothing{}
+		in.source.FS = embed.FS{} // which has no files
 	}
 	entries, err := fs.ReadDir(in.source.FS, s.Name)
 	if err == nil {
@@ -209,18 +210,10 @@ func open(fsys fs.FS, name string) ([]byte, error) {
 
 // reason is an error without the path that it repeats.
 func reason(err error) error {
-	var of *fs.PathError
-	if errors.As(err, &of) {
+	if of, ok := errors.AsType[*fs.PathError](err); ok {
 		return of.Err
 	}
 	return err
-}
-
-// nothing is a file system without files.
-type nothing struct{}
-
-func (nothing) Open(name string) (fs.File, error) {
-	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 }
 
 // base is the file as a server's config.

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -38,7 +39,7 @@ func readSftpgo(in *input) error {
 	common := sftpgoCommon(in, vars)
 	var numbers []int
 	bindings := map[int]map[string]variable{}
-	for _, name := range sortedKeys(vars) {
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
 		m := sftpgoBinding.FindStringSubmatch(name)
 		if m == nil {
 			continue
@@ -82,15 +83,6 @@ func (in *input) environment() map[string]variable {
 		vars[name] = variable{text, in.at(i + 1)}
 	}
 	return vars
-}
-
-func sortedKeys[T any](m map[string]T) []string {
-	var all []string
-	for k := range m {
-		all = append(all, k)
-	}
-	slices.Sort(all)
-	return all
 }
 
 // setVar reads a value from a variable, if it is there.
@@ -169,7 +161,7 @@ func sftpgoServer(in *input, s Server, vars map[string]variable) *Server {
 // sftpgoOverrides reads the addresses for single networks.
 func sftpgoOverrides(in *input, s *Server, vars map[string]variable) {
 	ips := map[string]netip.Addr{}
-	for _, name := range sortedKeys(vars) { // IP before NETWORKS
+	for _, name := range slices.Sorted(maps.Keys(vars)) { // IP before NETWORKS
 		m := sftpgoNetwork.FindStringSubmatch(name)
 		if m == nil {
 			continue

@@ -186,7 +186,7 @@ func (c *Config) owns(d Directive, host *Section, own *Config, others bool) (att
 	if c.format != formats["proftpd"] {
 		return attr, owned || stated
 	}
-	level := d.level()
+	level := d.Level()
 	switch {
 	case !owned && !stated:
 		return "", false
@@ -300,8 +300,8 @@ func (c *Config) differences(host *Section, ours *Config) []Difference {
 		all = append(all, c.flags(g, host, ours)...)
 		theirs, first := c.values(g, host)
 		own, said := ours.values(g, nil)
-		write, ok := g.line(theirs)
-		line, _ := g.line(own)
+		write, ok := g.says(theirs)
+		line, _ := g.says(own)
 		if g.attr == "tls.mode" {
 			tls = write == line && line != `mode = "off"`
 		}
@@ -349,12 +349,8 @@ func (c *Config) flags(g group, host *Section, ours *Config) (all []Difference) 
 // otherAddresses compares the addresses of the site's <VirtualHost>, whose head
 // stays as it is, with the site's.
 func otherAddresses(file string, host *Section, site *spec.Site) []Difference {
-	var list []string
-	for _, a := range site.Addresses {
-		list = append(list, a.String())
-	}
-	write, ok := addresses(host.Args)
-	if line, _ := addresses(strings.Join(list, " ")); ok && line == write {
+	write, ok := addresses("addresses", []string{host.Args})
+	if line, _ := addresses("addresses", []string{spec.Join(site.Addresses, " ")}); ok && line == write {
 		return nil
 	}
 	return []Difference{{Directive{File: file, Line: host.Line, Lines: 1, Name: "<VirtualHost>", Value: host.Args}, "addresses", write}}
@@ -362,12 +358,12 @@ func otherAddresses(file string, host *Section, site *spec.Site) []Difference {
 
 // values are the effective values of a group, and the first directive that says
 // one.
-func (c *Config) values(g group, host *Section) (values, *Directive) {
-	v := values{}
+func (c *Config) values(g group, host *Section) ([]string, *Directive) {
+	v := make([]string, len(g.names))
 	var first *Directive
-	for _, name := range g.names {
+	for i, name := range g.names {
 		for _, d := range c.format.effective(c, host, name) {
-			v[name] = strings.TrimSpace(v[name] + " " + d.Value)
+			v[i] = strings.TrimSpace(v[i] + " " + d.Value)
 			if first == nil {
 				first = &d
 			}

@@ -121,8 +121,8 @@ func checkKeep(t *testing.T, server, text string) {
 	for _, g := range formats[server].owned {
 		got, _ := again.values(g, host)
 		want, _ := own.values(g, nil)
-		line, _ := g.line(got)
-		if wanted, _ := g.line(want); line != wanted && !(g.attr == "addresses" && host != nil) {
+		line, _ := g.says(got)
+		if wanted, _ := g.says(want); line != wanted && !(g.attr == "addresses" && host != nil) {
 			t.Errorf("%s: %s reads %q, want %q, in\n%s", server, g.names, line, wanted, out)
 		}
 	}

@@ -17,14 +17,16 @@ type group struct {
 	attr  string   // the attribute, with its block before a dot
 	names []string // those that say the attribute's value
 	also  []string // those that belong to them
-	// line is what a site says in the place of the names, in HCL; "" if nothing.
-	// It is not ok if a site cannot say that.
-	line func(v values) (line string, ok bool)
+	// line is what a site says in the place of the names, in HCL, of the attribute's
+	// name and the names' effective values, "" for one that is not there; "" if
+	// nothing. It is not ok if a site cannot say that.
+	line func(attr string, v []string) (line string, ok bool)
 }
 
-// values are the effective values of a group's names. One that is not there is
-// not in the config.
-type values map[string]string
+// says is the line of some values.
+func (g group) says(v []string) (line string, ok bool) {
+	return g.line(g.attr[strings.LastIndexByte(g.attr, '.')+1:], v)
+}
 
 // Directives are those that an attribute of a site sets, by server: "data_ports"
 // or "tls.mode". The reference is made of them, by a test of cmd/pasvctl, and no
@@ -50,86 +52,59 @@ const activeMode = "active_mode"
 
 // vsftpdOwned is as vsftpd.conf(5) of 3.0.3 has the directives and defaults.
 var vsftpdOwned = []group{
-	{"addresses", []string{"listen_address", "listen_address6"}, []string{"listen", "listen_ipv6"}, func(v values) (string, bool) {
-		return addresses(v["listen_address"] + " " + v["listen_address6"])
+	{"addresses", []string{"listen_address", "listen_address6"}, []string{"listen", "listen_ipv6"}, addresses},
+	{"port", []string{"listen_port"}, nil, port},
+	{"data_ports", []string{"pasv_min_port", "pasv_max_port"}, []string{"pasv_enable"}, portRange},
+	{"announce", []string{"pasv_address"}, []string{"pasv_addr_resolve"}, announce},
+	{"foreign_data", []string{"pasv_promiscuous"}, []string{"port_promiscuous"}, anyOn},
+	{activeMode, []string{"port_enable"}, []string{"connect_from_port_20", "ftp_data_port"}, noneOff},
+	{"concurrency.sessions", []string{"max_clients"}, nil, sessions},
+	{"concurrency.sessions_per_address", []string{"max_per_ip"}, nil, sessions},
+	{"idle_timeout", []string{"idle_session_timeout"}, []string{"accept_timeout"}, seconds},
+	{"data_timeout", []string{"data_connection_timeout"}, nil, seconds},
+	{"tls.mode", []string{"ssl_enable", "implicit_ssl"}, nil, func(attr string, v []string) (string, bool) {
+		return mode(attr, yes(v[0]), yes(v[1]))
 	}},
-	{"port", []string{"listen_port"}, nil, func(v values) (string, bool) { return count("port", v["listen_port"], 65535) }},
-	{"data_ports", []string{"pasv_min_port", "pasv_max_port"}, []string{"pasv_enable"}, func(v values) (string, bool) {
-		return portRange(v["pasv_min_port"], v["pasv_max_port"])
+	{"tls.required", []string{"force_local_logins_ssl", "force_local_data_ssl"}, []string{"allow_anon_ssl", "force_anon_logins_ssl", "force_anon_data_ssl"}, noneOff},
+	{"tls.certificate", []string{"rsa_cert_file"}, []string{"dsa_cert_file"}, hostPath},
+	{"tls.key", []string{"rsa_private_key_file"}, []string{"dsa_private_key_file"}, hostPath},
+	{"tls.session_reuse", []string{"require_ssl_reuse"}, nil, func(attr string, v []string) (string, bool) {
+		return either(attr, yes(v[0]), "required", "preferred")
 	}},
-	{"announce", []string{"pasv_address"}, []string{"pasv_addr_resolve"}, func(v values) (string, bool) { return announce(v["pasv_address"]) }},
-	{"foreign_data", []string{"pasv_promiscuous"}, []string{"port_promiscuous"}, func(v values) (string, bool) {
-		return boolean("foreign_data", yes(v["pasv_promiscuous"]))
-	}},
-	{activeMode, []string{"port_enable"}, []string{"connect_from_port_20", "ftp_data_port"}, func(v values) (string, bool) {
-		return boolean(activeMode, v["port_enable"] == "" || yes(v["port_enable"]))
-	}},
-	{"concurrency.sessions", []string{"max_clients"}, nil, func(v values) (string, bool) { return count("sessions", v["max_clients"], spec.MaxSessions) }},
-	{"concurrency.sessions_per_address", []string{"max_per_ip"}, nil, func(v values) (string, bool) {
-		return count("sessions_per_address", v["max_per_ip"], spec.MaxSessions)
-	}},
-	{"idle_timeout", []string{"idle_session_timeout"}, []string{"accept_timeout"}, func(v values) (string, bool) { return seconds("idle_timeout", v["idle_session_timeout"]) }},
-	{"data_timeout", []string{"data_connection_timeout"}, nil, func(v values) (string, bool) {
-		return seconds("data_timeout", v["data_connection_timeout"])
-	}},
-	{"tls.mode", []string{"ssl_enable", "implicit_ssl"}, nil, func(v values) (string, bool) {
-		return mode(yes(v["ssl_enable"]), yes(v["implicit_ssl"]))
-	}},
-	{"tls.required", []string{"force_local_logins_ssl", "force_local_data_ssl"}, []string{"allow_anon_ssl", "force_anon_logins_ssl", "force_anon_data_ssl"},
-		func(v values) (string, bool) {
-			logins, data := v["force_local_logins_ssl"], v["force_local_data_ssl"]
-			return boolean("required", (logins == "" || yes(logins)) && (data == "" || yes(data)))
-		}},
-	{"tls.certificate", []string{"rsa_cert_file"}, []string{"dsa_cert_file"}, func(v values) (string, bool) { return hostPath("certificate", v["rsa_cert_file"]) }},
-	{"tls.key", []string{"rsa_private_key_file"}, []string{"dsa_private_key_file"}, func(v values) (string, bool) {
-		return hostPath("key", v["rsa_private_key_file"])
-	}},
-	{"tls.session_reuse", []string{"require_ssl_reuse"}, nil, func(v values) (string, bool) { return reuse(yes(v["require_ssl_reuse"])) }},
-	{"truncated_uploads", []string{"strict_ssl_read_eof"}, nil, func(v values) (string, bool) {
-		if yes(v["strict_ssl_read_eof"]) {
-			return text("truncated_uploads", "refuse")
-		}
-		return text("truncated_uploads", "accept")
+	{"truncated_uploads", []string{"strict_ssl_read_eof"}, nil, func(attr string, v []string) (string, bool) {
+		return either(attr, yes(v[0]), "refuse", "accept")
 	}},
 }
 
 // proftpdOwned is as the directives' reference of ProFTPD 1.3.8 has them. Of
 // TLSOptions only the words of tlsOptions are owned.
 var proftpdOwned = []group{
-	{"addresses", []string{"DefaultAddress"}, []string{"ServerType", "SocketBindTight", "UseIPv6"}, func(v values) (string, bool) { return addresses(v["DefaultAddress"]) }},
-	{"port", []string{"Port"}, nil, func(v values) (string, bool) { return count("port", v["Port"], 65535) }},
-	{"data_ports", []string{"PassivePorts"}, nil, func(v values) (string, bool) {
-		return portRange(word(v["PassivePorts"], 0), word(v["PassivePorts"], 1))
-	}},
-	{"announce", []string{"MasqueradeAddress"}, nil, func(v values) (string, bool) { return announce(word(v["MasqueradeAddress"], 0)) }},
-	{"foreign_data", []string{"AllowForeignAddress"}, nil, func(v values) (string, bool) { return boolean("foreign_data", yes(v["AllowForeignAddress"])) }},
-	{"concurrency.sessions", []string{"MaxInstances", "MaxClients"}, nil, func(v values) (string, bool) {
-		return count("sessions", least(v["MaxInstances"], v["MaxClients"]), spec.MaxSessions)
-	}},
-	{"concurrency.sessions_per_address", []string{"MaxClientsPerHost", "MaxConnectionsPerHost"}, nil, func(v values) (string, bool) {
-		return count("sessions_per_address", least(v["MaxClientsPerHost"], v["MaxConnectionsPerHost"]), spec.MaxSessions)
-	}},
-	{"idle_timeout", []string{"TimeoutNoTransfer", "TimeoutIdle"}, nil, func(v values) (string, bool) {
-		noTransfer, idle := proftpdSeconds(v["TimeoutNoTransfer"]), proftpdSeconds(v["TimeoutIdle"])
-		line, ok := seconds("idle_timeout", cmp.Or(idle, noTransfer))
+	{"addresses", []string{"DefaultAddress"}, []string{"ServerType", "SocketBindTight", "UseIPv6"}, addresses},
+	{"port", []string{"Port"}, nil, port},
+	{"data_ports", []string{"PassivePorts"}, nil, portRange},
+	{"announce", []string{"MasqueradeAddress"}, nil, unquoted(announce)},
+	{"foreign_data", []string{"AllowForeignAddress"}, nil, anyOn},
+	{"concurrency.sessions", []string{"MaxInstances", "MaxClients"}, nil, sessions},
+	{"concurrency.sessions_per_address", []string{"MaxClientsPerHost", "MaxConnectionsPerHost"}, nil, sessions},
+	{"idle_timeout", []string{"TimeoutNoTransfer", "TimeoutIdle"}, nil, func(attr string, v []string) (string, bool) {
+		noTransfer, idle := proftpdSeconds(v[0]), proftpdSeconds(v[1])
+		line, ok := timeout(attr, cmp.Or(idle, noTransfer), "s", day)
 		return line, ok && (noTransfer == "" || idle == "" || noTransfer == idle) // a spec has one time for both
 	}},
-	{"data_timeout", []string{"TimeoutStalled"}, nil, func(v values) (string, bool) { return seconds("data_timeout", proftpdSeconds(v["TimeoutStalled"])) }},
-	{"tls.mode", []string{"TLSEngine", "TLSOptions"}, nil, func(v values) (string, bool) {
-		return mode(yes(v["TLSEngine"]), hasWord(v["TLSOptions"], "UseImplicitSSL"))
+	{"data_timeout", []string{"TimeoutStalled"}, nil, func(attr string, v []string) (string, bool) {
+		return timeout(attr, proftpdSeconds(v[0]), "s", day)
 	}},
-	{"tls.required", []string{"TLSRequired"}, nil, func(v values) (string, bool) {
-		on := v["TLSRequired"]
-		return fmt.Sprintf("required = %t", yes(on)), yes(on) || strings.EqualFold(on, "off") || on == ""
+	{"tls.mode", []string{"TLSEngine", "TLSOptions"}, nil, func(attr string, v []string) (string, bool) {
+		return mode(attr, yes(v[0]), hasWord(v[1], "UseImplicitSSL"))
 	}},
-	{"tls.certificate", []string{"TLSRSACertificateFile"}, []string{"TLSDSACertificateFile", "TLSECCertificateFile", "TLSPKCS12File"}, func(v values) (string, bool) {
-		return hostPath("certificate", word(v["TLSRSACertificateFile"], 0))
+	{"tls.required", []string{"TLSRequired"}, nil, func(attr string, v []string) (string, bool) {
+		line, _ := anyOn(attr, v)
+		return line, yes(v[0]) || strings.EqualFold(v[0], "off") || v[0] == ""
 	}},
-	{"tls.key", []string{"TLSRSACertificateKeyFile"}, []string{"TLSDSACertificateKeyFile", "TLSECCertificateKeyFile"}, func(v values) (string, bool) {
-		return hostPath("key", word(v["TLSRSACertificateKeyFile"], 0))
-	}},
-	{"tls.session_reuse", []string{"TLSOptions"}, nil, func(v values) (string, bool) {
-		return reuse(!hasWord(v["TLSOptions"], "NoSessionReuseRequired"))
+	{"tls.certificate", []string{"TLSRSACertificateFile"}, []string{"TLSDSACertificateFile", "TLSECCertificateFile", "TLSPKCS12File"}, unquoted(hostPath)},
+	{"tls.key", []string{"TLSRSACertificateKeyFile"}, []string{"TLSDSACertificateKeyFile", "TLSECCertificateKeyFile"}, unquoted(hostPath)},
+	{"tls.session_reuse", []string{"TLSOptions"}, nil, func(attr string, v []string) (string, bool) {
+		return either(attr, !hasWord(v[0], "NoSessionReuseRequired"), "required", "preferred")
 	}},
 }
 
@@ -139,33 +114,25 @@ var tlsOptions = []string{"NoSessionReuseRequired", "UseImplicitSSL"}
 // pureftpdOwned is as pure-ftpd-wrapper(8) and pure-ftpd(8) of 1.0.50 have them.
 // auth/ and the files that it links to are not owned.
 var pureftpdOwned = []group{
-	{"addresses", []string{"Bind"}, []string{"IPV4Only", "IPV6Only"}, func(v values) (string, bool) {
-		address, _, _ := strings.Cut(v["Bind"], ",")
-		return addresses(address)
+	{"addresses", []string{"Bind"}, []string{"IPV4Only", "IPV6Only"}, func(attr string, v []string) (string, bool) {
+		address, _, _ := strings.Cut(v[0], ",")
+		return addresses(attr, []string{address})
 	}},
-	{"port", []string{"Bind"}, nil, func(v values) (string, bool) {
-		_, port, _ := strings.Cut(v["Bind"], ",")
-		if port == "" || port == "ftp" {
-			port = "21"
+	{"port", []string{"Bind"}, nil, func(attr string, v []string) (string, bool) {
+		_, number, _ := strings.Cut(v[0], ",")
+		if number == "" || number == "ftp" {
+			number = "21"
 		}
-		return count("port", port, 65535)
+		return port(attr, []string{number})
 	}},
-	{"data_ports", []string{"PassivePortRange"}, []string{"NATmode"}, func(v values) (string, bool) {
-		return portRange(word(v["PassivePortRange"], 0), word(v["PassivePortRange"], 1))
-	}},
-	{"announce", []string{"ForcePassiveIP"}, nil, func(v values) (string, bool) { return announce(v["ForcePassiveIP"]) }},
-	{"foreign_data", []string{"AllowUserFXP", "AllowAnonymousFXP"}, nil, func(v values) (string, bool) {
-		return boolean("foreign_data", yes(v["AllowUserFXP"]) || yes(v["AllowAnonymousFXP"]))
-	}},
-	{"concurrency.sessions", []string{"MaxClientsNumber"}, nil, func(v values) (string, bool) { return count("sessions", v["MaxClientsNumber"], spec.MaxSessions) }},
-	{"concurrency.sessions_per_address", []string{"MaxClientsPerIP"}, nil, func(v values) (string, bool) {
-		return count("sessions_per_address", v["MaxClientsPerIP"], spec.MaxSessions)
-	}},
-	{"idle_timeout", []string{"MaxIdleTime"}, nil, func(v values) (string, bool) {
-		return timeout("idle_timeout", v["MaxIdleTime"], "m", 24*60)
-	}},
-	{"tls.mode", []string{"TLS"}, nil, func(v values) (string, bool) { return mode(v["TLS"] != "" && v["TLS"] != "0", false) }},
-	{"tls.required", []string{"TLS"}, nil, func(v values) (string, bool) { return boolean("required", v["TLS"] == "3") }},
+	{"data_ports", []string{"PassivePortRange"}, []string{"NATmode"}, portRange},
+	{"announce", []string{"ForcePassiveIP"}, nil, announce},
+	{"foreign_data", []string{"AllowUserFXP", "AllowAnonymousFXP"}, nil, anyOn},
+	{"concurrency.sessions", []string{"MaxClientsNumber"}, nil, sessions},
+	{"concurrency.sessions_per_address", []string{"MaxClientsPerIP"}, nil, sessions},
+	{"idle_timeout", []string{"MaxIdleTime"}, nil, func(attr string, v []string) (string, bool) { return timeout(attr, v[0], "m", 24*60) }},
+	{"tls.mode", []string{"TLS"}, nil, func(attr string, v []string) (string, bool) { return mode(attr, v[0] != "" && v[0] != "0", false) }},
+	{"tls.required", []string{"TLS"}, nil, func(attr string, v []string) (string, bool) { return boolean(attr, v[0] == "3") }},
 }
 
 // yes is a flag that is on, in each of the three formats.
@@ -191,13 +158,31 @@ func count(attr, value string, most int) (string, bool) {
 	return fmt.Sprintf("%s = %d", attr, n), err == nil && 0 < n && n <= most
 }
 
+func port(attr string, v []string) (string, bool) { return count(attr, v[0], 65535) }
+
+// sessions is for the smallest of several caps.
+func sessions(attr string, v []string) (string, bool) {
+	fewest := v[0]
+	for _, other := range v[1:] {
+		fewest = least(fewest, other)
+	}
+	return count(attr, fewest, spec.MaxSessions)
+}
+
+// unquoted is a line of the first word of a value, with quotes as ProFTPD reads them.
+func unquoted(line func(string, []string) (string, bool)) func(string, []string) (string, bool) {
+	return func(attr string, v []string) (string, bool) { return line(attr, []string{word(v[0], 0)}) }
+}
+
 // timeout is for a number of units of a time.
 func timeout(attr, value, unit string, most int) (string, bool) {
 	n, err := strconv.Atoi(word(value, 0))
 	return fmt.Sprintf(`%s = "%d%s"`, attr, n, unit), err == nil && 0 < n && n <= most
 }
 
-func seconds(attr, value string) (string, bool) { return timeout(attr, value, "s", 24*60*60) }
+const day = 24 * 60 * 60 // seconds
+
+func seconds(attr string, v []string) (string, bool) { return timeout(attr, v[0], "s", day) }
 
 var proftpdTime = regexp.MustCompile(`(?i)^([0-9]{1,6})(h|m|s|hr|min|sec)$|^([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})$`)
 
@@ -230,28 +215,29 @@ func least(a, b string) string {
 	return a
 }
 
-func portRange(first, last string) (string, bool) {
-	a, err1 := strconv.ParseUint(first, 10, 16)
-	b, err2 := strconv.ParseUint(last, 10, 16)
-	return fmt.Sprintf(`data_ports = "%d-%d"`, a, b), err1 == nil && err2 == nil && 1024 <= a && a <= b
+// portRange is for both ends, of one directive or of two.
+func portRange(attr string, v []string) (string, bool) {
+	ends := strings.Join(v, " ")
+	r, ok := spec.ParsePortRange(word(ends, 0) + "-" + word(ends, 1))
+	return fmt.Sprintf(`%s = "%d-%d"`, attr, r.First, r.Last), ok && r.First >= 1024
 }
 
 // announce is for what the 227 reply names; empty is the server's own address.
-func announce(value string) (string, bool) {
-	if value == "" {
+func announce(attr string, v []string) (string, bool) {
+	if v[0] == "" {
 		return "", true
 	}
-	address, err := netip.ParseAddr(value)
+	address, err := netip.ParseAddr(v[0])
 	if err != nil {
-		return fmt.Sprintf("announce = %q", value), spec.HostName(value)
+		return fmt.Sprintf("%s = %q", attr, v[0]), spec.HostName(v[0])
 	}
-	return fmt.Sprintf("announce = %q", address), address.Is4() && spec.Possible(address) && !address.IsLinkLocalUnicast()
+	return fmt.Sprintf("%s = %q", attr, address), address.Is4() && spec.Possible(address) && !address.IsLinkLocalUnicast()
 }
 
 // addresses is for what the server listens on; none are all.
-func addresses(value string) (string, bool) {
+func addresses(attr string, v []string) (string, bool) {
 	var list []string
-	for _, w := range words(value) {
+	for _, w := range words(strings.Join(v, " ")) {
 		address, err := netip.ParseAddr(w)
 		if err != nil || !address.IsUnspecified() && !spec.Possible(address) {
 			return "", false
@@ -263,32 +249,34 @@ func addresses(value string) (string, bool) {
 	if len(list) == 0 {
 		return "", true
 	}
-	return "addresses = [" + strings.Join(list, ", ") + "]", true
+	return attr + " = [" + strings.Join(list, ", ") + "]", true
 }
 
 func boolean(attr string, on bool) (string, bool) { return fmt.Sprintf("%s = %t", attr, on), true }
 
-func mode(tls, implicit bool) (string, bool) {
-	switch {
-	case !tls:
-		return text("mode", "off")
-	case implicit:
-		return text("mode", "implicit")
-	}
-	return text("mode", "explicit")
+func anyOn(attr string, v []string) (string, bool) { return boolean(attr, slices.ContainsFunc(v, yes)) }
+
+// noneOff is for flags that are on without a line.
+func noneOff(attr string, v []string) (string, bool) {
+	return boolean(attr, !slices.ContainsFunc(v, func(value string) bool { return value != "" && !yes(value) }))
 }
 
-func reuse(required bool) (string, bool) {
-	if required {
-		return text("session_reuse", "required")
+func mode(attr string, tls, implicit bool) (string, bool) {
+	if !tls {
+		return fmt.Sprintf(`%s = "off"`, attr), true
 	}
-	return text("session_reuse", "preferred")
+	return either(attr, implicit, "implicit", "explicit")
+}
+
+// either is for an attribute with two words.
+func either(attr string, first bool, one, other string) (string, bool) {
+	if !first {
+		one = other
+	}
+	return fmt.Sprintf("%s = %q", attr, one), true
 }
 
 // hostPath is for the path of a file on the server's machine.
-func hostPath(attr, value string) (string, bool) {
-	return fmt.Sprintf("%s = %q", attr, value), spec.IsPath(value)
+func hostPath(attr string, v []string) (string, bool) {
+	return fmt.Sprintf("%s = %q", attr, v[0]), spec.IsPath(v[0])
 }
-
-// text is for one of the words of an attribute.
-func text(attr, word string) (string, bool) { return fmt.Sprintf("%s = %q", attr, word), true }

@@ -135,9 +135,9 @@ func words(value string) []string {
 	}
 }
 
-// level is where a directive counts, without the sections that only make it
+// Level is where a directive counts: its sections without those that only make it
 // conditional.
-func (d Directive) level() []Section {
+func (d Directive) Level() []Section {
 	return slices.DeleteFunc(slices.Clone(d.Context), func(s Section) bool {
 		return s.Name == "ifmodule" || s.Name == "ifdefine" || s.Name == "ifversion"
 	})
@@ -146,7 +146,7 @@ func (d Directive) level() []Section {
 // at reports whether the directive stands directly in a server's section, or
 // for nil at server level.
 func (d Directive) at(host *Section) bool {
-	level := d.level()
+	level := d.Level()
 	return host == nil && len(level) == 0 || host != nil && len(level) == 1 && level[0] == *host
 }
 
@@ -197,7 +197,7 @@ func (c *Config) virtualHosts() (hosts []Section, port map[Section]uint16) {
 	port = map[Section]uint16{}
 	set := map[Section]bool{}
 	for _, d := range c.Directives {
-		level := d.level()
+		level := d.Level()
 		var host Section
 		if len(level) > 0 && level[0].Name == "virtualhost" {
 			host = level[0]
@@ -227,7 +227,7 @@ func proftpdEffective(c *Config, host *Section, name string) []Directive {
 	}
 	var own, global []Directive
 	for _, d := range c.named(name) {
-		level := d.level()
+		level := d.Level()
 		switch {
 		case d.at(host), processWide(name) && d.at(nil):
 			own = append(own, d)

@@ -30,7 +30,3 @@ func (d Directive) Yes() bool { return yes(d.Value) }
 
 // Seconds is a time that ProFTPD reads, in seconds.
 func (d Directive) Seconds() (int, error) { return strconv.Atoi(proftpdSeconds(d.Value)) }
-
-// Level is where a directive of ProFTPD counts: its sections without those that
-// only make it conditional.
-func (d Directive) Level() []Section { return d.level() }
