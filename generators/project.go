@@ -21,9 +21,6 @@ type Project struct {
 	Plan  *plan.Plan
 	Lock  *plan.Lock  // as it is to be written beside the spec
 	Moves []plan.Move // against the lock that lay there
-	// Unkept are the sites whose range the lock did not have and the spec does
-	// not pin: this run has chosen it, and another spec may make it choose otherwise.
-	Unkept []string
 	// LeftOut are the default targets that are not rendered, because the spec
 	// has blocks for others.
 	LeftOut []string
@@ -80,6 +77,9 @@ func Load(fsys fs.FS, names []string, o Options) (*Project, hcl.Diagnostics) {
 	lock, more := readLock(fsys, names, s)
 	evaluated()
 	diags = append(diags, more...)
+	if lock != nil {
+		lock.Shared = o.Partial
+	}
 	p := &Project{Spec: s, watch: o.Watch}
 	p.targets, p.LeftOut, more = targets(s)
 	diags = append(diags, more...)
@@ -95,14 +95,6 @@ func Load(fsys fs.FS, names []string, o Options) (*Project, hcl.Diagnostics) {
 		p.Lock, p.Moves = placement.Lock, placement.Moves
 		if !slices.ContainsFunc(p.targets, func(t target) bool { return kinds[t.kind].Ranks }) {
 			p.Lock.ForgetRanks()
-		}
-		if o.Partial {
-			p.Lock.Adopt(lock)
-		}
-		for _, site := range p.Plan.Sites {
-			if !site.Pinned && !lock.Has(site.Name) {
-				p.Unkept = append(p.Unkept, site.Name)
-			}
 		}
 	}
 	return p, InOrder(diags)

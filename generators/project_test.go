@@ -110,7 +110,7 @@ func TestLockBesideTheSpec(t *testing.T) {
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
-	if a, b := grown.Plan.Sites[0].DataPorts, grown.Plan.Sites[1].DataPorts; a.String() != "61010-61019" || b.String() != "61000-61009" || len(grown.Moves) > 0 {
+	if a, b := grown.Plan.Sites[0].DataPorts, grown.Plan.Sites[1].DataPorts; a.String() != "61010-61019" || b.String() != "61000-61009" || len(grown.Moves) != 1 || grown.Moves[0].Kind() != plan.NewSite {
 		t.Errorf("a has %s, b %s, moves %v", a, b, grown.Moves)
 	}
 	resized, diags := loadText("x.pasv.hcl", edgeHost+siteText("b", 21, 12, ""), plan.LockFile, string(first.Lock.Bytes()))

@@ -96,7 +96,7 @@ func (g *generator) run(path string) error {
 	}
 	g.tellRanges(p.Plan.Sites)
 	g.tellLeftOut(p.LeftOut)
-	g.tellMoves(p.Moves)
+	g.tellMoves(p)
 	tellStarts(g.err, p.Plan.Sites)
 	if g.check {
 		return g.compare(p, made)
@@ -163,17 +163,37 @@ func (g *generator) tellLeftOut(targets []string) {
 	}
 }
 
-// tellMoves is loud, because what pasvctl does not write must follow.
-func (g *generator) tellMoves(moves []plan.Move) {
-	for _, m := range moves {
-		what := "MOVED"
-		if m.InPlace() {
-			what = "RESIZED"
-		}
-		fmt.Fprintf(g.err, "%s: site %q: data ports %s -> %s: %s\n", what, m.Site, m.From, m.To, m.Why)
+// tellMoves is loud, because what pasvctl does not write must follow. Without a
+// lock all sites are new, and tellRanges has named them.
+func (g *generator) tellMoves(p *project) {
+	if p.Spec.Files[plan.LockFile] == nil {
+		return
 	}
-	if len(moves) > 0 {
+	told, follow := 0, false
+	for _, kind := range []plan.Kind{plan.MovedSite, plan.ResizedSite, plan.GoneSite, plan.RenamedSite, plan.NewSite} {
+		for _, m := range p.Moves {
+			if m.Kind() != kind {
+				continue
+			}
+			follow = follow || kind != plan.RenamedSite
+			if told++; told <= maxTold {
+				fmt.Fprintf(g.err, "%s: %s\n", m, m.Why)
+			}
+		}
+	}
+	if told > maxTold {
+		fmt.Fprintf(g.err, "… and %s more changes: see pasvctl generate --check --json\n", sizing.Count(told-maxTold))
+	}
+	if follow {
 		fmt.Fprintln(g.err, "Firewalls and NAT devices that pasvctl does not write must follow.")
+	}
+	restore := "restore " + plan.LockFile + " from version control, "
+	if g.check {
+		restore = ""
+	}
+	for _, m := range plan.LikelyRenames(p.Moves) {
+		block := strings.ReplaceAll(strings.TrimSpace(spec.MovedBlock(m.Was, m.Site)), "\n", "\n  ")
+		fmt.Fprintf(g.err, "hint: if site %q is site %q under another name, %sadd this to the spec, and it keeps its ports:\n\n  %s\n\n", m.Site, m.Was, restore, block)
 	}
 }
 

@@ -133,6 +133,8 @@ var trials = map[string]twoValues{
 	"site.tls.session_reuse":                        {`"required"`, `"preferred"`, values{"site.tls.required": "true"}},
 	"site.tls.certificate":                          {`"/etc/ftp/a.pem"`, `"/etc/ftp/b.pem"`, nil},
 	"site.tls.key":                                  {`"/etc/ftp/a.key"`, `"/etc/ftp/b.key"`, nil},
+	"moved.from":                                    {"site.ftp", "site.files", values{"moved.to": "site.downloads"}},
+	"moved.to":                                      {"site.downloads", "site.uploads", values{"moved.from": "site.ftp"}},
 	"gateway.address":                               {`"198.51.100.7"`, `"198.51.100.8"`, nil},
 	"gateway.sites":                                 {`["downloads"]`, `["downloads", "uploads"]`, nil},
 	"gateway.control_ports":                         {"null", `{ downloads = 30000 }`, nil},
@@ -211,6 +213,20 @@ target "template" {
 }
 `
 
+// formerSites is a lock of sites that a moved block may name.
+const formerSites = `
+site "files" {
+  host       = "edge1"
+  data_ports = "63000-64999"
+  ports      = 2000
+}
+site "ftp" {
+  host       = "edge1"
+  data_ports = "21000-22999"
+  ports      = 2000
+}
+`
+
 // outcome is what a spec makes, or why it makes nothing.
 type outcome struct {
 	refused   string
@@ -226,7 +242,7 @@ func tried(t *testing.T, v values, files bool) (o outcome) {
 	text := v.write() + beside
 	text += "target \"systemd\" {}\ntarget \"vars\" {}\ntarget \"compose\" {}\ntarget \"kubernetes\" {}\npasvctl { default_targets = true }\n"
 	fsys := fstest.MapFS{
-		"x.pasv.hcl": {Data: []byte(text)}, "x.tmpl": {Data: []byte("{{ toPrettyJson . }}")},
+		"x.pasv.hcl": {Data: []byte(text)}, plan.LockFile: {Data: []byte(formerSites)}, "x.tmpl": {Data: []byte("{{ toPrettyJson . }}")},
 		"vsftpd": {Data: []byte("dirmessage_enable=YES\n")}, "proftpd": {Data: []byte("ServerIdent off\n")},
 		"pureftpd/FortunesFile": {Data: []byte("/etc/fortunes\n")},
 	}

@@ -153,12 +153,13 @@ func (d *server) servable(s *plan.Site, trial bool) error {
 // other machines were given.
 func (p *project) warnUnkept(w io.Writer, s *plan.Site) {
 	for _, m := range p.Moves {
-		if m.Site == s.Name {
+		switch {
+		case m.Site != s.Name || m.From == m.To:
+		case m.Kind() != plan.NewSite:
 			fmt.Fprintf(w, "warning: the range of site %q has changed from %s to %s since the last generate: %s\n", s.Name, m.From, m.To, m.Why)
+		case !s.Pinned:
+			fmt.Fprintf(w, "warning: %s beside the spec has no range for site %q, so pasvctl chose %s now; copy the lock that generate wrote to this machine with the spec\n", plan.LockFile, s.Name, s.DataPorts)
 		}
-	}
-	if slices.Contains(p.Unkept, s.Name) {
-		fmt.Fprintf(w, "warning: %s beside the spec has no range for site %q, so pasvctl chose %s now; copy the lock that generate wrote to this machine with the spec\n", plan.LockFile, s.Name, s.DataPorts)
 	}
 }
 

@@ -103,10 +103,8 @@ func (c *Change) add(was, is *plan.Site) {
 			s.WasName = was.Name
 		}
 		switch at := (plan.Move{From: was.DataPorts, To: is.DataPorts}); {
-		case at.From != at.To && !at.InPlace():
-			s.Kind, s.Why = "moved", why(was, is)
 		case at.From != at.To:
-			s.Kind, s.Why = "resized", why(was, is)
+			s.Kind, s.Why = string(at.Kind()), why(was, is)
 		case s.WasName != "":
 			s.Kind = "renamed"
 		case len(s.Differences) == 0:

@@ -290,6 +290,14 @@ var (
 		"The clients behind one address share its source ports.",
 		"Behind most NATs more server ports do not help them.",
 		"Add addresses to the NAT's pool.")
+	InvalidRename = rule("invalid-rename", "Invalid rename of a site",
+		"A moved block does not lead from a name that no site has any more to a site's present one.",
+		"pasvctl cannot know which ports the site had.",
+		"Remove the block, or correct its from and to.")
+	RenamedTwice = rule("renamed-twice", "The lock has a site under two names",
+		"A moved block gives a site the ports of its old name, and the lock has others under the present one.",
+		"pasvctl cannot know which of the two ranges is deployed.",
+		"Remove the moved block, or the lock's entry that is not deployed.")
 	LockUnreadable = rule("lock-unreadable", "Cannot read the lock",
 		"pasvctl.lock.hcl cannot be read.",
 		"Every range would be chosen again, and deployed rules would no longer match.",

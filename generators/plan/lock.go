@@ -2,6 +2,7 @@ package plan
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"sort"
@@ -39,6 +40,9 @@ const lockHeader = `# Made by pasvctl: the data ports that each site was given. 
 // site moves no other. Sites are sorted by name.
 type Lock struct {
 	Sites []LockedSite
+	// Shared: other specs of the folder have sites in it, too. An entry that is
+	// not of this spec's sites stays.
+	Shared bool
 }
 
 // LockedSite is one site's entry in the lock.
@@ -54,6 +58,8 @@ type LockedSite struct {
 	Rank int
 	// Range is the entry's header; zero if it was not read from a file.
 	Range hcl.Range
+
+	was string // its name in the file, if a moved block has renamed it
 }
 
 // find returns the entry of a site, or nil.
@@ -68,12 +74,9 @@ func (l *Lock) find(name string) *LockedSite {
 	return &l.Sites[i]
 }
 
-// Has reports whether the lock, which may be nil, has an entry of a site.
-func (l *Lock) Has(site string) bool { return l.find(site) != nil }
-
-// Adopt adds the entries that another lock, which may be nil, has of sites
+// adopt adds the entries that another lock, which may be nil, has of sites
 // unknown to this one.
-func (l *Lock) Adopt(other *Lock) {
+func (l *Lock) adopt(other *Lock) {
 	if other == nil {
 		return
 	}
@@ -85,6 +88,37 @@ func (l *Lock) Adopt(other *Lock) {
 	}
 	l.Sites = append(l.Sites, unknown...)
 	l.sort()
+}
+
+// renamed is the lock with the names that moved blocks give its sites.
+func (l *Lock) renamed(moved []*spec.Moved) (*Lock, hcl.Diagnostics) {
+	if l == nil || len(moved) == 0 {
+		return l, nil
+	}
+	names := spec.Renames(moved)
+	now := &Lock{Shared: l.Shared, Sites: slices.Clone(l.Sites)}
+	for i := range now.Sites {
+		if s := &now.Sites[i]; names[s.Name] != "" {
+			s.was, s.Name = s.Name, names[s.Name]
+		}
+	}
+	now.sort()
+	var diags hcl.Diagnostics
+	for i := 1; i < len(now.Sites); i++ {
+		a, b := now.Sites[i-1], now.Sites[i]
+		if a.Name != b.Name {
+			continue
+		}
+		if a.was == "" {
+			a, b = b, a // a is the older name
+		}
+		block := moved[slices.IndexFunc(moved, func(m *spec.Moved) bool { return m.From == a.was })]
+		other := cmp.Or(b.was, b.Name)
+		diags = append(diags, finding.RenamedTwice.Error(block.Ranges.Of("from"),
+			"%s has an entry for site %q, %s on host %q, and one for site %q, %s on host %q. Remove this block if %s is the range that is deployed, or else delete the entry of site %q from the lock.",
+			LockFile, a.was, a.DataPorts, a.Host, other, b.DataPorts, b.Host, b.DataPorts, other))
+	}
+	return now, diags
 }
 
 func (l *Lock) sort() {

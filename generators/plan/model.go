@@ -98,23 +98,3 @@ type Forward struct {
 	To      netip.Addr     // of the gateway address's family
 	ToPorts spec.PortRange // Ports, except a control port that the gateway shifts
 }
-
-// Placement is what Build did to the lock.
-type Placement struct {
-	Lock  *Lock  // to be kept beside the spec
-	Moves []Move // sites whose range differs from the one in the old lock, by name
-}
-
-// Move is a change of a site's data ports since the lock was written. Firewalls
-// that pasvctl does not write must follow.
-type Move struct {
-	Site     string
-	From, To spec.PortRange
-	Why      string // one sentence
-}
-
-// InPlace reports whether the range only grew or only shrank where it was.
-func (m Move) InPlace() bool {
-	within := func(a, b spec.PortRange) bool { return b.First <= a.First && a.Last <= b.Last }
-	return within(m.From, m.To) || within(m.To, m.From)
-}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -271,22 +270,6 @@ func (t *seat) holding(has, r spec.PortRange) string {
 // shares reports whether two sites have an address or a gateway in common.
 func (t *seat) shares(o *seat) bool {
 	return slices.ContainsFunc(t.claims, func(c *portSet) bool { return slices.Contains(o.claims, c) })
-}
-
-// moves compares the ranges with those of the lock.
-func moves(all []*seat) []Move {
-	var list []Move
-	for _, t := range all {
-		if t.locked == nil || t.locked.DataPorts == t.DataPorts {
-			continue
-		}
-		m := Move{Site: t.Name, From: t.locked.DataPorts, To: t.DataPorts, Why: t.why}
-		if m.Why == "" {
-			m.Why = fmt.Sprintf("It needs %s ports now, by its %s bound.", sizing.Count(t.Sizing.Ports), strings.ReplaceAll(t.Sizing.Binding, "_", " "))
-		}
-		list = append(list, m)
-	}
-	return list
 }
 
 // noRoom is the mistake of a site that fits nowhere.

@@ -30,7 +30,18 @@ func lockOfText(t *testing.T, entries ...string) *Lock {
 func movesText(moves []Move) string {
 	var all []string
 	for _, m := range moves {
-		all = append(all, fmt.Sprintf("%s %s to %s in place %t: %s", m.Site, m.From, m.To, m.InPlace(), m.Why))
+		text := m.Site + " " + string(m.Kind())
+		switch m.Kind() {
+		case NewSite:
+			text += " " + m.To.String()
+		case GoneSite:
+			text += " " + m.From.String()
+		case RenamedSite:
+			text += fmt.Sprintf(" from %s %s", m.Was, m.To)
+		default:
+			text += fmt.Sprintf(" %s to %s: %s", m.From, m.To, m.Why)
+		}
+		all = append(all, text)
 	}
 	return strings.Join(all, "\n")
 }
@@ -53,71 +64,71 @@ func TestLockIsKept(t *testing.T) {
 		"a new site moves no other": {
 			[]*spec.Site{newSite(h, "a", 21, 9), newSite(h, "b", 22, 9)},
 			[]string{"b edge1 61000-61009"},
-			"a 61010-61019, b 61000-61009", "",
+			"a 61010-61019, b 61000-61009", "a new 61010-61019",
 		},
 		"a removed site's ports are free": {
 			[]*spec.Site{newSite(h, "b", 22, 9)},
 			[]string{"a edge1 61000-61009", "b edge1 61010-61019"},
-			"b 61010-61019", "",
+			"b 61010-61019", "a gone 61000-61009",
 		},
 		"and are given to the next": {
 			[]*spec.Site{newSite(h, "b", 22, 9), newSite(h, "c", 23, 9)},
 			[]string{"a edge1 61000-61009", "b edge1 61010-61019"},
-			"b 61010-61019, c 61000-61009", "",
+			"b 61010-61019, c 61000-61009", "a gone 61000-61009\nc new 61000-61009",
 		},
 		"less is needed": {
 			[]*spec.Site{newSite(h, "a", 21, 4), newSite(h, "b", 22, 4)},
 			[]string{"a edge1 61000-61009"},
-			"a 61000-61009, b 61010-61014", "",
+			"a 61000-61009, b 61010-61014", "b new 61010-61014",
 		},
 		"less is needed, and the rest is to be avoided": {
 			[]*spec.Site{newSite(avoiding, "a", 21, 4)},
 			[]string{"a edge4 61000-61009"},
 			"a 61000-61004",
-			`a 61000-61009 to 61000-61004 in place true: 61000-61009 overlaps avoid_ports 61005-61006 of host "edge4".`,
+			`a resized 61000-61009 to 61000-61004: 61000-61009 overlaps avoid_ports 61005-61006 of host "edge4".`,
 		},
 		"more is needed, with a gap before": {
 			[]*spec.Site{newSite(h, "a", 21, 14), newSite(h, "b", 22, 4)},
 			[]string{"a edge1 61020-61029", "b edge1 61032-61036"},
 			"a 61017-61031, b 61032-61036",
-			"a 61020-61029 to 61017-61031 in place true: It needs 15 ports now, by its contention bound.",
+			"a resized 61020-61029 to 61017-61031: It needs 15 ports now, by its contention bound.",
 		},
 		"more is needed, with a gap behind": {
 			[]*spec.Site{newSite(h, "a", 21, 14), newSite(h, "b", 22, 4)},
 			[]string{"a edge1 61000-61009", "b edge1 61020-61024"},
 			"a 61000-61014, b 61020-61024",
-			"a 61000-61009 to 61000-61014 in place true: It needs 15 ports now, by its contention bound.",
+			"a resized 61000-61009 to 61000-61014: It needs 15 ports now, by its contention bound.",
 		},
 		"more is needed, without a gap": {
 			[]*spec.Site{newSite(h, "a", 21, 14), newSite(h, "b", 22, 4)},
 			[]string{"a edge1 61000-61009", "b edge1 61012-61016"},
 			"a 61017-61031, b 61012-61016",
-			`a 61000-61009 to 61017-61031 in place false: It needs 15 ports instead of 10 and cannot grow where it is: 61010-61014 overlaps the range 61012-61016 of site "b".`,
+			`a moved 61000-61009 to 61017-61031: It needs 15 ports instead of 10 and cannot grow where it is: 61010-61014 overlaps the range 61012-61016 of site "b".`,
 		},
 		"more is needed at the end of all ports": {
 			[]*spec.Site{newSite(h, "a", 21, 14)},
 			[]string{"a edge1 65526-65535"},
 			"a 65521-65535",
-			"a 65526-65535 to 65521-65535 in place true: It needs 15 ports now, by its contention bound.",
+			"a resized 65526-65535 to 65521-65535: It needs 15 ports now, by its contention bound.",
 		},
 		"two grow into one gap": {
 			[]*spec.Site{newSite(h, "a", 21, 14), newSite(h, "b", 22, 29)},
 			[]string{"a edge1 61000-61009", "b edge1 61015-61024"},
 			"a 61000-61014, b 61015-61044",
-			"a 61000-61009 to 61000-61014 in place true: It needs 15 ports now, by its contention bound.\n" +
-				"b 61015-61024 to 61015-61044 in place true: It needs 30 ports now, by its contention bound.",
+			"a resized 61000-61009 to 61000-61014: It needs 15 ports now, by its contention bound.\n" +
+				"b resized 61015-61024 to 61015-61044: It needs 30 ports now, by its contention bound.",
 		},
 		"a new pin": {
 			[]*spec.Site{newSite(h, "a", 21, 9), pinned},
 			[]string{"a edge1 61050-61059"},
 			"a 61000-61009, pinned 61040-61059",
-			`a 61050-61059 to 61000-61009 in place false: 61050-61059 overlaps the range 61040-61059 of site "pinned", which the spec pins.`,
+			`a moved 61050-61059 to 61000-61009: 61050-61059 overlaps the range 61040-61059 of site "pinned", which the spec pins.` + "\npinned new 61040-61059",
 		},
 		"its own new pin": {
 			[]*spec.Site{pinned},
 			[]string{"pinned edge1 61000-61009"},
 			"pinned 61040-61059",
-			"pinned 61000-61009 to 61040-61059 in place false: The spec pins data_ports.",
+			"pinned moved 61000-61009 to 61040-61059: The spec pins data_ports.",
 		},
 		"a pin taken away": {
 			[]*spec.Site{newSite(h, "a", 21, 9)},
@@ -128,31 +139,31 @@ func TestLockIsKept(t *testing.T) {
 			[]*spec.Site{newSite(h, "a", 21, 9)},
 			[]string{"a edge1 60995-61004"},
 			"a 61000-61009",
-			`a 60995-61004 to 61000-61009 in place false: 60995-61004 overlaps ephemeral_ports 32768-60999 of host "edge1".`,
+			`a moved 60995-61004 to 61000-61009: 60995-61004 overlaps ephemeral_ports 32768-60999 of host "edge1".`,
 		},
 		"now to be avoided": {
 			[]*spec.Site{newSite(avoiding, "a", 21, 9)},
 			[]string{"a edge4 61000-61009"},
 			"a 61007-61016",
-			`a 61000-61009 to 61007-61016 in place false: 61000-61009 overlaps avoid_ports 61005-61006 of host "edge4".`,
+			`a moved 61000-61009 to 61007-61016: 61000-61009 overlaps avoid_ports 61005-61006 of host "edge4".`,
 		},
 		"over a service": {
 			[]*spec.Site{newSite(overService, "a", 21, 9)},
 			[]string{"a edge3 3300-3309"},
 			"a 61000-61009",
-			`a 3300-3309 to 61000-61009 in place false: 3300-3309 covers port 3306 of a well-known service (MySQL).`,
+			`a moved 3300-3309 to 61000-61009: 3300-3309 covers port 3306 of a well-known service (MySQL).`,
 		},
 		"over a new control port": {
 			[]*spec.Site{newSite(h, "a", 21, 9), newSite(h, "b", 61003, 9)},
 			[]string{"a edge1 61000-61009"},
 			"a 61004-61013, b 61014-61023",
-			`a 61000-61009 to 61004-61013 in place false: 61000-61009 covers the control port 61003 of site "b".`,
+			`a moved 61000-61009 to 61004-61013: 61000-61009 covers the control port 61003 of site "b".` + "\nb new 61014-61023",
 		},
 		"both sides of a merge": {
 			[]*spec.Site{newSite(h, "a", 21, 9), newSite(h, "b", 22, 9)},
 			[]string{"a edge1 61000-61009", "b edge1 61000-61009"},
 			"a 61000-61009, b 61010-61019",
-			`b 61000-61009 to 61010-61019 in place false: 61000-61009 is the range of site "a".`,
+			`b moved 61000-61009 to 61010-61019: 61000-61009 is the range of site "a".`,
 		},
 		"to another host, where the ports are free": {
 			[]*spec.Site{newSite(other, "a", 21, 9), newSite(h, "b", 21, 9)},
@@ -163,7 +174,7 @@ func TestLockIsKept(t *testing.T) {
 			[]*spec.Site{newSite(other, "a", 21, 9), newSite(other, "b", 22, 9)},
 			[]string{"a edge1 61000-61009", "b edge2 61000-61009"},
 			"a 61010-61019, b 61000-61009",
-			`a 61000-61009 to 61010-61019 in place false: 61000-61009 is the range of site "b".`,
+			`a moved 61000-61009 to 61010-61019: 61000-61009 is the range of site "b".`,
 		},
 	} {
 		p, placement := build(t, lockOfText(t, c.lock...), nil, c.sites...)
@@ -370,7 +381,7 @@ func TestPlacementProperties(t *testing.T) {
 		gone := random.IntN(len(next))
 		next = slices.Delete(next, gone, gone+1)
 		later, second := build(t, placement.Lock, s.Gateways, next...)
-		if len(second.Moves) > 0 {
+		if strings.Contains(movesText(second.Moves), "moved") || strings.Contains(movesText(second.Moves), "resized") {
 			t.Fatalf("adding sites moved others: %s", movesText(second.Moves))
 		}
 		check(t, &spec.Spec{Sites: next}, later, placement.Lock)

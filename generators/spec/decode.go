@@ -17,7 +17,7 @@ const maxDynamic = 50_000
 
 // Language is the top level of a spec: all blocks, with all their arguments.
 var Language = &Block{Blocks: []*Block{
-	settingsBlock, variableBlock, localsBlock, hostBlock, siteBlock, gatewayBlock, targetBlock, profileBlock, expectBlock,
+	settingsBlock, variableBlock, localsBlock, hostBlock, siteBlock, movedBlock, gatewayBlock, targetBlock, profileBlock, expectBlock,
 }}
 
 // decode turns the blocks into the Spec. In all files, what is referred to
@@ -41,13 +41,14 @@ func (l *loader) decode() {
 		decode func(*hcl.Block)
 	}{
 		{settingsBlock, l.decodeSettings}, {hostBlock, l.decodeHost}, {profileBlock, l.decodeProfile}, {targetBlock, l.decodeTarget},
-		{siteBlock, l.decodeSite}, {gatewayBlock, l.decodeGateway}, {expectBlock, l.decodeExpect},
+		{siteBlock, l.decodeSite}, {movedBlock, l.decodeMoved}, {gatewayBlock, l.decodeGateway}, {expectBlock, l.decodeExpect},
 	} {
 		for _, raw := range byType[kind.def.Type] {
 			kind.decode(raw)
 		}
 	}
 	l.checkPorts()
+	l.checkMoved()
 	l.checkAnySite(len(byType[siteBlock.Type]))
 }
 

@@ -236,6 +236,10 @@ func dump(t *testing.T, s *Spec) []byte {
 		}
 		fmt.Fprintf(&out, "expect %s from %v to %s data %t port %d accept %t\n", e.Name, e.From, to, e.Data, e.Port, e.Accept)
 	}
+	names := Renames(s.Moved)
+	for _, m := range s.Moved {
+		fmt.Fprintf(&out, "moved %q to %q, now %q\n", m.From, m.To, names[m.From])
+	}
 	for _, g := range s.Gateways {
 		fmt.Fprintf(&out, "gateway %s %s", g.Name, g.Address)
 		for _, x := range g.Sites {

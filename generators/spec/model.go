@@ -27,6 +27,7 @@ type Spec struct {
 	DefaultTargets bool
 	Profiles       []*Profile // server profiles of the user's own
 	Expects        []*Expect  // expectations that the rules are held to
+	Moved          []*Moved   // sites that were renamed
 	// Within are the only ports that a data range is placed on, if a target has no
 	// others; zero: all. Package spec leaves it to who knows the targets.
 	Within PortRange

@@ -365,6 +365,8 @@ func TestLimits(t *testing.T) {
 		"site.traffic.burst.sessions":                   {[]string{"400"}, []string{"401"}},
 		"site.tls.certificate":                          {[]string{`"/` + long[:254] + `"`}, []string{`"/` + long + `"`, `"ftp.pem"`, `"/a b"`}},
 		"site.tls.key":                                  {[]string{`"/` + long[:254] + `"`}, []string{`"/` + long + `"`, `"ftp.key"`, `"/a b"`}},
+		"moved.from":                                    {[]string{"site.ftp", `site["ftp"]`, `site["Old Name"]`}, []string{"site.downloads", `"ftp"`, `"site.ftp"`, "host.ftp", "site", "site.ftp.data", "site[0]", `site["f${1}"]`, "site[*]", `site["a\nb"]`, `{ a = site.ftp }`, "null"}},
+		"moved.to":                                      {[]string{"site.downloads", `site["downloads"]`}, []string{"site.ftp", "site.others", `"downloads"`, "null"}},
 		"gateway.control_ports":                         {[]string{`{ downloads = 1 }`, `{ downloads = 65535 }`, `{}`}, []string{`{ downloads = 0 }`, `{ downloads = 65536 }`, `{ uploads = 1 }`, `{ downloads = 1.5 }`}},
 		"profile.draws":                                 {[]string{"1"}, []string{"null"}},
 		"profile.fixed_ports":                           {[]string{"0", "1"}, nil},

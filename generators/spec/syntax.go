@@ -253,6 +253,8 @@ func backslashRemedy(text string) string {
 	return fmt.Sprintf(`Write two for each that is meant: "%s".`, backslashes.ReplaceAllString(text, `\\`))
 }
 
+var nextArgument = regexp.MustCompile(`^ +[\w-]+ *=[^=]`)
+
 // ownLines puts each of the arguments of a block on a line of its own.
 func ownLines(arguments string) string {
 	var text strings.Builder
@@ -272,7 +274,7 @@ func ownLines(arguments string) string {
 			depth++
 		case r == ']' || r == ')':
 			depth--
-		case (r == ',' || r == ';') && depth == 0:
+		case depth == 0 && (r == ',' || r == ';' || r == ' ' && nextArgument.MatchString(arguments[i:])):
 			write(i)
 		}
 	}
