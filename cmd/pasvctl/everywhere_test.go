@@ -41,6 +41,7 @@ func TestCommandsOfEverySystem(t *testing.T) {
 		{exitDone, "any number", []string{"capacity", "30000-30100"}},
 		{exitDone, "downloads", []string{"capacity", folder}},
 		{exitDone, "vsftpd", []string{"explain", folder, "downloads"}},
+		{exitDone, "wrote", []string{"report", folder, "-o", filepath.Join(folder, "report.html")}},
 		{exitDone, "downloads", []string{"simulate", folder, "--replications", "5", "--requests", "1000"}},
 		{exitDifference, "missing", []string{"generate", folder, "-o", out, "--check"}},
 		{exitDone, "created", []string{"generate", folder, "-o", out}},

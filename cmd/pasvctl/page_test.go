@@ -122,6 +122,7 @@ func TestNoTextIsWiderThanAPage(t *testing.T) {
 		check("generate", spec, "-o", "out")
 		check("generate", spec, "-o", "out", "--check")
 		check("explain", spec)
+		check("report", spec, "-o", "report.html")
 	}
 	check("explain", "long.pasv.hcl", "downloads-of-everybody-2", "--all")
 	check("validate", "wrong")

@@ -26,14 +26,18 @@ same bytes.`,
 		Example: "  pasvctl report examples/quickstart -o report.html",
 		Args:    exactly("FILE"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if output == "" {
-				return usage("write -o FILE.html, or -o - for standard output", "the output file is missing")
+			const hint = "write -o FILE.html, or -o - for standard output"
+			switch {
+			case output == "":
+				return usage(hint, "the output file is missing")
+			case output != "-" && filepath.Ext(output) != ".html":
+				return usage(hint, "%s does not end in .html, and report replaces no other file", output)
 			}
 			p, err := v.valid(s, args[0])
 			if err != nil {
 				return err
 			}
-			page := htmlreport.HTML(p.Plan)
+			page := htmlreport.HTML(p.Plan, nil)
 			if output == "-" {
 				_, err := s.out.Write(page)
 				return err

@@ -8,10 +8,10 @@ import (
 	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
-// Answer says in a few sentences what a site's range is and what it refuses. It is
-// the first section of an Explanation and takes no comparison.
-func Answer(s *plan.Site) string {
-	return strings.Join((&derivation{s: s, w: s.Workload}).answer(), " ")
+// Refused says what a site's range refuses, and what one port fewer would. It takes
+// no comparison with other servers.
+func Refused(s *plan.Site) string {
+	return (&derivation{s: s, w: s.Workload}).refusedNow()
 }
 
 // Why is why the bound that binds asks for as many ports as it does.
@@ -24,11 +24,26 @@ func Why(s *plan.Site) string {
 	return ""
 }
 
+// boundWords are what the bounds are about.
+var boundWords = map[string]string{
+	sizing.BoundContention: "sessions that want a port at once",
+	sizing.BoundPerAddress: "sessions of one client address that want a port at once",
+	sizing.BoundListenRace: "sessions that choose the same port at once",
+	sizing.BoundFourTuples: "the source ports of one client address",
+	sizing.BoundBurst:      "sessions that start together",
+	sizing.BoundServer:     "what the server itself demands",
+}
+
+// Binding says in a few words what sets the size of a site's range.
+func Binding(s *plan.Site) string {
+	return strings.ReplaceAll(s.Sizing.Binding, "_", " ") + ": " + boundWords[s.Sizing.Binding]
+}
+
 // Starts says what the range does if many sessions start together.
 func Starts(s *plan.Site) string {
 	d := derivation{s: s, w: s.Workload}
 	for _, r := range s.Remarks {
-		if r.Name == plan.RemarkTogether || r.Name == sizing.BoundListenRace {
+		if r.Name == plan.RemarkTogether || r.Name == sizing.BoundListenRace && r.Attribute != "objective.refused" {
 			return sentence(r.Summary)
 		}
 	}

@@ -26,8 +26,8 @@ func Firewall(p plan.Policy) []string {
 		data += " and, until their sessions have ended, " + ports(older)
 	}
 	if p.Gate {
-		text = append(text, fmt.Sprintf("Only a client with a control connection, now or %s ago at most, may open TCP %s.",
-			sizing.Duration(p.GateTimeout), data))
+		text = append(text, fmt.Sprintf("Only a client that has a control connection, or had one in the last %s, may open TCP %s.",
+			sizing.Plural(int(p.GateTimeout.Minutes()), "minute"), data))
 	} else {
 		text = append(text, fmt.Sprintf("The same clients may open TCP %s, also without a control connection.", data))
 	}

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/pasvctl/pasvctl/generators/explain"
@@ -19,17 +20,28 @@ type point struct {
 // step is the ratio of neighbouring points of a curve, where the curve is not flat.
 const step = 1.12
 
+// nearlyAll is a share that is drawn as all.
+const nearlyAll = 0.98
+
 // curveOf follows a refused share from the ports that a site needs, to fewer until
 // everything is refused, and to more until next to nothing is.
 func curveOf(refused func(int) float64, need int) []point {
 	at := func(n int) point { return point{n, refused(n)} }
 	all := []point{at(need)}
-	for n := need; n > 1 && all[len(all)-1].Share < 0.98; {
+	for n := need; n > 1 && all[len(all)-1].Share < nearlyAll; {
 		n = max(1, min(n-1, int(float64(n)/step)))
 		if n < need-1 && all[len(all)-1].Ports == need {
 			n = need - 1 // the plan says that this is too few
 		}
 		all = append(all, at(n))
+	}
+	if last := len(all) - 1; last > 0 && all[last].Share >= nearlyAll { // where it begins to fall
+		low, high := all[last].Ports, all[last-1].Ports
+		n := low + sort.Search(high-low, func(i int) bool { return refused(low+i) < nearlyAll })
+		all[last] = at(n - 1)
+		if n < high {
+			all = append(all[:last], at(n), all[last])
+		}
 	}
 	slices.Reverse(all)
 	for n := need; n < sizing.MaxPorts && all[len(all)-1].Share > leastShare; {
@@ -62,30 +74,29 @@ var plot = box{left: 78, top: 18, right: figureWidth - 4, bottom: 178}
 
 // figure is the curves of one site: the refused share against the ports.
 type figure struct {
-	Number    int // from 1, of its ids
-	Title     string
-	Desc      string
-	Own       string // path
-	Others    []line
-	Objective coordinate
-	AtMost    string
-	Planned   label
-	PlannedY  coordinate
-	Letters   []label
-	Guesses   []label
-	Points    []point
+	Number      int // from 1, of its id
+	Brief       bool
+	Title, Desc string
+	Own         string // path
+	Others      []line
+	Objective   coordinate
+	AtMost      label
+	Planned     label
+	PlannedY    coordinate
+	Letters     []label // of the lines that end at the bottom
+	Beside      []label // of those that end at the right
+	Guesses     []label
+	Points      []point
 }
 
-// line is the curve of one or more servers that need the same.
+// line is the curve of one or more servers, apart from the site's own.
 type line struct {
-	Dash    int // its dash pattern and colour
-	Path    string
-	Letters string
-	end     float64
+	Dash   int // its dash pattern and colour
+	Letter string
+	Path   string
+	need   int
+	last   point
 }
-
-// letterOf is the letter of the n-th known server.
-func letterOf(n int) string { return string(rune('A' + n)) }
 
 // drawn is what a site's card shows of servers and guesses. Equal sites share it.
 type drawn struct {
@@ -96,83 +107,118 @@ type drawn struct {
 
 // need is what a server needs for the site.
 type need struct {
-	Letter, Title string
-	Own           bool
-	Dash          int // of its line; -1: none
-	Ports         int
-	Refused       float64 // with the site's data ports
-	Err           string
+	sizing.Comparison
+	Own     bool
+	Line    *line   // nil: not drawn
+	Same    bool    // its curve is the same as that of the site's own server
+	Refused float64 // with the site's data ports, if it is drawn
 }
 
 // drawnOf computes and draws. Without others it draws the site's own server only.
 func drawnOf(s *plan.Site, others bool) drawn {
 	refused := sizing.Curve(s.Profile, s.Workload)
-	d := drawn{Rules: explain.Rules(s, refused)}
+	d := drawn{Rules: explain.Rules(s, refused), Servers: needs(s)}
 	f := &d.Figure
+	f.Brief = !others
 	f.Points = curveOf(refused, s.Sizing.Ports)
 	f.Own = path(f.Points, plot)
-	f.Objective, f.AtMost = coordinate(plot.y(s.Sizing.Objective)), sizing.Share(s.Sizing.Objective)
-	n := s.DataPorts.Count()
-	f.Planned = label{Text: fmt.Sprintf("%s: %s", s.Profile.Title, sizing.Plural(n, "port")), At: coordinate(plot.x(n))}
-	placed, _ := spread([]label{f.Planned}, 0, figureWidth, 1)
-	f.Planned, f.PlannedY = placed[0], coordinate(plot.y(s.Refused))
-	for i, r := range d.Rules {
-		f.Guesses = append(f.Guesses, label{At: coordinate(plot.x(r.Ports)), Text: fmt.Sprint(i + 1)})
+	if others {
+		f.compare(d.Servers, s.DataPorts.Count())
 	}
-	f.Guesses, _ = spread(f.Guesses, plot.left, figureWidth, 2)
-	var lines []line
-	for i, c := range sizing.Compare(s.Profile, s.Workload) {
-		needed := need{Letter: letterOf(i), Title: c.Profile.Title, Own: c.Profile.Name == s.Profile.Name, Dash: -1, Ports: c.Result.Ports}
-		switch {
-		case needed.Own:
-		case c.Err != nil:
-			needed.Err = c.Err.Error()
-		case others:
-			curve := sizing.Curve(c.Profile, c.Workload)
-			points := curveOf(curve, c.Result.Ports)
-			needed.Refused = curve(n)
-			var l *line
-			lines, l = joined(lines, line{Path: path(points, plot), end: plot.x(points[len(points)-1].Ports)})
-			l.Letters += needed.Letter
-			needed.Dash = l.Dash
-		}
-		d.Servers = append(d.Servers, needed)
-	}
-	f.Others = lines
-	for _, l := range lines {
-		f.Letters = append(f.Letters, label{At: coordinate(l.end), Text: l.Letters})
-	}
-	f.Letters, _ = spread(f.Letters, plot.left, figureWidth, 2)
-	slices.SortStableFunc(d.Servers, func(a, b need) int {
-		switch {
-		case a.Err == "" && b.Err != "":
-			return -1
-		case a.Err != "" && b.Err == "":
-			return 1
-		}
-		return a.Ports - b.Ports
-	})
-	f.describe(s, d)
+	f.mark(s, d.Rules)
+	f.describe(s)
 	return d
 }
 
-// joined is the line of l's path among lines, to which it is added if it is new.
-func joined(lines []line, l line) ([]line, *line) {
-	for i := range lines {
-		if lines[i].Path == l.Path {
-			return lines, &lines[i]
+// needs are all known servers, the fewest ports first, those without a range last.
+func needs(s *plan.Site) []need {
+	var all []need
+	for _, c := range sizing.Compare(s.Profile, s.Workload) {
+		all = append(all, need{Comparison: c, Own: c.Profile.Name == s.Profile.Name})
+	}
+	slices.SortStableFunc(all, func(a, b need) int {
+		switch {
+		case a.Err == nil && b.Err != nil:
+			return -1
+		case a.Err != nil && b.Err == nil:
+			return 1
+		}
+		return a.Result.Ports - b.Result.Ports
+	})
+	return all
+}
+
+// compare draws the curves of other servers: one line for those that are equal.
+func (f *figure) compare(servers []need, ports int) {
+	lines := map[string]*line{}
+	for i := range servers {
+		n := &servers[i]
+		if n.Own || n.Err != nil {
+			continue
+		}
+		curve := sizing.Curve(n.Profile, n.Workload)
+		points := curveOf(curve, n.Result.Ports)
+		way := path(points, plot)
+		n.Refused = curve(ports)
+		if n.Same = way == f.Own; n.Same {
+			continue
+		}
+		if lines[way] == nil {
+			number := len(lines)
+			lines[way] = &line{Dash: number, Letter: string(rune('A' + number)), Path: way, need: n.Result.Ports, last: points[len(points)-1]}
+			f.Others = append(f.Others, *lines[way])
+		}
+		n.Line = lines[way]
+	}
+}
+
+// mark places the labels of the lines, of the range and of the guesses.
+func (f *figure) mark(s *plan.Site, rules []explain.Rule) {
+	f.Objective = coordinate(plot.y(s.Sizing.Objective))
+	f.AtMost = f.objective(s)
+	n := s.DataPorts.Count()
+	at := coordinate(plot.x(n))
+	planned, _ := spread([]label{{Text: short(s.Profile.Title, 18) + ": " + sizing.Plural(n, "port"), At: at}}, plot.left, figureWidth, 1)
+	f.Planned, f.PlannedY = planned[0], coordinate(plot.y(s.Refused))
+	for _, l := range f.Others {
+		if l.last.Share > leastShare {
+			f.Beside = append(f.Beside, label{At: coordinate(plot.y(l.last.Share)), Text: l.Letter})
+		} else {
+			f.Letters = append(f.Letters, label{At: coordinate(plot.x(l.last.Ports)), Text: l.Letter})
 		}
 	}
-	l.Dash = len(lines)
-	lines = append(lines, l)
-	return lines, &lines[len(lines)-1]
+	f.Letters, _ = spread(f.Letters, plot.left, figureWidth, 2)
+	f.Beside = stacked(f.Beside)
+	for i, r := range rules {
+		f.Guesses = append(f.Guesses, label{At: coordinate(plot.x(r.Ports)), Text: fmt.Sprint(i + 1)})
+	}
+	f.Guesses, _ = spread(f.Guesses, plot.left-10, figureWidth, 2)
+}
+
+// objective is the label of the share that may be refused: it goes where most room
+// is between the curves, which cross its line at the ports that each server needs.
+func (f *figure) objective(s *plan.Site) label {
+	l := label{Text: "≤ " + sizing.Share(s.Sizing.Objective)}
+	at := []float64{plot.left, plot.x(s.Sizing.Ports), plot.x(s.DataPorts.Count()), plot.right}
+	for _, other := range f.Others {
+		at = append(at, plot.x(other.need))
+	}
+	slices.Sort(at)
+	from, room := plot.left, 0.0
+	for i := 1; i < len(at); i++ {
+		if at[i]-at[i-1] > room {
+			from, room = at[i-1], at[i]-at[i-1]
+		}
+	}
+	l.X = coordinate(min(max(from+room/2, plot.left+l.width()/2), plot.right-l.width()/2))
+	return l
 }
 
 // describe says in words what the figure shows.
-func (f *figure) describe(s *plan.Site, d drawn) {
+func (f *figure) describe(s *plan.Site) {
 	f.Title = fmt.Sprintf("Refused share against ports, %s", s.Profile.Title)
 	text := fmt.Sprintf("With %s, %s refuses %s of the data connections; at most %s may be refused.",
-		sizing.Plural(s.DataPorts.Count(), "port"), s.Profile.Title, sizing.Share(s.Refused), f.AtMost)
+		sizing.Plural(s.DataPorts.Count(), "port"), s.Profile.Title, sizing.Share(s.Refused), sizing.Share(s.Sizing.Objective))
 	if need := s.Sizing.Ports; need > 1 {
 		for _, p := range f.Points {
 			if p.Ports == need-1 {

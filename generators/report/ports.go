@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/sizing"
@@ -12,67 +13,111 @@ import (
 // portMap is a host's ports: all of them to scale, and the parts around its
 // sites enlarged.
 type portMap struct {
-	Number int
-	Title  string
-	Desc   string
-	Bars   []bar
-	Height coordinate
-	Uses   []use
-	Hidden int // clusters of sites without a bar of their own
+	Number      int // from 1, of its ids
+	Title, Desc string
+	Legend      string // what the bands' fillings are
+	Bars        []bar
+	Height      coordinate
+	Uses        []use
 }
 
 // use is a range of ports and what it is for.
 type use struct {
 	Ports spec.PortRange
-	Kind  string // class of the band
+	Kind  string // one of fillings
 	What  string
-	Link  string // the site's, or ""
+	Site  string // "" if it is not a site's
+}
+
+// fillings are what tells the kinds apart without colour, in the legend's order.
+var fillings = []struct{ kind, filling string }{
+	{"data", "filled: data ports"}, {"ephemeral", "hatched: ephemeral ports"},
+	{"avoided", "crossed: avoided"}, {"reserved", "dotted: reserved for others"}, {"known", "ruled: well-known ports"},
 }
 
 // bar is a part of the ports, drawn to scale.
 type bar struct {
-	Window  spec.PortRange
-	Y       coordinate // of its top
-	Bands   []band
-	Labels  []label
-	Without int
+	Window spec.PortRange
+	Whole  bool // all ports
+	Y      coordinate
+	Bands  []band
+	Labels []label
 }
 
 // band is a use in a bar.
 type band struct {
-	Kind string
-	X, W coordinate
-	Y, H coordinate
+	Kind       string
+	X, Y, W, H coordinate
 }
 
 const (
 	barLeft, barRight = 3.0, figureWidth - 3.0
 	barHeight         = 20.0
 	labelRow          = 13.0
+	labelRows         = 5
 	// clusterGap is the number of free ports that part two clusters of sites, and
 	// mostClusters how many are enlarged.
 	clusterGap   = 2000
 	mostClusters = 6
-	labelRows    = 5
+	mostAvoided  = 3 // ranges that are labelled
 )
 
+// cluster is sites whose ranges are near each other.
+type cluster struct {
+	ports spec.PortRange
+	sites []*plan.Site
+}
+
+func (c cluster) name() string {
+	if len(c.sites) == 1 {
+		return c.sites[0].Name
+	}
+	return sizing.Plural(len(c.sites), "site")
+}
+
+// window is the cluster's ports with a margin.
+func (c cluster) window() spec.PortRange {
+	margin := max(4, c.ports.Count()/8)
+	return spec.PortRange{First: uint16(max(1, int(c.ports.First)-margin)), Last: uint16(min(65535, int(c.ports.Last)+margin))}
+}
+
+// clusters are the sites of a host by their place, from the lowest port up.
+func clusters(h *plan.Host) []cluster {
+	sites := slices.Clone(h.Sites)
+	slices.SortStableFunc(sites, func(a, b *plan.Site) int { return int(a.DataPorts.First) - int(b.DataPorts.First) })
+	var all []cluster
+	for _, s := range sites {
+		if last := len(all) - 1; last >= 0 && int(s.DataPorts.First)-int(all[last].ports.Last) < clusterGap {
+			all[last].ports.Last = max(all[last].ports.Last, s.DataPorts.Last)
+			all[last].sites = append(all[last].sites, s)
+			continue
+		}
+		all = append(all, cluster{s.DataPorts, []*plan.Site{s}})
+	}
+	return all
+}
+
 // usesOf are all uses of a host's ports, by their first port.
-func usesOf(h *plan.Host) []use {
-	all := []use{{Ports: spec.PortRange{First: 1, Last: 1023}, Kind: "known", What: "well-known ports, privileged"}}
+func usesOf(h *plan.Host, around []cluster) []use {
+	all := []use{{Ports: spec.PortRange{First: 1, Last: 1023}, Kind: "known", What: "well-known ports"}}
 	if h.EphemeralPorts.Count() > 0 {
-		all = append(all, use{Ports: h.EphemeralPorts, Kind: "ephemeral", What: "ephemeral: for the host's outgoing connections"})
+		all = append(all, use{Ports: h.EphemeralPorts, Kind: "ephemeral", What: "ephemeral ports, for the host's outgoing connections"})
 	}
 	for _, r := range h.AvoidPorts {
-		all = append(all, use{Ports: r, Kind: "avoided", What: "avoided by the spec"})
+		all = append(all, use{Ports: r, Kind: "avoided", What: "avoided, as the spec says"})
 	}
 	for _, r := range h.ReservedPorts {
-		all = append(all, use{Ports: r, Kind: "reserved", What: "reserved by the spec for others"})
+		all = append(all, use{Ports: r, Kind: "reserved", What: "reserved for others, as the spec says"})
 	}
 	for _, s := range h.Sites {
-		link := "#site-" + s.Name
-		all = append(all,
-			use{Ports: spec.PortRange{First: s.Port, Last: s.Port}, Kind: "control", What: "control port of " + s.Name, Link: link},
-			use{Ports: s.DataPorts, Kind: "data", What: s.Name, Link: link})
+		all = append(all, use{Ports: s.DataPorts, Kind: "data", Site: s.Name,
+			What: fmt.Sprintf("%s, control port %d", sizing.Plural(s.DataPorts.Count(), "data port"), s.Port)})
+	}
+	for _, port := range plan.Services() {
+		r := spec.PortRange{First: port, Last: port}
+		if slices.ContainsFunc(around, func(c cluster) bool { return c.window().Contains(port) }) {
+			all = append(all, use{Ports: r, Kind: "known", What: plan.ServiceIn(r)})
+		}
 	}
 	slices.SortStableFunc(all, func(a, b use) int { return int(a.Ports.First) - int(b.Ports.First) })
 	return all
@@ -80,96 +125,131 @@ func usesOf(h *plan.Host) []use {
 
 // mapOf draws the ports of a host.
 func mapOf(h *plan.Host, number int) portMap {
-	m := portMap{Number: number, Uses: usesOf(h), Title: "Ports of host " + h.Name}
-	windows := []spec.PortRange{{First: 1, Last: 65535}}
 	around := clusters(h)
-	if len(around) > mostClusters {
-		m.Hidden = len(around) - mostClusters
-		around = around[:mostClusters]
+	m := portMap{Number: number, Uses: usesOf(h, around), Title: "Ports of host " + h.Name}
+	m.Bars = append(m.Bars, wholeBar(h, m.Uses, around))
+	hidden := max(0, len(around)-mostClusters)
+	for _, c := range around[:len(around)-hidden] {
+		m.Bars = append(m.Bars, enlarged(c, m.Uses))
 	}
-	y := 2.0
-	for i, w := range append(windows, around...) {
-		b := barOf(w, m.Uses, y, i > 0)
-		m.Bars = append(m.Bars, b)
+	y := labelRow
+	for i := range m.Bars {
+		b := &m.Bars[i]
+		b.Y = coordinate(y)
 		rows := 0
 		for _, l := range b.Labels {
 			rows = max(rows, l.Row+1)
 		}
-		y += barHeight + labelRow*float64(rows+1) + 12
+		y += barHeight + labelRow*float64(rows+1) + 14
 	}
-	m.Height = coordinate(y)
-	data := 0
-	for _, s := range h.Sites {
-		data += s.DataPorts.Count()
-	}
-	m.Desc = fmt.Sprintf("Of 65,535 TCP ports %s carry data of %s: %s.", sizing.Count(data), sizing.Plural(len(h.Sites), "site"), rangesOf(h.Sites))
+	m.Height = coordinate(y - labelRow)
+	m.describe(h, hidden)
 	return m
 }
 
-// rangesOf names the ranges of sites, a few of them.
-func rangesOf(sites []*plan.Site) string {
-	var names []string
-	for _, s := range sites {
+func (m *portMap) describe(h *plan.Host, hidden int) {
+	data, names := 0, []string{}
+	for _, s := range h.Sites {
+		data += s.DataPorts.Count()
 		names = append(names, s.Name+" "+s.DataPorts.String())
 	}
 	if more := len(names) - 8; more > 1 {
 		names = append(names[:8], sizing.Plural(more, "more site"))
 	}
-	return spec.List(names, "and")
-}
-
-// clusters are the parts of the ports around a host's sites, with a margin.
-func clusters(h *plan.Host) []spec.PortRange {
-	sites := slices.Clone(h.Sites)
-	slices.SortFunc(sites, func(a, b *plan.Site) int { return int(a.DataPorts.First) - int(b.DataPorts.First) })
-	var all []spec.PortRange
-	for _, s := range sites {
-		if last := len(all) - 1; last >= 0 && int(s.DataPorts.First)-int(all[last].Last) < clusterGap {
-			all[last].Last = max(all[last].Last, s.DataPorts.Last)
-			continue
+	m.Desc = fmt.Sprintf("Of 65,535 ports %s carry data: %s.", sizing.Count(data), spec.List(names, "and"))
+	if h.EphemeralPorts.Count() > 0 {
+		m.Desc += fmt.Sprintf(" The host's ephemeral ports are %s.", h.EphemeralPorts)
+	}
+	var kinds []string
+	for _, f := range fillings {
+		if slices.ContainsFunc(m.Uses, func(u use) bool { return u.Kind == f.kind }) {
+			kinds = append(kinds, f.filling)
 		}
-		all = append(all, s.DataPorts)
 	}
-	for i, c := range all {
-		margin := max(4, c.Count()/8)
-		all[i] = spec.PortRange{First: uint16(max(1, int(c.First)-margin)), Last: uint16(min(65535, int(c.Last)+margin))}
+	m.Legend = "All ports to scale, then enlarged around the sites; " + strings.Join(kinds, ", ") + "; short strokes: control ports."
+	if hidden > 0 {
+		m.Legend += fmt.Sprintf(" The table also has the sites of %s of ports.", sizing.Plural(hidden, "more part"))
 	}
-	return all
 }
 
-// barOf draws what is in a window of the ports.
-func barOf(w spec.PortRange, uses []use, y float64, enlarged bool) bar {
-	b := bar{Window: w, Y: coordinate(y)}
+// scaled adds a use to the bar.
+func (b *bar) scaled(u use) band {
 	x := func(port int) float64 {
-		return barLeft + (barRight-barLeft)*float64(port-int(w.First))/float64(w.Count())
+		return barLeft + (barRight-barLeft)*float64(port-int(b.Window.First))/float64(b.Window.Count())
 	}
+	from, to := x(int(max(u.Ports.First, b.Window.First))), x(int(min(u.Ports.Last, b.Window.Last))+1)
+	return band{Kind: u.Kind, X: coordinate(from), W: coordinate(max(0.6, to-from)), H: barHeight}
+}
+
+// middle is where a band's label is about.
+func (d band) middle() coordinate { return d.X + d.W/2 }
+
+// wholeBar has all ports, with the control ports as strokes. Its labels name
+// clusters and kinds.
+func wholeBar(h *plan.Host, uses []use, around []cluster) bar {
+	b := bar{Window: spec.PortRange{First: 1, Last: 65535}, Whole: true}
 	var labels []label
+	avoided := 0
 	for _, u := range uses {
-		if !u.Ports.Overlaps(w) {
-			continue
-		}
-		from, to := x(int(max(u.Ports.First, w.First))), x(int(min(u.Ports.Last, w.Last))+1)
-		d := band{Kind: u.Kind, X: coordinate(from), W: coordinate(max(0.6, to-from)), Y: coordinate(y), H: barHeight}
+		d := b.scaled(u)
 		b.Bands = append(b.Bands, d)
-		if text := u.label(enlarged); text != "" {
-			labels = append(labels, label{At: coordinate((from + to) / 2), Text: text})
+		switch {
+		case u.Ports.First == 1:
+			labels = append(labels, label{At: d.middle(), Text: "well-known"})
+		case u.Kind == "ephemeral":
+			labels = append(labels, label{At: d.middle(), Text: u.Kind})
+		case u.Kind == "avoided" && avoided < mostAvoided:
+			avoided++
+			labels = append(labels, label{At: d.middle(), Text: u.Kind})
 		}
 	}
-	b.Labels, b.Without = spread(labels, 0, figureWidth, labelRows)
+	for _, s := range h.Sites {
+		b.Bands = append(b.Bands, b.scaled(use{Ports: spec.PortRange{First: s.Port, Last: s.Port}, Kind: "control"}))
+	}
+	for _, c := range around {
+		labels = append(labels, label{At: b.scaled(use{Ports: c.ports}).middle(), Text: c.name()})
+	}
+	b.Labels = sample(labels, 0, figureWidth, labelRows)
 	return b
 }
 
-// label is what stands at the use's band.
-func (u use) label(enlarged bool) string {
-	switch {
-	case u.Kind == "data" && enlarged:
-		return u.What + " " + u.Ports.String()
-	case u.Kind == "data":
-		return u.What
-	case enlarged || u.Kind == "control":
-		return ""
-	case u.Kind == "known":
-		return "1-1023"
+// enlarged is the part of the ports around a cluster. Sites on different addresses
+// may share ports: their bands are below each other.
+func enlarged(c cluster, uses []use) bar {
+	b := bar{Window: c.window()}
+	var labels []label
+	for _, u := range uses {
+		if u.Kind != "data" && u.Ports.Overlaps(b.Window) {
+			b.Bands = append(b.Bands, b.scaled(u))
+		}
 	}
-	return u.Kind
+	lanes := []int{} // the last port of each
+	var of []int
+	for _, s := range c.sites {
+		lane := slices.IndexFunc(lanes, func(last int) bool { return last < int(s.DataPorts.First) })
+		if lane < 0 {
+			lane, lanes = len(lanes), append(lanes, 0)
+		}
+		lanes[lane] = int(s.DataPorts.Last)
+		of = append(of, lane)
+	}
+	height := coordinate(barHeight / float64(len(lanes)))
+	for i, s := range c.sites {
+		d := b.scaled(use{Ports: s.DataPorts, Kind: "data"})
+		d.Y, d.H = height*coordinate(of[i]), height
+		b.Bands = append(b.Bands, d)
+		labels = append(labels, label{At: d.middle(), Text: s.Name + " " + s.DataPorts.String()})
+	}
+	b.Labels = sample(labels, 0, figureWidth, labelRows)
+	return b
+}
+
+// servicesPath is a stroke for each well-known service in a bar of all ports.
+func servicesPath() string {
+	b := bar{Window: spec.PortRange{First: 1, Last: 65535}}
+	var d strings.Builder
+	for _, port := range plan.Services() {
+		fmt.Fprintf(&d, "M%v 0v%v", b.scaled(use{Ports: spec.PortRange{First: port, Last: port}}).middle(), coordinate(barHeight))
+	}
+	return d.String()
 }

@@ -1,9 +1,12 @@
 package report
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
+	"unicode"
 
+	"github.com/pasvctl/pasvctl/generators/change"
 	"github.com/pasvctl/pasvctl/generators/explain"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/sizing"
@@ -15,42 +18,51 @@ import (
 const mostDrawn = 100
 
 type page struct {
-	Title   string
-	Lead    []string
-	Guesses []guess
-	Hosts   []host
-	Cards   []card
-	Brief   bool // the cards have no curves of other servers
-	Most    int
-	Data    int
-	Plot    frame
-	Ticks   ticks
+	Title    string
+	Tiles    []tile
+	Change   *change.Page // nil: none is asked for
+	Guesses  []guess
+	Hosts    []host
+	Cards    []card
+	Brief    bool // the cards have no curves of other servers
+	Most     int
+	Data     int
+	Services string // path
+	Plot     frame
+	Ticks    ticks
 }
+
+// tile is a figure that a reader sees first, and what it is.
+type tile struct{ Figure, Text string }
 
 type host struct {
 	*plan.Host
 	Map   portMap
 	Count int // of data ports
+	Many  bool
 }
+
+// mostListed is the number of sites up to which a host's ports are listed openly.
+const mostListed = 12
 
 type card struct {
 	*plan.Site
 	*drawn
+	Brief    bool
 	First    bool // of the cards that share what is drawn
-	Answer   string
-	Why      string
-	OnePort  string
 	Starts   string
+	Prose    []string
 	Firewall []string
 }
 
-// HTML is the page of a plan.
-func HTML(p *plan.Plan) []byte {
+// HTML is the page of a plan, with at least one site, and of what has changed since
+// an earlier one, unless c is nil.
+func HTML(p *plan.Plan, c *change.Change) []byte {
 	brief := len(p.Sites) > mostDrawn
 	figures := plan.Each(p, func(s *plan.Site) drawn { return drawnOf(s, !brief) })
-	pg := page{Title: "FTP ports", Brief: brief, Most: mostDrawn}
+	pg := page{Title: "FTP ports: what is open, and why", Brief: brief, Most: mostDrawn}
 	if p.SpecName != "" {
-		pg.Title += " of " + p.SpecName
+		pg.Title = "FTP ports of " + p.SpecName + ": what is open, and why"
 	}
 	numbers := map[*drawn]int{}
 	for i, s := range p.Sites {
@@ -61,40 +73,59 @@ func HTML(p *plan.Plan) []byte {
 			d.Figure.Number = numbers[d]
 		}
 		one := s.Sizing.OnePort
-		pg.Cards = append(pg.Cards, card{
-			Site: s, drawn: d, First: first,
-			Answer: explain.Answer(s), Why: explain.Why(s), Starts: explain.Starts(s),
-			OnePort: fmt.Sprintf("One port %s: %s.", one.Verdict, one.Why), Firewall: explain.Firewall(s.Policy),
-		})
+		drawn := card{
+			Site: s, drawn: d, Brief: brief, First: first, Starts: explain.Starts(s), Firewall: explain.Firewall(s.Policy),
+			Prose: []string{explain.Why(s), fmt.Sprintf("One port %s: %s.", one.Verdict, one.Why), explain.Refused(s)},
+		}
+		if brief {
+			drawn.Prose = append(drawn.Prose, d.needsInWords(), d.guessesInWords(s), d.pointsInWords())
+		}
+		pg.Cards = append(pg.Cards, drawn)
 	}
 	for i, h := range p.Hosts {
 		n := 0
 		for _, s := range h.Sites {
 			n += s.DataPorts.Count()
 		}
-		pg.Hosts = append(pg.Hosts, host{h, mapOf(h, i+1), n})
+		pg.Hosts = append(pg.Hosts, host{h, mapOf(h, i+1), n, len(h.Sites) > mostListed})
 	}
 	for _, s := range p.Sites {
 		pg.Data += s.DataPorts.Count()
 	}
-	pg.Ticks = axes()
-	pg.Plot = frame{coordinate(plot.left), coordinate(plot.top), coordinate(plot.right), coordinate(plot.bottom), 232, coordinate(plot.left - 4)}
+	pg.Ticks, pg.Services = axes(), servicesPath()
+	pg.Plot = frame{coordinate(plot.left), coordinate(plot.top), coordinate(plot.right), coordinate(plot.bottom), 194, coordinate(plot.left - 4)}
+	if c != nil {
+		words := c.Page()
+		pg.Change = &words
+	}
 	pg.Guesses = guesses(p.Sites, figures)
-	pg.Lead = lead(p, pg.Guesses)
+	pg.Tiles = tiles(p, pg.Guesses)
 	text, err := templates.HTML("report/page.html", functions, pg)
 	if err != nil {
 		panic(err) // template and data are both ours
 	}
-	return text
+	return bytes.Map(printed, text)
+}
+
+// printed drops what is not seen and can change what is: control characters, and
+// those that turn the direction of the text.
+func printed(r rune) rune {
+	if unicode.Is(unicode.Bidi_Control, r) || unicode.IsControl(r) && r != '\n' {
+		return -1
+	}
+	return r
 }
 
 // functions are those of the page's template.
 var functions = map[string]any{
+	"plain":  change.Plain,
+	"lower":  lower,
 	"count":  sizing.Count,
 	"plural": sizing.Plural,
 	"share":  sizing.Share,
 	"add":    func(a coordinate, b float64) coordinate { return a + coordinate(b) },
 	"row":    func(y float64, row int) coordinate { return coordinate(y + labelRow*float64(row)) },
+	"up":     func(y float64, row int) coordinate { return coordinate(y - labelRow*float64(row)) },
 	"next":   func(i int) int { return i + 1 },
 }
 
@@ -133,20 +164,25 @@ func guesses(sites []*plan.Site, figures []*drawn) []guess {
 	return all
 }
 
-// lead is the page in a few sentences.
-func lead(p *plan.Plan, all []guess) []string {
-	data, spare := 0, 0
+// tiles are the page in a few figures.
+func tiles(p *plan.Plan, all []guess) []tile {
+	data, spare, worst := 0, 0, p.Sites[0]
 	for _, s := range p.Sites {
 		data += s.DataPorts.Count()
 		spare += s.Spare()
+		if s.Refused > worst.Refused {
+			worst = s
+		}
 	}
-	text := []string{fmt.Sprintf("%s on %s open %s for data connections, and each its control port. Nothing else is opened.",
-		sizing.Plural(len(p.Sites), "FTP site"), sizing.Plural(len(p.Hosts), "host"), sizing.Plural(data, "port"))}
-	if spare == 0 {
-		text = append(text, "Each range is the smallest that refuses no more data connections than the spec allows.")
-	} else {
-		text = append(text, fmt.Sprintf("%s would be enough; the spec or the lock keeps %s more.", sizing.Count(data-spare), sizing.Count(spare)))
+	open := fmt.Sprintf("%s for %s on %s, and a control port each", noun(data, "data port"), sizing.Plural(len(p.Sites), "FTP site"), sizing.Plural(len(p.Hosts), "host"))
+	if spare > 0 {
+		open += fmt.Sprintf("; %s more than needed, as the spec or the lock says", sizing.Count(spare))
 	}
+	refused := "of the data connections are refused at the peak of the worst site; " + sizing.Share(worst.Sizing.Objective) + " may be"
+	if worst.Refused > worst.Sizing.Objective {
+		refused = "of the data connections are refused at most if all sessions of a site start within a second"
+	}
+	tiles := []tile{{sizing.Count(data), open}, {sizing.Share(worst.Refused), refused}}
 	var few, many *guess
 	for i := range all {
 		g := &all[i]
@@ -158,30 +194,50 @@ func lead(p *plan.Plan, all []guess) []string {
 		}
 	}
 	if few != nil {
-		worst := sizing.Share(few.Worst)
-		if few.Worst == 1 {
-			worst = "all"
+		text := fmt.Sprintf("of the data connections would be refused if guessed like %s (%s)", few.Name, few.Says)
+		if few.Sites > 1 {
+			text += fmt.Sprintf(", which is too few on %s of %s", sizing.Count(few.Short), sizing.Plural(few.Sites, "site"))
 		}
-		text = append(text, fmt.Sprintf("Guessed as %s does (%s), %s of %s would refuse more than that, up to %s of the data connections.",
-			few.Name, few.Says, sizing.Count(few.Short), sizing.Plural(few.Sites, "site"), worst))
+		tiles = append(tiles, tile{sizing.Share(few.Worst), text})
 	}
 	if many != nil {
-		text = append(text, fmt.Sprintf("Guessed as %s does (%s), %s would be open without need.", many.Name, many.Says, sizing.Plural(many.More, "port")))
+		tiles = append(tiles, tile{sizing.Count(many.More), fmt.Sprintf("%s more than needed if guessed like %s (%s)", noun(many.More, "port"), many.Name, many.Says)})
+	}
+	return tiles
+}
+
+// lower writes a heading of a text table as a page does: Data ports were.
+func lower(heading string) string { return heading[:1] + strings.ToLower(heading[1:]) }
+
+// noun is the noun of a count.
+func noun(n int, of string) string {
+	_, word, _ := strings.Cut(sizing.Plural(n, of), " ")
+	return word
+}
+
+// all100 writes a share, and "all" for 1.
+func all100(share float64) string {
+	if share == 1 {
+		return "all"
+	}
+	return sizing.Share(share)
+}
+
+// Ports says how many data ports a card's site has, and needs.
+func (c card) Ports() string {
+	text := sizing.Plural(c.DataPorts.Count(), "port")
+	if c.Spare() > 0 {
+		why := "kept by the lock"
+		if c.Pinned {
+			why = "pinned by the spec"
+		}
+		text += fmt.Sprintf("; %s, %s are enough", why, sizing.Count(c.Sizing.Ports))
 	}
 	return text
 }
 
-// Clients are the card's networks, in words.
-func (c card) Clients() string { return explain.Clients(c.Policy) }
-
-// TLS says how the site encrypts.
-func (c card) TLSWords() string {
-	words := string(c.TLS.Mode)
-	if c.TLS.Required {
-		words += ", required"
-	}
-	return strings.ReplaceAll(words, "off", "none")
-}
+// Binding is what sets the size of the range.
+func (c card) Binding() string { return explain.Binding(c.Site) }
 
 // frame is the plot's box for the template.
 type frame struct{ Left, Top, Right, Bottom, XLabels, YLabels coordinate }
@@ -203,25 +259,23 @@ func axes() (t ticks) {
 	return t
 }
 
-// Below is where the labels of a bar begin, Text where the first one stands.
-func (b bar) Below() float64 { return float64(b.Y) + barHeight + labelRow + 4 }
-func (b bar) Text() float64  { return b.Below() + 10 }
-
 // Opened is what a guess opens on all sites.
 func (g guess) Opened() int { return g.Ports }
 
 // Words are a guess's result.
 func (g guess) Words() string {
+	if g.Sites == 1 {
+		return g.Verdict
+	}
 	var parts []string
 	if g.Short > 0 {
-		worst := sizing.Share(g.Worst)
-		if g.Worst == 1 {
-			worst = "all"
-		}
-		parts = append(parts, fmt.Sprintf("%s refused too much, up to %s", sizing.Plural(g.Short, "site"), worst))
+		parts = append(parts, fmt.Sprintf("%s refuse up to %s", sizing.Plural(g.Short, "site"), all100(g.Worst)))
 	}
 	if g.More > 0 {
-		parts = append(parts, fmt.Sprintf("%s open without need", sizing.Plural(g.More, "port")))
+		parts = append(parts, sizing.Count(g.More)+" more than needed")
+	}
+	if len(parts) == 0 {
+		return "enough"
 	}
 	return strings.Join(parts, "; ")
 }

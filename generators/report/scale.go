@@ -42,10 +42,9 @@ func (b box) y(share float64) float64 {
 // label is a text at a place of an axis.
 type label struct {
 	At   coordinate // what it is about
-	X    coordinate // of its middle
+	X    coordinate // of its middle, apart from the others'
 	Row  int
 	Text string
-	Full string // its title
 }
 
 // width is how much room the label takes.
@@ -81,4 +80,37 @@ func spread(labels []label, left, right float64, rows int) (placed []label, with
 		placed = append(placed, l)
 	}
 	return placed, without
+}
+
+// sample is spread with as many of the labels as have room, evenly chosen.
+func sample(labels []label, left, right float64, rows int) []label {
+	for every := 1; ; every++ {
+		var some []label
+		for i := 0; i < len(labels); i += every {
+			some = append(some, labels[i])
+		}
+		if placed, without := spread(some, left, right, rows); without == 0 {
+			return placed
+		}
+	}
+}
+
+// short is a text of at most so many characters.
+func short(text string, most int) string {
+	if letters := []rune(text); len(letters) > most {
+		return string(letters[:most-1]) + "…"
+	}
+	return text
+}
+
+// stacked keeps the labels of lines that end at the right apart: X is where each is.
+func stacked(labels []label) []label {
+	slices.SortStableFunc(labels, func(a, b label) int { return int(1000 * (a.At - b.At)) })
+	for i := range labels {
+		labels[i].X = labels[i].At
+		if i > 0 {
+			labels[i].X = max(labels[i].At, labels[i-1].X+labelRow)
+		}
+	}
+	return labels
 }

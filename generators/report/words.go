@@ -1,0 +1,57 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+// needsInWords is the table of servers as a sentence.
+func (d *drawn) needsInWords() string {
+	var fit, none []string
+	for _, n := range d.Servers {
+		switch {
+		case n.Own:
+		case n.Err != nil:
+			none = append(none, n.Profile.Title)
+		default:
+			fit = append(fit, n.Profile.Title+" "+sizing.Count(n.Result.Ports))
+		}
+	}
+	text := "Ports on other servers: " + spec.List(fit, "and") + "."
+	if len(none) > 0 {
+		text += " No range is enough on " + spec.List(none, "and") + "."
+	}
+	return text
+}
+
+// guessesInWords is the table of guesses as a sentence.
+func (d *drawn) guessesInWords(s *plan.Site) string {
+	few, worst, more := 0, 0.0, 0
+	for _, r := range d.Rules {
+		more = max(more, r.Ports-s.Sizing.Ports)
+		if r.Ports < s.Sizing.Ports && r.Refused > s.Sizing.Objective {
+			few, worst = few+1, max(worst, r.Refused)
+		}
+	}
+	var parts []string
+	if few > 0 {
+		parts = append(parts, fmt.Sprintf("%s of %s of thumb refuse up to %s", sizing.Count(few), sizing.Plural(len(d.Rules), "rule"), all100(worst)))
+	}
+	if more > 0 {
+		parts = append(parts, fmt.Sprintf("the largest guess opens %s more than needed", sizing.Plural(more, "port")))
+	}
+	return "Guesses: " + strings.Join(parts, ", and ") + "."
+}
+
+// pointsInWords is the table of a curve as a sentence.
+func (d *drawn) pointsInWords() string {
+	var all []string
+	for _, p := range d.Figure.Points {
+		all = append(all, sizing.Count(p.Ports)+" "+sizing.Share(p.Share))
+	}
+	return "Refused by ports: " + strings.Join(all, "; ") + "."
+}
