@@ -166,7 +166,7 @@ func mirrors(t *testing.T, c, back *changed.Change) {
 	}
 	for i := range back.Sites {
 		s := &back.Sites[i]
-		s.Kind = turned(s.Kind)
+		s.Kind = plan.Kind(turned(string(s.Kind)))
 		swap(s.Differences)
 	}
 	for i, f := range back.Firewalls {

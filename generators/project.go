@@ -37,6 +37,9 @@ type Options struct {
 	VarFiles []spec.VarFile
 	// Env are values from the environment, by the name of the variable.
 	Env map[string]string
+	// Earlier: the spec is an earlier state of one that the values are for. Those of
+	// variables that it does not have are ignored.
+	Earlier bool
 	// Partial: the names are not all spec files of their folder, so that the
 	// lock may know sites of another spec, and keeps them.
 	Partial bool
@@ -72,6 +75,7 @@ func Load(fsys fs.FS, names []string, o Options) (*Project, hcl.Diagnostics) {
 		Vars:     o.Vars,
 		VarFiles: o.VarFiles,
 		Env:      o.Env,
+		Earlier:  o.Earlier,
 	})
 	diags = append(diags, bases(fsys, s)...)
 	lock, more := readLock(fsys, names, s)

@@ -36,6 +36,7 @@ func TestCommandsOfEverySystem(t *testing.T) {
 		{exitDone, "", []string{"fmt", folder}},
 		{exitDone, "", []string{"fmt", "--check", folder}},
 		{exitDone, "downloads", []string{"plan", folder}},
+		{exitDone, "No port", []string{"plan", folder, "--against", folder}},
 		{exitDifference, "no-cap", []string{"audit", filepath.Join(folder, "vsftpd.conf")}},
 		{exitDone, "vsftpd.conf", []string{"capacity", filepath.Join(folder, "vsftpd.conf")}},
 		{exitDone, "any number", []string{"capacity", "30000-30100"}},

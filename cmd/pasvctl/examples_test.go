@@ -24,7 +24,7 @@ import (
 // TestExamples runs every example of --help and every indented command of the
 // README, in a network and with files of their own.
 func TestExamples(t *testing.T) {
-	for _, tool := range []string{"unshare", "ip", "nft", "iptables", "ipset", "mount"} {
+	for _, tool := range []string{"unshare", "ip", "nft", "iptables", "ipset", "mount", "git"} {
 		needs.Tool(t, tool)
 	}
 	needs.Root(t)
@@ -152,6 +152,7 @@ target "iptables" {}
 target "sysctl" {}
 END
 cp edge.pasv.hcl specs
+git init -q && git add edge.pasv.hcl && git -c user.name=a -c user.email=a@example.com commit -q -m edge
 mount -t tmpfs none /srv
 mkdir -p /srv/ftp/alice /srv/scans
 loads= n=0

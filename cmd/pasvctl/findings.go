@@ -19,15 +19,20 @@ type reporting struct {
 func (r *reporting) register(c *cobra.Command) {
 	c.Flags().StringVar(&r.format, "format", "text", "write the findings as `FORMAT`: "+strings.Join(diagnostics.Names(), ", "))
 	c.Flags().IntVar(&r.limit, "limit", maxShown, "show at most `N` findings as text, 0 for all")
+	asJSON(c, &r.format)
+	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(diagnostics.Names(), cobra.ShellCompDirectiveNoFileComp))
+}
+
+// asJSON adds --json to a command that has --format.
+func asJSON(c *cobra.Command, format *string) {
 	c.Flags().BoolFunc("json", "the same as --format json", func(text string) error {
 		on, err := strconv.ParseBool(text)
 		if on {
-			r.format = "json"
+			*format = "json"
 		}
 		return err
 	})
 	c.MarkFlagsMutuallyExclusive("json", "format")
-	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(diagnostics.Names(), cobra.ShellCompDirectiveNoFileComp))
 }
 
 func (r *reporting) check() error {

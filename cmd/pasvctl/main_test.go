@@ -78,6 +78,12 @@ func recorded(folder string) int {
 // TestScripts runs the real main in scripts: see testdata/script.
 func TestScripts(t *testing.T) { runScripts(t, "testdata/script") }
 
+// TestGit compares specs with revisions of git repositories.
+func TestGit(t *testing.T) {
+	needs.Tool(t, "git")
+	runScripts(t, "testdata/git")
+}
+
 // TestClients runs clients against the real daemon, and plays its service manager.
 func TestClients(t *testing.T) {
 	needs.Tool(t, "curl")

@@ -117,6 +117,7 @@ func TestNoTextIsWiderThanAPage(t *testing.T) {
 		check("validate", spec)
 		check("plan", spec)
 		check("plan", "--compare", spec)
+		check("plan", spec, "--against", "long.pasv.hcl")
 		check("capacity", spec)
 		check("simulate", spec, "--requests", "200", "--replications", "5")
 		check("generate", spec, "-o", "out")

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -16,7 +17,8 @@ import (
 type planner struct {
 	streams
 	variables
-	asJSON, compare bool
+	format, other string
+	compare       bool
 }
 
 func newPlan(s streams) *cobra.Command {
@@ -30,28 +32,55 @@ needs if a figure of the spec is 30 % smaller or larger. A note estimates the sh
 is refused if all sessions of a site start within 1 s and within 10 s, unless the spec
 has a burst block or sizes for the worst case.
 
-With --compare it shows how many ports each known server needs for the same site.`,
-		Example: "  pasvctl plan examples/quickstart\n  pasvctl plan --compare examples/quickstart",
-		Args:    exactly("FILE"),
-		RunE:    func(_ *cobra.Command, args []string) error { return p.run(args[0]) },
+With --compare it shows how many ports each known server needs for the same site.
+
+With --against it shows what differs from an earlier state of the spec: the data ports of
+each site, its limits and clients, and exactly which new connections each firewall lets
+in and did not before, and the reverse. REV is a revision of the git repository that
+FILE is in, read through git with its own lock; DIR is another folder or spec, and a
+path that exists is always taken for one. Variables are set in both states; a file of
+variables that is in the repository is read as REV has it. The exit code is 0 whether or
+not something differs. --format markdown writes it for a pull request, in at most 60,000
+bytes: sites that do not fit are left out and counted.`,
+		Example: "  pasvctl plan examples/quickstart\n  pasvctl plan --compare examples/quickstart\n" +
+			"  pasvctl plan edge.pasv.hcl --against HEAD --format markdown",
+		Args: exactly("FILE"),
+		RunE: func(_ *cobra.Command, args []string) error { return p.run(args[0]) },
 	}
 	p.register(c)
-	c.Flags().BoolVar(&p.asJSON, "json", false, "write JSON")
 	c.Flags().BoolVar(&p.compare, "compare", false, "compare all servers for each site")
+	c.Flags().StringVar(&p.other, "against", "", "show what differs from the spec at the git revision `REV`, or from another one")
+	c.Flags().StringVar(&p.format, "format", "text", "write `FORMAT`: text or json, with --against also markdown")
+	asJSON(c, &p.format)
+	c.MarkFlagsMutuallyExclusive("compare", "against")
+	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(slices.Sorted(maps.Keys(changeFormats)), cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
 
 func (p *planner) run(path string) error {
+	write := changeFormats[p.format]
+	switch {
+	case write == nil:
+		return usage("the formats are text, json and markdown", "there is no format %q", p.format)
+	case p.format == "markdown" && p.other == "":
+		return usage("write --against REV", "--format markdown is for what differs from an earlier state")
+	}
 	loaded, err := p.valid(p.streams, path)
 	if err != nil {
 		return err
 	}
-	switch {
-	case p.compare && p.asJSON:
+	switch asJSON := p.format == "json"; {
+	case p.other != "":
+		c, err := p.against(p.streams, loaded, p.other)
+		if err != nil {
+			return err
+		}
+		return write(p.out, c)
+	case p.compare && asJSON:
 		return envelope.Write(p.out, "plan", comparisons(loaded.Plan))
 	case p.compare:
 		return writeComparisons(p.out, comparisons(loaded.Plan))
-	case p.asJSON:
+	case asJSON:
 		return envelope.Write(p.out, "plan", loaded.Plan.JSON())
 	default:
 		return writePlan(p.out, loaded.Plan)

@@ -69,12 +69,17 @@ func (v *variables) load(path string) (*project, error) {
 	if err != nil {
 		return nil, failure(err, specHint(err))
 	}
-	defer s.Close()
 	if all, err := source.List(s.Dir); err == nil {
 		o.Partial = len(all) > len(s.Names)
 	}
+	return v.loaded(s, o), nil
+}
+
+// loaded reads and plans an opened spec, and closes it.
+func (v *variables) loaded(s *source.Source, o generators.Options) *project {
+	defer s.Close()
 	loaded, diags := generators.Load(s.FS, s.Names, o)
-	return &project{Project: loaded, source: s, varFiles: v.files, diags: diags}, nil
+	return &project{Project: loaded, source: s, varFiles: v.files, diags: diags}
 }
 
 // specHint says what a spec's path leads to, where it leads nowhere.

@@ -2,7 +2,6 @@ package change
 
 import (
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -24,9 +23,8 @@ type Change struct {
 type Site struct {
 	Name    string `json:"site"`
 	WasName string `json:"was_name,omitempty"` // if a moved block renames it
-	// Kind is "new", "gone", "moved", "resized", "renamed", or "changed" if its
-	// ports and name are the same: the first that is true of it.
-	Kind string `json:"kind"`
+	// Kind is that of plan.Move, or "changed" if ports and name are the same.
+	Kind plan.Kind `json:"kind"`
 	// Why the data ports are other ones, one sentence; "" if they are not.
 	Why         string       `json:"why,omitempty"`
 	Differences []Difference `json:"differences"`
@@ -53,68 +51,74 @@ const (
 // Empty reports whether nothing differs.
 func (c *Change) Empty() bool { return len(c.Sites) == 0 && len(c.Firewalls) == 0 }
 
-// Between compares two plans. Renamed has the older name of each site that a
-// moved block renames, by its name in is.
-func Between(was, is *plan.Plan, renamed map[string]string) *Change {
+// Between compares two plans. Renames has the present name of sites that moved
+// blocks rename, by older names, as spec.Renames.
+func Between(was, is *plan.Plan, renames map[string]string) *Change {
 	c := &Change{Sites: []Site{}, Firewalls: firewalls(was, is)}
-	older := map[string]*plan.Site{}
+	older, newer := byName(was), byName(is)
 	for _, s := range was.Sites {
-		older[s.Name] = s
+		name := renames[s.Name]
+		if newer[name] != nil && newer[s.Name] == nil && older[name] == nil {
+			delete(older, s.Name)
+			older[name] = s
+		}
 	}
 	for _, s := range is.Sites {
-		before := older[origin(s.Name, older, renamed)]
-		if before != nil {
-			delete(older, before.Name)
-		}
-		c.add(before, s)
+		c.add(older[s.Name], s)
+		delete(older, s.Name)
 	}
-	for _, name := range slices.Sorted(maps.Keys(older)) {
-		c.add(older[name], nil)
+	for _, s := range older {
+		c.add(s, nil)
 	}
-	slices.SortStableFunc(c.Sites, func(a, b Site) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(c.Sites, func(a, b Site) int { return strings.Compare(a.Name, b.Name) })
 	c.limit()
 	return c
 }
 
-// origin is the name that a site had: its own if a site had that, or else the
-// nearest that moved blocks say.
-func origin(name string, older map[string]*plan.Site, renamed map[string]string) string {
-	at := name
-	for range len(renamed) + 1 {
-		if older[at] != nil {
-			return at
-		}
-		at = renamed[at]
+func byName(p *plan.Plan) map[string]*plan.Site {
+	sites := make(map[string]*plan.Site, len(p.Sites))
+	for _, s := range p.Sites {
+		sites[s.Name] = s
 	}
-	return name
+	return sites
 }
+
+// changed is the kind of a site that has its name and ports.
+const changed plan.Kind = "changed"
 
 // add compares a site, of which one state may be nil, and keeps what differs.
 func (c *Change) add(was, is *plan.Site) {
 	s := Site{was: was, is: is, Differences: differences(fields, was, is)}
+	m := s.move()
+	s.Name, s.WasName, s.Kind = m.Site, m.Was, m.Kind()
 	switch {
 	case was == nil:
-		s.Name, s.Kind, s.Why = is.Name, "new", need(is)
+		s.Why = need(is)
 	case is == nil:
-		s.Name, s.Kind = was.Name, "gone"
-	default:
-		s.Name = is.Name
-		if was.Name != is.Name {
-			s.WasName = was.Name
-		}
-		switch at := (plan.Move{From: was.DataPorts, To: is.DataPorts}); {
-		case at.From != at.To:
-			s.Kind, s.Why = string(at.Kind()), why(was, is)
-		case s.WasName != "":
-			s.Kind = "renamed"
-		case len(s.Differences) == 0:
-			c.Same++
-			return
-		default:
-			s.Kind = "changed"
-		}
+	case m.From != m.To:
+		s.Why = why(was, is)
+	case m.Was == "" && len(s.Differences) == 0:
+		c.Same++
+		return
+	case m.Was == "":
+		s.Kind = changed
 	}
 	c.Sites = append(c.Sites, s)
+}
+
+// move is the site as package plan has what differs from a lock.
+func (s Site) move() (m plan.Move) {
+	if s.was != nil {
+		m.Site, m.Host, m.From = s.was.Name, s.was.Host.Name, s.was.DataPorts
+	}
+	if s.is == nil {
+		return m
+	}
+	if m.Site != s.is.Name {
+		m.Was = m.Site
+	}
+	m.Site, m.Host, m.To = s.is.Name, s.is.Host.Name, s.is.DataPorts
+	return m
 }
 
 // need is why a site has as many ports as it has.

@@ -49,6 +49,9 @@ type Passage struct {
 	To       netip.AddrPort `json:"to,omitzero"` // where a gateway forwards the first of Ports
 }
 
+// whats are what Passage.What can be, in order.
+var whats = []string{"control", "data", "active", "forward"}
+
 // Count is how many ports the passage has, whatever the number of addresses.
 func (p Passage) Count() (n int) {
 	for _, r := range p.Ports {
@@ -286,7 +289,7 @@ func family(p Passage) int {
 // grouped joins passages of one kind that have the same key, in a fixed order.
 func grouped(all []Passage, key func(Passage) string, join func(into *Passage, p Passage)) []Passage {
 	slices.SortStableFunc(all, func(a, b Passage) int {
-		return cmp.Or(strings.Compare(a.Site, b.Site), strings.Compare(a.What, b.What), number(a.GateOnly)-number(b.GateOnly), number(a.Gated)-number(b.Gated),
+		return cmp.Or(strings.Compare(a.Site, b.Site), slices.Index(whats, a.What)-slices.Index(whats, b.What), number(a.GateOnly)-number(b.GateOnly), number(a.Gated)-number(b.Gated),
 			a.Addresses[0].Compare(b.Addresses[0]), cmp.Compare(a.Ports[0].First, b.Ports[0].First), strings.Compare(fmt.Sprint(a.Networks), fmt.Sprint(b.Networks)))
 	})
 	groups := []Passage{}

@@ -39,7 +39,7 @@ const (
 
 // Page puts the change in words.
 func (c *Change) Page() Page {
-	p := Page{Verdict: c.verdict(), Head: []string{"SITE", "CHANGE", "DATA PORTS WERE", "DATA PORTS ARE"}}
+	p := Page{Verdict: c.verdict(), Head: []string{"Site", "Change", "Data ports were", "Data ports are"}}
 	if c.Empty() {
 		return p
 	}
@@ -68,14 +68,14 @@ func (c *Change) verdict() string {
 	if c.Empty() {
 		return nothing
 	}
-	count := map[string]int{}
+	count := map[plan.Kind]int{}
 	for _, s := range c.Sites {
 		count[s.Kind]++
 	}
 	var kinds []string
-	for _, kind := range []string{"new", "gone", "moved", "resized", "renamed", "changed"} {
+	for _, kind := range []plan.Kind{plan.NewSite, plan.GoneSite, plan.MovedSite, plan.ResizedSite, plan.RenamedSite, changed} {
 		if n := count[kind]; n > 0 {
-			kinds = append(kinds, sizing.Count(n)+" "+kind)
+			kinds = append(kinds, sizing.Count(n)+" "+string(kind))
 		}
 	}
 	text := "No site changes."
@@ -101,29 +101,61 @@ func (c *Change) verdict() string {
 
 // told is how many ports the passages for connections that come in have, and for whom.
 func told(all []Firewall, of func(Firewall) []Passage) string {
-	n := 0
-	var networks []netip.Prefix
+	ports, open := 0, 0 // open: to everybody
+	var networks, everybody []netip.Prefix
 	for _, f := range all {
-		bySite := map[string][]spec.PortRange{}
+		bySite, openBySite := map[string][]spec.PortRange{}, map[string][]spec.PortRange{}
 		for _, p := range of(f) {
 			if p.What != "control" && p.What != "data" || p.GateOnly {
 				continue
 			}
+			to := slices.DeleteFunc(slices.Clone(p.Networks), func(n netip.Prefix) bool { return n.Bits() > 0 })
 			for _, r := range p.Ports {
 				bySite[p.Site] = append(bySite[p.Site], r.PortRange)
+				if len(to) > 0 {
+					openBySite[p.Site] = append(openBySite[p.Site], r.PortRange)
+				}
 			}
-			networks = append(networks, p.Networks...)
+			networks, everybody = append(networks, p.Networks...), append(everybody, to...)
 		}
-		for _, ranges := range bySite {
-			for _, r := range spec.Merged(ranges) {
-				n += r.Count()
-			}
-		}
+		ports += count(bySite)
+		open += count(openBySite)
 	}
-	if n == 0 {
+	switch {
+	case ports == 0:
 		return ""
+	case open == 0 || open == ports:
+		return sizing.Plural(ports, "port") + " to " + clients(without(networks, nil), 3)
 	}
-	return sizing.Plural(n, "port") + " to " + few(texts(without(networks, nil)), 3)
+	return fmt.Sprintf("%s, %s of them to %s", sizing.Plural(ports, "port"), sizing.Count(open), clients(without(everybody, nil), 3))
+}
+
+// count is how many ports the ranges of some sites have.
+func count(bySite map[string][]spec.PortRange) (n int) {
+	for _, ranges := range bySite {
+		for _, r := range spec.Merged(ranges) {
+			n += r.Count()
+		}
+	}
+	return n
+}
+
+// clients names networks, or those that are missing from a whole family if these are
+// fewer.
+func clients(networks []netip.Prefix, most int) string {
+	var all []string
+	for _, whole := range []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)} {
+		own := slices.DeleteFunc(slices.Clone(networks), func(n netip.Prefix) bool { return n.Addr().Is4() != whole.Addr().Is4() })
+		rest := without([]netip.Prefix{whole}, own)
+		if len(rest) < len(own) && len(rest) > 0 {
+			all = append(all, code(whole.String())+" except "+few(texts(rest), most))
+			continue
+		}
+		for _, n := range own {
+			all = append(all, code(n.String()))
+		}
+	}
+	return listed(all, most)
 }
 
 // warnings are what lets more in without opening a port.
@@ -158,36 +190,41 @@ func (s Site) row() []string {
 		}
 		return fmt.Sprintf("%s (%s)", code(s.DataPorts.String()), sizing.Count(s.DataPorts.Count()))
 	}
-	return []string{name, s.Kind, ports(s.was), ports(s.is)}
+	return []string{name, string(s.Kind), ports(s.was), ports(s.is)}
 }
 
 // item says why the site's ports are other ones, and which values are.
 func (s Site) item() string {
 	text := code(s.Name)
 	switch s.Kind {
-	case "changed", "resized":
-		text += " has changed."
-		if s.Kind == "resized" {
-			text = code(s.Name) + " has another number of ports where it is."
-		}
-	case "new":
+	case plan.NewSite:
 		text += " is new."
-	case "gone":
+	case plan.GoneSite:
 		text += " is gone."
-	case "moved":
+	case plan.MovedSite:
 		text += " has other ports."
-	case "renamed":
-		text += " was " + code(s.WasName) + ", and keeps its ports."
+	case plan.ResizedSite:
+		text += " has another number of ports where it is."
+	case plan.RenamedSite:
+		text += " keeps its ports."
+	default:
+		text += " has changed."
 	}
-	if s.WasName != "" && s.Kind != "renamed" {
-		text += " It was " + code(s.WasName) + "."
+	if s.WasName != "" {
+		text += " A moved block renames it from " + code(s.WasName) + "."
 	}
 	if s.Why != "" {
 		text += " " + foreign(s.Why)
 	}
 	var all []string
 	for _, d := range s.Differences {
-		if d.Name != "data_ports" {
+		switch {
+		case d.Name == "data_ports" || s.is == nil && d.Name != "host":
+		case s.was == nil:
+			all = append(all, code(d.Name)+" "+value(d.Name, d.Is, nil))
+		case s.is == nil:
+			all = append(all, code(d.Name)+" "+value(d.Name, d.Was, nil))
+		default:
 			all = append(all, d.words())
 		}
 	}
@@ -197,8 +234,7 @@ func (s Site) item() string {
 	return text
 }
 
-// words are the value before and after. A value that is new or gone with its
-// site has one side.
+// words are the value before and after.
 func (d Difference) words() string {
 	was, list := d.Was.([]string)
 	is, too := d.Is.([]string)
@@ -280,12 +316,15 @@ func agree(n int, noun, one, many string) string {
 // that would end the code or a table's cell, are replaced; what nobody reads to the
 // end is cut.
 func code(text string) string {
-	text = strings.NewReplacer("`", "'", "|", "¦").Replace(printable(text, 200))
+	text = ended.Replace(printable(text, 200))
 	if strings.TrimSpace(text) == "" {
 		text = "-"
 	}
 	return "`" + text + "`"
 }
+
+// ended would end code, or a cell.
+var ended = strings.NewReplacer("`", "'", "|", "¦")
 
 // foreign is prose that may quote the spec.
 func foreign(text string) string { return strings.ReplaceAll(printable(text, 2000), "`", "'") }

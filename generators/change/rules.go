@@ -8,6 +8,7 @@ import (
 
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/sizing"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // visible reports whether a character shows, and where it stands: neither a control
@@ -64,7 +65,7 @@ func (p Passage) words(opens bool) string {
 	if p.Count() > 1 {
 		noun = "ports"
 	}
-	from := few(texts(p.Networks), 8)
+	from := clients(p.Networks, 8)
 	switch {
 	case p.What == "forward":
 		to := code(p.To.Addr().String())
@@ -97,11 +98,11 @@ func (p Passage) words(opens bool) string {
 // checks are what a reviewer looks at, and what pasvctl does not do.
 func (c *Change) checks() (all []string) {
 	var elsewhere, restart, drain, tell []string
-	kinds := map[string]bool{}
+	var moves []plan.Move
 	for _, s := range c.Sites {
-		kinds[s.Kind] = true
+		moves = append(moves, s.move())
 		name := code(s.Name)
-		if s.Kind != "changed" && s.Kind != "renamed" {
+		if s.Kind != changed && s.Kind != plan.RenamedSite {
 			elsewhere = append(elsewhere, name)
 		}
 		if s.was == nil || s.is == nil {
@@ -111,12 +112,19 @@ func (c *Change) checks() (all []string) {
 			tell = append(tell, name)
 		}
 		restart = append(restart, name)
-		if s.Kind == "moved" || s.Kind == "resized" && s.is.DataPorts.Count() < s.was.DataPorts.Count() {
+		if s.Kind == plan.MovedSite || s.Kind == plan.ResizedSite && s.is.DataPorts.Count() < s.was.DataPorts.Count() {
 			drain = append(drain, name)
 		}
 	}
 	const most = 8
-	all = append(all, c.warnings()...)
+	if slices.ContainsFunc(c.Firewalls, func(f Firewall) bool { return len(f.Opens) > 0 }) {
+		all = append(all, "Are the clients that each line with Opens names meant to connect?")
+	}
+	if slices.ContainsFunc(c.Sites, func(s Site) bool {
+		return slices.ContainsFunc(s.Differences, func(d Difference) bool { return d.Effect == loosens })
+	}) {
+		all = append(all, "Is each value that loosens a limit or a protection meant to?")
+	}
 	if len(elsewhere) > 0 {
 		all = append(all, "Firewalls, NAT devices and cloud rules that pasvctl does not write must follow these lists, and so must clients whose own firewalls name the data ports of "+listed(elsewhere, most)+".")
 	}
@@ -127,14 +135,17 @@ func (c *Change) checks() (all []string) {
 		all = append(all, "Transfers that run on the older ports of "+listed(drain, most)+" break, unless the rules are loaded with `pasvctl apply --drain 1h`, which keeps these ports open while they have sessions.")
 	}
 	if len(restart) > 0 {
-		all = append(all, "The servers of "+listed(restart, most)+" need their new config and a restart, if it has changed.")
+		all = append(all, "Restart the servers of "+listed(restart, most)+" if their configs have changed.")
 	}
 	all = append(all, c.handovers(most)...)
-	if kinds["gone"] || kinds["moved"] || kinds["resized"] {
+	if slices.ContainsFunc(c.Firewalls, func(f Firewall) bool {
+		return slices.ContainsFunc(f.Shuts, func(p Passage) bool { return p.What != "forward" && p.What != "active" && !p.GateOnly })
+	}) {
 		all = append(all, "A port that no site has any more is left to the host's other rules: a host that does not drop by default lets it in.")
 	}
-	if kinds["new"] && kinds["gone"] {
-		all = append(all, "If a site is only renamed, a block `moved { from = site.OLD  to = site.NEW }` keeps its ports.")
+	for _, m := range plan.LikelyRenames(moves) {
+		all = append(all, fmt.Sprintf("If %s is %s under another name, a block `moved` in the spec, with %s and %s, keeps its ports.",
+			code(m.Site), code(m.Was), code("from = "+spec.SiteReference(m.Was)), code("to = "+spec.SiteReference(m.Site))))
 	}
 	return all
 }
@@ -150,7 +161,9 @@ func (c *Change) handovers(most int) (all []string) {
 			if len(all) == most {
 				return append(all, "More ports go from one site to another.")
 			}
-			all = append(all, fmt.Sprintf("Ports of %s go to %s: end the sessions of the one before the other starts.", code(from.was.Name), code(to.Name)))
+			was, is := from.was.DataPorts, to.is.DataPorts
+			both := spec.PortRange{First: max(was.First, is.First), Last: min(was.Last, is.Last)}
+			all = append(all, fmt.Sprintf("Ports %s of %s go to %s: end the sessions of the one before the other starts.", code(both.String()), code(from.was.Name), code(to.Name)))
 		}
 	}
 	return all

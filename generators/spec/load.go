@@ -29,6 +29,9 @@ type Options struct {
 	// VarFiles are files of attributes; of two that set a variable the later
 	// wins.
 	VarFiles []VarFile
+	// Earlier: the spec is an earlier state of one that the values are for. Those of
+	// variables that it does not have are ignored.
+	Earlier bool
 	// Env are values from the environment, by the name of the variable. They
 	// win over defaults only; names that no variable has are ignored.
 	Env map[string]string

@@ -135,6 +135,9 @@ func (l *loader) evaluateVariables() {
 	}
 	for _, name := range namesOf(l.o.Vars) {
 		v := l.declaredVars[name]
+		if v == nil && l.o.Earlier {
+			continue
+		}
 		if v == nil {
 			l.err(nil, finding.UnknownVariable, fmt.Sprintf("--var sets %q, but the spec declares no such variable.%s Remove it, or add a variable block.", name, l.suggest(name, namesOf(l.declaredVars))))
 			continue
@@ -215,6 +218,9 @@ func (l *loader) setFromFile(file VarFile) {
 	for _, name := range namesOf(attrs) {
 		attr := attrs[name]
 		v := l.declaredVars[name]
+		if v == nil && l.o.Earlier {
+			continue
+		}
 		if v == nil {
 			l.err(&attr.NameRange, finding.UnknownVariable, fmt.Sprintf("The spec declares no variable %q.%s Remove it, or add a variable block.", name, l.suggest(name, namesOf(l.declaredVars))))
 			continue

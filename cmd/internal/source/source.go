@@ -35,8 +35,10 @@ type Source struct {
 	Names []string // the spec's files in FS, sorted
 	Name  string   // base name of the file, without its ending, or of the folder
 	Dir   string   // the folder's path, for messages and for what is written beside the spec
+	// Folder: the spec is all of Dir, and not one file of it.
+	Folder bool
 
-	root *os.Root
+	closer io.Closer
 }
 
 // Open opens the file or folder at path. The files are only listed, not read.
@@ -93,7 +95,11 @@ func openFolder(path string) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return open(path, filepath.Base(absolute), names)
+	s, err := open(path, filepath.Base(absolute), names)
+	if err == nil {
+		s.Folder = true
+	}
+	return s, err
 }
 
 // List returns the names of the spec files in a folder, sorted. Folders in it
@@ -105,7 +111,7 @@ func List(folder string) ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), spec.Extension) && e.Name() != spec.Extension {
+		if specName(e.Name()) {
 			names = append(names, e.Name())
 		}
 	}
@@ -130,7 +136,7 @@ func Tree(folder string) ([]string, error) {
 			return err
 		case e.IsDir() && path != folder && strings.HasPrefix(e.Name(), "."):
 			return filepath.SkipDir
-		case e.IsDir() || !strings.HasSuffix(e.Name(), spec.Extension) || e.Name() == spec.Extension:
+		case e.IsDir() || !specName(e.Name()):
 			return nil
 		case len(paths) == MaxFiles:
 			return fmt.Errorf("%s has more than %d spec files", folder, MaxFiles)
@@ -149,14 +155,14 @@ func open(dir, name string, names []string) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Source{FS: regular{root}, Names: names, Name: name, Dir: dir, root: root}, nil
+	return &Source{FS: regular{root}, Names: names, Name: name, Dir: dir, closer: root}, nil
 }
 
 // Path returns the path of a file of FS, for messages.
 func (s *Source) Path(name string) string { return filepath.Join(s.Dir, name) }
 
 // Close releases the folder.
-func (s *Source) Close() error { return s.root.Close() }
+func (s *Source) Close() error { return s.closer.Close() }
 
 // Read reads one regular file of at most MaxFileSize bytes, anywhere.
 func Read(path string) ([]byte, error) { return read(path, check) }

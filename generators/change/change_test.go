@@ -1,0 +1,183 @@
+package change
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/sizing"
+	"github.com/pasvctl/pasvctl/generators/spec"
+)
+
+// planOf is a plan of one host with sites, which need no sizing here.
+func planOf(host string, sites ...*plan.Site) *plan.Plan {
+	h := &plan.Host{Host: &spec.Host{Name: host}, Sites: sites}
+	for _, s := range sites {
+		s.Host = h.Host
+		s.Policy.Control, s.Policy.Data, s.Policy.Gate, s.Policy.Addresses4 = s.Port, s.DataPorts, s.Gate, s.Addresses
+		s.Policy.Clients4 = s.Clients
+	}
+	return &plan.Plan{Hosts: []*plan.Host{h}, Sites: sites}
+}
+
+func site(name string, first, last uint16) *plan.Site {
+	return &plan.Site{
+		Site: &spec.Site{Name: name, Port: 21, Gate: true, Server: "vsftpd", Workload: sizing.Workload{Sessions: 40, SessionsPerAddress: 20},
+			Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.10")}, Clients: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}},
+		DataPorts: spec.PortRange{First: first, Last: last},
+		Sizing:    sizing.Result{Ports: int(last-first) + 1, Binding: "contention", Bounds: []sizing.Bound{{Name: "contention", Why: "all may hold a port at once"}}},
+	}
+}
+
+func TestKinds(t *testing.T) {
+	for _, c := range []struct {
+		was, is *plan.Site
+		renamed map[string]string
+		want    string
+	}{
+		{site("a", 61000, 61009), site("a", 61000, 61009), nil, ""},
+		{site("a", 61000, 61009), site("a", 61000, 61019), nil, "a resized"},
+		{site("a", 61000, 61009), site("a", 61005, 61014), nil, "a moved"},
+		{site("a", 61000, 61009), site("b", 61000, 61009), nil, "a gone, b new"},
+		{site("a", 61000, 61009), site("b", 61000, 61009), map[string]string{"a": "b"}, "b renamed from a"},
+		{site("b", 61000, 61009), site("c", 61000, 61009), map[string]string{"a": "c", "b": "c"}, "c renamed from b"},
+		{site("c", 61000, 61009), site("c", 61000, 61009), map[string]string{"a": "c", "b": "c"}, ""},
+		{site("x", 61000, 61009), site("c", 61000, 61009), map[string]string{"a": "c"}, "c new, x gone"},
+		{site("a", 61000, 61009), site("a", 61000, 61009), map[string]string{"a": "c"}, ""},
+		{site("a", 61000, 61009), site("b", 61000, 61010), map[string]string{"a": "b"}, "b resized from a"},
+	} {
+		var got []string
+		for _, s := range Between(planOf("h", c.was), planOf("h", c.is), c.renamed).Sites {
+			text := s.Name + " " + string(s.Kind)
+			if s.WasName != "" {
+				text += " from " + s.WasName
+			}
+			got = append(got, text)
+		}
+		if text := strings.Join(got, ", "); text != c.want {
+			t.Errorf("%s, want %s", text, c.want)
+		}
+	}
+}
+
+// A network within one that is there opens nothing; one beside it does.
+func TestOpensExactly(t *testing.T) {
+	was, is := site("a", 61000, 61009), site("a", 61000, 61009)
+	was.Clients = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	is.Clients = append(was.Clients[:1:1], netip.MustParsePrefix("10.1.0.0/16"))
+	c := Between(planOf("h", was), planOf("h", is), nil)
+	if len(c.Firewalls) != 0 || len(c.Sites) != 1 {
+		t.Errorf("%+v", c)
+	}
+	is.Clients[1] = netip.MustParsePrefix("11.0.0.0/8")
+	c = Between(planOf("h", was), planOf("h", is), nil)
+	if got := fmt.Sprint(c.Firewalls); got != "[{h  [{a control [203.0.113.10] [21] [11.0.0.0/8] false false invalid AddrPort} {a data [203.0.113.10] [61000-61009] [11.0.0.0/8] true false invalid AddrPort}] [] [] []}]" {
+		t.Error(got)
+	}
+	// The next two: one range goes from a site to another of other clients.
+	b := site("b", 61000, 61009)
+	b.Clients = []netip.Prefix{netip.MustParsePrefix("10.128.0.0/9"), netip.MustParsePrefix("12.0.0.0/8")}
+	b.Port = 2121
+	c = Between(planOf("h", was), planOf("h", b), nil)
+	f := c.Firewalls[0]
+	if len(f.Opens) != 2 || fmt.Sprint(f.Opens[1].Networks) != "[12.0.0.0/8]" || len(f.Shuts) != 2 || fmt.Sprint(f.Shuts[1].Networks) != "[10.0.0.0/9]" {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestGateIsSaidLoudly(t *testing.T) {
+	was, is := site("a", 61000, 61009), site("a", 61000, 61009)
+	is.Gate, is.SessionsPerAddress = false, 40
+	c := Between(planOf("h", was), planOf("h", is), nil)
+	for _, text := range []string{c.Page().Verdict, c.Markdown(0)} {
+		for _, want := range []string{"The gate is off now: a client without a control connection can reach the data ports of `a`.", "One client address may have more connections to `a` than before."} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s\ndoes not say: %s", text, want)
+			}
+		}
+	}
+	if o := c.Firewalls[0].Opens; len(o) != 1 || !o[0].GateOnly || o[0].Gated {
+		t.Errorf("%+v", o)
+	}
+	if back := Between(planOf("h", is), planOf("h", was), nil); strings.Contains(back.Page().Verdict, "gate") || len(back.Firewalls[0].Opens) > 0 {
+		t.Error(back.Page().Verdict)
+	}
+}
+
+// What does not fit is left out by whole sites, first those that open nothing.
+func TestMarkdownIsBounded(t *testing.T) {
+	var was, is []*plan.Site
+	for i := range 1000 {
+		a, b := site(fmt.Sprintf("site-%03d", i), uint16(20000+10*i), uint16(20009+10*i)), site(fmt.Sprintf("site-%03d", i), uint16(20000+10*i), uint16(20008+10*i))
+		a.Port, b.Port = uint16(2000+i), uint16(2000+i)
+		was, is = append(was, a), append(is, b)
+	}
+	is[990].Gate = false
+	c := Between(planOf("h", was...), planOf("h", is...), nil)
+	whole := c.Markdown(1 << 30)
+	for _, limit := range []int{0, 2000, 20_000, 60_000, len(whole) - 1} {
+		text := c.Markdown(limit)
+		rows := strings.Count(text, "\n| `")
+		if len(text) > max(limit, 1500) || !strings.Contains(text, fmt.Sprintf("%s left out here", agree(1000-rows, "more site", "is", "are"))) || rows > 0 && !strings.Contains(text, "`site-990`") {
+			t.Errorf("limit %d: %d bytes, %d rows", limit, len(text), rows)
+		}
+		if first, _, _ := strings.Cut(text, "\n"); first+"\n" != whole[:len(first)+1] {
+			t.Errorf("the verdict is of the part: %s", first)
+		}
+		if limit >= 20_000 && len(text) < limit-2000 {
+			t.Errorf("limit %d: only %d bytes", limit, len(text))
+		}
+	}
+	if got := Between(planOf("h", was...), planOf("h", was...), nil).Markdown(60_000); got != "**No port, firewall or limit changes.**\n" {
+		t.Error(got)
+	}
+}
+
+var (
+	codeSpan = regexp.MustCompile("`[^`\n]+`") // code in our Markdown has one backtick on each side
+	leader   = regexp.MustCompile(`^(#### |- )`)
+	cellBar  = regexp.MustCompile(`\| (--- )?`)
+	escaped  = regexp.MustCompile("\\\\[\\\\*_{}\\[\\]<>#+!|~&$^=]")
+	link     = regexp.MustCompile(`(?i)[@#][^\x{200B}]|[@#]$|:/[^\x{200B}]|www[^\x{200B}]|GH-[^\x{200B}]`)
+)
+
+// FuzzMarkdown writes changes of names and texts that no spec should have.
+func FuzzMarkdown(f *testing.F) {
+	for _, text := range []string{"a", "@team", "a|b", "`rm`", "<img src=x onerror=y>", "[x](https://example.com)", "http://example.com www.example.com", "a\n# b", "a\r\n\r\n- b", "![x](y)",
+		"\\", "\\`", "*b*", "__b__", "~~b~~", "$x$", "#1", "GH-1", "a@example.com", "\u202Eb", "\x1b[31m", "\xff", "", " ", "&lt;", "<!--", "| --- |", strings.Repeat("`", 300)} {
+		f.Add(text, text)
+	}
+	f.Fuzz(func(t *testing.T, name, why string) {
+		was, is := site("a", 61000, 61009), site("a", 61000, 61019)
+		is.Server, is.AnnounceName, is.Sizing.Bounds[0].Why = name, name, why
+		more := site(name, 62000, 62009)
+		text := Between(planOf("h", was), planOf(name, is, more), nil).Markdown(60_000)
+		prose := codeSpan.ReplaceAllString(text, "CODE")
+		prose = strings.TrimSuffix(strings.TrimPrefix(strings.Replace(prose, "**\n", "\n", 1), "**"), "\n")
+		for i, line := range strings.Split(prose, "\n") {
+			bare := leader.ReplaceAllString(line, "")
+			if strings.HasPrefix(bare, "| ") {
+				if cells := strings.Count(bare, "|"); cells != 5 {
+					t.Errorf("line %d has %d bars: %s", i, cells, line)
+				}
+				bare = cellBar.ReplaceAllString(strings.TrimSuffix(bare, "|"), "")
+			}
+			bare = escaped.ReplaceAllString(bare, "E")
+			if strings.ContainsAny(bare, "\\*_{}[]<>#+!|~&$^=`") {
+				t.Errorf("line %d has a mark: %q", i, line)
+			}
+			if m := link.FindString(bare); m != "" {
+				t.Errorf("line %d links %q: %q", i, m, line)
+			}
+		}
+		for _, r := range text {
+			if r != '\n' && r != '\u200B' && (!unicode.IsGraphic(r) || unicode.Is(unicode.Cf, r)) {
+				t.Errorf("%U in %q", r, text)
+			}
+		}
+	})
+}
