@@ -12,6 +12,7 @@ import (
 
 	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // selected returns the targets to render: those of the spec, or only those of
@@ -44,6 +45,20 @@ func (p *Project) selected(only []string) ([]target, hcl.Diagnostics) {
 		}
 	}
 	return picked, diags
+}
+
+// TargetKinds are the kinds of the targets that the spec has, by name: those of
+// its blocks, and the defaults, among them the configs of its sites' servers.
+func (p *Project) TargetKinds() []string {
+	var names []string
+	for _, t := range p.targets {
+		served := func(s *spec.Site) bool { return s.Server == t.kind }
+		if t.decl != nil || !Configures(t.kind) || slices.ContainsFunc(p.Spec.Sites, served) {
+			names = append(names, t.kind)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // With is the project with another plan of the same spec.

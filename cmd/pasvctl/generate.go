@@ -45,39 +45,31 @@ DIR/` + generators.ListFile + ` lists what earlier runs wrote. --target limits i
 specs may share DIR if each has a name: pasvctl { name = "edge" }.
 
 It keeps the ranges in ` + plan.LockFile + ` beside the spec. Commit it, and the list with
-the files.
+the files. It names each site that is new, gone, moved, resized or renamed since the lock
+was written.
 
-With --check nothing is written, and a difference ends with exit code 2.`,
+With --check nothing is written. It prints what would change as a diff that git apply and
+patch read, without files that may hold passwords and with at most ` + sizing.Count(maxDiff) + ` lines a file.
+A difference ends with exit code 2.`,
 		Example: "  pasvctl generate examples/quickstart -o out\n  pasvctl generate examples/quickstart -o out --check --target nftables",
 		Args:    exactly("FILE"),
 		RunE:    func(_ *cobra.Command, args []string) error { return g.run(args[0]) },
 	}
 	g.register(c)
 	c.Flags().StringVarP(&g.dir, "output", "o", "", "write into `DIR`")
-	c.Flags().StringArrayVar(&g.targets, "target", nil, "render only this `TARGET`; repeatable")
+	g.targetFlag(c)
 	c.Flags().BoolVar(&g.check, "check", false, "write nothing, exit 2 if a file differs, is missing or is stale")
 	c.Flags().BoolVar(&g.asJSON, "json", false, "write the list of paths as JSON")
 	_ = c.MarkFlagDirname("output")
-	_ = c.RegisterFlagCompletionFunc("target", cobra.FixedCompletions(targetNames(), cobra.ShellCompDirectiveNoFileComp))
 	return c
-}
-
-func targetNames() []string {
-	var names []string
-	for _, k := range generators.Kinds() {
-		names = append(names, k.Name)
-	}
-	return names
 }
 
 func (g *generator) run(path string) error {
 	if g.dir == "" {
 		return usage("write -o DIR", "the output folder is missing")
 	}
-	for _, name := range g.targets {
-		if !slices.Contains(targetNames(), name) {
-			return usage("the targets are "+strings.Join(targetNames(), ", "), "there is no target %q", name)
-		}
+	if err := g.knownTargets(path); err != nil {
+		return err
 	}
 	info, err := os.Stat(g.dir)
 	if err == nil && !info.IsDir() || errors.Is(err, syscall.ENOTDIR) {
@@ -96,6 +88,7 @@ func (g *generator) run(path string) error {
 	}
 	g.tellRanges(p.Plan.Sites)
 	g.tellLeftOut(p.LeftOut)
+	g.tellUnused(p, made)
 	g.tellMoves(p)
 	tellStarts(g.err, p.Plan.Sites)
 	if g.check {
@@ -234,9 +227,6 @@ func (g *generator) outputs(p *project, made []generators.File) (o outputs, err 
 	return o, nil
 }
 
-// lockName is where the lock lies, for the list of paths.
-func (g *generator) lockName(p *project) string { return p.source.Path(plan.LockFile) }
-
 func (g *generator) compare(p *project, made []generators.File) error {
 	o, err := g.outputs(p, made)
 	if err != nil {
@@ -249,23 +239,26 @@ func (g *generator) compare(p *project, made []generators.File) error {
 	if err != nil {
 		return failure(err, "")
 	}
-	changes = g.located(append(changes, o.stale...))
 	lock, err := outdir.Compare(p.source.Dir, lockFile(p))
 	if err != nil {
 		return failure(err, "")
 	}
-	lock[0].Path = g.lockName(p)
-	changes = slices.DeleteFunc(append(changes, lock...), func(c outdir.Change) bool { return c.State == outdir.Unchanged })
+	d := &fileDiffs{}
+	d.add(g.dir, o.files, byPath(append(changes, o.stale...)))
+	d.add(p.source.Dir, lockFile(p), lock)
 	if g.asJSON {
-		err = g.writeJSON(changes)
+		err = g.writeJSON(p, d.changes)
 	} else {
-		err = g.list(changes, map[outdir.State]string{outdir.Created: "missing", outdir.Updated: "differs", outdir.Stale: "stale"})
+		err = g.list(d.changes, map[outdir.State]string{outdir.Created: "missing", outdir.Updated: "differs", outdir.Stale: "stale"})
+		if err == nil {
+			err = d.write(g.out)
+		}
 	}
 	if err != nil {
 		return err
 	}
-	if len(changes) > 0 {
-		fmt.Fprintf(g.err, "%s: run pasvctl generate without --check\n", sizing.Plural(len(changes), "difference"))
+	if n := len(d.changes); n > 0 {
+		fmt.Fprintf(g.err, "%s: run pasvctl generate without --check\n", sizing.Plural(n, "difference"))
 		return silent(exitDifference)
 	}
 	return nil
@@ -283,7 +276,10 @@ func (g *generator) write(p *project, made []generators.File) error {
 	if err != nil {
 		return failure(err, writeHint(err))
 	}
-	changes := g.located(append(pending.Changes, o.stale...))
+	changes := byPath(append(pending.Changes, o.stale...))
+	for i := range changes {
+		changes[i].Path = filepath.Join(g.dir, filepath.FromSlash(changes[i].Path))
+	}
 	lock, err := g.writeLock(p)
 	if err != nil {
 		pending.Discard()
@@ -297,7 +293,7 @@ func (g *generator) write(p *project, made []generators.File) error {
 	}
 	changes = append(changes, lock)
 	if g.asJSON {
-		return g.writeJSON(changes)
+		return g.writeJSON(p, changes)
 	}
 	if err := g.list(changes, nil); err != nil {
 		return err
@@ -309,12 +305,12 @@ func (g *generator) write(p *project, made []generators.File) error {
 	return nil
 }
 
-func (g *generator) writeJSON(changes []outdir.Change) error {
-	if changes == nil {
-		changes = []outdir.Change{}
-	}
-	return envelope.Write(g.out, "generate", map[string]any{"files": changes})
+func (g *generator) writeJSON(p *project, changes []outdir.Change) error {
+	return envelope.Write(g.out, "generate", map[string]any{"files": orNone(changes), "moves": orNone(p.Moves)})
 }
+
+// orNone is the list as JSON has it: never null.
+func orNone[T any](list []T) []T { return append([]T{}, list...) }
 
 // writeLock writes the lock if it says something new, and if no other run, of
 // another spec in the folder, has written it since this one read it.
@@ -331,7 +327,7 @@ func (g *generator) writeLock(p *project) (outdir.Change, error) {
 	if err != nil {
 		return outdir.Change{}, err
 	}
-	change := outdir.Change{Path: g.lockName(p), State: changes[0].State}
+	change := outdir.Change{Path: p.source.Path(plan.LockFile), State: changes[0].State}
 	if change.State == outdir.Unchanged {
 		return change, nil
 	}
@@ -363,12 +359,8 @@ func lockFile(p *project) []outdir.File {
 	return []outdir.File{{Path: plan.LockFile, Content: p.Lock.Bytes()}}
 }
 
-// located puts the output folder before the paths, and sorts them.
-func (g *generator) located(changes []outdir.Change) []outdir.Change {
+func byPath(changes []outdir.Change) []outdir.Change {
 	slices.SortFunc(changes, func(a, b outdir.Change) int { return strings.Compare(a.Path, b.Path) })
-	for i := range changes {
-		changes[i].Path = filepath.Join(g.dir, filepath.FromSlash(changes[i].Path))
-	}
 	return changes
 }
 

@@ -48,6 +48,31 @@ const (
 type Change struct {
 	Path  string `json:"path"`
 	State State  `json:"state"`
+	// Diff and Note are for callers who compare contents: what differs, or why
+	// that is not shown.
+	Diff string `json:"diff,omitempty"`
+	Note string `json:"note,omitempty"`
+}
+
+// maxRead is the size of the largest file that Read reads, in bytes.
+const maxRead = 16 << 20
+
+// Read reads a regular file in dir. No link leads it elsewhere.
+func Read(dir, path string) ([]byte, error) {
+	root, err := openRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	switch info, err := root.Lstat(path); {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, errors.New("is not a regular file")
+	case info.Size() > maxRead:
+		return nil, fmt.Errorf("is larger than %d MiB", maxRead>>20)
+	}
+	return root.ReadFile(path)
 }
 
 // Compare returns how each of files compares with what is in dir, in the order

@@ -59,7 +59,7 @@ func update(t *testing.T, dir string, all []File) []Change {
 func TestUpdateWritesOnlyWhatDiffers(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "out")
 	got := update(t, dir, files("h/b", "made by us: 1", "a", "2", "h/s/c", "3"))
-	want := []Change{{"a", Created}, {"h/b", Created}, {"h/s/c", Created}}
+	want := []Change{{Path: "a", State: Created}, {Path: "h/b", State: Created}, {Path: "h/s/c", State: Created}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("first run: %v, want %v", got, want)
 	}
@@ -68,7 +68,7 @@ func TestUpdateWritesOnlyWhatDiffers(t *testing.T) {
 		t.Fatal(err)
 	}
 	got = update(t, dir, files("a", "2", "h/s/c", "4"))
-	want = []Change{{"a", Unchanged}, {"h/s/c", Updated}}
+	want = []Change{{Path: "a", State: Unchanged}, {Path: "h/s/c", State: Updated}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("second run: %v, want %v", got, want)
 	}
@@ -89,7 +89,7 @@ func TestCompareWritesNothing(t *testing.T) {
 	parent := t.TempDir()
 	dir := filepath.Join(parent, "out")
 	changes, err := Compare(dir, files("b", "1", "a", "2"))
-	if want := []Change{{"a", Created}, {"b", Created}}; err != nil || !reflect.DeepEqual(changes, want) {
+	if want := []Change{{Path: "a", State: Created}, {Path: "b", State: Created}}; err != nil || !reflect.DeepEqual(changes, want) {
 		t.Errorf("%v, %v", changes, err)
 	}
 	if left := tree(t, parent); len(left) != 0 {
