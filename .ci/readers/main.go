@@ -37,7 +37,7 @@ type formats struct {
 
 // compare compares all of outputs with the schemas of the folders.
 func compare(outputs string, folders ...string) error {
-	f := formats{map[string]*jsonschema.Schema{}, map[string]int{"junit": 0}}
+	f := formats{map[string]*jsonschema.Schema{}, map[string]int{"junit": 0, "markdown": 0}}
 	for _, folder := range folders {
 		if err := f.compile(folder); err != nil {
 			return err
@@ -93,6 +93,9 @@ func (f *formats) read(text []byte) error {
 	case bytes.HasPrefix(text, []byte("<?xml")):
 		f.tried["junit"]++
 		return junit(text)
+	case bytes.HasPrefix(text, []byte("**")):
+		f.tried["markdown"]++
+		return markdown(text)
 	case bytes.HasPrefix(text, []byte("[\n")), bytes.HasPrefix(text, []byte("[]")):
 		return f.values(text, func(any) string { return "gitlab" })
 	case bytes.HasPrefix(text, []byte("{")):

@@ -15,7 +15,8 @@ const (
 	envelope = `{"version": 1, "command": "version", "pasvctl": "0.1.0", "go": "go1.26", "platform": "linux/amd64"}`
 	issue    = `{"description": "a", "check_name": "b", "fingerprint": "` + "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" +
 		`", "severity": "major", "location": {"path": "a.hcl", "lines": {"begin": 1}}}`
-	suite = `<?xml version="1.0"?><testsuites tests="1" failures="1"><testsuite name="s" tests="1" failures="1"><testcase name="c"><failure message="m"/></testcase></testsuite></testsuites>`
+	comment = "**1 site changes: `a`.**\n\n| a | b |\n| --- | --- |\n| `@team` | 1 |\n\n#### Host `h`\n\n- Opens `x`. \\<b\\> @\u200bteam\n"
+	suite   = `<?xml version="1.0"?><testsuites tests="1" failures="1"><testsuite name="s" tests="1" failures="1"><testcase name="c"><failure message="m"/></testcase></testsuite></testsuites>`
 )
 
 // TestReadersSeeFaults gives each reader an output that fits, and then ones
@@ -38,6 +39,16 @@ func TestReadersSeeFaults(t *testing.T) {
 		{"[\n" + issue + "]", "major", "error"},
 		{"[\n" + issue + "]", "a.hcl", "./a.hcl"},
 		{"[\n" + issue + "]", issue, issue + "," + issue},
+		{comment, "", ""},
+		{comment, "@\u200b", "@"},
+		{comment, "Opens", "Opens http://example.com"},
+		{comment, "Opens", "Opens [x](y)"},
+		{comment, "Opens", "Opens ![x](y)"},
+		{comment, "Opens", "Opens **x**"},
+		{comment, `\<b\>`, "<b>"},
+		{comment, "- Opens", "<!-- x -->"},
+		{comment, "#### ", "# "},
+		{comment, ".**\n", ". **\n"},
 		{suite, "", ""},
 		{suite, `tests="1" failures="1"><testsuite `, `tests="2" failures="1"><testsuite `},
 		{suite, `<failure message="m"/>`, ""},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -159,7 +160,7 @@ func (g *generator) tellLeftOut(targets []string) {
 // tellMoves is loud, because what pasvctl does not write must follow. Without a
 // lock all sites are new, and tellRanges has named them.
 func (g *generator) tellMoves(p *project) {
-	if p.Spec.Files[plan.LockFile] == nil {
+	if !p.locked() {
 		return
 	}
 	told, follow := 0, false
@@ -184,9 +185,15 @@ func (g *generator) tellMoves(p *project) {
 	if g.check {
 		restore = ""
 	}
-	for _, m := range plan.LikelyRenames(p.Moves) {
+	hintRenames(g.err, p.Moves, restore)
+}
+
+// hintRenames shows the moved blocks that may be missing, and what comes before
+// them.
+func hintRenames(w io.Writer, moves []plan.Move, first string) {
+	for _, m := range plan.LikelyRenames(moves) {
 		block := strings.ReplaceAll(strings.TrimSpace(spec.MovedBlock(m.Was, m.Site)), "\n", "\n  ")
-		fmt.Fprintf(g.err, "hint: if site %q is site %q under another name, %sadd this to the spec, and it keeps its ports:\n\n  %s\n\n", m.Site, m.Was, restore, block)
+		fmt.Fprintf(w, "hint: if site %q is site %q under another name, %sadd this to the spec, and it keeps its ports:\n\n  %s\n\n", m.Site, m.Was, first, block)
 	}
 }
 

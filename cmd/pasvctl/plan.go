@@ -12,6 +12,7 @@ import (
 	"github.com/pasvctl/pasvctl/generators/explain"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/sizing"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 type planner struct {
@@ -28,7 +29,8 @@ func newPlan(s streams) *cobra.Command {
 		Short: "show the computed range of each site, and the reason for it",
 		Long: `plan shows for each site the range, the bound that sets its size, the share of data
 connections that it refuses, what a range of one port does, and how many ports the site
-needs if a figure of the spec is 30 % smaller or larger. A note estimates the share that
+needs if a figure of the spec is 30 % smaller or larger. If a lock is beside the spec, it
+shows which sites are new, gone, moved, resized or renamed since then, and why. A note estimates the share that
 is refused if all sessions of a site start within 1 s and within 10 s, unless the spec
 has a burst block or sizes for the worst case.
 
@@ -69,31 +71,40 @@ func (p *planner) run(path string) error {
 	if err != nil {
 		return err
 	}
-	switch asJSON := p.format == "json"; {
+	switch inJSON := p.format == "json"; {
 	case p.other != "":
 		c, err := p.against(p.streams, loaded, p.other)
 		if err != nil {
 			return err
 		}
 		return write(p.out, c)
-	case p.compare && asJSON:
+	case p.compare && inJSON:
 		return envelope.Write(p.out, "plan", comparisons(loaded.Plan))
 	case p.compare:
 		return writeComparisons(p.out, comparisons(loaded.Plan))
-	case asJSON:
-		return envelope.Write(p.out, "plan", loaded.Plan.JSON())
+	case inJSON:
+		return envelope.Write(p.out, "plan", loaded.Plan.JSON(loaded.Moves))
 	default:
-		return writePlan(p.out, loaded.Plan)
+		if err := writePlan(p.out, loaded); err != nil {
+			return err
+		}
+		if loaded.locked() {
+			hintRenames(p.err, loaded.Moves, "")
+		}
+		return nil
 	}
 }
+
+// locked reports whether a lock is beside the spec. Without one all sites are new.
+func (p *project) locked() bool { return p.Spec.Files[plan.LockFile] != nil }
 
 // planLegend says what the columns mean.
 const planLegend = "RANGE: data ports, PORTS how many. BOUND: what makes them that many. REFUSED: share of " +
 	"the data connections that is refused at the peak. ONE PORT: what a range of one port does."
 
-func writePlan(w io.Writer, p *plan.Plan) error {
+func writePlan(w io.Writer, p *project) error {
 	rows := [][]string{{"SITE", "HOST", "SERVER", "CONTROL", "RANGE", "PORTS", "BOUND", "REFUSED", "ONE PORT"}}
-	for _, s := range p.Sites {
+	for _, s := range p.Plan.Sites {
 		bound := s.Sizing.Binding
 		switch {
 		case s.Pinned:
@@ -109,11 +120,14 @@ func writePlan(w io.Writer, p *plan.Plan) error {
 	if err := table(w, rows); err != nil {
 		return err
 	}
-	columns, doubts := prose(w), p.Sensitivities()
+	if err := p.writeMoves(w); err != nil {
+		return err
+	}
+	columns, doubts := prose(w), p.Plan.Sensitivities()
 	if _, err := fmt.Fprint(w, "\n", explain.Wrap(planLegend, columns, "", "")); err != nil {
 		return err
 	}
-	for i, s := range p.Sites {
+	for i, s := range p.Plan.Sites {
 		text := explain.Wrap(s.Name+": "+reason(s), columns, "", "  ")
 		for _, note := range notes(s) {
 			text += explain.Wrap("note: "+note, columns, "  ", "    ")
@@ -126,6 +140,31 @@ func writePlan(w io.Writer, p *plan.Plan) error {
 		}
 	}
 	return nil
+}
+
+// writeMoves shows what differs from the lock beside the spec.
+func (p *project) writeMoves(w io.Writer) error {
+	if !p.locked() || len(p.Moves) == 0 {
+		return nil
+	}
+	ports := func(r spec.PortRange) string {
+		if r.First == 0 {
+			return "none"
+		}
+		return r.String()
+	}
+	rows := [][]string{{"CHANGE", "SITE", "WAS", "IS", "WHY"}}
+	for _, m := range p.Moves {
+		name := m.Site
+		if m.Was != "" {
+			name += " (was " + m.Was + ")"
+		}
+		rows = append(rows, []string{string(m.Kind()), name, ports(m.From), ports(m.To), m.Why})
+	}
+	if _, err := fmt.Fprint(w, "\n", explain.Wrap("Since "+plan.LockFile+" was written, which generate updates:", prose(w), "", "")); err != nil {
+		return err
+	}
+	return table(w, rows)
 }
 
 // notes are what the range does if its sessions start together. They are no

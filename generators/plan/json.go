@@ -7,6 +7,7 @@ import (
 
 type planJSON struct {
 	Sites []siteJSON `json:"sites"`
+	Moves []Move     `json:"moves"`
 }
 
 type siteJSON struct {
@@ -36,10 +37,10 @@ type Ports struct {
 func PortsOf(r spec.PortRange) Ports { return Ports{r, r.Count()} }
 
 // JSON is the plan for other programs, for package json to write: the sites by name, each with its range, the bounds it rests on, what one port
-// would do, and what the range would be were the spec's figures wrong. Refused
-// shares are of 1.
-func (p *Plan) JSON() any {
-	out := planJSON{Sites: make([]siteJSON, 0, len(p.Sites))}
+// would do, and what the range would be were the spec's figures wrong, and what differs
+// from the lock. Refused shares are of 1.
+func (p *Plan) JSON(moves []Move) any {
+	out := planJSON{Sites: make([]siteJSON, 0, len(p.Sites)), Moves: append([]Move{}, moves...)}
 	doubts := p.Sensitivities()
 	for i, s := range p.Sites {
 		out.Sites = append(out.Sites, s.json(doubts[i]))

@@ -88,7 +88,7 @@ func TestJSON(t *testing.T) {
 	e := json.NewEncoder(&got)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	if err := e.Encode(p.JSON()); err != nil {
+	if err := e.Encode(p.JSON(nil)); err != nil {
 		t.Fatal(err)
 	}
 	if got.String() != want {
@@ -100,7 +100,7 @@ func TestJSON(t *testing.T) {
 // if they are empty.
 func TestEmptyJSON(t *testing.T) {
 	for _, p := range []*Plan{{}, {Sites: []*Site{{Site: &spec.Site{Host: newHost("edge1")}}}}} {
-		text, err := json.Marshal(p.JSON())
+		text, err := json.Marshal(p.JSON(nil))
 		if err != nil {
 			t.Fatal(err)
 		}
