@@ -81,14 +81,34 @@ func TestJSON(t *testing.T) {
         }
       ]
     }
+  ],
+  "moves": [
+    {
+      "kind": "resized",
+      "site": "downloads",
+      "was": "ftp",
+      "host": "edge1",
+      "from": {
+        "first": 61000,
+        "last": 61999,
+        "count": 1000
+      },
+      "to": {
+        "first": 61000,
+        "last": 62856,
+        "count": 1857
+      },
+      "why": "It grew."
+    }
   ]
 }
 `
+	moves := []Move{{Site: "downloads", Was: "ftp", Host: "edge1", From: ports(61000, 61999), To: ports(61000, 62856), Why: "It grew."}}
 	var got strings.Builder
 	e := json.NewEncoder(&got)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	if err := e.Encode(p.JSON(nil)); err != nil {
+	if err := e.Encode(p.JSON(moves)); err != nil {
 		t.Fatal(err)
 	}
 	if got.String() != want {
@@ -106,11 +126,12 @@ func TestEmptyJSON(t *testing.T) {
 		}
 		var read struct {
 			Sites []struct{ Bounds, Sensitivity, Remarks []any }
+			Moves []any
 		}
 		if err := json.Unmarshal(text, &read); err != nil {
 			t.Fatal(err)
 		}
-		if read.Sites == nil || len(read.Sites) > 0 && (read.Sites[0].Bounds == nil || read.Sites[0].Sensitivity == nil || read.Sites[0].Remarks == nil) {
+		if read.Sites == nil || read.Moves == nil || len(read.Sites) > 0 && (read.Sites[0].Bounds == nil || read.Sites[0].Sensitivity == nil || read.Sites[0].Remarks == nil) {
 			t.Errorf("%s", text)
 		}
 	}
