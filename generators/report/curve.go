@@ -72,6 +72,23 @@ func path(points []point, b box) string {
 // plot is where the curves are.
 var plot = box{left: 78, top: 18, right: figureWidth - 4, bottom: 178}
 
+// axes are those of all curves, for the template.
+type axes struct {
+	Left, Top, Right, Bottom coordinate
+	X, Y                     []label
+}
+
+func newAxes() axes {
+	a := axes{Left: coordinate(plot.left), Top: coordinate(plot.top), Right: coordinate(plot.right), Bottom: coordinate(plot.bottom)}
+	for _, n := range []int{1, 10, 100, 1000, 10000} {
+		a.X = append(a.X, label{At: coordinate(plot.x(n)), Text: sizing.Count(n)})
+	}
+	for _, share := range []float64{1, 1e-3, 1e-6, 1e-9} {
+		a.Y = append(a.Y, label{At: coordinate(plot.y(share)), Text: sizing.Share(share)})
+	}
+	return a
+}
+
 // figure is the curves of one site: the refused share against the ports.
 type figure struct {
 	Number      int // from 1, of its id

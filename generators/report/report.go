@@ -28,8 +28,7 @@ type page struct {
 	Most     int
 	Data     int
 	Services string // path
-	Plot     frame
-	Ticks    ticks
+	axes
 }
 
 // tile is a figure that a reader sees first, and what it is.
@@ -92,17 +91,22 @@ func HTML(p *plan.Plan, c *change.Change) []byte {
 	for _, s := range p.Sites {
 		pg.Data += s.DataPorts.Count()
 	}
-	pg.Ticks, pg.Services = axes(), servicesPath()
-	pg.Plot = frame{coordinate(plot.left), coordinate(plot.top), coordinate(plot.right), coordinate(plot.bottom), 194, coordinate(plot.left - 4)}
+	pg.axes, pg.Services = newAxes(), servicesPath()
 	if c != nil {
 		words := c.Page()
 		pg.Change = &words
 	}
 	pg.Guesses = guesses(p.Sites, figures)
 	pg.Tiles = tiles(p, pg.Guesses)
-	text, err := templates.HTML("report/page.html", functions, pg)
+	return rendered("page.html", pg)
+}
+
+// rendered executes a template. It and its data are both ours, so that a
+// disagreement is a bug and panics.
+func rendered(template string, data any) []byte {
+	text, err := templates.HTML(template, functions, data)
 	if err != nil {
-		panic(err) // template and data are both ours
+		panic(err)
 	}
 	return bytes.Map(printed, text)
 }
@@ -238,26 +242,6 @@ func (c card) Ports() string {
 
 // Binding is what sets the size of the range.
 func (c card) Binding() string { return explain.Binding(c.Site) }
-
-// frame is the plot's box for the template.
-type frame struct{ Left, Top, Right, Bottom, XLabels, YLabels coordinate }
-
-// ticks are the labels of both axes.
-type ticks struct{ X, Y []label }
-
-func axes() (t ticks) {
-	for _, n := range []int{1, 10, 100, 1000, 10000, 65536} {
-		text := sizing.Count(n)
-		if n == 65536 {
-			text = ""
-		}
-		t.X = append(t.X, label{At: coordinate(plot.x(n)), X: coordinate(plot.x(n)), Text: text})
-	}
-	for _, share := range []float64{1, 1e-3, 1e-6, 1e-9} {
-		t.Y = append(t.Y, label{At: coordinate(plot.y(share)), Text: sizing.Share(share)})
-	}
-	return t
-}
 
 // Opened is what a guess opens on all sites.
 func (g guess) Opened() int { return g.Ports }

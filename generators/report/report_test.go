@@ -377,3 +377,22 @@ func BenchmarkHTML(b *testing.B) {
 		})
 	}
 }
+
+// TestPicture compares the README's picture with what SVG draws of its example.
+func TestPicture(t *testing.T) {
+	const file = "../../.github/quickstart.svg"
+	picture := SVG(example(t, "quickstart").Sites[0], "Refused data connections against open ports: 400 sessions, 50 behind one address")
+	if *update {
+		if err := os.WriteFile(file, picture, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	committed, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(committed, picture) {
+		t.Errorf("%s differs: go test ./generators/report -run TestPicture -update", file)
+	}
+	wellFormed(t, picture)
+}
