@@ -7,12 +7,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/atomicfile"
+	"github.com/pasvctl/pasvctl/generators/change"
 	htmlreport "github.com/pasvctl/pasvctl/generators/report"
 )
 
 func newReport(s streams) *cobra.Command {
 	var v variables
-	var output string
+	var output, other string
 	c := &cobra.Command{
 		Use:   "report FILE|FOLDER -o FILE.html",
 		Short: "draw the plan as one HTML page: ranges, reasons, curves, port maps",
@@ -22,9 +23,13 @@ each site with its range, the reason, its firewall in words, what other servers 
 the refused share against the ports.
 
 The page needs no script and no network, and prints on A4. The same spec and lock give the
-same bytes.`,
-		Example: "  pasvctl report examples/quickstart -o report.html",
-		Args:    exactly("FILE"),
+same bytes. With more than 100 sites it draws the curve of each site's own server only.
+
+With --against it also says what differs from an earlier state of the spec: see pasvctl
+plan.`,
+		Example: "  pasvctl report examples/quickstart -o report.html\n" +
+			"  pasvctl report edge.pasv.hcl --against HEAD -o report.html",
+		Args: exactly("FILE"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			const hint = "write -o FILE.html, or -o - for standard output"
 			switch {
@@ -37,7 +42,13 @@ same bytes.`,
 			if err != nil {
 				return err
 			}
-			page := htmlreport.HTML(p.Plan, nil)
+			var since *change.Change
+			if other != "" {
+				if since, err = v.against(s, p, other); err != nil {
+					return err
+				}
+			}
+			page := htmlreport.HTML(p.Plan, since)
 			if output == "-" {
 				_, err := s.out.Write(page)
 				return err
@@ -50,6 +61,7 @@ same bytes.`,
 		},
 	}
 	v.register(c)
+	c.Flags().StringVar(&other, "against", "", "also say what differs from the spec at the git revision `REV`, or from another one")
 	c.Flags().StringVarP(&output, "output", "o", "", "write the page to `FILE`; - is standard output")
 	return c
 }
