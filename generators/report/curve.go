@@ -70,7 +70,10 @@ func path(points []point, b box) string {
 }
 
 // plot is where the curves are.
-var plot = box{left: 78, top: 18, right: figureWidth - 4, bottom: 178}
+var plot = box{left: 78, top: 20, right: figureWidth - 14, bottom: 178}
+
+// beside is how far right of a curve's foot its letter is.
+const beside = 7
 
 // axes are those of all curves, for the template.
 type axes struct {
@@ -120,6 +123,7 @@ type drawn struct {
 	Figure  figure
 	Servers []need
 	Rules   []explain.Rule
+	Steady  float64 // refused with the site's data ports, a start of all sessions apart
 }
 
 // need is what a server needs for the site.
@@ -133,8 +137,8 @@ type need struct {
 
 // drawnOf computes and draws. Without others it draws the site's own server only.
 func drawnOf(s *plan.Site, others bool) drawn {
-	refused := sizing.Curve(s.Profile, s.Workload)
-	d := drawn{Rules: explain.Rules(s, refused), Servers: needs(s)}
+	refused := sizing.Steady(s.Profile, s.Workload)
+	d := drawn{Rules: explain.Rules(s, refused), Servers: needs(s), Steady: refused(s.DataPorts.Count())}
 	f := &d.Figure
 	f.Brief = !others
 	f.Points = curveOf(refused, s.Sizing.Ports)
@@ -142,8 +146,8 @@ func drawnOf(s *plan.Site, others bool) drawn {
 	if others {
 		f.compare(d.Servers, s.DataPorts.Count())
 	}
-	f.mark(s, d.Rules)
-	f.describe(s)
+	f.mark(s, d)
+	f.describe(s, d.Steady)
 	return d
 }
 
@@ -173,7 +177,7 @@ func (f *figure) compare(servers []need, ports int) {
 		if n.Own || n.Err != nil {
 			continue
 		}
-		curve := sizing.Curve(n.Profile, n.Workload)
+		curve := sizing.Steady(n.Profile, n.Workload)
 		points := curveOf(curve, n.Result.Ports)
 		way := path(points, plot)
 		n.Refused = curve(ports)
@@ -190,23 +194,23 @@ func (f *figure) compare(servers []need, ports int) {
 }
 
 // mark places the labels of the lines, of the range and of the guesses.
-func (f *figure) mark(s *plan.Site, rules []explain.Rule) {
+func (f *figure) mark(s *plan.Site, d drawn) {
 	f.Objective = coordinate(plot.y(s.Sizing.Objective))
 	f.AtMost = f.objective(s)
 	n := s.DataPorts.Count()
 	at := coordinate(plot.x(n))
 	planned, _ := spread([]label{{Text: short(s.Profile.Title, 18) + ": " + sizing.Plural(n, "port"), At: at}}, plot.left, figureWidth, 1)
-	f.Planned, f.PlannedY = planned[0], coordinate(plot.y(s.Refused))
+	f.Planned, f.PlannedY = planned[0], coordinate(plot.y(d.Steady))
 	for _, l := range f.Others {
 		if l.last.Share > leastShare {
 			f.Beside = append(f.Beside, label{At: coordinate(plot.y(l.last.Share)), Text: l.Letter})
 		} else {
-			f.Letters = append(f.Letters, label{At: coordinate(plot.x(l.last.Ports)), Text: l.Letter})
+			f.Letters = append(f.Letters, label{At: coordinate(plot.x(l.last.Ports) + beside), Text: l.Letter})
 		}
 	}
 	f.Letters, _ = spread(f.Letters, plot.left, figureWidth, 2)
 	f.Beside = stacked(f.Beside)
-	for i, r := range rules {
+	for i, r := range d.Rules {
 		f.Guesses = append(f.Guesses, label{At: coordinate(plot.x(r.Ports)), Text: fmt.Sprint(i + 1)})
 	}
 	f.Guesses, _ = spread(f.Guesses, plot.left-10, figureWidth, 2)
@@ -232,10 +236,10 @@ func (f *figure) objective(s *plan.Site) label {
 }
 
 // describe says in words what the figure shows.
-func (f *figure) describe(s *plan.Site) {
+func (f *figure) describe(s *plan.Site, steady float64) {
 	f.Title = fmt.Sprintf("Refused share against ports, %s", s.Profile.Title)
 	text := fmt.Sprintf("With %s, %s refuses %s of the data connections; at most %s may be refused.",
-		sizing.Plural(s.DataPorts.Count(), "port"), s.Profile.Title, sizing.Share(s.Refused), sizing.Share(s.Sizing.Objective))
+		sizing.Plural(s.DataPorts.Count(), "port"), s.Profile.Title, sizing.Share(steady), sizing.Share(s.Sizing.Objective))
 	if need := s.Sizing.Ports; need > 1 {
 		for _, p := range f.Points {
 			if p.Ports == need-1 {

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"strings"
 	"unicode"
 
@@ -97,7 +98,7 @@ func HTML(p *plan.Plan, c *change.Change) []byte {
 		pg.Change = &words
 	}
 	pg.Guesses = guesses(p.Sites, figures)
-	pg.Tiles = tiles(p, pg.Guesses)
+	pg.Tiles = tiles(p, figures, pg.Guesses)
 	return rendered("page.html", pg)
 }
 
@@ -169,24 +170,25 @@ func guesses(sites []*plan.Site, figures []*drawn) []guess {
 }
 
 // tiles are the page in a few figures.
-func tiles(p *plan.Plan, all []guess) []tile {
-	data, spare, worst := 0, 0, p.Sites[0]
-	for _, s := range p.Sites {
+func tiles(p *plan.Plan, figures []*drawn, all []guess) []tile {
+	data, spare, worst := 0, 0, 0
+	for i, s := range p.Sites {
 		data += s.DataPorts.Count()
 		spare += s.Spare()
-		if s.Refused > worst.Refused {
-			worst = s
+		if figures[i].Steady > figures[worst].Steady {
+			worst = i
 		}
 	}
 	open := fmt.Sprintf("%s for %s on %s, and a control port each", noun(data, "data port"), sizing.Plural(len(p.Sites), "FTP site"), sizing.Plural(len(p.Hosts), "host"))
 	if spare > 0 {
 		open += fmt.Sprintf("; %s more than needed, as the spec or the lock says", sizing.Count(spare))
 	}
-	refused := "of the data connections are refused at the peak of the worst site; " + sizing.Share(worst.Sizing.Objective) + " may be"
-	if worst.Refused > worst.Sizing.Objective {
-		refused = "of the data connections are refused at most if all sessions of a site start within a second"
+	most, of := figures[worst].Steady, "of the worst site"
+	if len(p.Sites) == 1 {
+		of = "of the site"
 	}
-	tiles := []tile{{sizing.Count(data), open}, {sizing.Share(worst.Refused), refused}}
+	refused := fmt.Sprintf("data connections %s are refused at the peak: %s; %s may be", of, sizing.Share(most), sizing.Share(p.Sites[worst].Sizing.Objective))
+	tiles := []tile{{sizing.Count(data), open}, {oneIn(most), refused}}
 	var few, many *guess
 	for i := range all {
 		g := &all[i]
@@ -212,6 +214,19 @@ func tiles(p *plan.Plan, all []guess) []tile {
 
 // lower writes a heading of a text table as a page does: Data ports were.
 func lower(heading string) string { return heading[:1] + strings.ToLower(heading[1:]) }
+
+// oneIn writes a small share as people read it: 1 in 1,000,000.
+func oneIn(share float64) string {
+	if share == 0 {
+		return "No"
+	}
+	n := 1 / share
+	round := math.Pow(10, math.Floor(math.Log10(n)))
+	if round >= 100 {
+		round /= 10
+	}
+	return "1 in " + sizing.Count(int(math.Round(n/round)*round))
+}
 
 // noun is the noun of a count.
 func noun(n int, of string) string {
@@ -255,8 +270,11 @@ func (g guess) Words() string {
 	if g.Short > 0 {
 		parts = append(parts, fmt.Sprintf("%s refuse up to %s", sizing.Plural(g.Short, "site"), all100(g.Worst)))
 	}
-	if g.More > 0 {
-		parts = append(parts, sizing.Count(g.More)+" more than needed")
+	switch {
+	case g.More > 0 && g.Short > 0:
+		parts = append(parts, sizing.Plural(g.More, "port")+" too many on others")
+	case g.More > 0:
+		parts = append(parts, sizing.Plural(g.More, "port")+" too many")
 	}
 	if len(parts) == 0 {
 		return "enough"

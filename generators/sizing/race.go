@@ -44,7 +44,7 @@ func (s *site) rated() bool { return s.load != nil && !s.w.Objective.WorstCase }
 // each of which keeps its port: an upper bound.
 func (s *site) race(ports int) float64 {
 	switch {
-	case !s.races():
+	case !s.races(), s.apart && !s.rated():
 		return 0
 	case !s.rated():
 		return s.raceOfStart(ports, s.w.Sessions, startTogether)

@@ -151,3 +151,25 @@ func TestTrafficNeverNeedsMoreThanTheWorstCase(t *testing.T) {
 		t.Errorf("too few of a kind: %v", seen)
 	}
 }
+
+// TestSteady: only the race of a start is apart, so that a range of the planned size is
+// within the objective on every server.
+func TestSteady(t *testing.T) {
+	traffic := &Traffic{Rate: 5, Connect: 100 * time.Millisecond, Transfer: time.Second, ClientPorts: DefaultClientPorts, PeakFactor: 1}
+	for _, p := range Profiles() {
+		for _, with := range []*Traffic{nil, traffic} {
+			w := Workload{Sessions: 60, SessionsPerAddress: 8, Traffic: with, Objective: Objective{MaxWait: time.Second}}
+			r, err := Size(p, w)
+			if err != nil {
+				continue
+			}
+			steady, whole := Steady(p, w)(r.Ports), Curve(p, w)(r.Ports)
+			if steady > r.Objective*(1+1e-9) {
+				t.Errorf("%s: %d ports refuse %v, and %v may be", p.Name, r.Ports, steady, r.Objective)
+			}
+			if raced := p.RaceWindow > 0 && with == nil; raced != (steady < whole) {
+				t.Errorf("%s: %v without the race of a start, %v with it", p.Name, steady, whole)
+			}
+		}
+	}
+}

@@ -93,6 +93,17 @@ func Curve(p Profile, w Workload) func(ports int) float64 {
 	return s.refused
 }
 
+// Steady is Curve without what the listen race takes of a start of all sessions, which
+// sizes no range.
+func Steady(p Profile, w Workload) func(ports int) float64 {
+	s, err := newSite(p, w)
+	if err != nil {
+		return func(int) float64 { return 1 }
+	}
+	s.apart = true
+	return s.refused
+}
+
 // binding is the name of the largest bound, and where several are as large that
 // of the one that gives the refused share.
 func (s *site) binding(r Result) string {
@@ -130,6 +141,7 @@ type site struct {
 	w     Workload
 	load  *load // nil without traffic
 	scope Scope
+	apart bool // a start does not count, see Steady
 	// objective is the share that may be refused: the workload's, or a default.
 	objective float64
 	// bursts have what inBurst gave for the bursts of the workload.
