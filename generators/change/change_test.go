@@ -94,7 +94,7 @@ func TestGateIsSaidLoudly(t *testing.T) {
 	is.Gate, is.SessionsPerAddress = false, 40
 	c := Between(planOf("h", was), planOf("h", is), nil)
 	for _, text := range []string{c.Page().Verdict, c.Markdown(0)} {
-		for _, want := range []string{"The gate is off now: a client without a control connection can reach the data ports of `a`.", "One client address may have more connections to `a` than before."} {
+		for _, want := range []string{"The gate is off: a client without a control connection can reach the data ports of `a`.", "One client address may have more connections to `a` than before."} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s\ndoes not say: %s", text, want)
 			}

@@ -34,6 +34,7 @@ const (
 	nothing = "No port, firewall or limit changes."
 	words   = "A site is an FTP service. A client opens a control connection to its port, and for each transfer a data connection to one of its data ports. " +
 		"With the gate, the firewall lets a client reach the data ports only while it has a control connection. " +
+		"The value `refused` is the share of data connections that the site refuses at its peak. " +
 		"Opens and shuts are exact: new connections that the firewall's rules let through now and did not before, and the reverse."
 )
 
@@ -79,13 +80,16 @@ func (c *Change) verdict() string {
 		}
 	}
 	text := "No site changes."
-	if len(c.Sites) > 0 {
+	switch {
+	case count[changed] == len(c.Sites) && len(c.Sites) > 0:
+		text = agree(len(c.Sites), "site", "changes", "change") + "."
+	case len(c.Sites) > 0:
 		text = fmt.Sprintf("%s: %s.", agree(len(c.Sites), "site", "changes", "change"), strings.Join(kinds, ", "))
 	}
 	opens := told(c.Firewalls, func(f Firewall) []Passage { return f.Opens })
 	switch shuts := told(c.Firewalls, func(f Firewall) []Passage { return f.Shuts }); {
 	case opens == "" && shuts == "":
-		text += " Firewalls open and shut nothing."
+		text += " No port opens or shuts."
 	case shuts == "":
 		text += " Firewalls open " + opens + "."
 	case opens == "":
@@ -124,8 +128,10 @@ func told(all []Firewall, of func(Firewall) []Passage) string {
 	switch {
 	case ports == 0:
 		return ""
-	case open == 0 || open == ports:
-		return sizing.Plural(ports, "port") + " to " + clients(without(networks, nil), 3)
+	case open == 0:
+		return sizing.Plural(ports, "port") + " to clients in " + clients(without(networks, nil), 3)
+	case open == ports:
+		return sizing.Plural(ports, "port") + " to " + clients(without(everybody, nil), 3)
 	}
 	return fmt.Sprintf("%s, %s of them to %s", sizing.Plural(ports, "port"), sizing.Count(open), clients(without(everybody, nil), 3))
 }
@@ -162,7 +168,7 @@ func clients(networks []netip.Prefix, most int) string {
 func (c *Change) warnings() (all []string) {
 	var gates, caps []string
 	for _, s := range c.Sites {
-		if s.is != nil && s.was != nil && s.difference("gate").Effect == loosens {
+		if s.is != nil && !s.is.Gate && (s.was == nil || s.was.Gate) {
 			gates = append(gates, code(s.Name))
 		}
 		if s.difference("sessions_per_address").Effect == loosens {
@@ -170,7 +176,7 @@ func (c *Change) warnings() (all []string) {
 		}
 	}
 	if len(gates) > 0 {
-		all = append(all, "The gate is off now: a client without a control connection can reach the data ports of "+listed(gates, 3)+".")
+		all = append(all, "The gate is off: a client without a control connection can reach the data ports of "+listed(gates, 3)+".")
 	}
 	if len(caps) > 0 {
 		all = append(all, "One client address may have more connections to "+listed(caps, 3)+" than before.")
@@ -214,7 +220,7 @@ func (s Site) item() string {
 		text += " A moved block renames it from " + code(s.WasName) + "."
 	}
 	if s.Why != "" {
-		text += " " + foreign(s.Why)
+		text += " " + named.Replace(foreign(s.Why))
 	}
 	var all []string
 	for _, d := range s.Differences {
@@ -325,6 +331,9 @@ func code(text string) string {
 
 // ended would end code, or a cell.
 var ended = strings.NewReplacer("`", "'", "|", "¦")
+
+// named makes names in our own prose code.
+var named = strings.NewReplacer("data_ports", "`data_ports`", plan.LockFile, "`"+plan.LockFile+"`")
 
 // foreign is prose that may quote the spec.
 func foreign(text string) string { return strings.ReplaceAll(printable(text, 2000), "`", "'") }

@@ -41,7 +41,7 @@ func (f Firewall) items() (all []string) {
 		}
 	}
 	for _, d := range f.Differences {
-		all = append(all, "Holds elsewhere: "+d.words()+".")
+		all = append(all, "The rules hold elsewhere: "+d.words()+".")
 	}
 	return all
 }
