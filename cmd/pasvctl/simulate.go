@@ -82,7 +82,7 @@ type simulated struct {
 	High    float64         `json:"refused_high"`
 	Method  string          `json:"method"`
 	Held    float64         `json:"ports_held"`
-	Waits   *waited         `json:"waits,omitempty"`
+	Waits   *simulate.Waits `json:"waits,omitempty"`
 }
 
 type simulatedBurst struct {
@@ -95,22 +95,6 @@ type modelShare struct {
 	Refused float64 `json:"refused"`
 	AtMost  bool    `json:"at_most"` // Refused is a bound from above
 	Agrees  bool    `json:"agrees"`
-}
-
-// waited is how long requests waited that got a port.
-type waited struct {
-	Mean    float64 `json:"mean_seconds"`
-	Median  float64 `json:"median_seconds"`
-	P95     float64 `json:"p95_seconds"`
-	P99     float64 `json:"p99_seconds"`
-	Longest float64 `json:"longest_seconds"`
-}
-
-func waitedOf(w *simulate.Waits) *waited {
-	if w == nil {
-		return nil
-	}
-	return &waited{w.Mean.Seconds(), w.Median.Seconds(), w.P95.Seconds(), w.P99.Seconds(), w.Longest.Seconds()}
 }
 
 // title names what was simulated.
@@ -237,7 +221,7 @@ func (d *simulator) site(ctx context.Context, s *plan.Site, burst *sizing.Burst,
 		Site: s.Name, Burst: played, Server: s.Server, Ports: c.Ports,
 		Model:   modelShare{model, bound, r.Refused.Holds(model) || bound && model > r.Refused.High},
 		Refused: r.Refused.Mean, Low: r.Refused.Low, High: r.Refused.High,
-		Method: r.Method, Held: r.Held.Mean, Waits: waitedOf(r.Waits),
+		Method: r.Method, Held: r.Held.Mean, Waits: r.Waits,
 	}, nil
 }
 

@@ -190,13 +190,7 @@ func (c counts) plus(d counts) counts {
 	if len(d.weights) > len(c.weights) {
 		c, d = d, c
 	}
-	sum := counts{c.from + d.from, make([]float64, len(c.weights)+len(d.weights)-1)}
-	for i, w := range d.weights {
-		for j, v := range c.weights {
-			sum.weights[i+j] += w * v
-		}
-	}
-	return sum
+	return counts{c.from + d.from, convolve(d.weights, c.weights, math.MaxInt)}
 }
 
 // mean is the expectation of a function from 0 to 1 that never falls.

@@ -43,7 +43,7 @@ func burstPorts(p Profile, w Workload, change func(*Workload, *Traffic, *Burst))
 	if err != nil && !errors.As(err, &far) {
 		return 0
 	}
-	return r.bound(BoundBurst)
+	return r.bound(BoundBurst).Ports
 }
 
 // The bound of a burst never falls with its sessions, its connections, 1/T, the
@@ -99,7 +99,7 @@ func TestEndsOfABurst(t *testing.T) {
 			continue
 		}
 		atOnce := burstPorts(p, w, everybody(time.Nanosecond))
-		if want := max(all.bound(BoundContention), all.bound(BoundPerAddress)); p.WhenFull != FullWaits && atOnce != want {
+		if want := max(all.bound(BoundContention).Ports, all.bound(BoundPerAddress).Ports); p.WhenFull != FullWaits && atOnce != want {
 			t.Errorf("%s: all at once need %d ports, the worst case %d", p.Name, atOnce, want)
 		}
 		m := w.Traffic.Bursts[0].Connections
@@ -113,7 +113,7 @@ func TestEndsOfABurst(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		want := max(s.bound(BoundContention), s.bound(BoundPerAddress))
+		want := max(s.bound(BoundContention).Ports, s.bound(BoundPerAddress).Ports)
 		// With objectives of several percent, what is refused would thin the
 		// others out, which the bound of the burst does not count on.
 		if got < want || w.Objective.Refused < 0.01 && got > want+max(3, want/20) {
@@ -191,8 +191,8 @@ func TestRaceInABurst(t *testing.T) {
 		r := size(t, p, w)
 		without := p
 		without.RaceWindow = 0
-		if got := size(t, without, w).bound(BoundBurst); r.bound(BoundBurst) != got {
-			t.Errorf("%s: a burst takes %d ports with the race and %d without", server, r.bound(BoundBurst), got)
+		if got := size(t, without, w).bound(BoundBurst).Ports; r.bound(BoundBurst).Ports != got {
+			t.Errorf("%s: a burst takes %d ports with the race and %d without", server, r.bound(BoundBurst).Ports, got)
 		}
 		_, raced := RefusedInBurst(p, w, r.Ports, w.Traffic.Bursts[0])
 		if raced < 1e-4 || raced > 0.02 || r.Refused > r.Objective {

@@ -97,14 +97,19 @@ func (c chain) refused() float64 {
 	if c.offered <= 0 {
 		return c.pool.refuses(c.squatted)
 	}
-	var lost, asked float64
+	return math.Min(c.asked(func(b int) float64 { return c.pool.refuses(b + c.squatted) }), 1)
+}
+
+// asked is the mean of a function over the states that requests find.
+func (c chain) asked(of func(b int) float64) float64 {
+	var sum, asked float64
 	c.each(func(b int, weight float64) {
 		w := weight * c.ask(b)
 		asked += w
-		lost += w * c.pool.refuses(b+c.squatted)
+		sum += w * of(b)
 	})
 	if asked == 0 { // every session holds a port: nobody asks
 		return 0
 	}
-	return math.Min(lost/asked, 1)
+	return sum / asked
 }

@@ -1,6 +1,7 @@
 package sizing
 
 import (
+	"cmp"
 	"math"
 	"time"
 )
@@ -31,10 +32,8 @@ func loadOf(p Profile, w Workload) *load {
 	if w.Traffic == nil {
 		return nil
 	}
-	t, peak := w.Traffic, w.Traffic.PeakFactor
-	if peak <= 0 {
-		peak = 1
-	}
+	t := w.Traffic
+	peak := cmp.Or(t.PeakFactor, 1)
 	l := &load{
 		sessions: w.Sessions, perAddress: w.perAddress(),
 		rate: t.Rate * peak, addressRate: t.RatePerAddress * peak,

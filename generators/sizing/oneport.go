@@ -80,7 +80,7 @@ func (s *site) whyOneFails(r Result) string {
 	}
 	switch {
 	case r.Binding == BoundFourTuples:
-		return "the busiest client address has too few source ports for one port: " + s.boundWhy(r)
+		return "the busiest client address has too few source ports for one port: " + r.bound(r.Binding).Why
 	case s.idle() > 0 && s.w.Sessions == 1:
 		return "another program may take it before the one session does"
 	case s.idle() > 0:
@@ -90,15 +90,6 @@ func (s *site) whyOneFails(r Result) string {
 	default:
 		return fmt.Sprintf("%s compete for it%s, and of what they ask for %s", competing, served, portion(s.refused(1), "is refused", "are refused"))
 	}
-}
-
-func (s *site) boundWhy(r Result) string {
-	for _, b := range r.Bounds {
-		if b.Name == r.Binding {
-			return b.Why
-		}
-	}
-	return ""
 }
 
 // lateness is the share of the requests that wait longer than max_wait, in

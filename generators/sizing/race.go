@@ -51,17 +51,7 @@ func (s *site) race(ports int) float64 {
 	case s.worst():
 		return s.meetsAnother(ports, s.load.rate, s.w.Sessions-1)
 	}
-	c := s.chain(ports, s.w.Sessions)
-	var met, asked float64
-	c.each(func(b int, weight float64) {
-		w := weight * c.ask(b)
-		asked += w
-		met += w * s.meetsAnother(ports, s.load.rate, b)
-	})
-	if asked == 0 {
-		return 0
-	}
-	return met / asked
+	return s.chain(ports, s.w.Sessions).asked(func(b int) float64 { return s.meetsAnother(ports, s.load.rate, b) })
 }
 
 // meetsAnother is the share of the requests at that rate that choose a port

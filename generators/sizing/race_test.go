@@ -98,7 +98,7 @@ func TestRaceWithoutTraffic(t *testing.T) {
 		for _, worst := range []*Traffic{nil, {Rate: 1, Connect: time.Second}} {
 			w := Workload{Sessions: 50, Traffic: worst, Objective: Objective{Squatted: 1, WorstCase: worst != nil}}
 			r := size(t, p, w)
-			if want := max(51, p.PortsPerSession*50); r.Ports != want || r.bound(BoundListenRace) != 0 {
+			if want := max(51, p.PortsPerSession*50); r.Ports != want || r.bound(BoundListenRace).Ports != 0 {
 				t.Errorf("%s: %d ports, want %d: %+v", server, r.Ports, want, r.Bounds)
 			}
 			if s, _ := newSite(p, w); r.Refused != s.raceOfStart(r.Ports, 50, 1) || r.Refused == 0 {

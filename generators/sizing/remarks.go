@@ -2,6 +2,7 @@ package sizing
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -40,13 +41,13 @@ func Remarks(p Profile, w Workload, r Result) []Remark {
 	return append(serious, others...)
 }
 
-func (r Result) bound(name string) int {
-	for _, b := range r.Bounds {
-		if b.Name == name {
-			return b.Ports
-		}
+// bound is a bound by its name; the zero value if it does not apply.
+func (r Result) bound(name string) Bound {
+	i := slices.IndexFunc(r.Bounds, func(b Bound) bool { return b.Name == name })
+	if i < 0 {
+		return Bound{}
 	}
-	return 0
+	return r.Bounds[i]
 }
 
 // aboutForeign says what it costs that data connections come from anywhere and
@@ -88,7 +89,7 @@ func (s *site) aboutRace(r Result) (Remark, bool) {
 			"A start within a shorter time loses proportionally more.", s.p.Title)
 		return m, true
 	}
-	raced, without := r.bound(BoundListenRace), 0
+	raced, without := r.bound(BoundListenRace).Ports, 0
 	for _, b := range r.Bounds {
 		if b.Name != BoundListenRace {
 			without = max(without, b.Ports)
@@ -135,7 +136,7 @@ func withoutRace(p Profile, w Workload) string {
 // aboutNAT: the bound of four-tuples assumes that a client's source port can be
 // used again towards another port of the server.
 func (s *site) aboutNAT(r Result) (Remark, bool) {
-	if r.bound(BoundFourTuples) <= 1+s.idle() {
+	if r.bound(BoundFourTuples).Ports <= 1+s.idle() {
 		return Remark{}, false
 	}
 	return Remark{
@@ -145,7 +146,7 @@ func (s *site) aboutNAT(r Result) (Remark, bool) {
 			"Behind a NAT with endpoint-independent mapping (RFC 4787 section 4.1, RFC 5382 REQ-1) a source port serves one client socket whatever the server's port, "+
 			"so its own %s are the limit and only more addresses in the NAT's pool help. "+
 			"The figure also assumes that the server's ports are used evenly.",
-			Plural(s.load.clientPorts, "source port"), Plural(r.bound(BoundFourTuples)-s.idle(), "server port"), Count(s.load.clientPorts)),
+			Plural(s.load.clientPorts, "source port"), Plural(r.bound(BoundFourTuples).Ports-s.idle(), "server port"), Count(s.load.clientPorts)),
 	}, true
 }
 
@@ -153,18 +154,16 @@ func (s *site) aboutUnknown(Result) (Remark, bool) {
 	if s.p.WhenFull != FullUnknown {
 		return Remark{}, false
 	}
-	if _, known := Lookup(s.p.Name); !known {
-		return Remark{
-			Name: "unknown_server", Attribute: "server",
-			Summary: fmt.Sprintf("the profile does not say what %s does if it finds no port", s.p.Title),
-			Detail:  "It may refuse, end the session or leave the range; set when_full in the profile, and measure a running server with pasvctl load.",
-		}, true
-	}
-	return Remark{
+	m := Remark{
 		Name: "unknown_server", Attribute: "server",
 		Summary: fmt.Sprintf("how %s draws and holds its ports is not documented", s.p.Title),
 		Detail:  fmt.Sprintf("The range is based on safe assumptions; pasvctl load measures a running %s.", s.p.Title),
-	}, true
+	}
+	if _, known := Lookup(s.p.Name); !known {
+		m.Summary = fmt.Sprintf("the profile does not say what %s does if it finds no port", s.p.Title)
+		m.Detail = "It may refuse, end the session or leave the range; set when_full in the profile, and measure a running server with pasvctl load."
+	}
+	return m, true
 }
 
 func (s *site) aboutLeaving(r Result) (Remark, bool) {

@@ -28,7 +28,6 @@ func Size(p Profile, w Workload) (Result, error) {
 		return Result{}, err
 	}
 	var r Result
-	var short *UnreachableError
 	for _, bound := range []func() (Bound, bool){s.contention, s.listenRace, s.perAddress, s.fourTuples, s.burst, s.server} {
 		b, applies := bound()
 		if !applies {
@@ -43,29 +42,23 @@ func Size(p Profile, w Workload) (Result, error) {
 	if p.FixedPorts > 0 {
 		limit = p.FixedPorts
 	}
-	if r.Ports > limit {
-		short = &UnreachableError{
-			Profile: p, Bound: r.Binding, Limit: limit,
-			Wanted: s.objective, Refused: s.refused(limit), workload: w,
-		}
+	needs, short := 0, false
+	switch {
+	case r.Ports > limit:
 		if r.Ports < unreachable {
-			short.Needs = r.Ports
+			needs = r.Ports
 		}
-		r.Ports = limit
-	} else if s.races() && s.rated() && !s.meets(s.reachable()) {
-		r.Ports, r.Binding = s.worstPorts(), BoundListenRace
-		short = &UnreachableError{
-			Profile: p, Bound: BoundListenRace, Limit: r.Ports,
-			Wanted: s.objective, Refused: s.refused(r.Ports), workload: w,
-		}
+		r.Ports, short = limit, true
+	case s.races() && s.rated() && !s.meets(s.reachable()):
+		r.Ports, r.Binding, short = s.worstPorts(), BoundListenRace, true
 	}
 	r.Objective, r.Refused = s.objective, s.refused(r.Ports)
-	if short == nil {
+	if !short {
 		r.Binding = s.binding(r)
 	}
 	r.OnePort = s.onePort(r)
-	if short != nil {
-		return r, short
+	if short {
+		return r, &UnreachableError{Profile: p, Bound: r.Binding, Limit: r.Ports, Needs: needs, Wanted: s.objective, Refused: r.Refused, workload: w}
 	}
 	return r, nil
 }
@@ -109,7 +102,7 @@ func Steady(p Profile, w Workload) func(ports int) float64 {
 func (s *site) binding(r Result) string {
 	best, most := r.Binding, -1.0
 	for _, b := range r.Bounds {
-		if b.Ports != r.bound(r.Binding) {
+		if b.Ports != r.bound(r.Binding).Ports {
 			continue
 		}
 		share := 0.0

@@ -105,7 +105,7 @@ func TestOnePortQueuesOneAddress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := predicted.Waits.Mean.Seconds()
+	want := predicted.Waits.Mean
 	t.Logf("waited %.1f ms on average, simulated %.1f ms, Pollaczek and Khinchine %.1f ms", 1000*r.MeanWait, 1000*want,
 		1000*c.Rate*hold.Seconds()*hold.Seconds()/2/(1-c.Rate*hold.Seconds()))
 	if r.MeanWait < want/2 || r.MeanWait > want*2 {

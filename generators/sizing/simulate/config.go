@@ -161,11 +161,10 @@ func newSetup(c Config) (*setup, error) {
 
 func (s *setup) addTraffic(w sizing.Workload, perAddress int) error {
 	t := w.Traffic
-	peak := math.Max(t.PeakFactor, 0)
-	if peak == 0 {
-		peak = 1
+	s.rate = t.Rate
+	if t.PeakFactor > 0 {
+		s.rate *= t.PeakFactor
 	}
-	s.rate = t.Rate * peak
 	if w.ScopeOn(s.profile) == sizing.ScopeAddress {
 		s.rate, _ = sizing.AddressRate(s.profile, w)
 	}
@@ -229,5 +228,3 @@ func (s *setup) warmUp() float64 {
 
 // length is the time that is counted.
 func (s *setup) length() float64 { return float64(s.requests) / s.rate }
-
-func toDuration(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }

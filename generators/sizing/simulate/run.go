@@ -30,9 +30,13 @@ type Result struct {
 	Method           string // how: "direct", "importance splitting on 12 levels", …
 }
 
-// Waits says how long requests waited that got a port.
+// Waits says how long requests waited that got a port, in seconds.
 type Waits struct {
-	Mean, Median, P95, P99, Longest time.Duration
+	Mean    float64 `json:"mean_seconds"`
+	Median  float64 `json:"median_seconds"`
+	P95     float64 `json:"p95_seconds"`
+	P99     float64 `json:"p99_seconds"`
+	Longest float64 `json:"longest_seconds"`
 }
 
 // Run simulates. It uses all processors, and its result does not depend on how
@@ -188,10 +192,12 @@ func (r *Result) add(tallies []*tally, s *setup) {
 	r.Refused.High = min(r.Refused.High, 1)
 	if s.patience >= 0 && !s.allHolds {
 		h := &all.waits
-		r.Waits = &Waits{Median: toDuration(h.quantile(0.5)), P95: toDuration(h.quantile(0.95)), P99: toDuration(h.quantile(0.99)),
-			Longest: toDuration(h.most)}
+		r.Waits = &Waits{Median: clipped(h.quantile(0.5)), P95: clipped(h.quantile(0.95)), P99: clipped(h.quantile(0.99)), Longest: clipped(h.most)}
 		if h.total > 0 {
-			r.Waits.Mean = toDuration(h.sum / h.total)
+			r.Waits.Mean = clipped(h.sum / h.total)
 		}
 	}
 }
+
+// clipped leaves out what is less than a nanosecond.
+func clipped(seconds float64) float64 { return time.Duration(seconds * float64(time.Second)).Seconds() }

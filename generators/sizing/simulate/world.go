@@ -3,6 +3,7 @@ package simulate
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/pasvctl/pasvctl/generators/sizing"
 )
@@ -281,12 +282,7 @@ func (w *world) choose(counts bool) (int32, outcome) {
 }
 
 func (w *world) isChosen(port int32) bool {
-	for _, c := range w.chosen {
-		if c.port == port {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(w.chosen, func(c choice) bool { return c.port == port })
 }
 
 // refuse ends a request without a port: its session is idle again.
