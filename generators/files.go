@@ -91,10 +91,10 @@ func (p *Project) Files(only ...string) ([]File, hcl.Diagnostics) {
 	}
 	diags = append(diags, shadowed(files, owner)...)
 	if diags.HasErrors() {
-		return nil, InOrder(diags)
+		return nil, finding.InOrder(diags)
 	}
 	sort.Slice(files, func(i, j int) bool { return files[i].Path < files[j].Path })
-	return files, InOrder(diags)
+	return files, finding.InOrder(diags)
 }
 
 // rendering is what one target makes of a plan.

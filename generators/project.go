@@ -101,7 +101,7 @@ func Load(fsys fs.FS, names []string, o Options) (*Project, hcl.Diagnostics) {
 			p.Lock.ForgetRanks()
 		}
 	}
-	return p, InOrder(diags)
+	return p, finding.InOrder(diags)
 }
 
 // readLock reads the lock beside the spec; nil if there is none.

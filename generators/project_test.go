@@ -271,7 +271,7 @@ func TestInOrder(t *testing.T) {
 	early := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "z", Subject: blockAt(1)}
 	nowhere := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "n"}
 	otherDetail := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "a", Detail: "w", Subject: blockAt(2)}
-	got := InOrder(hcl.Diagnostics{b, a, early, &twin, otherDetail, nowhere})
+	got := finding.InOrder(hcl.Diagnostics{b, a, early, &twin, otherDetail, nowhere})
 	if strings.Join(places(got), ", ") != "nowhere n, x.pasv.hcl:1 z, x.pasv.hcl:2 a, x.pasv.hcl:2 a, x.pasv.hcl:2 b" || got[2].Detail != "w" {
 		t.Errorf("%v", places(got))
 	}

@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/pasvctl/pasvctl/generators"
 	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/sizing"
 )
@@ -46,7 +45,7 @@ func (v *validator) run(path string) error {
 	diags := p.diags
 	if !diags.HasErrors() {
 		_, more := p.Files()
-		diags = generators.InOrder(append(diags, more...))
+		diags = finding.InOrder(append(diags, more...))
 	}
 	if err := v.write(v.out, v.err, p.report("validate", finding.From(diags))); err != nil {
 		return err

@@ -78,11 +78,11 @@ func readPureftpdFolder(in *input, entries []fs.DirEntry) error {
 		if info, err := fs.Stat(in.source.FS, name); err != nil || !info.Mode().IsRegular() {
 			continue
 		}
-		text, err := open(in.source.FS, name)
-		if err != nil {
+		text, err := spec.ReadBounded(in.source.FS, name, spec.MaxBase)
+		if err != nil && err != spec.ErrTooLong {
 			return fmt.Errorf("%s: %w", in.in(name, 0), err)
 		}
-		if size += len(text); size > spec.MaxBase || len(base.Files) == spec.MaxBaseFiles {
+		if size += len(text); err != nil || size > spec.MaxBase || len(base.Files) == spec.MaxBaseFiles {
 			return fmt.Errorf("%s: the folder is larger than a server's config", in.at(0))
 		}
 		in.secrets(name, text)

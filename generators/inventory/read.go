@@ -5,7 +5,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"regexp"
@@ -178,42 +177,17 @@ func (in *input) file() (known bool, err error) {
 func (in *input) bytes() ([]byte, error) {
 	text, err := in.source.Text, error(nil)
 	if text == nil {
-		text, err = open(in.source.FS, in.source.Name)
+		text, err = spec.ReadBounded(in.source.FS, in.source.Name, maxFile)
 	}
 	switch {
+	case err == spec.ErrTooLong || len(text) > maxFile:
+		return nil, fmt.Errorf("it is longer than %d MiB", maxFile>>20)
 	case err != nil:
 		return nil, err
-	case len(text) > maxFile:
-		return nil, fmt.Errorf("it is longer than %d MiB", maxFile>>20)
 	case bytes.IndexByte(text, 0) >= 0:
 		return nil, errors.New("it has a NUL byte")
 	}
 	return text, nil
-}
-
-// open reads a file, up to a byte more than is allowed.
-func open(fsys fs.FS, name string) ([]byte, error) {
-	info, err := fs.Stat(fsys, name)
-	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("it is not a regular file")
-	}
-	if err != nil {
-		return nil, reason(err)
-	}
-	f, err := fsys.Open(name)
-	if err != nil {
-		return nil, reason(err)
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxFile+1))
-}
-
-// reason is an error without the path that it repeats.
-func reason(err error) error {
-	if of, ok := errors.AsType[*fs.PathError](err); ok {
-		return of.Err
-	}
-	return err
 }
 
 // base is the file as a server's config.

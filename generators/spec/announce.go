@@ -69,12 +69,7 @@ func (l *loader) siteAnnounce(b *block, s *Site, server sizing.Profile) (addr ne
 		if server.AnnouncesName {
 			return netip.Addr{}, text
 		}
-		var able []string
-		for _, p := range l.o.Servers {
-			if p.AnnouncesName {
-				able = append(able, p.Name)
-			}
-		}
+		able := l.servers(func(p sizing.Profile) bool { return p.AnnouncesName })
 		b.err("announce", finding.ServerUnable, "%s does not resolve a host name for its reply. Write its IPv4 address, or run %s there.", s.Server, quotedList(able))
 		return netip.Addr{}, ""
 	}

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -142,10 +143,7 @@ func (l *loader) later(a, b claim) bool {
 		return a.pin
 	}
 	x, y := a.site.Ranges[""], b.site.Ranges[""]
-	if x.Filename != y.Filename {
-		return x.Filename > y.Filename
-	}
-	return x.Start.Byte > y.Start.Byte
+	return cmp.Or(strings.Compare(x.Filename, y.Filename), x.Start.Byte-y.Start.Byte) > 0
 }
 
 // checkPin checks one site's data_ports against its host.

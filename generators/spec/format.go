@@ -12,7 +12,7 @@ import (
 // the diagnostics, under the given name, say why.
 func Format(name string, src []byte) ([]byte, hcl.Diagnostics) {
 	if len(src) > maxFile {
-		return nil, hcl.Diagnostics{finding.FileTooLong.Error(nil, "%s: %s.", name, errTooLong)}
+		return nil, hcl.Diagnostics{finding.FileTooLong.Error(nil, "%s: %s.", name, ErrTooLong)}
 	}
 	if _, diags := Parse(name, src); diags.HasErrors() {
 		return nil, diags

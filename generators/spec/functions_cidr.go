@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"fmt"
 	"math/big"
 	"net"
 
@@ -39,67 +40,56 @@ func newBits(i int, val cty.Value) (int, error) {
 	return bits, nil
 }
 
-var cidrHostFunc = function.New(&function.Spec{
-	Description: "The address with the given number within a prefix.",
-	Params:      []function.Parameter{prefixParam, {Name: "hostnum", Type: cty.Number}},
-	Type:        function.StaticReturnType(cty.String),
-	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+// cidrFunc makes a function of a prefix and the numbers of the given names.
+func cidrFunc(description string, impl func(base *net.IPNet, args []cty.Value) (fmt.Stringer, error), numbers ...string) function.Function {
+	spec := &function.Spec{Description: description, Params: []function.Parameter{prefixParam}, Type: function.StaticReturnType(cty.String)}
+	for _, name := range numbers {
+		spec.Params = append(spec.Params, function.Parameter{Name: name, Type: cty.Number})
+	}
+	spec.Impl = func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 		base, err := network(args[0])
 		if err != nil {
 			return cty.NilVal, err
 		}
-		num, err := wholeNumber(1, args[1])
+		result, err := impl(base, args)
 		if err != nil {
 			return cty.NilVal, err
 		}
-		ip, err := cidr.HostBig(base, num)
-		if err != nil {
-			return cty.NilVal, function.NewArgError(1, err)
-		}
-		return cty.StringVal(ip.String()), nil
-	},
+		return cty.StringVal(result.String()), nil
+	}
+	return function.New(spec)
+}
+
+var cidrHostFunc = cidrFunc("The address with the given number within a prefix.", func(base *net.IPNet, args []cty.Value) (fmt.Stringer, error) {
+	num, err := wholeNumber(1, args[1])
+	if err != nil {
+		return nil, err
+	}
+	ip, err := cidr.HostBig(base, num)
+	if err != nil {
+		return nil, function.NewArgError(1, err)
+	}
+	return ip, nil
+}, "hostnum")
+
+var cidrNetmaskFunc = cidrFunc("The netmask of an IPv4 prefix in dotted form.", func(base *net.IPNet, _ []cty.Value) (fmt.Stringer, error) {
+	if len(base.Mask) != net.IPv4len {
+		return nil, function.NewArgErrorf(0, "an IPv6 prefix has no netmask")
+	}
+	return net.IP(base.Mask), nil
 })
 
-var cidrNetmaskFunc = function.New(&function.Spec{
-	Description: "The netmask of an IPv4 prefix in dotted form.",
-	Params:      []function.Parameter{prefixParam},
-	Type:        function.StaticReturnType(cty.String),
-	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-		base, err := network(args[0])
-		if err != nil {
-			return cty.NilVal, err
-		}
-		if len(base.Mask) != net.IPv4len {
-			return cty.NilVal, function.NewArgErrorf(0, "an IPv6 prefix has no netmask")
-		}
-		return cty.StringVal(net.IP(base.Mask).String()), nil
-	},
-})
-
-var cidrSubnetFunc = function.New(&function.Spec{
-	Description: "The subnet with the given number, longer than its prefix by newbits.",
-	Params:      []function.Parameter{prefixParam, {Name: "newbits", Type: cty.Number}, {Name: "netnum", Type: cty.Number}},
-	Type:        function.StaticReturnType(cty.String),
-	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-		base, err := network(args[0])
-		if err != nil {
-			return cty.NilVal, err
-		}
-		bits, err := newBits(1, args[1])
-		if err != nil {
-			return cty.NilVal, err
-		}
-		num, err := wholeNumber(2, args[2])
-		if err != nil {
-			return cty.NilVal, err
-		}
-		subnet, err := cidr.SubnetBig(base, bits, num)
-		if err != nil {
-			return cty.NilVal, err
-		}
-		return cty.StringVal(subnet.String()), nil
-	},
-})
+var cidrSubnetFunc = cidrFunc("The subnet with the given number, longer than its prefix by newbits.", func(base *net.IPNet, args []cty.Value) (fmt.Stringer, error) {
+	bits, err := newBits(1, args[1])
+	if err != nil {
+		return nil, err
+	}
+	num, err := wholeNumber(2, args[2])
+	if err != nil {
+		return nil, err
+	}
+	return cidr.SubnetBig(base, bits, num)
+}, "newbits", "netnum")
 
 var cidrSubnetsFunc = function.New(&function.Spec{
 	Description: "Consecutive subnets of a prefix, each longer than it by the given bits.",

@@ -1,8 +1,6 @@
 package spec
 
 import (
-	"fmt"
-	"net/netip"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -159,10 +157,9 @@ func checkForward(b *block, g *Gateway, s *Site, at hcl.Range) {
 	if !g.Address.Is4() || s.Announce == g.Address || s.AnnounceName != "" {
 		return
 	}
-	remedy := fmt.Sprintf("Set announce = %q in the site.", g.Address)
-	if s.Announce == (netip.Addr{}) {
-		b.warnAt(at, finding.AnnounceNotGateway, "PASV clients of site %q are told the host's own address, not %s. %s", s.Name, g.Address, remedy)
-		return
+	told := "the host's own address"
+	if s.Announce.IsValid() {
+		told = s.Announce.String()
 	}
-	b.warnAt(at, finding.AnnounceNotGateway, "PASV clients of site %q are told %s, not %s. %s", s.Name, s.Announce, g.Address, remedy)
+	b.warnAt(at, finding.AnnounceNotGateway, "PASV clients of site %q are told %s, not %s. Set announce = %q in the site.", s.Name, told, g.Address, g.Address.String())
 }

@@ -3,7 +3,7 @@ package spec
 import (
 	"fmt"
 	"io/fs"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -50,11 +50,8 @@ type VarFile struct {
 // stages can report their own errors in the same run. The Spec is never nil,
 // and its Files hold every source that a diagnostic may point into.
 func Load(fsys fs.FS, names []string, o Options) (*Spec, hcl.Diagnostics) {
-	names = append([]string(nil), names...)
-	sort.Strings(names)
-
 	l := newLoader(fsys, o)
-	l.parse(names)
+	l.parse(slices.Sorted(slices.Values(names)))
 	if !l.supported() {
 		return l.spec, l.diags
 	}
@@ -62,8 +59,7 @@ func Load(fsys fs.FS, names []string, o Options) (*Spec, hcl.Diagnostics) {
 	l.evaluateVariables()
 	l.evaluateLocals()
 	l.decode()
-	l.sortDiagnostics(names)
-	return l.spec, l.diags
+	return l.spec, finding.InOrder(l.diags)
 }
 
 // loader carries one Load from the sources to the Spec.
@@ -132,36 +128,4 @@ func (l *loader) err(at *hcl.Range, rule *finding.Rule, detail string) {
 
 func (l *loader) warn(at *hcl.Range, rule *finding.Rule, detail string) {
 	l.add(rule.Warning(at, "%s", detail))
-}
-
-// sortDiagnostics puts the diagnostics in the order of the sources, because
-// gohcl walks its struct tags in map order.
-func (l *loader) sortDiagnostics(names []string) {
-	order := map[string]int{}
-	for i, name := range names {
-		order[name] = i + 1
-	}
-	key := func(d *hcl.Diagnostic) (int, string, int) {
-		if d.Subject == nil {
-			return -1, "", 0
-		}
-		return order[d.Subject.Filename], d.Subject.Filename, d.Subject.Start.Byte
-	}
-	sort.SliceStable(l.diags, func(i, j int) bool {
-		a, b := l.diags[i], l.diags[j]
-		ai, af, ab := key(a)
-		bi, bf, bb := key(b)
-		switch {
-		case ai != bi:
-			return ai < bi
-		case af != bf:
-			return af < bf
-		case ab != bb:
-			return ab < bb
-		case a.Summary != b.Summary:
-			return a.Summary < b.Summary
-		default:
-			return a.Detail < b.Detail
-		}
-	})
 }

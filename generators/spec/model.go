@@ -98,17 +98,8 @@ func (r Ranges) Of(attr string) *hcl.Range {
 		if attr == "" {
 			return nil
 		}
-		attr = parent(attr)
+		attr = attr[:max(0, strings.LastIndexByte(attr, '.'))]
 	}
-}
-
-func parent(attr string) string {
-	for i := len(attr) - 1; i >= 0; i-- {
-		if attr[i] == '.' {
-			return attr[:i]
-		}
-	}
-	return ""
 }
 
 // Host is a machine that FTP servers run on.
@@ -245,5 +236,6 @@ type Target struct {
 	// Source holds the text of the file that the body's source attribute
 	// names (a user's own template), read from the spec's folder.
 	Source    []byte
+	Ranges    Ranges
 	DeclRange hcl.Range
 }

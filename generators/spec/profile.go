@@ -66,7 +66,7 @@ const defaultAbandoned = 300 * time.Second
 func (l *loader) decodeProfile(raw *hcl.Block) {
 	b := l.block(raw)
 	name := l.checkName(b, raw)
-	if slices.Contains(l.servers(), name) {
+	if slices.Contains(l.servers(anyServer), name) {
 		b.errAt(raw.LabelRanges[0], finding.DuplicateName, "%q is a profile that pasvctl has already. Give your own another name, and let the site's server name that.", name)
 	}
 	b.decode(raw.Body, profileBlock)

@@ -102,7 +102,7 @@ func (l *loader) siteForeign(b *block, s *Site, server sizing.Profile) {
 	s.ForeignData = b.boolean("foreign_data")
 	s.Gate = b.booleanOr("gate", !s.ForeignData)
 	refuses := server.Strangers != sizing.StrangersServed
-	others := l.admitting()
+	others := quotedList(l.servers(func(p sizing.Profile) bool { return p.AdmitsForeign }))
 	switch {
 	case s.ForeignData && refuses && !server.AdmitsForeign:
 		why := fmt.Sprintf(`pasvctl writes no config for %s, which refuses them unless it is told otherwise. Run %s there, or describe it in a profile block with strangers = "served".`, server.Title, others)
@@ -152,17 +152,6 @@ func (b *block) unconfigured(name string, s *Site, server sizing.Profile) bool {
 	return true
 }
 
-// admitting names the servers that admit foreign data connections.
-func (l *loader) admitting() string {
-	var names []string
-	for _, p := range l.o.Servers {
-		if p.AdmitsForeign {
-			names = append(names, p.Name)
-		}
-	}
-	return quotedList(names)
-}
-
 // siteHost returns nil where the host is unknown or has an error of its own.
 func (l *loader) siteHost(b *block) *Host {
 	if b.attrs["host"] == nil {
@@ -204,7 +193,7 @@ func (l *loader) siteServer(b *block, s *Site) sizing.Profile {
 	}
 	at := slices.IndexFunc(l.o.Servers, func(p sizing.Profile) bool { return p.Name == name })
 	if at < 0 {
-		names := append(l.servers(), namesOf(l.profiles)...)
+		names := append(l.servers(anyServer), namesOf(l.profiles)...)
 		meant := l.suggest(name, names)
 		if titled := l.serverTitled(name); titled != "" {
 			meant = fmt.Sprintf(" Write %q.", titled)
@@ -230,14 +219,17 @@ func (l *loader) serverTitled(text string) string {
 // noServer has no trait that a check asks for.
 var noServer = sizing.Profile{Strangers: sizing.StrangersServed}
 
-// servers are the names of the known servers, in the order of Options.
-func (l *loader) servers() []string {
-	names := make([]string, len(l.o.Servers))
-	for i, p := range l.o.Servers {
-		names[i] = p.Name
+// servers are the names of some of the known servers, in the order of Options.
+func (l *loader) servers(that func(sizing.Profile) bool) (names []string) {
+	for _, p := range l.o.Servers {
+		if that(p) {
+			names = append(names, p.Name)
+		}
 	}
 	return names
 }
+
+func anyServer(sizing.Profile) bool { return true }
 
 // siteAddresses returns some or all of the host's addresses, in its order.
 func siteAddresses(b *block, host *Host) []netip.Addr {

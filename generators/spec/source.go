@@ -23,7 +23,7 @@ type source struct {
 // and never reaches the parser.
 func (l *loader) parse(names []string) {
 	for _, name := range names {
-		src, err := readBounded(l.fsys, name, maxFile)
+		src, err := ReadBounded(l.fsys, name, maxFile)
 		if err != nil {
 			l.err(nil, finding.SpecUnreadable, fmt.Sprintf("%s: %s.", name, err))
 			continue
@@ -120,10 +120,11 @@ type line struct {
 
 func lineOf(at *hcl.Range) line { return line{at.Filename, at.Start.Line} }
 
-var errTooLong = fmt.Errorf("the file is longer than %d MiB; split it into several files of one folder", maxFile>>20)
+// ErrTooLong is why ReadBounded does not read a file that has more than max bytes.
+var ErrTooLong = fmt.Errorf("the file is longer than %d MiB; split it into several files of one folder", maxFile>>20)
 
-// readBounded reads a regular file of at most max bytes.
-func readBounded(fsys fs.FS, name string, max int) ([]byte, error) {
+// ReadBounded reads a regular file of at most max bytes.
+func ReadBounded(fsys fs.FS, name string, max int) ([]byte, error) {
 	info, err := fs.Stat(fsys, name)
 	if err != nil {
 		return nil, reason(err)
@@ -141,7 +142,7 @@ func readBounded(fsys fs.FS, name string, max int) ([]byte, error) {
 		return nil, reason(err)
 	}
 	if len(src) > max {
-		return nil, errTooLong
+		return nil, ErrTooLong
 	}
 	return src, nil
 }

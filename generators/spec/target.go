@@ -73,7 +73,7 @@ func (l *loader) decodeTarget(raw *hcl.Block) {
 		b.errAt(raw.LabelRanges[0], finding.UnknownTarget, "there is no target %q.%s The known ones are %s.", name, l.suggest(name, kinds), quotedList(kinds))
 		return
 	}
-	t := &Target{Kind: name, Body: raw.Body, Eval: l.ctx, DeclRange: raw.DefRange}
+	t := &Target{Kind: name, Body: raw.Body, Eval: l.ctx, Ranges: b.ranges, DeclRange: raw.DefRange}
 	b.decode(raw.Body, l.o.Targets[at].Block())
 	for _, setting := range b.def.Arguments {
 		if source := b.check(setting); source != "" {
@@ -159,11 +159,11 @@ func (b *block) beside(arg, from, name string, rule *finding.Rule) (file string,
 
 // readBeside reads a file of at most max bytes that an argument names.
 func (b *block) readBeside(arg, file string, max int, rule *finding.Rule) ([]byte, bool) {
-	text, err := readBounded(b.l.fsys, file, max)
+	text, err := ReadBounded(b.l.fsys, file, max)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		b.err(arg, rule, "there is no file %q. Write its path from the folder of the spec.", file)
-	case err == errTooLong:
+	case err == ErrTooLong:
 		b.err(arg, finding.FileTooLong, "%q is longer than %d KiB.", file, max>>10)
 	case err != nil:
 		b.err(arg, rule, "%q: %s.", file, err)
