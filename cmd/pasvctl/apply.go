@@ -175,10 +175,7 @@ func (a *applier) restored(ctx context.Context) error {
 		return explained(err)
 	}
 	if a.asJSON {
-		restored := restoredJSON{standing: standingOf(r.Applied, false), Loaded: r.Loaded}
-		if !r.Waiting.IsZero() {
-			restored.ConfirmBy = &r.Waiting
-		}
+		restored := restoredJSON{standingOf(r.Applied, false), r.Loaded, r.Waiting}
 		if err := envelope.Write(a.out, "apply restore", restored); err != nil {
 			return err
 		}
@@ -200,15 +197,15 @@ func (a *applier) restored(ctx context.Context) error {
 
 type restoredJSON struct {
 	standing
-	Loaded    bool       `json:"loaded"` // they were not whole in the kernel, and are now
-	ConfirmBy *time.Time `json:"confirm_by,omitempty"`
+	Loaded    bool      `json:"loaded"` // they were not whole in the kernel, and are now
+	ConfirmBy time.Time `json:"confirm_by,omitzero"`
 }
 
 type appliedJSON struct {
 	changed
-	DryRun    bool       `json:"dry_run"`
-	InForce   bool       `json:"in_force"` // loaded, and no other rules keep connections from the sites
-	ConfirmBy *time.Time `json:"confirm_by,omitempty"`
+	DryRun    bool      `json:"dry_run"`
+	InForce   bool      `json:"in_force"` // loaded, and no other rules keep connections from the sites
+	ConfirmBy time.Time `json:"confirm_by,omitzero"`
 }
 
 func (a *applier) show(next apply.Applied, out apply.Outcome) error {
@@ -224,11 +221,7 @@ func (a *applier) show(next apply.Applied, out apply.Outcome) error {
 
 func (a *applier) tell(next apply.Applied, out apply.Outcome) error {
 	if a.asJSON {
-		var deadline *time.Time
-		if !out.Deadline.IsZero() {
-			deadline = &out.Deadline
-		}
-		return envelope.Write(a.out, "apply", appliedJSON{changed: changesOf(next, out.Changes), InForce: !a.hindered, ConfirmBy: deadline})
+		return envelope.Write(a.out, "apply", appliedJSON{changed: changesOf(next, out.Changes), InForce: !a.hindered, ConfirmBy: out.Deadline})
 	}
 	if out.Recovered {
 		fmt.Fprintln(a.err, "an earlier change that was never confirmed was taken back first")

@@ -56,8 +56,8 @@ func report(w io.Writer, err error, started bool) int {
 	if err == nil {
 		return exitDone
 	}
-	var e *exitError
-	if !errors.As(err, &e) {
+	e, ok := errors.AsType[*exitError](err)
+	if !ok {
 		e = &exitError{code: exitFailed, err: err}
 		if !started {
 			e = &exitError{code: exitUsage, err: err, hint: "see pasvctl --help"}

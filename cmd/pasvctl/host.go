@@ -4,9 +4,9 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"strings"
@@ -148,18 +148,12 @@ func execHere(ctx context.Context, stdin, program string, args ...string) (strin
 
 // stateFolder is where the state of this machine's rules lies.
 func stateFolder() string {
-	if folder := os.Getenv("PASVCTL_STATE_DIR"); folder != "" {
-		return folder
-	}
-	return apply.DefaultFolder
+	return cmp.Or(os.Getenv("PASVCTL_STATE_DIR"), apply.DefaultFolder)
 }
 
 func thisMachine() *apply.Machine {
 	return &apply.Machine{Folder: stateFolder(), Exec: execHere, Now: time.Now, Guard: startGuard, Drain: startDrain, Generation: kernel.Generation, Step: faultPoint}
 }
-
-// machineRoot is this machine's file system.
-func machineRoot() fs.FS { return os.DirFS("/") }
 
 // asRoot is an error unless the program may change the kernel's rules.
 func asRoot(what string) error {

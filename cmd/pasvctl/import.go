@@ -91,7 +91,10 @@ func (m *importer) run(paths []string) error {
 	if err != nil {
 		return err
 	}
-	report := &imported{draft: d, inventory: inv, files: changes, withSecrets: m.withSecrets, dir: m.dir}
+	return m.tell(&imported{draft: d, inventory: inv, files: changes, withSecrets: m.withSecrets, dir: m.dir})
+}
+
+func (m *importer) tell(report *imported) error {
 	if m.asJSON {
 		return report.json(m.out)
 	}
@@ -141,11 +144,7 @@ func (m *importer) start(addresses []netip.Addr) error {
 	if err != nil {
 		return err
 	}
-	report := &imported{draft: d, inventory: &inventory.Inventory{}, files: changes, dir: m.dir}
-	if m.asJSON {
-		return report.json(m.out)
-	}
-	return report.text(m.out)
+	return m.tell(&imported{draft: d, inventory: &inventory.Inventory{}, files: changes, dir: m.dir})
 }
 
 // write puts the files into a folder that has none.

@@ -209,7 +209,7 @@ func bindFailure(s *plan.Site, cfg embeddedftpd.Config, err error) error {
 	case errors.Is(err, handover.ErrOtherPorts):
 		return failure(err, "stop it and start it again: a hand-over keeps the ports as they are")
 	case errors.Is(err, syscall.EADDRINUSE):
-		return failure(fmt.Errorf("the control port of site %q is taken by %s", s.Name, controlOwner(cfg.Listen)),
+		return failure(fmt.Errorf("the control port of site %q is taken by %s", s.Name, owner(cfg.Listen...)),
 			"end that program, or choose another port with --listen")
 	case errors.Is(err, syscall.EMFILE):
 		return failure(err, "the range has more ports than this process may open files: raise the limit with LimitNOFILE= or ulimit -n")
@@ -222,17 +222,9 @@ func bindFailure(s *plan.Site, cfg embeddedftpd.Config, err error) error {
 	}
 }
 
-func owner(at netip.AddrPort) string {
-	owners, err := portowner.Of(at)
-	if err != nil || len(owners) == 0 {
-		return "another program, which is gone or hidden"
-	}
-	return owners[0].String()
-}
-
-// controlOwner is the owner of the first control port that has one.
-func controlOwner(listen []netip.AddrPort) string {
-	for _, at := range listen {
+// owner is who has the first of the ports that somebody has.
+func owner(ports ...netip.AddrPort) string {
+	for _, at := range ports {
 		if owners, err := portowner.Of(at); err == nil && len(owners) > 0 {
 			return owners[0].String()
 		}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"slices"
 
 	"github.com/pasvctl/pasvctl/embeddedftpd"
 	"github.com/pasvctl/pasvctl/generators/plan"
@@ -102,10 +103,5 @@ func exists(path string) bool {
 }
 
 func onLoopback(listen []netip.AddrPort) bool {
-	for _, at := range listen {
-		if !at.Addr().Unmap().IsLoopback() {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(listen, func(at netip.AddrPort) bool { return !at.Addr().Unmap().IsLoopback() })
 }

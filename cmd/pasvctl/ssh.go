@@ -40,18 +40,12 @@ func sshConnection(proc string, pid int) string {
 // parent reads a process's parent from its stat file: "PID (NAME) STATE PPID …",
 // where the name may hold anything. It is 0 if the process is gone.
 func parent(folder string) int {
-	text, err := os.ReadFile(filepath.Join(folder, "stat"))
-	if err != nil {
-		return 0
-	}
+	text, _ := os.ReadFile(filepath.Join(folder, "stat"))
 	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	if len(fields) < 2 {
 		return 0
 	}
-	pid, err := strconv.Atoi(fields[1])
-	if err != nil {
-		return 0
-	}
+	pid, _ := strconv.Atoi(fields[1])
 	return pid
 }
 

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -142,16 +143,10 @@ func startSuccessor(streams streams, log *slog.Logger) (handover.Successor, int,
 // successorEnv is the environment without what speaks of this process by its
 // id.
 func successorEnv(env []string) []string {
-	var kept []string
-	for _, e := range env {
+	return slices.DeleteFunc(env, func(e string) bool {
 		name, _, _ := strings.Cut(e, "=")
-		switch name {
-		case "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID", handOverEnv:
-		default:
-			kept = append(kept, e)
-		}
-	}
-	return kept
+		return slices.Contains([]string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID", handOverEnv}, name)
+	})
 }
 
 // metricsAfter binds the metrics address, which the predecessor lets go of

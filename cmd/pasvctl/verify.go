@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -116,11 +117,7 @@ func (v *verifier) write(r *verify.Report) error {
 	}
 	rows := [][]string{{"HOST", "SETTING", "SITE", "EXPECTATION", "FROM", "TO", "WANT", "GOT"}}
 	for _, e := range shown {
-		site := e.Site
-		if site == "" {
-			site = "-"
-		}
-		rows = append(rows, []string{e.Host, e.Setting, site, e.What, e.From, e.To, e.Want, e.Got})
+		rows = append(rows, []string{e.Host, e.Setting, cmp.Or(e.Site, "-"), e.What, e.From, e.To, e.Want, e.Got})
 	}
 	return table(v.out, rows)
 }
