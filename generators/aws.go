@@ -38,6 +38,7 @@ func init() {
 // themselves; it knows neither the gate nor the host's addresses, which the
 // host's own firewall adds.
 type aws struct {
+	placed
 	Format string `hcl:"format,optional"`
 	VPC    string `hcl:"vpc_id,optional"`
 	// RulesPerGroup is the account's quota of inbound rules for each family
@@ -47,13 +48,6 @@ type aws struct {
 	SecurityGroups map[string]string   `hcl:"security_groups,optional"`
 	Sources        map[string][]string `hcl:"sources,optional"`
 	Tags           map[string]string   `hcl:"tags,optional"`
-
-	FormatRange hcl.Range `hcl:"format,attr_value_range"`
-	VPCRange    hcl.Range `hcl:"vpc_id,attr_value_range"`
-
-	SecurityGroupsRange hcl.Range `hcl:"security_groups,attr_value_range"`
-	SourcesRange        hcl.Range `hcl:"sources,attr_value_range"`
-	TagsRange           hcl.Range `hcl:"tags,attr_value_range"`
 }
 
 // awsFormats are the renderings by their name in the format attribute.
@@ -147,7 +141,7 @@ func (a *aws) cloudFormation(p *plan.Plan, groups []awsGroup) ([]File, hcl.Diagn
 		}
 	}
 	if resources > cfnResources || len(file.Content) > cfnBytes {
-		return nil, hcl.Diagnostics{finding.PlatformLimit.Error(&a.FormatRange,
+		return nil, hcl.Diagnostics{finding.PlatformLimit.Error(a.at.Of("format"),
 			"The security groups make a template of %s and %s, and CloudFormation takes %s and %s. "+
 				"Split the spec, or use the format \"terraform\".", sizing.Plural(resources, "resource"), sizing.Plural(len(file.Content), "byte"), sizing.Plural(cfnResources, "resource"), sizing.Plural(cfnBytes, "byte"))}
 	}

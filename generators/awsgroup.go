@@ -219,7 +219,7 @@ func commonPorts(a, b plan.Policy) (spec.PortRange, bool) {
 // clientsRange is where the spec names those that the group admits to a site.
 func (a *aws) clientsRange(site *plan.Site) *hcl.Range {
 	if len(a.Sources[site.Name]) > 0 {
-		return &a.SourcesRange
+		return a.at.Of("sources")
 	}
 	return site.Ranges.Of("clients")
 }
@@ -272,25 +272,22 @@ type awsPair struct{ GroupId, Description string }
 // may hold others.
 func (g *awsGroup) permissions() []awsPermission {
 	var all []awsPermission
-	at := map[spec.PortRange]int{}
-	for _, rule := range g.Rules {
-		i, seen := at[rule.Ports]
-		if !seen {
-			i = len(all)
-			at[rule.Ports] = i
-			all = append(all, awsPermission{IpProtocol: "tcp", FromPort: rule.Ports.First, ToPort: rule.Ports.Last})
+	for _, rules := range spec.Grouped(g.Rules, func(r awsRule) spec.PortRange { return r.Ports }) {
+		p := awsPermission{IpProtocol: "tcp", FromPort: rules[0].Ports.First, ToPort: rules[0].Ports.Last}
+		for _, rule := range rules {
+			description := awsText("By pasvctl: " + rule.Description)
+			switch rule.Family {
+			case "IPv4":
+				p.IpRanges = append(p.IpRanges, awsRange4{rule.From, description})
+			case "IPv6":
+				p.Ipv6Ranges = append(p.Ipv6Ranges, awsRange6{rule.From, description})
+			case "PrefixList":
+				p.PrefixListIds = append(p.PrefixListIds, awsList{rule.From, description})
+			default:
+				p.UserIdGroupPairs = append(p.UserIdGroupPairs, awsPair{rule.From, description})
+			}
 		}
-		description := awsText("By pasvctl: " + rule.Description)
-		switch p := &all[i]; rule.Family {
-		case "IPv4":
-			p.IpRanges = append(p.IpRanges, awsRange4{rule.From, description})
-		case "IPv6":
-			p.Ipv6Ranges = append(p.Ipv6Ranges, awsRange6{rule.From, description})
-		case "PrefixList":
-			p.PrefixListIds = append(p.PrefixListIds, awsList{rule.From, description})
-		default:
-			p.UserIdGroupPairs = append(p.UserIdGroupPairs, awsPair{rule.From, description})
-		}
+		all = append(all, p)
 	}
 	return all
 }

@@ -29,15 +29,11 @@ func init() {
 // azurerm_network_security_rule): two a site, since a rule does not mix address
 // families, in one network security group for each host.
 type azure struct {
+	placed
 	ResourceGroup string            `hcl:"resource_group,optional"`
 	Location      string            `hcl:"location,optional"`
 	Groups        map[string]string `hcl:"network_security_groups,optional"`
 	Priority      int               `hcl:"priority,optional"`
-
-	ResourceGroupRange hcl.Range `hcl:"resource_group,attr_value_range"`
-	LocationRange      hcl.Range `hcl:"location,attr_value_range"`
-	GroupsRange        hcl.Range `hcl:"network_security_groups,attr_value_range"`
-	PriorityRange      hcl.Range `hcl:"priority,attr_value_range"`
 }
 
 // The limits of a network security group ("Azure subscription and service limits",
@@ -119,25 +115,22 @@ func (a *azure) noPriority(host *plan.Host, last int) *hcl.Diagnostic {
 	if fits < azureFirst {
 		remedy = "No first priority leaves enough. Spread the sites over more hosts, or remove the comments with a rank from pasvctl.lock.hcl, which gives the rules other numbers."
 	}
-	return finding.PlatformLimit.Error(settingAt(a.PriorityRange),
+	return finding.PlatformLimit.Error(a.at.Of("priority"),
 		"Host %q needs the priorities %d to %d, and Azure takes %d to %d. %s", host.Name, a.Priority, last, azureFirst, azureLast, remedy)
 }
 
 // check looks at the block's own settings.
 func (a *azure) check(p *plan.Plan) hcl.Diagnostics {
-	diags := hostSetting(p, "network_security_groups", &a.GroupsRange, a.Groups, azureGroup.MatchString,
+	diags := a.hostSetting(p, "network_security_groups", a.Groups, azureGroup.MatchString,
 		`the name of a network security group: 1 to 80 letters, digits, "_", "." and "-"`)
-	wrong := func(at *hcl.Range, format string, args ...any) {
-		diags = append(diags, finding.InvalidSetting.Error(at, format, args...))
-	}
 	if a.ResourceGroup != "" && !azureResourceGroup.MatchString(a.ResourceGroup) {
-		wrong(&a.ResourceGroupRange, `%q is not the name of a resource group: 1 to 90 letters, digits, "_", "-", ".", "(" and ")", without "." at the end. Without resource_group the module asks for it.`, a.ResourceGroup)
+		diags = append(diags, a.wrong("resource_group", `%q is not the name of a resource group: 1 to 90 letters, digits, "_", "-", ".", "(" and ")", without "." at the end. Without resource_group the module asks for it.`, a.ResourceGroup))
 	}
 	if a.Location != "" && (!azureLocation.MatchString(a.Location) || len(a.Location) > 64) {
-		wrong(&a.LocationRange, `%q is not an Azure region, such as "westeurope". Without location the module asks for it.`, a.Location)
+		diags = append(diags, a.wrong("location", `%q is not an Azure region, such as "westeurope". Without location the module asks for it.`, a.Location))
 	}
 	if !diags.HasErrors() && a.Location != "" && len(a.Groups) == len(p.Hosts) {
-		diags = append(diags, finding.NoEffect.Warning(&a.LocationRange, "Every host has a network security group that exists, and the group has its region. Remove location."))
+		diags = append(diags, finding.NoEffect.Warning(a.at.Of("location"), "Every host has a network security group that exists, and the group has its region. Remove location."))
 	}
 	return diags
 }

@@ -88,37 +88,36 @@ func widest(networks []netip.Prefix) []netip.Prefix {
 // hostSetting checks a setting that names something for each host: the host is
 // there, the name has the cloud's form, and no two hosts have the same, which
 // would open the ports of each on the other.
-func hostSetting(p *plan.Plan, setting string, at *hcl.Range, names map[string]string, valid func(string) bool, what string) hcl.Diagnostics {
-	var diags hcl.Diagnostics
-	wrong := func(format string, args ...any) {
-		diags = append(diags, finding.InvalidSetting.Error(at, format, args...))
-	}
-	var hosts []string
-	for _, host := range p.Hosts {
-		hosts = append(hosts, host.Name)
-	}
+func (b placed) hostSetting(p *plan.Plan, setting string, names map[string]string, valid func(string) bool, what string) (diags hcl.Diagnostics) {
+	hosts := hostNames(p)
 	owner := map[string]string{}
 	for _, host := range slices.Sorted(maps.Keys(names)) {
 		name := names[host]
 		switch {
 		case !slices.Contains(hosts, host):
-			wrong("%s names host %q, which has no sites here. %s", setting, host, choices(host, hosts))
+			diags = append(diags, b.wrong(setting, "%s names host %q, which has no sites here. %s", setting, host, choices(host, hosts)))
 		case !valid(name):
-			wrong("%q is not %s.", name, what)
+			diags = append(diags, b.wrong(setting, "%q is not %s.", name, what))
 		case owner[strings.ToLower(name)] != "":
-			wrong("Hosts %q and %q both have %q, which would open the ports of each on the other. Name one for each.", owner[strings.ToLower(name)], host, name)
+			diags = append(diags, b.wrong(setting, "Hosts %q and %q both have %q, which would open the ports of each on the other. Name one for each.", owner[strings.ToLower(name)], host, name))
 		}
 		owner[strings.ToLower(name)] = host
 	}
 	return diags
 }
 
-// settingAt is where a setting is written; nil, for the block, if it is not.
-func settingAt(at hcl.Range) *hcl.Range {
-	if at.Filename == "" {
-		return nil
+func hostNames(p *plan.Plan) (names []string) {
+	for _, host := range p.Hosts {
+		names = append(names, host.Name)
 	}
-	return &at
+	return names
+}
+
+func siteNames(p *plan.Plan) (names []string) {
+	for _, site := range p.Sites {
+		names = append(names, site.Name)
+	}
+	return names
 }
 
 // tooManyNetworks says how many networks a site has in a family, how many the
@@ -159,22 +158,19 @@ type portRule struct {
 // portRules are the rules of a host, in the order of the flat list.
 func portRules(host *plan.Host) []portRule {
 	var all []portRule
-	at := map[spec.PortRange]int{}
-	for _, way := range host.Admissions() {
-		i, seen := at[way.Ports]
-		if !seen {
-			i = len(all)
-			at[way.Ports] = i
-			all = append(all, portRule{Ports: way.Ports})
-		}
-		rule := &all[i]
-		rule.From = append(rule.From, way.From)
-		for _, purpose := range way.For {
-			text := purpose.Site.Name + " " + purpose.String()
-			if !strings.Contains("; "+rule.Description+"; ", "; "+text+"; ") {
-				rule.Description = strings.TrimPrefix(rule.Description+"; "+text, "; ")
+	for _, ways := range spec.Grouped(host.Admissions(), func(way plan.Admission) spec.PortRange { return way.Ports }) {
+		rule := portRule{Ports: ways[0].Ports}
+		var sites []string
+		for _, way := range ways {
+			rule.From = append(rule.From, way.From)
+			for _, purpose := range way.For {
+				if text := purpose.Site.Name + " " + purpose.String(); !slices.Contains(sites, text) {
+					sites = append(sites, text)
+				}
 			}
 		}
+		rule.Description = strings.Join(sites, "; ")
+		all = append(all, rule)
 	}
 	return all
 }

@@ -31,15 +31,12 @@ func init() {
 // compose renders a Compose file for each host (compose-spec.io), and what its
 // owner may load into Docker's chain DOCKER-USER.
 type compose struct {
+	placed
 	Network     string            `hcl:"network,optional"`
 	Forwarding  string            `hcl:"forwarding,optional"`
 	Spec        string            `hcl:"spec,optional"`
 	Images      map[string]string `hcl:"images,optional"`
 	Environment map[string]string `hcl:"environment,optional"`
-
-	SpecRange        hcl.Range `hcl:"spec,attr_value_range"`
-	ImagesRange      hcl.Range `hcl:"images,attr_value_range"`
-	EnvironmentRange hcl.Range `hcl:"environment,attr_value_range"`
 }
 
 // specFolder are paths that Compose takes for a folder of the host, without variables.
@@ -52,10 +49,9 @@ const manyPorts = 100
 // docker-user.v4 and docker-user.v6 for iptables-restore and their ipset.
 func (c *compose) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	host := c.Network == "host"
-	all, diags := imageChoice{c.Images, c.Environment, &c.ImagesRange, &c.EnvironmentRange}.
-		containers(p, host)
+	all, diags := imageChoice{c.placed, c.Images, c.Environment}.containers(p, host)
 	if !specFolder.MatchString(c.Spec) {
-		diags = append(diags, finding.InvalidSetting.Error(&c.SpecRange, "spec is %q. Write the path of the folder on the host, absolute or from the Compose file's folder, such as \"/etc/pasvctl\" or \"../..\".", c.Spec))
+		diags = append(diags, c.wrong("spec", "spec is %q. Write the path of the folder on the host, absolute or from the Compose file's folder, such as \"/etc/pasvctl\" or \"../..\".", c.Spec))
 	}
 	if diags.HasErrors() {
 		return nil, diags
@@ -76,9 +72,6 @@ func (c *compose) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 		if !host && c.Forwarding != "proxy" {
 			files = append(files, dockerUser(p, h)...)
 		}
-	}
-	if diags.HasErrors() {
-		return nil, diags
 	}
 	return files, diags
 }

@@ -69,8 +69,8 @@ var imageSettings = []spec.Argument{
 
 // imageChoice is what imageSettings are decoded into.
 type imageChoice struct {
-	images, environment     map[string]string
-	imagesAt, environmentAt *hcl.Range
+	placed
+	images, environment map[string]string
 }
 
 var imageName = regexp.MustCompile(`^[a-z0-9][A-Za-z0-9._:/@-]{0,254}$`)
@@ -78,7 +78,7 @@ var imageName = regexp.MustCompile(`^[a-z0-9][A-Za-z0-9._:/@-]{0,254}$`)
 // containers are the sites' containers, by host. Host: they are in their host's
 // own network.
 func (c imageChoice) containers(p *plan.Plan, host bool) (map[*plan.Host][]container, hcl.Diagnostics) {
-	diags := c.wrong(p)
+	diags := c.unfit(p)
 	all := map[*plan.Host][]container{}
 	for _, h := range p.Hosts {
 		for i, site := range h.Sites {
@@ -90,22 +90,19 @@ func (c imageChoice) containers(p *plan.Plan, host bool) (map[*plan.Host][]conta
 	return all, diags
 }
 
-// wrong finds names of sites that there are not, and texts that are no images.
-func (c imageChoice) wrong(p *plan.Plan) (diags hcl.Diagnostics) {
-	var sites []string
-	for _, s := range p.Sites {
-		sites = append(sites, s.Name)
-	}
+// unfit finds names of sites that there are not, and texts that are no images.
+func (c imageChoice) unfit(p *plan.Plan) (diags hcl.Diagnostics) {
+	sites := siteNames(p)
 	for _, name := range slices.Sorted(maps.Keys(c.images)) {
 		if !slices.Contains(sites, name) {
-			diags = append(diags, finding.InvalidSetting.Error(c.imagesAt, "images names site %q, which is not in the spec. %s", name, choices(name, sites)))
+			diags = append(diags, c.wrong("images", "images names site %q, which is not in the spec. %s", name, choices(name, sites)))
 		} else if !imageName.MatchString(c.images[name]) {
-			diags = append(diags, finding.InvalidSetting.Error(c.imagesAt, "%q is not the name of an image, such as \"registry.example.net/ftp/pasvctl:1.0\".", c.images[name]))
+			diags = append(diags, c.wrong("images", "%q is not the name of an image, such as \"registry.example.net/ftp/pasvctl:1.0\".", c.images[name]))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.environment)) {
 		if !slices.Contains(sites, name) {
-			diags = append(diags, finding.InvalidSetting.Error(c.environmentAt, "environment names site %q, which is not in the spec. %s", name, choices(name, sites)))
+			diags = append(diags, c.wrong("environment", "environment names site %q, which is not in the spec. %s", name, choices(name, sites)))
 		}
 	}
 	return diags
@@ -130,17 +127,17 @@ func (c imageChoice) kind(site *plan.Site) (imageKind, hcl.Diagnostics) {
 			continue
 		}
 		if kind.server != "" && kind.server != site.Server {
-			at := c.environmentAt
+			setting := "environment"
 			if !given {
-				at = c.imagesAt
+				setting = "images"
 			}
-			return kind, hcl.Diagnostics{finding.InvalidSetting.Error(at, "Site %q runs %s, and the image of %q runs %s. Name another image, or set server = %q.",
+			return kind, hcl.Diagnostics{c.wrong(setting, "Site %q runs %s, and the image of %q runs %s. Name another image, or set server = %q.",
 				site.Name, site.Server, kind.name, kind.server, kind.server)}
 		}
 		return kind, nil
 	}
 	if given {
-		return imageKind{}, hcl.Diagnostics{finding.InvalidSetting.Error(c.environmentAt, "environment of site %q is %q, whose variables are unknown. %s", site.Name, asked, choices(asked, names))}
+		return imageKind{}, hcl.Diagnostics{c.wrong("environment", "environment of site %q is %q, whose variables are unknown. %s", site.Name, asked, choices(asked, names))}
 	}
 	return imageKinds[len(imageKinds)-1], nil
 }

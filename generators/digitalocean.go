@@ -24,10 +24,9 @@ func init() {
 // (digitalocean/digitalocean, digitalocean_firewall). A rule has one range and
 // sources of both address families.
 type digitalOcean struct {
+	placed
 	Tags     map[string]string `hcl:"tags,optional"`
 	Outbound string            `hcl:"outbound,optional"`
-
-	TagsRange hcl.Range `hcl:"tags,attr_value_range"`
 }
 
 // doRules is how many rules a firewall has, inbound and outbound ("Cloud Firewalls
@@ -42,7 +41,7 @@ var doTag = regexp.MustCompile(`^[A-Za-z0-9:_-]{1,255}$`)
 
 // Files renders DIR/digitalocean/pasvctl.tf.
 func (d *digitalOcean) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
-	diags := hostSetting(p, "tags", &d.TagsRange, d.Tags, doTag.MatchString, `a tag: 1 to 255 letters, digits, ":", "_" and "-"`)
+	diags := d.hostSetting(p, "tags", d.Tags, doTag.MatchString, `a tag: 1 to 255 letters, digits, ":", "_" and "-"`)
 	if diags.HasErrors() {
 		return nil, diags
 	}

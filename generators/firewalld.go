@@ -73,8 +73,5 @@ func (*firewalld) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 			}
 		}
 	}
-	if diags.HasErrors() {
-		return nil, diags
-	}
 	return files, diags
 }

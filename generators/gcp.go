@@ -35,6 +35,7 @@ func init() {
 // gcp renders VPC firewall rules (Compute Engine API v1, firewalls): one for each
 // site and address family, since the source ranges of a rule are of one family.
 type gcp struct {
+	placed
 	Format          string            `hcl:"format,optional"`
 	Network         string            `hcl:"network,optional"`
 	Project         string            `hcl:"project,optional"`
@@ -42,13 +43,6 @@ type gcp struct {
 	Accounts        map[string]string `hcl:"target_service_accounts,optional"`
 	Priority        int               `hcl:"priority,optional"`
 	RulesPerProject int               `hcl:"rules_per_project,optional"`
-
-	FormatRange          hcl.Range `hcl:"format,attr_value_range"`
-	NetworkRange         hcl.Range `hcl:"network,attr_value_range"`
-	ProjectRange         hcl.Range `hcl:"project,attr_value_range"`
-	TagsRange            hcl.Range `hcl:"target_tags,attr_value_range"`
-	AccountsRange        hcl.Range `hcl:"target_service_accounts,attr_value_range"`
-	RulesPerProjectRange hcl.Range `hcl:"rules_per_project,attr_value_range"`
 }
 
 // gcpFiles are the template and the file of each format.
@@ -94,14 +88,14 @@ func (g *gcp) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 			if len(rule.From) > gcpNetworks {
 				diags = append(diags, tooManyNetworks(rule, len(rule.From), gcpNetworks, "a firewall rule of Google Cloud"))
 			} else if n := len("--source-ranges=") + len(spec.Join(rule.From, ",")); g.Format == "gcloud" && n > gcpWord {
-				diags = append(diags, finding.PlatformLimit.Error(&g.FormatRange,
+				diags = append(diags, finding.PlatformLimit.Error(g.at.Of("format"),
 					"The %s networks of site %q make an argument of %s, and Linux gives a program at most %s. Use the format \"terraform\", or name fewer networks in clients.",
 					rule.Family, rule.Site.Name, sizing.Plural(n, "byte"), sizing.Count(gcpWord)))
 			}
 		}
 	}
 	if g.RulesPerProject > 0 && len(rules) > g.RulesPerProject {
-		diags = append(diags, finding.PlatformLimit.Error(&g.RulesPerProjectRange,
+		diags = append(diags, finding.PlatformLimit.Error(g.at.Of("rules_per_project"),
 			"The plan needs %s, one for each site and address family, and the project has %s left. Have the quota raised, or put fewer sites into the spec.",
 			sizing.Plural(len(rules), "firewall rule"), sizing.Count(g.RulesPerProject)))
 	}
@@ -130,23 +124,20 @@ func (g *gcp) check(p *plan.Plan) hcl.Diagnostics {
 		}
 	}
 	diags := append(
-		hostSetting(p, "target_tags", &g.TagsRange, tags, gcpLabel.MatchString,
+		g.hostSetting(p, "target_tags", tags, gcpLabel.MatchString,
 			`a network tag: 1 to 63 lower-case letters, digits and "-", which starts with a letter and does not end with "-"`),
-		hostSetting(p, "target_service_accounts", &g.AccountsRange, g.Accounts, gcpAccount.MatchString,
+		g.hostSetting(p, "target_service_accounts", g.Accounts, gcpAccount.MatchString,
 			`a service account, such as "ftp@transfer-4711.iam.gserviceaccount.com"`)...)
-	wrong := func(at *hcl.Range, format string, args ...any) {
-		diags = append(diags, finding.InvalidSetting.Error(at, format, args...))
-	}
 	for _, host := range slices.Sorted(maps.Keys(g.Accounts)) {
 		if g.Tags[host] != "" {
-			wrong(&g.AccountsRange, "Host %q has a tag and a service account, and a rule goes by one of them. Remove it from target_tags or from target_service_accounts.", host)
+			diags = append(diags, g.wrong("target_service_accounts", "Host %q has a tag and a service account, and a rule goes by one of them. Remove it from target_tags or from target_service_accounts.", host))
 		}
 	}
 	if g.Network != "" && !gcpNetwork.MatchString(g.Network) {
-		wrong(&g.NetworkRange, `%q is not a VPC network, such as "prod" or "projects/transfer-4711/global/networks/prod". Without network the files ask for it.`, g.Network)
+		diags = append(diags, g.wrong("network", `%q is not a VPC network, such as "prod" or "projects/transfer-4711/global/networks/prod". Without network the files ask for it.`, g.Network))
 	}
 	if g.Project != "" && !gcpProject.MatchString(g.Project) {
-		wrong(&g.ProjectRange, `%q is not the id of a project, such as "transfer-4711".`, g.Project)
+		diags = append(diags, g.wrong("project", `%q is not the id of a project, such as "transfer-4711".`, g.Project))
 	}
 	return diags
 }

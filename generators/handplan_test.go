@@ -110,6 +110,14 @@ func handTarget(t *testing.T, kind, body string) Target {
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
+	if s, ok := settings.(interface{ setPlaces(spec.Ranges) }); ok {
+		at := spec.Ranges{}
+		attrs, _ := file.Body.JustAttributes()
+		for name, attr := range attrs {
+			at[name] = attr.Expr.Range()
+		}
+		s.setPlaces(at)
+	}
 	return settings
 }
 

@@ -23,9 +23,8 @@ func init() {
 // (hetznercloud/hcloud, hcloud_firewall). A rule has one range and sources of both
 // address families.
 type hetzner struct {
+	placed
 	Selectors map[string]string `hcl:"label_selectors,optional"`
-
-	SelectorsRange hcl.Range `hcl:"label_selectors,attr_value_range"`
 }
 
 // The limits of a firewall (Hetzner Cloud API, Firewalls, and its FAQ).
@@ -41,7 +40,7 @@ var hetznerSelector = regexp.MustCompile(`^[A-Za-z0-9!(][A-Za-z0-9!=,()/._ -]{0,
 
 // Files renders DIR/hetzner/pasvctl.tf.
 func (h *hetzner) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
-	diags := hostSetting(p, "label_selectors", &h.SelectorsRange, h.Selectors, hetznerSelector.MatchString, `a label selector, such as "role=ftp"`)
+	diags := h.hostSetting(p, "label_selectors", h.Selectors, hetznerSelector.MatchString, `a label selector, such as "role=ftp"`)
 	if diags.HasErrors() {
 		return nil, diags
 	}

@@ -44,13 +44,13 @@ func TestFirewalldDiagnostics(t *testing.T) {
 		}
 		return handPlan(handSite(host, "a", "vsftpd", 21, spec.PortRange{First: 61000, Last: 61009}, func(s *plan.Site) { s.Clients = more }))
 	}
-	target := handTarget(t, "firewalld", "")
+	firewalld := handTarget(t, "firewalld", "")
 	for name, p := range map[string]*plan.Plan{"65,536": site(65536), "contained": site(65537, netip.MustParsePrefix("10.0.0.0/24"))} {
-		if _, diags := target.Files(p); diags.HasErrors() {
+		if _, diags := firewalld.Files(p); diags.HasErrors() {
 			t.Error(name, diags)
 		}
 	}
-	files, diags := target.Files(site(65537))
+	files, diags := (&Project{Plan: site(65537), targets: []target{{Target: firewalld}}}).Files()
 	if len(files) > 0 || len(diags) != 1 || !strings.Contains(diags[0].Detail, "has 65,537 networks of IPv4, and an ipset takes 65,536") {
 		t.Error(len(files), diags)
 	}

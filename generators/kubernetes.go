@@ -40,6 +40,7 @@ func init() {
 // kubernetes renders the objects of each site (kubernetes.io, API reference of
 // 1.37), as a base for kustomize.
 type kubernetes struct {
+	placed
 	Expose        string              `hcl:"expose,optional"`
 	Balancer      string              `hcl:"balancer,optional"`
 	Namespace     string              `hcl:"namespace,optional"`
@@ -51,15 +52,6 @@ type kubernetes struct {
 	Storage       string              `hcl:"storage,optional"`
 	Images        map[string]string   `hcl:"images,optional"`
 	Environment   map[string]string   `hcl:"environment,optional"`
-
-	NamespaceRange   hcl.Range `hcl:"namespace,attr_value_range"`
-	AnnotationsRange hcl.Range `hcl:"annotations,attr_value_range"`
-	SelectorsRange   hcl.Range `hcl:"selectors,attr_value_range"`
-	ReplicasRange    hcl.Range `hcl:"replicas,attr_value_range"`
-	NodesRange       hcl.Range `hcl:"nodes,attr_value_range"`
-	StorageRange     hcl.Range `hcl:"storage,attr_value_range"`
-	ImagesRange      hcl.Range `hcl:"images,attr_value_range"`
-	EnvironmentRange hcl.Range `hcl:"environment,attr_value_range"`
 }
 
 // nodePorts are the API server's default --service-node-port-range.
@@ -77,8 +69,7 @@ func (k *kubernetes) within() spec.PortRange {
 func (k *kubernetes) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	diags := k.check(p)
 	host := k.Expose == "host_network"
-	all, more := imageChoice{k.Images, k.Environment, &k.ImagesRange, &k.EnvironmentRange}.
-		containers(p, host)
+	all, more := imageChoice{k.placed, k.Images, k.Environment}.containers(p, host)
 	diags = append(diags, more...)
 	if diags.HasErrors() {
 		return nil, diags
@@ -93,9 +84,6 @@ func (k *kubernetes) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 			diags = append(diags, k.limits(made)...)
 		}
 		files = append(files, render(folder+"kustomization.yaml", "kubernetes/kustomization.yaml.tmpl", map[string]any{"Header": header(p, "#"), "Names": names}))
-	}
-	if diags.HasErrors() {
-		return nil, diags
 	}
 	return files, diags
 }

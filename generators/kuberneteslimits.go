@@ -25,53 +25,44 @@ var (
 
 // check looks at the block's own settings, and at what node ports ask of the sites.
 func (k *kubernetes) check(p *plan.Plan) (diags hcl.Diagnostics) {
-	wrong := func(at *hcl.Range, format string, args ...any) {
-		diags = append(diags, finding.InvalidSetting.Error(at, format, args...))
-	}
 	if k.Replicas != 1 {
-		diags = append(diags, finding.ReplicasSplit.Error(&k.ReplicasRange,
+		diags = append(diags, finding.ReplicasSplit.Error(k.at.Of("replicas"),
 			"replicas is %d, but a Service keeps a client's affinity for each of its ports, so a data connection may go to another pod than its control connection. "+
 				"Write replicas = 1, and for more capacity further sites, each with a Service and a range of its own.", k.Replicas))
 	}
 	if k.Namespace != "" && !dnsLabel.MatchString(k.Namespace) {
-		wrong(&k.NamespaceRange, "namespace is %q. Write small letters, digits and hyphens, at most 63, such as \"ftp\".", k.Namespace)
+		diags = append(diags, k.wrong("namespace", "namespace is %q. Write small letters, digits and hyphens, at most 63, such as \"ftp\".", k.Namespace))
 	}
 	if !quantity.MatchString(k.Storage) {
-		wrong(&k.StorageRange, "storage is %q. Write a size such as \"10Gi\".", k.Storage)
+		diags = append(diags, k.wrong("storage", "storage is %q. Write a size such as \"10Gi\".", k.Storage))
 	}
 	for _, key := range slices.Sorted(maps.Keys(k.Annotations)) {
 		if name := key[strings.LastIndex(key, "/")+1:]; !qualifiedName.MatchString(key) || len(key)-len(name) > 254 {
-			wrong(&k.AnnotationsRange, "%q is not the key of an annotation, such as \"metallb.io/address-pool\".", key)
+			diags = append(diags, k.wrong("annotations", "%q is not the key of an annotation, such as \"metallb.io/address-pool\".", key))
 		}
 	}
-	var sites, hosts []string
-	for _, h := range p.Hosts {
-		hosts = append(hosts, h.Name)
-	}
-	for _, s := range p.Sites {
-		sites = append(sites, s.Name)
-	}
+	sites, hosts := siteNames(p), hostNames(p)
 	for _, name := range slices.Sorted(maps.Keys(k.Nodes)) {
 		if !slices.Contains(hosts, name) {
-			wrong(&k.NodesRange, "nodes names host %q, which has no sites here. %s", name, choices(name, hosts))
+			diags = append(diags, k.wrong("nodes", "nodes names host %q, which has no sites here. %s", name, choices(name, hosts)))
 		} else if node := k.Nodes[name]; node == "" || !labelValue.MatchString(node) {
-			wrong(&k.NodesRange, "%q is not the name of a node: `kubectl get nodes -L kubernetes.io/hostname` lists them.", node)
+			diags = append(diags, k.wrong("nodes", "%q is not the name of a node: `kubectl get nodes -L kubernetes.io/hostname` lists them.", node))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(k.Selectors)) {
 		if !slices.Contains(sites, name) {
-			wrong(&k.SelectorsRange, "selectors names site %q, which is not in the spec. %s", name, choices(name, sites))
+			diags = append(diags, k.wrong("selectors", "selectors names site %q, which is not in the spec. %s", name, choices(name, sites)))
 		}
 		keys := map[string]bool{}
 		for _, label := range k.Selectors[name] {
 			key, value, is := strings.Cut(label, "=")
 			if !is || keys[key] || !qualifiedName.MatchString(key) || !labelValue.MatchString(value) {
-				wrong(&k.SelectorsRange, "%q is not a label, such as \"app.kubernetes.io/name=sftpgo\", or its key is there twice.", label)
+				diags = append(diags, k.wrong("selectors", "%q is not a label, such as \"app.kubernetes.io/name=sftpgo\", or its key is there twice.", label))
 			}
 			keys[key] = true
 		}
 		if len(keys) == 0 {
-			wrong(&k.SelectorsRange, "Site %q has no selectors, which would select no pod. Name a label of its pods, or remove the site.", name)
+			diags = append(diags, k.wrong("selectors", "Site %q has no selectors, which would select no pod. Name a label of its pods, or remove the site.", name))
 		}
 	}
 	return append(diags, k.checkNodePorts(p)...)
@@ -147,7 +138,7 @@ func (k *kubernetes) limits(c container) (diags hcl.Diagnostics) {
 	if text, _ := json.Marshal(map[string]any{"annotations": k.Annotations, "ports": k.applied(ports)}); size+len(text)+1024 > maxAnnotations {
 		where := at
 		if size > len(text)/2 {
-			where = &k.AnnotationsRange
+			where = k.at.Of("annotations")
 		}
 		diags = append(diags, finding.PlatformLimit.Error(where, "kubectl apply copies the Service of site %q into an annotation, and with the others it has %s, more than the %s that an object takes. Shorten the annotations. %s",
 			site.Name, sizing.Plural(size+len(text), "byte"), sizing.Count(maxAnnotations), remedy))

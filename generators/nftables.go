@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 func init() {
@@ -163,11 +163,7 @@ func addressSet(addresses []netip.Addr) string {
 	if len(addresses) == 1 {
 		return addresses[0].String()
 	}
-	texts := make([]string, len(addresses))
-	for i, a := range addresses {
-		texts[i] = a.String()
-	}
-	return "{ " + strings.Join(texts, ", ") + " }"
+	return "{ " + spec.Join(addresses, ", ") + " }"
 }
 
 func (site *nftSite) add(f *nftFamily, addresses []netip.Addr, clients []netip.Prefix, client string, s *plan.Site) {

@@ -24,11 +24,9 @@ func init() {
 // (terraform-provider-openstack/openstack, openstack_networking_secgroup_v2): a
 // rule has one range and one network, as the entries of plan's flat list.
 type openStack struct {
+	placed
 	Groups          map[string]string `hcl:"security_groups,optional"`
 	RulesPerProject int               `hcl:"rules_per_project,optional"`
-
-	GroupsRange          hcl.Range `hcl:"security_groups,attr_value_range"`
-	RulesPerProjectRange hcl.Range `hcl:"rules_per_project,attr_value_range"`
 }
 
 const (
@@ -42,7 +40,7 @@ var openStackID = regexp.MustCompile(`^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}
 
 // Files renders DIR/openstack/pasvctl.tf.
 func (o *openStack) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
-	diags := hostSetting(p, "security_groups", &o.GroupsRange, o.Groups, openStackID.MatchString,
+	diags := o.hostSetting(p, "security_groups", o.Groups, openStackID.MatchString,
 		`the id of a security group, such as "8f1ffb2c-0d61-4a4b-9a34-8e2f1c0b7a55"`)
 	if diags.HasErrors() {
 		return nil, diags
@@ -58,7 +56,7 @@ func (o *openStack) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 		ways = append(ways, host.Admissions()...)
 	}
 	if need := len(ways) + openStackOwn*len(made); need > o.RulesPerProject {
-		diags = append(diags, finding.PlatformLimit.Error(settingAt(o.RulesPerProjectRange),
+		diags = append(diags, finding.PlatformLimit.Error(o.at.Of("rules_per_project"),
 			"The plan needs %s: one for each network of a site to its control port and one to its data ports, and %s for each new group. The project has %s left. "+
 				"Name fewer and wider networks in clients, or have the quota raised and set rules_per_project = %d.",
 			sizing.Plural(need, "security group rule"), sizing.Count(openStackOwn), sizing.Count(o.RulesPerProject), need))

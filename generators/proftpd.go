@@ -49,9 +49,6 @@ func (*proftpd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 		}
 		diags = append(diags, more...)
 	}
-	if diags.HasErrors() {
-		return nil, diags
-	}
 	return files, diags
 }
 

@@ -61,9 +61,6 @@ func (*pureftpd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 		}
 		files = append(files, theirs...)
 	}
-	if diags.HasErrors() {
-		return nil, diags
-	}
 	return files, diags
 }
 

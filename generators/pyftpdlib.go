@@ -25,8 +25,5 @@ func (*pyftpdlib) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 		diags = append(diags, s.reuseUnchecked()...)
 		files = append(files, render(s.folder()+"ftpserver.py", "pyftpdlib/ftpserver.py.tmpl", s))
 	}
-	if diags.HasErrors() {
-		return nil, diags
-	}
 	return files, diags
 }

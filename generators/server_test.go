@@ -72,7 +72,7 @@ func TestServerDiagnostics(t *testing.T) {
 					c.change(s)
 				}
 			})
-			files, diags := kinds[c.server].New().Files(handPlan(site))
+			files, diags := (&Project{Plan: handPlan(site), targets: []target{{Target: kinds[c.server].New()}}}).Files()
 			if !slices.Equal(said(diags), c.want) || (len(files) == 0) != diags.HasErrors() {
 				t.Errorf("got %q and %d files", said(diags), len(files))
 			}

@@ -47,11 +47,25 @@ type target struct {
 	offered bool
 }
 
+// placed is what the settings of a target have beside their values: the places of
+// those that its block has.
+type placed struct{ at spec.Ranges }
+
+func (p *placed) setPlaces(at spec.Ranges) { p.at = at }
+
+// wrong is what is wrong with a setting.
+func (p placed) wrong(setting, format string, args ...any) *hcl.Diagnostic {
+	return finding.InvalidSetting.Error(p.at.Of(setting), format, args...)
+}
+
 // decode reads a target block into a new Target of its kind, which package
 // spec has checked.
 func decode(t *spec.Target) (target, hcl.Diagnostics) {
 	settings := kinds[t.Kind].New()
 	diags := finding.Adopt(finding.InvalidExpression, gohcl.DecodeBody(t.Body, t.Eval, settings))
+	if s, ok := settings.(interface{ setPlaces(spec.Ranges) }); ok {
+		s.setPlaces(t.Ranges)
+	}
 	if s, ok := settings.(sourced); ok {
 		s.setSource(t.Source)
 	}

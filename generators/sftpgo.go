@@ -29,9 +29,6 @@ func (*sftpgo) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 		}
 		diags = append(diags, more...)
 	}
-	if diags.HasErrors() {
-		return nil, diags
-	}
 	return files, diags
 }
 

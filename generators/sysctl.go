@@ -57,9 +57,6 @@ func (*sysctl) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 			"Ports":   ports,
 		}))
 	}
-	if diags.HasErrors() {
-		return nil, diags
-	}
 	return files, diags
 }
 

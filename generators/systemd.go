@@ -5,7 +5,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
-	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
@@ -27,16 +26,13 @@ func init() {
 // last into force at boot, before there is a network, and units for each site
 // that the bundled daemon serves.
 type systemd struct {
+	placed
 	// Program is where pasvctl is installed, as an absolute path.
 	Program string `hcl:"program,optional"`
 	// Spec is where the spec is on the host, as an absolute path.
 	Spec string `hcl:"spec,optional"`
 	// User is who the daemon runs as.
 	User string `hcl:"user,optional"`
-
-	ProgramRange hcl.Range `hcl:"program,attr_value_range"`
-	SpecRange    hcl.Range `hcl:"spec,attr_value_range"`
-	UserRange    hcl.Range `hcl:"user,attr_value_range"`
 }
 
 const unitPath = "an absolute path of letters, digits and _ . + -"
@@ -51,10 +47,9 @@ var unitProgram = regexp.MustCompile(`^(/[A-Za-z0-9_.+-]+)+$`)
 // for a served site DIR/HOST/pasvctl-SITE.service and pasvctl-SITE.socket.
 func (s *systemd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	if !unitProgram.MatchString(s.Program) {
-		return nil, hcl.Diagnostics{finding.InvalidSetting.Error(&s.ProgramRange,
-			"program is %q, but a unit needs the absolute path of pasvctl, of letters, digits and _ . + - only, like \"/usr/local/bin/pasvctl\".", s.Program)}
+		return nil, hcl.Diagnostics{s.wrong("program", "program is %q, but a unit needs the absolute path of pasvctl, of letters, digits and _ . + - only, like \"/usr/local/bin/pasvctl\".", s.Program)}
 	}
-	if diags := s.wrong(); diags.HasErrors() {
+	if diags := s.unfit(); diags.HasErrors() {
 		return nil, diags
 	}
 	var files []File

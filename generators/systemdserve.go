@@ -6,7 +6,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
-	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
@@ -14,13 +13,13 @@ import (
 // unitUser are names of users that systemd.service(5) takes.
 var unitUser = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,30}$`)
 
-// wrong tells what a unit of a served site cannot hold.
-func (s *systemd) wrong() (diags hcl.Diagnostics) {
+// unfit tells what a unit of a served site cannot hold.
+func (s *systemd) unfit() (diags hcl.Diagnostics) {
 	if !unitProgram.MatchString(s.Spec) {
-		diags = append(diags, finding.InvalidSetting.Error(&s.SpecRange, "spec is %q, but a unit needs the absolute path of the spec on the host, of letters, digits and _ . + - only, like \"/etc/pasvctl\".", s.Spec))
+		diags = append(diags, s.wrong("spec", "spec is %q, but a unit needs the absolute path of the spec on the host, of letters, digits and _ . + - only, like \"/etc/pasvctl\".", s.Spec))
 	}
 	if !unitUser.MatchString(s.User) || s.User == "root" {
-		diags = append(diags, finding.InvalidSetting.Error(&s.UserRange, "user is %q, but the daemon runs as an ordinary user of the host, named with small letters, digits, _ and -, like \"pasvctl\".", s.User))
+		diags = append(diags, s.wrong("user", "user is %q, but the daemon runs as an ordinary user of the host, named with small letters, digits, _ and -, like \"pasvctl\".", s.User))
 	}
 	return diags
 }

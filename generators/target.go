@@ -1,7 +1,9 @@
 package generators
 
 import (
-	"sort"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -29,7 +31,7 @@ type File struct {
 type Target interface {
 	// Files renders the plan, which it only reads: targets run side by side.
 	// What the format or its platform cannot hold (a quota, a name) comes back
-	// as a diagnostic and no files.
+	// as a diagnostic; with an error no file is written.
 	Files(*plan.Plan) ([]File, hcl.Diagnostics)
 }
 
@@ -80,12 +82,7 @@ func register(k Kind) {
 
 // Kinds returns all targets, sorted by name.
 func Kinds() []Kind {
-	all := make([]Kind, 0, len(kinds))
-	for _, k := range kinds {
-		all = append(all, k)
-	}
-	sort.Slice(all, func(i, j int) bool { return all[i].Name < all[j].Name })
-	return all
+	return slices.SortedFunc(maps.Values(kinds), func(a, b Kind) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // specKinds is what package spec must know of the targets.

@@ -29,11 +29,9 @@ func init() {
 // userTemplate renders a Go text/template of the user's own over the plan, with
 // sprig's hermetic functions and an escaper per format (templates.Functions).
 type userTemplate struct {
+	placed
 	Source string `hcl:"source"`
 	Output string `hcl:"output"`
-
-	SourceRange hcl.Range `hcl:"source,attr_value_range"`
-	OutputRange hcl.Range `hcl:"output,attr_value_range"`
 
 	text []byte
 }
@@ -47,9 +45,8 @@ var outputPath = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._+@ -]*(/[A-Za-z0-9
 // Files renders DIR/OUTPUT.
 func (u *userTemplate) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	if !fs.ValidPath(u.Output) || !outputPath.MatchString(u.Output) || len(u.Output) > 255 {
-		return nil, hcl.Diagnostics{finding.InvalidSetting.Error(&u.OutputRange,
-			"output is %q. Write a path relative to the output folder, such as \"motd\" or \"docs/ports.md\": "+
-				"letters, digits and ._+@- with slashes between folders, none of them starting with a dot, at most 255 characters.", u.Output)}
+		return nil, hcl.Diagnostics{u.wrong("output", "output is %q. Write a path relative to the output folder, such as \"motd\" or \"docs/ports.md\": "+
+			"letters, digits and ._+@- with slashes between folders, none of them starting with a dot, at most 255 characters.", u.Output)}
 	}
 	content, mistake := templates.RenderUser(u.text, templateData(p))
 	if mistake != nil {
@@ -60,7 +57,7 @@ func (u *userTemplate) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 
 // diagnostic points into the template, where the mistake is of one place.
 func (u *userTemplate) diagnostic(mistake *templates.UserError) *hcl.Diagnostic {
-	d := finding.TemplateMistake.Error(&u.SourceRange, "%s: %s.", u.Source, strings.TrimSuffix(mistake.Reason, "."))
+	d := finding.TemplateMistake.Error(u.at.Of("source"), "%s: %s.", u.Source, strings.TrimSuffix(mistake.Reason, "."))
 	if mistake.Field != "" {
 		d.Detail = fmt.Sprintf("%s: there is no %q here.", u.Source, mistake.Field)
 		switch {
@@ -89,7 +86,7 @@ func (u *userTemplate) place(mistake *templates.UserError) *hcl.Range {
 	text := strings.TrimRight(lines[line-1], "\r\n")
 	column := min(max(mistake.Column, 1), len(text)+1)
 	return &hcl.Range{
-		Filename: path.Join(path.Dir(u.SourceRange.Filename), u.Source),
+		Filename: path.Join(path.Dir(u.at.Of("source").Filename), u.Source),
 		Start:    hcl.Pos{Line: line, Column: column, Byte: offset + column - 1},
 		End:      hcl.Pos{Line: line, Column: len(text) + 1, Byte: offset + len(text)},
 	}

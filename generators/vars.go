@@ -7,7 +7,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
-	"github.com/pasvctl/pasvctl/generators/finding"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
@@ -26,10 +25,9 @@ func init() {
 // Puppet's hiera, pillar of Salt. Their names are those of a template's data,
 // in lower case, and as stable.
 type vars struct {
+	placed
 	Format string `hcl:"format,optional"`
 	Prefix string `hcl:"prefix,optional"`
-
-	PrefixRange hcl.Range `hcl:"prefix,attr_value_range"`
 }
 
 var varsPrefix = regexp.MustCompile(`^[a-z][a-z0-9_]*(::[a-z][a-z0-9_]*)*(_|::)$`)
@@ -37,8 +35,7 @@ var varsPrefix = regexp.MustCompile(`^[a-z][a-z0-9_]*(::[a-z][a-z0-9_]*)*(_|::)$
 // Files renders DIR/vars/NAME.yaml, or .json, for each host and gateway.
 func (v *vars) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	if !varsPrefix.MatchString(v.Prefix) || len(v.Prefix) > 64 {
-		return nil, hcl.Diagnostics{finding.InvalidSetting.Error(&v.PrefixRange,
-			"prefix is %q. Write lower-case letters, digits and underscores that end in _ or ::, such as \"pasvctl_\" for Ansible and Salt or \"pasvctl::\" for Puppet.", v.Prefix)}
+		return nil, hcl.Diagnostics{v.wrong("prefix", "prefix is %q. Write lower-case letters, digits and underscores that end in _ or ::, such as \"pasvctl_\" for Ansible and Salt or \"pasvctl::\" for Puppet.", v.Prefix)}
 	}
 	var files []File
 	for _, host := range p.Hosts {

@@ -30,9 +30,6 @@ func (*vsftpd) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 		}
 		diags = append(diags, more...)
 	}
-	if diags.HasErrors() {
-		return nil, diags
-	}
 	return files, diags
 }
 
