@@ -78,7 +78,7 @@ site "site%d" {
 			taken[port] = s.Name
 		}
 	}
-	if len(p.Moves) != 1 || !strings.Contains(p.Moves[0].Why, "61000-61999 is not within 30000-32767, which a target needs.") {
+	if len(p.Moves) != 3 || !strings.Contains(p.Moves[1].Why, "61000-61999 is not within 30000-32767, which a target needs.") {
 		t.Errorf("%v", p.Moves)
 	}
 	_, diags = loadText("x.pasv.hcl", strings.Replace(text, "sessions = 100", "sessions = 1000", 1)+"target \"kubernetes\" {\n expose = \"node_port\"\n}\n")
