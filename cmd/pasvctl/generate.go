@@ -140,7 +140,7 @@ func (g *generator) tellRanges(sites []*plan.Site) {
 			fmt.Fprintf(g.err, "… and %s more: see pasvctl plan\n", sizing.Count(len(sites)-i))
 			return
 		}
-		fmt.Fprintf(g.err, "%s: passive ports %s (%s): %s\n", s.Name, s.DataPorts, sizing.Count(s.DataPorts.Count()), reason(s))
+		fmt.Fprintf(g.err, "%s: passive ports %s (%s): %s\n", s.Name, s.DataPorts, sizing.Count(s.DataPorts.Count()), s.Sizing.Why())
 		if !s.Pinned && s.Spare() > 0 {
 			fmt.Fprintf(g.err, "%s: %s\n", s.Name, kept(s))
 		}

@@ -128,7 +128,7 @@ func writePlan(w io.Writer, p *project) error {
 		return err
 	}
 	for i, s := range p.Plan.Sites {
-		text := explain.Wrap(s.Name+": "+reason(s), columns, "", "  ")
+		text := explain.Wrap(s.Name+": "+s.Sizing.Why(), columns, "", "  ")
 		for _, note := range notes(s) {
 			text += explain.Wrap("note: "+note, columns, "  ", "    ")
 		}
@@ -201,14 +201,4 @@ func tellStarts(w io.Writer, sites []*plan.Site) {
 		fmt.Fprintf(w, "%s of %s would refuse more than the objective if all sessions started together: see pasvctl plan\n",
 			sizing.Count(n), sizing.Plural(len(sites), "site"))
 	}
-}
-
-// reason is why the bound that binds asks for as many ports as it does.
-func reason(s *plan.Site) string {
-	for _, b := range s.Sizing.Bounds {
-		if b.Name == s.Sizing.Binding {
-			return b.Why
-		}
-	}
-	return ""
 }

@@ -14,15 +14,8 @@ func Refused(s *plan.Site) string {
 	return (&derivation{s: s, w: s.Workload}).refusedNow()
 }
 
-// Why is why the bound that binds asks for as many ports as it does.
-func Why(s *plan.Site) string {
-	for _, b := range s.Sizing.Bounds {
-		if b.Name == s.Sizing.Binding {
-			return sentence(b.Why)
-		}
-	}
-	return ""
-}
+// Why says why the bound that binds asks for as many ports as it does.
+func Why(s *plan.Site) string { return sentence(s.Sizing.Why()) }
 
 // boundWords are what the bounds are about.
 var boundWords = map[string]string{

@@ -34,7 +34,7 @@ func Rules(s *plan.Site, refused func(ports int) float64) []Rule {
 		case r.Ports < need:
 			r.Verdict = sizing.Count(need-r.Ports) + " too few"
 			if r.Refused > s.Sizing.Objective {
-				r.Verdict += ", refuses " + share(r.Refused)
+				r.Verdict += ", refuses " + Share(r.Refused)
 			}
 		}
 		all = append(all, r)

@@ -15,7 +15,7 @@ func (d *derivation) onePort() []string {
 	}
 	if alone := d.refusedAlone(); d.s.Objective.Squatted > 0 && alone > 0 {
 		text = append(text, fmt.Sprintf("Even if no other program takes it, it refuses %s of the data connections%s.",
-			share(alone), d.whileHeld()))
+			Share(alone), d.whileHeld()))
 	}
 	return append(text, d.ceiling(), d.occupants(), d.verdict())
 }
@@ -39,8 +39,8 @@ func (d *derivation) whileHeld() string {
 	return ""
 }
 
-// share writes a share, and "all" for 1.
-func share(x float64) string {
+// Share writes a share, and "all" for 1.
+func Share(x float64) string {
 	if x == 1 {
 		return "all"
 	}

@@ -175,16 +175,10 @@ func mistake(s *spec.Site, a *answer) *hcl.Diagnostic {
 
 // tooSmall is the mistake of a pin that has fewer ports than the site needs.
 func tooSmall(s *spec.Site, a *answer) *hcl.Diagnostic {
-	why := ""
-	for _, b := range a.Sizing.Bounds {
-		if b.Name == a.Sizing.Binding {
-			why = "Why: " + b.Why + ". "
-		}
-	}
 	return wrong(s, "data_ports", finding.RangeTooSmall,
-		fmt.Sprintf("Site %q: %s sessions on %s need %s ports, but data_ports has %s. %sWiden data_ports to %s ports or more, like %q, remove data_ports to let pasvctl choose, or ask for less in concurrency, traffic or objective.",
+		fmt.Sprintf("Site %q: %s sessions on %s need %s ports, but data_ports has %s. Why: %s. Widen data_ports to %s ports or more, like %q, remove data_ports to let pasvctl choose, or ask for less in concurrency, traffic or objective.",
 			s.Name, sizing.Count(s.Sessions), a.Profile.Title, sizing.Count(a.Sizing.Ports), sizing.Count(s.DataPorts.Count()),
-			why, sizing.Count(a.Sizing.Ports), widened(s.DataPorts, a.Sizing.Ports).String()))
+			a.Sizing.Why(), sizing.Count(a.Sizing.Ports), widened(s.DataPorts, a.Sizing.Ports).String()))
 }
 
 // widened is a range of n ports from the first port of r on, or the last ports

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 
+	"github.com/pasvctl/pasvctl/generators/explain"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/sizing"
 )
@@ -51,7 +52,7 @@ func SVG(s *plan.Site, title string) []byte {
 	for i, r := range d.Rules {
 		words := sizing.Count(r.Ports-s.Sizing.Ports) + " more than needed"
 		if r.Ports < s.Sizing.Ports {
-			words = "refuses " + all100(r.Refused)
+			words = "refuses " + explain.Share(r.Refused)
 		}
 		p.Guessed = append(p.Guessed, entry{Y: next(), Letter: fmt.Sprint(i + 1), Text: fmt.Sprintf("%s: %s, %s", r.Name, sizing.Count(r.Ports), words)})
 	}

@@ -234,14 +234,6 @@ func noun(n int, of string) string {
 	return word
 }
 
-// all100 writes a share, and "all" for 1.
-func all100(share float64) string {
-	if share == 1 {
-		return "all"
-	}
-	return sizing.Share(share)
-}
-
 // Ports says how many data ports a card's site has, and needs.
 func (c card) Ports() string {
 	text := sizing.Plural(c.DataPorts.Count(), "port")
@@ -268,7 +260,7 @@ func (g guess) Words() string {
 	}
 	var parts []string
 	if g.Short > 0 {
-		parts = append(parts, fmt.Sprintf("%s refuse up to %s", sizing.Plural(g.Short, "site"), all100(g.Worst)))
+		parts = append(parts, fmt.Sprintf("%s refuse up to %s", sizing.Plural(g.Short, "site"), explain.Share(g.Worst)))
 	}
 	switch {
 	case g.More > 0 && g.Short > 0:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/pasvctl/pasvctl/generators/explain"
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/sizing"
 	"github.com/pasvctl/pasvctl/generators/spec"
@@ -39,7 +40,7 @@ func (d *drawn) guessesInWords(s *plan.Site) string {
 	}
 	var parts []string
 	if few > 0 {
-		parts = append(parts, fmt.Sprintf("%s of %s of thumb refuse up to %s", sizing.Count(few), sizing.Plural(len(d.Rules), "rule"), all100(worst)))
+		parts = append(parts, fmt.Sprintf("%s of %s of thumb refuse up to %s", sizing.Count(few), sizing.Plural(len(d.Rules), "rule"), explain.Share(worst)))
 	}
 	if more > 0 {
 		parts = append(parts, fmt.Sprintf("the largest guess opens %s more than needed", sizing.Plural(more, "port")))

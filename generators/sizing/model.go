@@ -230,6 +230,9 @@ type Result struct {
 	OnePort   OnePort
 }
 
+// Why is why the bound that binds asks for as many ports as it does.
+func (r Result) Why() string { return r.bound(r.Binding).Why }
+
 // OnePort says what a range of one port would do here.
 type OnePort struct {
 	Works   bool    `json:"works"`

@@ -80,7 +80,7 @@ func (s *site) whyOneFails(r Result) string {
 	}
 	switch {
 	case r.Binding == BoundFourTuples:
-		return "the busiest client address has too few source ports for one port: " + r.bound(r.Binding).Why
+		return "the busiest client address has too few source ports for one port: " + r.Why()
 	case s.idle() > 0 && s.w.Sessions == 1:
 		return "another program may take it before the one session does"
 	case s.idle() > 0:
