@@ -11,6 +11,7 @@ import (
 	"testing/fstest"
 
 	"github.com/pasvctl/pasvctl/generators/plan"
+	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
 // randomSite is one site block as text, with its name apart.
@@ -231,14 +232,19 @@ func staysPut(t *testing.T, r *rand.Rand, s randomSpec, before *Project) {
 	renamed.sites = slices.Clone(s.sites)
 	renamed.sites[gone].text = strings.Replace(s.sites[gone].text, name, "renamed", 1)
 	less := fewer.load(t, r, before.Lock.Bytes())
+	kept := renamed
+	kept.after = spec.MovedBlock(name, "renamed")
+	moved := kept.load(t, r, before.Lock.Bytes())
 	for what, other := range map[string]*Project{
 		"removed":        less,
 		"added again":    s.load(t, r, less.Lock.Bytes()),
 		"under its name": renamed.load(t, r, before.Lock.Bytes()),
+		"moved":          moved,
 	} {
 		for _, was := range before.Plan.Sites {
 			for _, is := range other.Plan.Sites {
-				if was.Name == is.Name && was.Name != name && was.DataPorts != is.DataPorts {
+				same := was.Name == is.Name && was.Name != name || what == "moved" && was.Name == name && is.Name == "renamed"
+				if same && was.DataPorts != is.DataPorts {
 					t.Errorf("%s: site %s went from %s to %s", what, was.Name, was.DataPorts, is.DataPorts)
 				}
 			}
@@ -248,5 +254,8 @@ func staysPut(t *testing.T, r *rand.Rand, s randomSpec, before *Project) {
 				t.Errorf("%s: %s", what, m)
 			}
 		}
+	}
+	if len(moved.Moves) != 1 || moved.Moves[0].Kind() != plan.RenamedSite || moved.Moves[0].Was != name {
+		t.Errorf("a moved block: %v", moved.Moves)
 	}
 }

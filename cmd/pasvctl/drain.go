@@ -25,7 +25,7 @@ func (a *applier) keepOlder(p *project, host *plan.Host, next *apply.Applied) er
 		return failure(err, "")
 	}
 	drained := *p
-	drained.Project = p.With(p.Plan.Drain(current.OlderRanges(next.Ranges)))
+	drained.Project = p.With(p.Plan.Drain(current.OlderRanges(next.Ranges, spec.Renames(p.Spec.Moved))))
 	drain := &apply.Drain{ID: rand.Text(), Old: map[string][]spec.PortRange{}, For: a.drain, Rules: next.Rules, Reserve: next.Reserve}
 	i := slices.IndexFunc(drained.Plan.Hosts, func(h *plan.Host) bool { return h.Name == host.Name })
 	for _, s := range drained.Plan.Hosts[i].Sites {

@@ -3,6 +3,7 @@ package spec
 import (
 	"bytes"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -91,6 +92,15 @@ func checkPromises(t *testing.T, s *Spec, failed bool) {
 	for _, g := range s.Gateways {
 		if !g.Address.IsValid() || len(g.Sites) == 0 {
 			t.Errorf("gateway %+v", g)
+		}
+	}
+	present := Renames(s.Moved)
+	for _, m := range s.Moved {
+		named := func(name string) bool {
+			return slices.ContainsFunc(s.Sites, func(x *Site) bool { return x.Name == name })
+		}
+		if !failed && (named(m.From) || !named(present[m.From])) {
+			t.Errorf("moved %s to %s, now %s", m.From, m.To, present[m.From])
 		}
 	}
 	if !failed && len(s.Sites) == 0 {

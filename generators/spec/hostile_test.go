@@ -77,6 +77,8 @@ func TestDeep(t *testing.T) {
 		"conditions":  inLocals(strings.Repeat("true?1:", n) + "1"),
 		"middles":     inLocals(strings.Repeat("true?", n) + "1" + strings.Repeat(":1", n)),
 		"indexes":     inLocals("a" + strings.Repeat("[0]", n)),
+		"a reference": "moved {\n  from = site" + strings.Repeat(".a", n) + "\n}\n",
+		"an index":    "moved {\n  from = " + strings.Repeat("site[", n) + strings.Repeat("]", n) + "\n}\n",
 		"attributes":  inLocals("a" + strings.Repeat(".a", n)),
 		"splats":      inLocals("a" + strings.Repeat("[*]", n)),
 		"dot splats":  inLocals("a" + strings.Repeat(".*", n)),
@@ -240,6 +242,34 @@ func TestManyMistakes(t *testing.T) {
 	for _, each := range []string{"a{}\n", "a=b\n", "site{}\n", "site \"a\" \"b\" {}\n", "a='b'\n", "x y\n", "a=1%\n"} {
 		if _, diags := loadText(t, strings.Repeat(each, maxFile/8/len(each))); !diags.HasErrors() {
 			t.Errorf("%q is valid", each)
+		}
+	}
+}
+
+// Chains and circles of renames take no time that grows with their square.
+func TestManyRenames(t *testing.T) {
+	const n = 10_000
+	for name, to := range map[string]func(i int) int{
+		"a chain":     func(i int) int { return i + 1 },
+		"a circle":    func(i int) int { return (i + 1) % n },
+		"two circles": func(i int) int { return i ^ 1 },
+	} {
+		var text strings.Builder
+		for i := range n {
+			text.WriteString(MovedBlock(fmt.Sprintf("s%d", n-1-i), fmt.Sprintf("s%d", to(n-1-i))))
+		}
+		fmt.Fprintf(&text, "host \"h\" {\n  addresses = [\"192.0.2.1\"]\n}\nsite \"s%d\" {\n  host = \"h\"\n  server = \"vsftpd\"\n  port = 21\n  concurrency { sessions = 9 }\n}\n", n)
+		s, diags := loadText(t, text.String())
+		if name == "a chain" {
+			names := Renames(s.Moved)
+			if diags.HasErrors() || names["s0"] != fmt.Sprintf("s%d", n) || len(names) != n {
+				t.Errorf("%s: %d names, %v", name, len(names), diags)
+			}
+			continue
+		}
+		wantError(t, diags, finding.InvalidRename)
+		if len(s.Moved) > 0 {
+			t.Errorf("%s: %d blocks are left", name, len(s.Moved))
 		}
 	}
 }

@@ -22,8 +22,10 @@ var movedBlock = &Block{
 	Type: "moved",
 	Doc: "A renamed site: it keeps the ports and the rank that the lock has under its old name. The block may stay in the spec for ever; " +
 		"if the lock has no entry of the old name, it does nothing. Blocks may form a chain, from the oldest name to the present one. " +
-		"What is named after the site is renamed: its folder HOST/SITE, whose old files `generate` lists as stale, the chains, sets and ipsets of the " +
-		"firewall, systemd units, and cloud resources whose key is the name, which Terraform replaces unless it has a moved block of its own.",
+		"What bears the site's name changes with it: the folder HOST/SITE, whose older files `generate` lists as stale, systemd units, " +
+		"/etc/pasvctl/SITE.users, and the rules of clouds, which Terraform replaces. " +
+		"It changes chains and sets, so after `apply` each client is learnt again by its next packet on the control connection, and the count of sessions per address starts again. " +
+		"What `apply --drain` keeps open stays open.",
 	Arguments: []Argument{
 		{Name: "from", Type: Reference, Limit: "site.NAME", Example: "site.ftp",
 			Required: "Write the site's old name, like from = site.ftp.",

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -16,22 +17,25 @@ func (m *Machine) InForce() (*Applied, error) {
 }
 
 // OlderRanges are the data ports that sites have had before next and may have
-// sessions on: those of the rules in force, and what these still drain.
-func (a *Applied) OlderRanges(next map[string]spec.PortRange) map[string][]spec.PortRange {
-	if a == nil {
-		return nil
-	}
+// sessions on: those of the rules in force, and what these still drain. renamed
+// has the present names of sites by their older ones.
+func (a *Applied) OlderRanges(next map[string]spec.PortRange, renamed map[string]string) map[string][]spec.PortRange {
 	older := map[string][]spec.PortRange{}
-	for site, now := range next {
-		was, had := a.Ranges[site]
-		if had && was != now {
-			older[site] = append(older[site], was)
+	if a == nil {
+		return older
+	}
+	keep := func(was string, ranges ...spec.PortRange) {
+		site := cmp.Or(renamed[was], was)
+		if now, there := next[site]; there && !slices.Equal(ranges, []spec.PortRange{now}) {
+			older[site] = append(older[site], ranges...)
 		}
-		if a.Drain != nil {
-			older[site] = append(older[site], a.Drain.Old[site]...)
-		}
-		if len(older[site]) == 0 {
-			delete(older, site)
+	}
+	for _, site := range slices.Sorted(maps.Keys(a.Ranges)) {
+		keep(site, a.Ranges[site])
+	}
+	if a.Drain != nil {
+		for _, site := range slices.Sorted(maps.Keys(a.Drain.Old)) {
+			keep(site, a.Drain.Old[site]...)
 		}
 	}
 	return older

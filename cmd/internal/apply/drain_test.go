@@ -145,15 +145,16 @@ func TestAProcessThatDoesNotStartIsToldOf(t *testing.T) {
 
 func TestOlderRanges(t *testing.T) {
 	var none *Applied
-	if got := none.OlderRanges(map[string]spec.PortRange{"a": {First: 1, Last: 2}}); len(got) > 0 {
+	if got := none.OlderRanges(map[string]spec.PortRange{"a": {First: 1, Last: 2}}, nil); len(got) > 0 {
 		t.Errorf("nothing was applied, and older are %v", got)
 	}
 	current := &Applied{
-		Ranges: map[string]spec.PortRange{"same": {First: 10, Last: 19}, "moved": {First: 20, Last: 29}, "gone": {First: 30, Last: 39}, "twice": {First: 40, Last: 49}},
-		Drain:  &Drain{Old: map[string][]spec.PortRange{"twice": {{First: 50, Last: 59}}, "same": {{First: 60, Last: 69}}}},
+		Ranges: map[string]spec.PortRange{"same": {First: 10, Last: 19}, "moved": {First: 20, Last: 29}, "gone": {First: 30, Last: 39}, "twice": {First: 40, Last: 49}, "old": {First: 80, Last: 89}, "kept": {First: 100, Last: 109}},
+		Drain:  &Drain{Old: map[string][]spec.PortRange{"twice": {{First: 50, Last: 59}}, "same": {{First: 60, Last: 69}}, "old": {{First: 90, Last: 99}}}},
 	}
-	got := current.OlderRanges(map[string]spec.PortRange{"same": {First: 10, Last: 19}, "moved": {First: 120, Last: 129}, "twice": {First: 140, Last: 149}, "new": {First: 70, Last: 79}})
-	want := map[string][]spec.PortRange{"moved": {{First: 20, Last: 29}}, "twice": {{First: 40, Last: 49}, {First: 50, Last: 59}}, "same": {{First: 60, Last: 69}}}
+	got := current.OlderRanges(map[string]spec.PortRange{"same": {First: 10, Last: 19}, "moved": {First: 120, Last: 129}, "twice": {First: 140, Last: 149}, "new": {First: 70, Last: 79},
+		"renamed": {First: 180, Last: 189}, "also": {First: 100, Last: 109}}, map[string]string{"old": "renamed", "kept": "also", "moved": "nowhere"})
+	want := map[string][]spec.PortRange{"renamed": {{First: 80, Last: 89}, {First: 90, Last: 99}}, "twice": {{First: 40, Last: 49}, {First: 50, Last: 59}}, "same": {{First: 60, Last: 69}}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
