@@ -1,10 +1,10 @@
-# make build | release | test | check-readers | check-release | fuzz | bench | proof | lint. The tests need programs
-# that `make test` installs on a Debian machine when it runs as root; as anybody
+# make build | release | test | check-readers | check-pipelines | check-release | fuzz | bench | proof | lint.
+# The tests need programs that `make test` installs on a Debian machine when it runs as root; as anybody
 # else, a test that lacks one says so and skips.
 
 OUTPUTS = $(CURDIR)/.ci/cache/outputs
 
-.PHONY: build release test check-readers check-release fuzz bench proof lint prepare
+.PHONY: build release test check-readers check-pipelines check-release fuzz bench proof lint prepare
 
 build:
 	go build -trimpath -o bin/pasvctl ./cmd/pasvctl
@@ -31,6 +31,10 @@ check-readers:
 	cd .ci/readers && go vet . && go test . && go run . $(OUTPUTS) ../../cmd/internal/envelope/schema
 	cd .ci/manifests && go vet . && go test -count=1 .
 	cd .ci/powershell && npm ci --silent --ignore-scripts && node --test
+
+# Runs examples/ci on repositories that the test makes: its GitHub action, its GitLab job and its hooks.
+check-pipelines:
+	cd .ci/pipelines && npm ci --silent --ignore-scripts && go vet . && go test -count=1 .
 
 # Makes two releases of the last commit and compares them, installs the packages in a small Debian, and runs
 # the image, as root on Debian.
