@@ -93,10 +93,39 @@ func checkPassages(t *testing.T, what string, all []changed.Passage, was, is int
 	}
 }
 
+// forwardOf is where a plan's gateways send a port of an address.
+func forwardOf(p *plan.Plan, at netip.Addr, port uint16) (to netip.AddrPort) {
+	for _, g := range p.Gateways {
+		for _, f := range g.Forwards {
+			if g.Address == at && f.Ports.Contains(port) {
+				to = netip.AddrPortFrom(f.To, port-f.Ports.First+f.ToPorts.First)
+			}
+		}
+	}
+	return to
+}
+
+// checkForwards compares what opens, or with the plans exchanged what shuts, with the
+// forwards of one port.
+func checkForwards(t *testing.T, what string, all []changed.Passage, was, is netip.AddrPort, at netip.Addr, port uint16) {
+	t.Helper()
+	n := 0
+	for _, p := range all {
+		for _, r := range p.Ports {
+			if p.What == "forward" && p.Addresses[0] == at && r.Contains(port) && p.To == netip.AddrPortFrom(is.Addr(), is.Port()-port+r.First) {
+				n++
+			}
+		}
+	}
+	if want := is.IsValid() && was != is; n > 1 || (n == 1) != want {
+		t.Fatalf("%s: port %d of gateway %s: %s, then %s, and %d passages have it", what, port, at, was, is, n)
+	}
+}
+
 // Opens and shuts are what the policies of both plans say of each connection.
 func TestChangeAgreesWithPolicy(t *testing.T) {
 	found := map[[2]int]int{}
-	pairs := 0
+	pairs, gateways := 0, 0
 	for seed := range uint64(50) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		one, two := newRandomSpec(r), newRandomSpec(r)
@@ -120,9 +149,20 @@ func TestChangeAgreesWithPolicy(t *testing.T) {
 		if same := changed.Between(was.Plan, was.Plan, nil); !same.Empty() || same.Same != len(was.Plan.Sites) {
 			t.Fatalf("seed %d: a plan differs from itself: %+v", seed, same)
 		}
+		nat := netip.MustParseAddr("198.51.100.7")
+		var forwards changed.Firewall
+		if i := slices.IndexFunc(c.Firewalls, func(f changed.Firewall) bool { return f.Gateway == "nat" }); i >= 0 {
+			forwards = c.Firewalls[i]
+			gateways++
+		}
 		var d drawn
 		d.add(r, was.Plan)
 		d.add(r, is.Plan)
+		for _, port := range d.ports {
+			before, after := forwardOf(was.Plan, nat, port), forwardOf(is.Plan, nat, port)
+			checkForwards(t, fmt.Sprintf("seed %d, opens", seed), forwards.Opens, before, after, nat, port)
+			checkForwards(t, fmt.Sprintf("seed %d, shuts", seed), forwards.Shuts, after, before, nat, port)
+		}
 		for range 8000 {
 			at, port, client, out := pick(r, d.addresses...), pick(r, d.ports...), pick(r, d.clients...), r.IntN(4) == 0
 			if at.Is4() != client.Is4() {
@@ -139,6 +179,9 @@ func TestChangeAgreesWithPolicy(t *testing.T) {
 				checkPassages(t, fmt.Sprintf("seed %d, shuts", seed), f.Shuts, after, before, at, port, client, out)
 			}
 		}
+	}
+	if gateways < 5 {
+		t.Errorf("%d gateways differ", gateways)
 	}
 	for before := range passed + 1 {
 		for after := range passed + 1 {

@@ -181,3 +181,25 @@ func FuzzMarkdown(f *testing.F) {
 		}
 	})
 }
+
+// What is left of a range after a cut has each port that the cut does not, once.
+func TestCut(t *testing.T) {
+	for _, out := range []spec.PortRange{{First: 1, Last: 9}, {First: 5, Last: 12}, {First: 12, Last: 14}, {First: 10, Last: 20}, {First: 18, Last: 30}, {First: 21, Last: 30}, {First: 1, Last: 30}, {First: 10, Last: 10}, {First: 20, Last: 20}} {
+		left := cut([]spec.PortRange{{First: 10, Last: 20}}, out)
+		for port := uint16(1); port <= 40; port++ {
+			n := 0
+			for _, r := range left {
+				if r.Contains(port) {
+					n++
+				}
+			}
+			want := 0
+			if port >= 10 && port <= 20 && !out.Contains(port) {
+				want = 1
+			}
+			if n != want {
+				t.Errorf("without %s: %v has port %d %d times", out, left, port, n)
+			}
+		}
+	}
+}
