@@ -59,7 +59,9 @@ func path(points []point, b box) string {
 		fmt.Fprintf(&d, "%c%v %v", command, coordinate(x), coordinate(y))
 		command = 'L'
 	}
-	to(b.left, b.y(points[0].Share))
+	if points[0].Ports > 1 {
+		to(b.left, b.y(points[0].Share))
+	}
 	for _, p := range points {
 		to(b.x(p.Ports), b.y(p.Share))
 	}
@@ -151,11 +153,14 @@ func drawnOf(s *plan.Site, others bool) drawn {
 	return d
 }
 
-// needs are all known servers, the fewest ports first, those without a range last.
+// needs are all known servers and the site's own, the fewest ports first, those without a range last.
 func needs(s *plan.Site) []need {
 	var all []need
 	for _, c := range sizing.Compare(s.Profile, s.Workload) {
 		all = append(all, need{Comparison: c, Own: c.Profile.Name == s.Profile.Name})
+	}
+	if !slices.ContainsFunc(all, func(n need) bool { return n.Own }) { // a profile of the spec's own
+		all = append(all, need{Comparison: sizing.Comparison{Profile: s.Profile, Workload: s.Workload, Result: s.Sizing}, Own: true})
 	}
 	slices.SortStableFunc(all, func(a, b need) int {
 		switch {

@@ -59,7 +59,7 @@ const (
 	// mostClusters how many are enlarged.
 	clusterGap   = 2000
 	mostClusters = 6
-	mostAvoided  = 3 // ranges that are labelled
+	avoidedApart = 70 // figure units between two labels of avoided ports
 )
 
 // cluster is sites whose ranges are near each other.
@@ -189,7 +189,7 @@ func (d band) middle() coordinate { return d.X + d.W/2 }
 func wholeBar(h *plan.Host, uses []use, around []cluster) bar {
 	b := bar{Window: spec.PortRange{First: 1, Last: 65535}, Whole: true}
 	var labels []label
-	avoided := 0
+	avoided := coordinate(-avoidedApart)
 	for _, u := range uses {
 		d := b.scaled(u)
 		b.Bands = append(b.Bands, d)
@@ -198,8 +198,8 @@ func wholeBar(h *plan.Host, uses []use, around []cluster) bar {
 			labels = append(labels, label{At: d.middle(), Text: "well-known"})
 		case u.Kind == "ephemeral":
 			labels = append(labels, label{At: d.middle(), Text: u.Kind})
-		case u.Kind == "avoided" && avoided < mostAvoided:
-			avoided++
+		case u.Kind == "avoided" && d.middle() >= avoided+avoidedApart:
+			avoided = d.middle()
 			labels = append(labels, label{At: d.middle(), Text: u.Kind})
 		}
 	}

@@ -42,8 +42,8 @@ type host struct {
 	Many  bool
 }
 
-// mostListed is the number of sites up to which a host's ports are listed openly.
-const mostListed = 12
+// mostListed is the number of uses up to which a host's ports are listed openly.
+const mostListed = 20
 
 type card struct {
 	*plan.Site
@@ -87,7 +87,8 @@ func HTML(p *plan.Plan, c *change.Change) []byte {
 		for _, s := range h.Sites {
 			n += s.DataPorts.Count()
 		}
-		pg.Hosts = append(pg.Hosts, host{h, mapOf(h, i+1), n, len(h.Sites) > mostListed})
+		ports := mapOf(h, i+1)
+		pg.Hosts = append(pg.Hosts, host{h, ports, n, len(ports.Uses) > mostListed})
 	}
 	for _, s := range p.Sites {
 		pg.Data += s.DataPorts.Count()
@@ -250,9 +251,6 @@ func (c card) Ports() string {
 // Binding is what sets the size of the range.
 func (c card) Binding() string { return explain.Binding(c.Site) }
 
-// Opened is what a guess opens on all sites.
-func (g guess) Opened() int { return g.Ports }
-
 // Words are a guess's result.
 func (g guess) Words() string {
 	if g.Sites == 1 {
@@ -264,9 +262,9 @@ func (g guess) Words() string {
 	}
 	switch {
 	case g.More > 0 && g.Short > 0:
-		parts = append(parts, sizing.Plural(g.More, "port")+" too many on others")
+		parts = append(parts, sizing.Count(g.More)+" more than needed on others")
 	case g.More > 0:
-		parts = append(parts, sizing.Plural(g.More, "port")+" too many")
+		parts = append(parts, sizing.Count(g.More)+" more than needed")
 	}
 	if len(parts) == 0 {
 		return "enough"

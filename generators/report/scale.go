@@ -84,7 +84,7 @@ func spread(labels []label, left, right float64, rows int) (placed []label, with
 
 // sample is spread with as many of the labels as have room, evenly chosen.
 func sample(labels []label, left, right float64, rows int) []label {
-	for every := 1; ; every++ {
+	for every := 1; every <= len(labels); every++ {
 		var some []label
 		for i := 0; i < len(labels); i += every {
 			some = append(some, labels[i])
@@ -93,6 +93,7 @@ func sample(labels []label, left, right float64, rows int) []label {
 			return placed
 		}
 	}
+	return nil
 }
 
 // short is a text of at most so many characters.

@@ -52,7 +52,7 @@ func (d *drawn) guessesInWords(s *plan.Site) string {
 func (d *drawn) pointsInWords() string {
 	var all []string
 	for _, p := range d.Figure.Points {
-		all = append(all, sizing.Count(p.Ports)+" "+sizing.Share(p.Share))
+		all = append(all, sizing.Count(p.Ports)+": "+sizing.Share(p.Share))
 	}
 	return "Refused by ports: " + strings.Join(all, "; ") + "."
 }
