@@ -34,7 +34,6 @@ const (
 	nothing = "No port, firewall or limit changes."
 	words   = "A site is an FTP service. A client opens a control connection to its port, and for each transfer a data connection to one of its data ports. " +
 		"With the gate, the firewall lets a client reach the data ports only while it has a control connection. " +
-		"The value `refused` is the share of data connections that the site refuses at its peak. " +
 		"Opens and shuts are exact: new connections that the firewall's rules let through now and did not before, and the reverse."
 )
 
@@ -225,16 +224,21 @@ func (s Site) item() string {
 	var all []string
 	for _, d := range s.Differences {
 		switch {
-		case d.Name == "data_ports" || s.is == nil && d.Name != "host":
+		case d.Name == "data_ports" || d.Name == "bound" || d.Name == "ports_needed" && strings.Contains(s.Why, "It needs") || s.is == nil && d.Name != "host": // said already
 		case s.was == nil:
-			all = append(all, code(d.Name)+" "+value(d.Name, d.Is, nil))
+			all = append(all, d.said(value(d.Name, d.Is, nil)))
 		case s.is == nil:
-			all = append(all, code(d.Name)+" "+value(d.Name, d.Was, nil))
+			all = append(all, d.said(value(d.Name, d.Was, nil)))
 		default:
 			all = append(all, d.words())
 		}
 	}
 	if len(all) > 0 {
+		if s.Why != "" {
+			text += " Values:"
+		} else {
+			text = strings.TrimSuffix(text, ".") + ":"
+		}
 		text += " " + strings.Join(all, "; ") + "."
 	}
 	return text
@@ -244,7 +248,7 @@ func (s Site) item() string {
 func (d Difference) words() string {
 	was, list := d.Was.([]string)
 	is, too := d.Is.([]string)
-	text := code(d.Name) + " "
+	var text string
 	switch {
 	case list && too:
 		var parts []string
@@ -257,14 +261,26 @@ func (d Difference) words() string {
 		if len(parts) == 0 {
 			parts = []string{"has another order"}
 		}
-		text += strings.Join(parts, " and ")
+		text = strings.Join(parts, " and ")
 	default:
-		text += value(d.Name, d.Was, d.Is) + " → " + value(d.Name, d.Is, d.Was)
+		text = value(d.Name, d.Was, d.Is) + " → " + value(d.Name, d.Is, d.Was)
 	}
+	text = d.said(text)
 	if d.Effect != "" {
 		text += " (" + d.Effect + ")"
 	}
 	return text
+}
+
+// said names the value, in words if the spec has no name for it.
+func (d Difference) said(text string) string {
+	switch d.Name {
+	case "ports_needed":
+		return "needs " + text + " ports"
+	case "refused":
+		return "refuses " + text + " of the data connections at its peak"
+	}
+	return code(d.Name) + " " + text
 }
 
 // value writes one side; other is the other one, whose type it has if it is not set.
