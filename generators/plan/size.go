@@ -97,7 +97,7 @@ func once[S, T any](sites []S, of func(S) question, compute func(S) T) []*T {
 }
 
 // Each computes something for each of p.Sites, in parallel, and once for those
-// that are equal but for their name, place and policy: these get the same pointer.
+// that are equal apart from name, place and policy: these get the same pointer.
 func Each[T any](p *Plan, compute func(*Site) T) []*T {
 	return once(p.Sites, (*Site).question, compute)
 }
