@@ -131,7 +131,7 @@ func TestARangeMoves(t *testing.T) {
 	if done.code != 0 || len(done.commands) != 0 {
 		t.Errorf("exit code %d, commands %v:\n%s", done.code, done.commands, done.log)
 	}
-	contains(t, "the comment", f.only(t), "<!-- pasvctl ", "downloads", was, is, "moved")
+	contains(t, "the comment", f.only(t), "<!-- pasvctl ", "\n### pasvctl: `ftp sites`\n\n", "downloads", was, is, "moved")
 	contains(t, "the summary", done.summary, was, is)
 
 	// The same comment is updated.

@@ -2,12 +2,15 @@ package pipelines
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v4"
 )
 
 // pipeline is one run of gitlab-ci-local, which reads .gitlab-ci.yml with what it
@@ -176,6 +179,33 @@ func TestGitLabWithoutSpec(t *testing.T) {
 		t.Error(p.output)
 	}
 	contains(t, "the log", p.output, "there is no file or folder ftp sites", "FAIL 1 ")
+}
+
+// TestGitLabJob looks at what gitlab-ci-local makes of the include, of which it
+// heeds no depth of the clone and no report.
+func TestGitLabJob(t *testing.T) {
+	t.Parallel()
+	c := exec.Command(gitlab(t), "--preview")
+	c.Dir, c.Env = withoutSpec(t).dir, environment(t)
+	out, err := c.Output()
+	var file struct {
+		Pasvctl struct {
+			Variables map[string]string
+			Artifacts struct {
+				When    string
+				Paths   []string
+				Reports map[string]any
+			}
+		}
+	}
+	if err = errors.Join(err, yaml.Unmarshal(out, &file)); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	job := file.Pasvctl
+	if job.Variables["GIT_DEPTH"] != "0" || job.Variables["PASVCTL_SPEC"] != folder || job.Artifacts.When != "always" ||
+		fmt.Sprintf("%v %v", job.Artifacts.Paths, job.Artifacts.Reports["codequality"]) != "[pasvctl-change.md] gl-code-quality-report.json" {
+		t.Errorf("%+v", job)
+	}
 }
 
 // TestGitLabSchema: gitlab-ci-local compares the files with GitLab's own schema.

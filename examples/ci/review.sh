@@ -69,6 +69,7 @@ report() {
 # of an error is indented, and so is text, whatever is in it. GitHub takes comments
 # of 65,536 characters; pasvctl's page has at most 60,000 bytes.
 describe() {
+	printf "### pasvctl: \`%s\`\n\n" "$spec"
 	if [ "$differs" = 2 ]; then
 		printf '**The committed files are not those of the spec.** Run this, delete what it calls stale, and commit:\n\n    pasvctl generate "%s" -o "%s"\n\n' "$spec" "$output"
 	fi
