@@ -102,7 +102,7 @@ func (w *wall) open(s *server, f family, r spec.PortRange) (all []inventory.Open
 func closed(r spec.PortRange, openings []inventory.Opening) []spec.PortRange {
 	rest := []spec.PortRange{r}
 	for _, o := range openings {
-		rest = without(rest, ports(o))
+		rest = spec.Without(rest, ports(o))
 	}
 	return rest
 }
@@ -240,10 +240,8 @@ func (a *audit) beyond(s *server, w *wall, openings []inventory.Opening) {
 	for _, o := range openings {
 		rest := []spec.PortRange{ports(o)}
 		for _, each := range a.Servers {
-			if each.Port.Value > 0 {
-				rest = without(rest, spec.PortRange{First: each.Port.Value, Last: each.Port.Value})
-			}
-			rest = without(rest, each.DataPorts.Value)
+			control := spec.PortRange{First: each.Port.Value, Last: each.Port.Value}
+			rest = spec.Without(rest, control, each.DataPorts.Value)
 		}
 		if n := count(rest); n > 0 && !seen[o.At] {
 			seen[o.At] = true

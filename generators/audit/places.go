@@ -22,7 +22,7 @@ func (a *audit) place(s *server) {
 	}
 	free := []spec.PortRange{local}
 	for _, reserved := range a.ReservedPorts {
-		free = without(free, reserved.Value)
+		free = spec.Without(free, reserved.Value)
 	}
 	n := 0
 	for _, f := range free {
@@ -74,23 +74,6 @@ func both(a, b spec.PortRange) spec.PortRange {
 }
 
 func shared(a, b spec.PortRange) int { return both(a, b).Count() }
-
-// without are the ports of ranges, without those of one.
-func without(ranges []spec.PortRange, gone spec.PortRange) (rest []spec.PortRange) {
-	for _, r := range ranges {
-		if !r.Overlaps(gone) {
-			rest = append(rest, r)
-			continue
-		}
-		if r.First < gone.First {
-			rest = append(rest, spec.PortRange{First: r.First, Last: gone.First - 1})
-		}
-		if r.Last > gone.Last {
-			rest = append(rest, spec.PortRange{First: gone.Last + 1, Last: r.Last})
-		}
-	}
-	return rest
-}
 
 func count(ranges []spec.PortRange) (n int) {
 	for _, r := range ranges {

@@ -236,11 +236,11 @@ func (b *block) text(name string) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	return val.AsString(), b.fits(name, b.key(name), val.AsString(), b.ranges[b.key(name)])
+	return val.AsString(), b.fits(b.key(name), val.AsString(), b.ranges[b.key(name)])
 }
 
 // fits reports whether a config can have text as it is.
-func (b *block) fits(name, what, text string, at hcl.Range) bool {
+func (b *block) fits(what, text string, at hcl.Range) bool {
 	if len(text) > maxText {
 		b.errAt(at, finding.TextTooLong, "%s has %s bytes, more than the %s that any setting needs.", what, sizing.Count(len(text)), sizing.Count(maxText))
 		return false

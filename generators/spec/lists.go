@@ -47,7 +47,7 @@ func (b *block) list(name string) ([]element, bool) {
 			b.errAt(at, finding.EmptyList, "element %d of %s is null. Leave it out, or use compact().", i+1, b.key(name))
 			continue
 		}
-		if b.fits(name, fmt.Sprintf("element %d of %s", i+1, b.key(name)), v.AsString(), at) {
+		if b.fits(fmt.Sprintf("element %d of %s", i+1, b.key(name)), v.AsString(), at) {
 			elements = append(elements, element{v.AsString(), at})
 		}
 	}

@@ -118,7 +118,7 @@ func (b *block) siteNamed(attr string) string {
 			return step.Name
 		case hcl.TraverseIndex:
 			if step.Key.Type() == cty.String {
-				b.fits(attr, attr, step.Key.AsString(), b.ranges[attr])
+				b.fits(attr, step.Key.AsString(), b.ranges[attr])
 				return step.Key.AsString()
 			}
 		}

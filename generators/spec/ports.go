@@ -33,6 +33,23 @@ func Merged(ranges []PortRange) (merged []PortRange) {
 	return merged
 }
 
+// Without are the ports of ranges that are in none of gone.
+func Without(ranges []PortRange, gone ...PortRange) []PortRange {
+	for _, g := range gone {
+		var rest []PortRange
+		for _, r := range ranges {
+			if r.First < g.First {
+				rest = append(rest, PortRange{First: r.First, Last: min(r.Last, g.First-1)})
+			}
+			if r.Last > g.Last {
+				rest = append(rest, PortRange{First: max(r.First, g.Last+1), Last: r.Last})
+			}
+		}
+		ranges = rest
+	}
+	return ranges
+}
+
 // portRange parses "20000-20199", or "21" for one port.
 func (b *block) portRange(attr, text string, at hcl.Range) (PortRange, bool) {
 	if raw := textAt(b.l.spec.Files[at.Filename], &at); looseRange.MatchString(raw) {

@@ -122,7 +122,7 @@ func (b *block) texts(name string) {
 			return false, nil
 		}
 		if v.Type() == cty.String {
-			b.fits(name, b.key(name), v.AsString(), at)
+			b.fits(b.key(name), v.AsString(), at)
 		}
 		return true, nil
 	})

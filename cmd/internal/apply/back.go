@@ -296,12 +296,11 @@ func (m *Machine) release(st State) error {
 	if err != nil {
 		return err
 	}
-	var ours PortSet
+	var ours []spec.PortRange
 	for _, a := range all {
-		if live.Has(a...) {
-			ours.set(a, true)
+		if len(spec.Without(a, live...)) == 0 {
+			ours = append(ours, a...)
 		}
 	}
-	ours.set(configured(m.files()), false)
-	return reserve(m.reservedFile(), nil, ours.ranges())
+	return reserve(m.reservedFile(), nil, spec.Without(ours, configured(m.files())...))
 }

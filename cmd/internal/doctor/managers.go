@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -92,10 +93,7 @@ func firewalldPolicy(h *plan.Host) string {
 		policy + "--add-ingress-zone ANY", policy + "--add-egress-zone HOST", policy + "--set-priority -100",
 	}
 	for _, o := range openings(h) {
-		source := ""
-		if o.client.Bits() > 0 {
-			source = " source address=" + o.client.String()
-		}
+		source := o.from(" source address=")
 		family := map[bool]string{true: "ipv4", false: "ipv6"}[o.address.Is4()]
 		for _, ports := range o.ports {
 			commands = append(commands, fmt.Sprintf("%s--add-rich-rule 'rule family=%s%s destination address=%s port port=%s protocol=tcp accept'", policy, family, source, o.address, ports))
@@ -108,10 +106,7 @@ func firewalldPolicy(h *plan.Host) string {
 func ufwAllow(h *plan.Host) string {
 	var commands []string
 	for _, o := range openings(h) {
-		from := "any"
-		if o.client.Bits() > 0 {
-			from = o.client.String()
-		}
+		from := cmp.Or(o.from(""), "any")
 		for _, ports := range o.ports {
 			commands = append(commands, fmt.Sprintf("ufw allow proto tcp from %s to %s port %s", from, o.address, strings.ReplaceAll(ports.String(), "-", ":")))
 		}
@@ -124,6 +119,14 @@ type opening struct {
 	address netip.Addr
 	client  netip.Prefix
 	ports   []spec.PortRange
+}
+
+// from are the clients after a keyword; nothing if they are all.
+func (o opening) from(keyword string) string {
+	if o.client.Bits() == 0 {
+		return ""
+	}
+	return keyword + o.client.String()
 }
 
 func openings(h *plan.Host) (all []opening) {

@@ -137,10 +137,9 @@ func (e *exam) ephemeral() {
 			Remedy:   fmt.Sprintf("set ephemeral_ports = \"%s\" for host %q, then run pasvctl generate again", live, e.host.Name),
 		})
 	}
-	reserved := e.reservedPorts()
 	for _, s := range e.host.Sites {
 		o := spec.PortRange{First: max(s.DataPorts.First, live.First), Last: min(s.DataPorts.Last, live.Last)}
-		if !s.DataPorts.Overlaps(live) || reserved.Has(o) {
+		if !s.DataPorts.Overlaps(live) || !e.unreserved(o) {
 			continue
 		}
 		e.find(finding.Finding{
@@ -158,10 +157,9 @@ func (e *exam) ephemeral() {
 // outside the local ports needs no reserving, but bind(0) is not all there is:
 // an administrator who widens ip_local_port_range later will not think of FTP.
 func (e *exam) reserved() {
-	live := e.reservedPorts()
 	for _, s := range e.host.Sites {
 		exposed := slices.ContainsFunc(e.findings, func(f finding.Finding) bool { return f.Rule == finding.EphemeralUnreserved && f.Site == s.Name })
-		if exposed || live.Has(s.DataPorts) {
+		if exposed || !e.unreserved(s.DataPorts) {
 			continue
 		}
 		e.find(finding.Finding{
@@ -185,7 +183,9 @@ func (e *exam) reservedText() string {
 	return text
 }
 
-func (e *exam) reservedPorts() apply.PortSet {
-	set, _ := apply.ParseReserved(e.reservedText()) // the kernel writes nothing else
-	return set
+// unreserved reports whether some of the ports are missing from the kernel's
+// list.
+func (e *exam) unreserved(r spec.PortRange) bool {
+	live, _ := apply.ParseReserved(e.reservedText()) // the kernel writes nothing else
+	return len(spec.Without([]spec.PortRange{r}, live...)) > 0
 }

@@ -108,10 +108,7 @@ func (s Beside) jumpFirst(chain string) string {
 func nftAccept(h *plan.Host, table, chain, hook string) (commands []string) {
 	family := strings.Fields(table)[0]
 	for _, o := range openings(h) {
-		v := "ip6"
-		if o.address.Is4() {
-			v = "ip"
-		}
+		v := map[bool]string{true: "ip", false: "ip6"}[o.address.Is4()]
 		if family != v && (family == "ip" || family == "ip6") {
 			continue
 		}
@@ -119,10 +116,7 @@ func nftAccept(h *plan.Host, table, chain, hook string) (commands []string) {
 		if hook == "output" || hook == "postrouting" || hook == "egress" {
 			here, there, port = "saddr", "daddr", "sport"
 		}
-		client := ""
-		if o.client.Bits() > 0 {
-			client = fmt.Sprintf(" %s %s %s", v, there, o.client)
-		}
+		client := o.from(" " + v + " " + there + " ")
 		commands = append(commands, fmt.Sprintf("nft 'insert rule %s %s %s %s %s%s tcp %s { %s, %s } accept'", table, chain, v, here, o.address, client, port, o.ports[0], o.ports[1]))
 	}
 	return commands
@@ -132,10 +126,7 @@ func nftAccept(h *plan.Host, table, chain, hook string) (commands []string) {
 func iptablesAccept(h *plan.Host, table, chain, hook string) (commands []string) {
 	f := strings.Fields(table)
 	for _, o := range openings(h) {
-		program := "ip6tables"
-		if o.address.Is4() {
-			program = "iptables"
-		}
+		program := map[bool]string{true: "iptables", false: "ip6tables"}[o.address.Is4()]
 		if (f[0] == "ip") != o.address.Is4() {
 			continue
 		}
@@ -143,10 +134,7 @@ func iptablesAccept(h *plan.Host, table, chain, hook string) (commands []string)
 		if hook == "output" || hook == "postrouting" {
 			here, there, port = "-s", "-d", "--sports"
 		}
-		client := ""
-		if o.client.Bits() > 0 {
-			client = fmt.Sprintf(" %s %s", there, o.client)
-		}
+		client := o.from(" " + there + " ")
 		commands = append(commands, fmt.Sprintf("%s -t %s -I %s %s %s%s -p tcp -m multiport %s %s,%s -j ACCEPT", program, f[1], chain, here, o.address, client, port,
 			o.ports[0], strings.ReplaceAll(o.ports[1].String(), "-", ":")))
 	}
