@@ -48,6 +48,6 @@ func Starts(s *plan.Site) string {
 	case len(d.w.Traffic.Bursts.All()) > 0:
 		return "The range is sized for the bursts that the spec names."
 	}
-	return fmt.Sprintf("A start of all %s within a second refuses no more than %s, as far as a simulation shows.",
+	return fmt.Sprintf("If all %s start within a second, no more than %s is known to be refused.",
 		sizing.Plural(s.Sessions, "session"), sizing.Share(s.Sizing.Objective))
 }

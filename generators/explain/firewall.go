@@ -37,6 +37,25 @@ func Firewall(p plan.Policy) []string {
 	return append(text, "Nobody else reaches these ports. All other ports are left to the host's own rules.")
 }
 
+// Forwarded says what a gateway forwards to a site; "" if that is nothing.
+func Forwarded(g *plan.Gateway, s *plan.Site) string {
+	var all []string
+	for _, f := range g.Forwards {
+		if f.Site != s {
+			continue
+		}
+		to := f.To.String()
+		if f.Ports != f.ToPorts {
+			to += ", " + ports(f.ToPorts)
+		}
+		all = append(all, fmt.Sprintf("TCP %s to %s", ports(f.Ports), to))
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("The gateway %s, %s, forwards %s.", g.Name, g.Address, spec.List(all, "and"))
+}
+
 // Clients names the networks of a policy: "Anyone", "Anyone on IPv4",
 // "192.0.2.0/24 and 2 more networks"; "" if there are none.
 func Clients(p plan.Policy) string {

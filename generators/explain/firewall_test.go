@@ -107,3 +107,21 @@ func TestBriefAgrees(t *testing.T) {
 		}
 	}
 }
+
+func TestForwarded(t *testing.T) {
+	here, elsewhere := &plan.Site{}, &plan.Site{}
+	to := netip.MustParseAddr("192.0.2.10")
+	g := &plan.Gateway{
+		Gateway: &spec.Gateway{Name: "nat1", Address: netip.MustParseAddr("198.51.100.7")},
+		Forwards: []plan.Forward{
+			{Site: here, Ports: spec.PortRange{First: 2121, Last: 2121}, To: to, ToPorts: spec.PortRange{First: 21, Last: 21}},
+			{Site: here, Ports: spec.PortRange{First: 61000, Last: 61009}, To: to, ToPorts: spec.PortRange{First: 61000, Last: 61009}},
+		},
+	}
+	if got, want := Forwarded(g, here), "The gateway nat1, 198.51.100.7, forwards TCP port 2121 to 192.0.2.10, port 21 and TCP ports 61000-61009 to 192.0.2.10."; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got := Forwarded(g, elsewhere); got != "" {
+		t.Errorf("a site that is not behind the gateway: %s", got)
+	}
+}

@@ -77,6 +77,11 @@ func HTML(p *plan.Plan, c *change.Change) []byte {
 			Site: s, drawn: d, Brief: brief, First: first, Starts: explain.Starts(s), Firewall: explain.Firewall(s.Policy),
 			Prose: []string{explain.Why(s), fmt.Sprintf("One port %s: %s.", one.Verdict, one.Why), explain.Refused(s)},
 		}
+		for _, g := range p.Gateways {
+			if forwarded := explain.Forwarded(g, s); forwarded != "" {
+				drawn.Firewall = append(drawn.Firewall, forwarded)
+			}
+		}
 		if brief {
 			drawn.Prose = append(drawn.Prose, d.needsInWords(), d.guessesInWords(s), d.pointsInWords())
 		}
