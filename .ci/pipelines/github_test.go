@@ -260,7 +260,7 @@ func TestForks(t *testing.T) {
 			t.Errorf("%s: exit code %d, comments %v:\n%s", name, done.code, j.forge.notes, done.log)
 		}
 		contains(t, name+": the summary", done.summary, "198.51.100.0/24")
-		contains(t, name+": the log", done.log, "no comment, for want of a token that may write one: what changes is in the job's summary")
+		contains(t, name+": the log", done.log, "no comment was written: what changes is in the job's summary")
 	}
 }
 
@@ -276,6 +276,33 @@ func TestTheFirstSpec(t *testing.T) {
 		t.Errorf("exit code %d:\n%s", done.code, done.log)
 	}
 	contains(t, "the comment", f.only(t), "downloads", r.ports("first", "downloads"), "edi", r.ports("first", "edi"), "new")
+}
+
+// TestAMistakeIsMended: the commit that it is compared with cannot be planned.
+func TestAMistakeIsMended(t *testing.T) {
+	t.Parallel()
+	r, f := newRepository(t), newForge(t)
+	r.replace(specFile, "sessions = 40", "sessions = 0")
+	r.commit("break it")
+	r.branch("mend", func() { r.replace(specFile, "sessions = 0", "sessions = 40") })
+	if done := pull(r, f, "mend"); done.code != 0 || len(done.commands) != 0 {
+		t.Errorf("exit code %d, commands %v:\n%s", done.code, done.commands, done.log)
+	}
+	contains(t, "the comment", f.only(t), "**The change cannot be shown**", "sessions = 0")
+}
+
+// TestTwoSpecs, of which one is named by its file, have a comment each.
+func TestTwoSpecs(t *testing.T) {
+	t.Parallel()
+	r, f := newRepository(t), newForge(t)
+	r.branch("admit", func() { r.admit(); r.generate() })
+	pull(r, f, "admit")
+	file := func(inputs map[string]string) { inputs["spec"] = specFile }
+	done := job{T: t, repository: r.merged("admit"), base: r.git("rev-parse", "main"), token: writer, forge: f, change: file}.run()
+	if done.code != 0 || len(f.notes) != 2 {
+		t.Fatalf("exit code %d, %v:\n%s", done.code, f.notes, done.log)
+	}
+	contains(t, "the second comment", f.notes[1].Body, "### pasvctl: `ftp sites/edge.pasv.hcl`", "198.51.100.0/24")
 }
 
 // TestSinceTheCommonCommit: what main has changed meanwhile is not this branch's.

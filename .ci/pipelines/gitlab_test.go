@@ -181,6 +181,44 @@ func TestGitLabWithoutSpec(t *testing.T) {
 	contains(t, "the log", p.output, "there is no file or folder ftp sites", "FAIL 1 ")
 }
 
+// TestBusybox runs the script with the programs that the job's image has.
+func TestBusybox(t *testing.T) {
+	t.Parallel()
+	r, f := newRepository(t), newForge(t)
+	r.branch("admit", func() { r.admit(); r.generate() })
+	path := t.TempDir()
+	out, err := exec.Command("busybox", "--list").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	links := map[string]string{}
+	for applet := range strings.FieldsSeq(string(out)) {
+		links[applet] = "busybox"
+	}
+	for _, name := range []string{"git", "curl", "jq"} {
+		links[name] = name
+	}
+	for name, program := range links {
+		at, err := exec.LookPath(program)
+		if err == nil {
+			err = os.Symlink(at, filepath.Join(path, name))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	clone := r.clone("admit")
+	c := exec.Command(filepath.Join(path, "sh"), "ci/pasvctl/review.sh")
+	c.Dir = clone.dir
+	c.Env = []string{"HOME=" + t.TempDir(), "PATH=" + path, "TMPDIR=" + t.TempDir(), "PASVCTL_SPEC=" + folder, "PASVCTL_OUTPUT=" + folder + "/out", "PASVCTL_TOKEN=" + writer,
+		"PASVCTL_ARCHIVE=" + f.URL + "/pasvctl-linux.tar.gz", "PASVCTL_SHA256=" + checksum, "CI_API_V4_URL=" + f.URL,
+		"CI_MERGE_REQUEST_PROJECT_ID=42", "CI_MERGE_REQUEST_IID=7", "CI_MERGE_REQUEST_DIFF_BASE_SHA=" + r.git("rev-parse", "main")}
+	if out, err := c.CombinedOutput(); err != nil || strings.Contains(string(out), "not found") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	contains(t, "the note", f.only(t), "198.51.100.0/24")
+}
+
 // TestGitLabJob looks at what gitlab-ci-local makes of the include, of which it
 // heeds no depth of the clone and no report.
 func TestGitLabJob(t *testing.T) {

@@ -53,7 +53,7 @@ func TestHostilePullRequests(t *testing.T) {
 			r.write(folder+"/refs/keep", "")
 			r.admit()
 			r.generate()
-		}, 0, "**The change cannot be shown**, because pasvctl cannot plan the spec:\n\n    pasvctl: \""},
+		}, 0, "**The change cannot be shown**, because pasvctl cannot plan the spec, as it is or as it was:\n\n    pasvctl: \""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -74,7 +74,7 @@ func TestHostilePullRequests(t *testing.T) {
 				}
 			}
 			body := f.only(t)
-			if _, page, failed := strings.Cut(body, "**The change cannot be shown**, because pasvctl cannot plan the spec:\n\n"); failed {
+			if _, page, failed := strings.Cut(body, "**The change cannot be shown**, because pasvctl cannot plan the spec, as it is or as it was:\n\n"); failed {
 				for line := range strings.Lines(page) {
 					if !strings.HasPrefix(line, "    ") {
 						t.Errorf("the comment has more than text: %q", line)

@@ -77,7 +77,7 @@ describe() {
 		cat "$work/change"
 		return
 	fi
-	printf '**The change cannot be shown**, because pasvctl cannot plan the spec:\n\n'
+	printf '**The change cannot be shown**, because pasvctl cannot plan the spec, as it is or as it was:\n\n'
 	sed 's/^/    /' "$work/why" | head -c 60000
 }
 
@@ -125,7 +125,7 @@ comment() {
 # publish writes the page where it always can, and then as a comment.
 publish() {
 	# A comment for each spec.
-	marker="<!-- pasvctl $(printf %s "$spec" | cksum | cut -d ' ' -f 1) -->"
+	marker="<!-- pasvctl $(printf %s "$spec" | sha256sum | cut -c 1-16) -->"
 	{ echo "$marker"; cat "$work/page"; } >"$work/text"
 	jq -n --rawfile body "$work/text" '{body: $body}' >"$work/body"
 	if [ -n "${GITHUB_ACTIONS:-}" ]; then
@@ -140,7 +140,7 @@ publish() {
 		[ -n "$token" ] && api GET "$CI_API_V4_URL/user" >"$work/user" &&
 			comment "$notes" "$notes" PUT ".author.id == $(jq .id "$work/user")" && return
 	fi
-	echo "review: no comment, for want of a token that may write one: what changes is in the job's $where"
+	echo "review: no comment was written: what changes is in the job's $where"
 }
 
 token=${PASVCTL_TOKEN:-}
