@@ -190,7 +190,12 @@ func wholeBar(h *plan.Host, uses []use, around []cluster) bar {
 	b := bar{Window: spec.PortRange{First: 1, Last: 65535}, Whole: true}
 	var labels []label
 	avoided := coordinate(-avoidedApart)
+	var data []spec.PortRange
 	for _, u := range uses {
+		if u.Kind == "data" {
+			data = append(data, u.Ports)
+			continue
+		}
 		d := b.scaled(u)
 		b.Bands = append(b.Bands, d)
 		switch {
@@ -202,6 +207,9 @@ func wholeBar(h *plan.Host, uses []use, around []cluster) bar {
 			avoided = d.middle()
 			labels = append(labels, label{At: d.middle(), Text: u.Kind})
 		}
+	}
+	for _, r := range spec.Merged(data) { // else the gaps between hundreds of them would be most of the ink
+		b.Bands = append(b.Bands, b.scaled(use{Ports: r, Kind: "data"}))
 	}
 	for _, s := range h.Sites {
 		b.Bands = append(b.Bands, b.scaled(use{Ports: spec.PortRange{First: s.Port, Last: s.Port}, Kind: "control"}))

@@ -287,11 +287,18 @@ func TestBandsAreToScale(t *testing.T) {
 		for i, h := range p.Hosts {
 			for _, b := range mapOf(h, i).Bars {
 				data := slices.DeleteFunc(slices.Clone(b.Bands), func(d band) bool { return d.Kind != "data" })
-				width := 0.0
+				var ranges []spec.PortRange
 				for _, s := range h.Sites {
 					if b.Window.Overlaps(s.DataPorts) {
-						width += max(0.6, (barRight-barLeft)*float64(s.DataPorts.Count())/float64(b.Window.Count()))
+						ranges = append(ranges, s.DataPorts)
 					}
+				}
+				if b.Whole {
+					ranges = spec.Merged(ranges)
+				}
+				width := 0.0
+				for _, r := range ranges {
+					width += max(0.6, (barRight-barLeft)*float64(r.Count())/float64(b.Window.Count()))
 				}
 				drawn := 0.0
 				for _, d := range data {
