@@ -141,7 +141,7 @@ var (
 	codeSpan = regexp.MustCompile("`[^`\n]+`") // code in our Markdown has one backtick on each side
 	leader   = regexp.MustCompile(`^(#### |- )`)
 	cellBar  = regexp.MustCompile(`\| (--- )?`)
-	escaped  = regexp.MustCompile("\\\\[\\\\*_{}\\[\\]<>#+!|~&$^=]")
+	escaped  = regexp.MustCompile(`\\[\\*_{}\[\]<>#+!|~&$^=]`)
 	link     = regexp.MustCompile(`(?i)[@#][^\x{200B}]|[@#]$|:/[^\x{200B}]|www[^\x{200B}]|GH-[^\x{200B}]`)
 )
 

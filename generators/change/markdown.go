@@ -105,7 +105,7 @@ func marked(text string) string {
 
 var (
 	// specials have a meaning in prose (https://github.github.com/gfm).
-	specials = regexp.MustCompile("[\\\\*_{}\\[\\]<>#+!|~&$^=]")
+	specials = regexp.MustCompile(`[\\*_{}\[\]<>#+!|~&$^=]`)
 	// linked makes GitHub link what follows, escaped or not: mentions, issues,
 	// addresses. A space of no width parts them.
 	linked = regexp.MustCompile(`(?i)[@#]|:/|www|GH-`)
