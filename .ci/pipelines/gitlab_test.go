@@ -181,6 +181,27 @@ func TestGitLabWithoutSpec(t *testing.T) {
 	contains(t, "the log", p.output, "there is no file or folder ftp sites", "FAIL 1 ")
 }
 
+// TestGitLabLinks: a branch has links where the job writes.
+func TestGitLabLinks(t *testing.T) {
+	t.Parallel()
+	r, f := newRepository(t), newForge(t)
+	trap := filepath.Join(t.TempDir(), "trap")
+	r.branch("links", func() {
+		r.admit()
+		r.generate()
+		for _, name := range []string{"pasvctl-change.md", "gl-code-quality-report.json"} {
+			if err := os.Symlink(trap, filepath.Join(r.dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	p := r.pipeline(f, "links", r.git("rev-parse", "main"), "")
+	if _, err := os.Lstat(trap); !p.passed || err == nil {
+		t.Error("the job has written through a link", p.output)
+	}
+	contains(t, "the artifact", p.read("pasvctl-change.md"), "198.51.100.0/24")
+}
+
 // TestBusybox runs the script with the programs that the job's image has.
 func TestBusybox(t *testing.T) {
 	t.Parallel()

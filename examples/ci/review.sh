@@ -109,7 +109,7 @@ comment() {
 	page=1
 	while :; do
 		api GET "$list?per_page=100&page=$page" >"$work/comments" || return 1
-		id=$(jq -r --arg marker "$marker" "map(select($mine and (.body | startswith(\$marker))))[0].id // empty" "$work/comments") || return 1
+		id=$(jq -r --arg marker "$marker" "map(select($mine and (.body // \"\" | startswith(\$marker))))[0].id // empty" "$work/comments") || return 1
 		if [ -n "$id" ] || [ "$(jq length "$work/comments")" != 100 ]; then
 			break
 		fi
@@ -159,6 +159,8 @@ export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0="$P
 command -v pasvctl >/dev/null || fail "pasvctl is not on PATH: install it, or name a release's archive and its sha256"
 pasvctl version
 
+# A pull request may have links of these names.
+rm -f pasvctl-change.md gl-code-quality-report.json
 differs=0
 if check validate -- "$spec"; then
 	check generate --check -o "$output" -- "$spec" || differs=$?
