@@ -43,7 +43,6 @@ type awsRule struct {
 	data bool
 }
 
-// group is the group of a host.
 func (a *aws) group(host *plan.Host) awsGroup {
 	group := awsGroup{Host: host, ID: a.SecurityGroups[host.Name], LogicalID: logicalID(host.Name)}
 	for _, way := range host.Admissions() {

@@ -24,7 +24,6 @@ var (
 // Amazon EC2 resources").
 const maxTags = 50
 
-// check looks at the block's own settings.
 func (a *aws) check(p *plan.Plan) hcl.Diagnostics {
 	diags := append(append(a.checkGroups(p), a.checkSources(p)...), a.checkTags()...)
 	if a.VPC != "" && !vpcID.MatchString(a.VPC) {

@@ -119,7 +119,6 @@ func (a *azure) noPriority(host *plan.Host, last int) *hcl.Diagnostic {
 		"Host %q needs the priorities %d to %d, and Azure takes %d to %d. %s", host.Name, a.Priority, last, azureFirst, azureLast, remedy)
 }
 
-// check looks at the block's own settings.
 func (a *azure) check(p *plan.Plan) hcl.Diagnostics {
 	diags := a.hostSetting(p, "network_security_groups", a.Groups, azureGroup.MatchString,
 		`the name of a network security group: 1 to 80 letters, digits, "_", "." and "-"`)

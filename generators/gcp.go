@@ -115,7 +115,6 @@ func (g *gcp) tag(host string) string {
 	return cloudName(gcpName, "", host)
 }
 
-// check looks at the block's own settings.
 func (g *gcp) check(p *plan.Plan) hcl.Diagnostics {
 	tags := maps.Clone(g.Tags)
 	for _, host := range p.Hosts {

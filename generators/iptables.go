@@ -62,7 +62,6 @@ func (v *iptView) Active() bool {
 	return !v.Docker && slices.ContainsFunc(v.Sites, func(s *iptSite) bool { return s.Active.Count() > 0 })
 }
 
-// iptSite is a site in one address family.
 type iptSite struct {
 	Line          string // of the file's header
 	Comment       string // the site's name

@@ -88,7 +88,6 @@ func (k *kubernetes) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	return files, diags
 }
 
-// servicePort is a port of a Service.
 type servicePort struct {
 	Name             string
 	Port, TargetPort uint16

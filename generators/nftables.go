@@ -90,7 +90,6 @@ type nftFamily struct {
 	Ports               []string // elements of the verdict map
 }
 
-// nftSite is a site in a table.
 type nftSite struct {
 	// Name starts the names of the site's chains and sets. The names of sites
 	// have no underscore and every ending has one, so no two sites share a

@@ -59,7 +59,6 @@ func (v *vars) Files(p *plan.Plan) ([]File, hcl.Diagnostics) {
 	return files, nil
 }
 
-// file writes the variables of a machine.
 func (v *vars) file(p *plan.Plan, machine string, variables map[string]any) File {
 	named := map[string]any{}
 	for name, value := range variables {

@@ -38,7 +38,6 @@ var platforms = []platform{
 	{"linux", "amd64"}, {"linux", "arm64"}, {"darwin", "amd64"}, {"darwin", "arm64"}, {"windows", "amd64"},
 }
 
-// release is one release while it is made.
 type release struct {
 	root, work, out string
 	version, commit string

@@ -88,7 +88,6 @@ type capacity struct {
 	workload sizing.Workload
 }
 
-// carried is a number of sessions.
 type carried struct {
 	Sessions  int  `json:"sessions"` // that plan accepts: the most, or spec.MaxSessions
 	AnyNumber bool `json:"any_number"`

@@ -83,7 +83,6 @@ func writeComparisons(w io.Writer, c comparison) error {
 	return err
 }
 
-// compareLegend says what the columns mean.
 const compareLegend = "* the spec's own server. PORTS: what it needs. BOUND: what makes them that many. OBJECTIVE: share of " +
 	"the data connections that may be refused at the peak, REFUSED what is refused. ONE PORT: what a range of one port does."
 

@@ -23,7 +23,6 @@ func (r *reporting) register(c *cobra.Command) {
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(diagnostics.Names(), cobra.ShellCompDirectiveNoFileComp))
 }
 
-// asJSON adds --json to a command that has --format.
 func asJSON(c *cobra.Command, format *string) {
 	c.Flags().BoolFunc("json", "the same as --format json", func(text string) error {
 		on, err := strconv.ParseBool(text)

@@ -114,7 +114,6 @@ func sameArgument(name string) string {
 	return "there is " + strings.Join(same, ", ")
 }
 
-// helpFindings lists all ids.
 func helpFindings() string {
 	var b strings.Builder
 	for _, id := range finding.IDs() {

@@ -133,7 +133,6 @@ func (h *onHost) present(host presence.Host, refuse bool) error {
 // commandTime bounds every program that is run on this machine.
 const commandTime = 2 * time.Minute
 
-// execHere runs a program on this machine.
 func execHere(ctx context.Context, stdin, program string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandTime)
 	defer cancel()

@@ -101,7 +101,6 @@ func (m *importer) tell(report *imported) error {
 	return report.text(m.out)
 }
 
-// check reads the flags.
 func (m *importer) check(files bool) (addresses []netip.Addr, err error) {
 	switch {
 	case m.dir == "":
@@ -129,7 +128,6 @@ func (m *importer) check(files bool) (addresses []netip.Addr, err error) {
 	return addresses, nil
 }
 
-// start writes a spec to begin with.
 func (m *importer) start(addresses []netip.Addr) error {
 	d := &draft.Draft{}
 	if len(addresses) == 0 {

@@ -145,7 +145,6 @@ func (r *imported) text(w io.Writer) error {
 	return err
 }
 
-// rows are the table of sites.
 func (r *imported) rows() [][]string {
 	rows := [][]string{{"SITE", "PORT", "DATA PORTS", "SESSIONS", "CARRIES", "FIREWALL"}}
 	for _, s := range r.draft.Sites {

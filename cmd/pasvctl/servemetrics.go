@@ -23,7 +23,6 @@ type metricsServer struct {
 	served   sync.WaitGroup
 }
 
-// listenMetrics binds the address.
 func listenMetrics(ctx context.Context, text string) (*metricsServer, error) {
 	at, err := netip.ParseAddrPort(text)
 	if err != nil {

@@ -97,7 +97,6 @@ type modelShare struct {
 	Agrees  bool    `json:"agrees"`
 }
 
-// title names what was simulated.
 func (s simulated) title() string {
 	if s.Burst == nil {
 		return s.Site
@@ -237,7 +236,6 @@ func queues(p sizing.Profile, w sizing.Workload) bool {
 	return p.WhenFull == sizing.FullWaits && w.ScopeOn(p) == sizing.ScopeAddress && w.Traffic != nil && !w.Objective.WorstCase
 }
 
-// simulatedLegend says what the columns mean.
 const simulatedLegend = "MODEL and SIMULATED: share of the data connections that is refused. " +
 	`AGREE: "yes" if the model is in the interval, "below" if the model is an upper bound and above it, "NO" otherwise.`
 

@@ -19,7 +19,6 @@ type trafficFlags struct {
 	set        *pflag.FlagSet // that has the flags of the arguments, by flagOf
 }
 
-// flagOf is the flag of an argument.
 func flagOf(argument string) string { return strings.ReplaceAll(argument, "_", "-") }
 
 func (t *trafficFlags) register(c *cobra.Command) {

@@ -53,7 +53,6 @@ type audit struct {
 	found []finding.Finding
 }
 
-// server is a server with its profile.
 type server struct {
 	*inventory.Server
 	profile sizing.Profile

@@ -44,7 +44,6 @@ func (w *wall) String() string {
 	return strings.TrimSpace(name + " " + w.Name)
 }
 
-// family is IPv4 or IPv6.
 type family int
 
 const (

@@ -47,10 +47,8 @@ var written = map[string]lines{
 
 func (s *server) lines() lines { return written[s.Profile] }
 
-// setSessions caps the sessions at n.
 func (s *server) setSessions(n int) string { return fmt.Sprintf(s.lines().sessions, max(1, n)) }
 
-// setPorts makes r the range.
 func (s *server) setPorts(r spec.PortRange) string {
 	return fmt.Sprintf(s.lines().ports, r.First, r.Last)
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
 
-// line is a line of the spec.
 type line struct {
 	text    string
 	check   string // stands for it while the rest is checked; "": text does
@@ -67,7 +66,6 @@ func comment(text string) string {
 	}, strings.ToValidUTF8(text, "?"))
 }
 
-// quoted is a string in HCL.
 func quoted(text string) string {
 	return string(hclwrite.TokensForValue(cty.StringVal(strings.ToValidUTF8(text, "?"))).Bytes())
 }

@@ -203,7 +203,6 @@ func (p *iptablesParser) dports(value string) {
 	}
 }
 
-// verdict is what the rule does.
 func (p *iptablesParser) verdict(name string) {
 	switch name {
 	case "ACCEPT":
@@ -221,7 +220,6 @@ func (p *iptablesParser) verdict(name string) {
 	}
 }
 
-// ipset is a set of networks.
 type ipset struct{ nets []netip.Prefix }
 
 func init() {

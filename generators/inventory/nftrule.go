@@ -22,7 +22,6 @@ func (p *nftParser) strange(format string, args ...any) {
 	}
 }
 
-// statement reads one statement of a rule.
 func (p *nftParser) statement(key string, value any) {
 	switch key {
 	case "match":
@@ -211,7 +210,6 @@ func (p *nftParser) address(field string, list []any, not bool) {
 	}
 }
 
-// nftNetworks are the networks of an element.
 func nftNetworks(element any) ([]netip.Prefix, bool) {
 	switch v := element.(type) {
 	case string:
@@ -255,7 +253,6 @@ func (p *nftParser) dports(right any, not bool) {
 	}
 }
 
-// nftPorts is a port or a range of them.
 func nftPorts(element any) (spec.PortRange, bool) {
 	first, last := element, element
 	if m, ok := element.(map[string]any); ok {

@@ -129,7 +129,6 @@ func sftpgoCommon(in *input, vars map[string]variable) Server {
 
 func plain(v variable) (string, error) { return v.value, nil }
 
-// sftpgoServer is one binding.
 func sftpgoServer(in *input, s Server, vars map[string]variable) *Server {
 	setVar(in, vars, &s.Port, "PORT", func(v variable) (uint16, error) {
 		n, err := v.number(65535)

@@ -122,7 +122,6 @@ func overlap(d Directive, own *Config) bool {
 	})
 }
 
-// places are where our lines go.
 func (c *Config) places(host *Section, ours Ours) map[place]string {
 	top := place{0, c.top()}
 	switch {

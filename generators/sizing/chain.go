@@ -37,7 +37,6 @@ func (c chain) ask(b int) float64 {
 	return float64(c.sources-b) * c.offered
 }
 
-// top is the highest state.
 func (c chain) top() int {
 	top := c.pool.size - c.squatted
 	if c.sources > 0 {

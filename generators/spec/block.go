@@ -52,7 +52,6 @@ func shortened(name string) string {
 	return name
 }
 
-// add reports diagnostics that HCL found in the block.
 func (b *block) add(diags hcl.Diagnostics) {
 	if !b.broken {
 		b.l.add(diags...)
@@ -60,7 +59,6 @@ func (b *block) add(diags hcl.Diagnostics) {
 	*b.failed = *b.failed || diags.HasErrors()
 }
 
-// decode reads the block's body.
 func (b *block) decode(body hcl.Body, def *Block) {
 	content, diags := def.Content(body, func(name string, at hcl.Range) { b.ranges[b.key(name)] = at })
 	b.add(diags)

@@ -16,7 +16,6 @@ import (
 	"github.com/pasvctl/pasvctl/generators/sizing"
 )
 
-// integer reads a whole number.
 func (b *block) integer(name string) int {
 	return b.integerOr(name, otherwise[int](b, name))
 }
@@ -39,7 +38,6 @@ func (b *block) integerOr(name string, otherwise int) int {
 	return n
 }
 
-// figure reads a number.
 func (b *block) figure(name string) float64 {
 	if val, ok := b.value(name); ok {
 		arg := b.def.argument(name)

@@ -17,7 +17,6 @@ type element struct {
 	at   hcl.Range
 }
 
-// list reads a list of strings.
 func (b *block) list(name string) ([]element, bool) {
 	val, ok := b.value(name)
 	if !ok {

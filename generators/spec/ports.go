@@ -11,7 +11,6 @@ import (
 	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
-// maxPort is the largest TCP port.
 const maxPort = 65535
 
 // portLimit is the bounds of a range of ports in words.
@@ -90,7 +89,6 @@ func rangeRemedy(text string) string {
 	return "20000-20199"
 }
 
-// portRangeOf reads an attribute that holds one range.
 func (b *block) portRangeOf(name string) PortRange {
 	text, ok := b.text(name)
 	if !ok {
@@ -103,7 +101,6 @@ func (b *block) portRangeOf(name string) PortRange {
 	return r
 }
 
-// portRangesOf reads an attribute that holds a list of ranges.
 func (b *block) portRangesOf(name string) []PortRange {
 	elements, _ := b.list(name)
 	var ranges []PortRange

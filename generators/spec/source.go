@@ -112,7 +112,6 @@ func blockBefore(body *hclsyntax.Body, at hcl.Pos) *hclsyntax.Block {
 	return body.Blocks[i-1]
 }
 
-// line is one of a file.
 type line struct {
 	file string
 	n    int

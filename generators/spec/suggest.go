@@ -41,7 +41,6 @@ func (l *loader) suggest(name string, candidates []string) string {
 	return DidYouMean(name, candidates)
 }
 
-// namesOf returns the sorted keys of a map.
 func namesOf[V any](m map[string]V) []string {
 	return slices.Sorted(maps.Keys(m))
 }

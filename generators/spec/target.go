@@ -42,7 +42,6 @@ func (k TargetKind) Block() *Block {
 	return &Block{Type: fmt.Sprintf("target %q", k.Name), Arguments: k.Settings}
 }
 
-// kinds are the names of the targets.
 func (l *loader) kinds() []string {
 	names := make([]string, len(l.o.Targets))
 	for i, kind := range l.o.Targets {

@@ -115,7 +115,6 @@ var burstBlock = &Block{
 	},
 }
 
-// decodeBursts reads the burst blocks of a traffic block.
 func decodeBursts(traffic *block, sessions int) (all sizing.Bursts) {
 	bursts := traffic.inner[burstBlock.Type]
 	for i, raw := range bursts {

@@ -45,7 +45,6 @@ var localsBlock = &Block{
 	Type: "locals", Doc: "Values for use in the spec: each argument NAME = VALUE is written local.NAME. They may refer to each other.",
 }
 
-// validation is one rule of a variable.
 type validation struct {
 	condition, message *hcl.Attribute
 	at                 hcl.Range

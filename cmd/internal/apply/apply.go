@@ -310,7 +310,6 @@ func (m *Machine) change(ctx context.Context, s *store, st State, p *Pending, lo
 	return nil
 }
 
-// load puts the pending rules into the kernel.
 func (m *Machine) load(ctx context.Context, s *store, st *State, load func(context.Context) error) error {
 	m.step("load")
 	if err := load(ctx); err != nil {

@@ -226,7 +226,6 @@ func (s *store) write(st State) error {
 	return staged.Commit()
 }
 
-// forget removes the state file.
 func (s *store) forget() error {
 	err := s.root.Remove(stateFile)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -10,7 +10,6 @@ import (
 	"github.com/pasvctl/pasvctl/generators/finding"
 )
 
-// object is one of JSON.
 type object = map[string]any
 
 // SARIF writes a log of one run (SARIF 2.1.0, OASIS), for code-scanning

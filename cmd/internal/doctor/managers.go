@@ -102,7 +102,6 @@ func firewalldPolicy(h *plan.Host) string {
 	return strings.Join(append(commands, "firewall-cmd --reload"), " && ") + "  # or " + inSpec("firewalld")
 }
 
-// ufwAllow lets the sites' clients through to our table.
 func ufwAllow(h *plan.Host) string {
 	var commands []string
 	for _, o := range openings(h) {

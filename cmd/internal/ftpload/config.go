@@ -154,7 +154,6 @@ func (c Config) alone() Config {
 	return c
 }
 
-// path is the file of one session.
 func (c *Config) path(session int) string {
 	return strings.ReplaceAll(c.Path, "%d", fmt.Sprint(session))
 }

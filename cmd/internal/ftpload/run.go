@@ -116,7 +116,6 @@ func (l *load) progress(p Progress) {
 	l.show(p)
 }
 
-// measure runs the load itself.
 func (l *load) measure(ctx context.Context) {
 	start := time.Now()
 	l.tally.start = start

@@ -54,7 +54,6 @@ func (s *session) dial(ctx context.Context, addr string) (net.Conn, error) {
 	return d.DialContext(ctx, "tcp", addr)
 }
 
-// open connects and logs in.
 func (s *session) open(ctx context.Context) error {
 	conn, err := s.dial(ctx, s.cfg.Addr)
 	if err != nil {
@@ -152,7 +151,6 @@ func (s *session) tlsConfig() *tls.Config {
 	return c
 }
 
-// reply is one answer of the server.
 type reply struct {
 	code int
 	text string

@@ -55,7 +55,6 @@ func (l Listing) sort() {
 	slices.SortFunc(l, func(a, b Object) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-// find returns an object by name.
 func (l Listing) find(name string) (Object, bool) {
 	i, found := slices.BinarySearchFunc(l, name, func(o Object, n string) int { return cmp.Compare(o.Name, n) })
 	if !found {

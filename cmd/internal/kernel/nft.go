@@ -10,7 +10,6 @@ import (
 	"strings"
 )
 
-// nft is the nftables backend.
 type nft struct{ exec Exec }
 
 // jumpRule is a rule of nftables.jump.nft.
@@ -26,7 +25,6 @@ type jump struct {
 	rule string // with its line end
 }
 
-// jumpsOf are the jumps of the rules.
 func jumpsOf(r Rules) (all []jump) {
 	for _, m := range jumpRule.FindAllStringSubmatch(r.Files["nftables.jump.nft"], -1) {
 		all = append(all, jump{owner{m[1], m[2], m[3]}, m[4], m[0] + "\n"})
@@ -231,5 +229,4 @@ func (e *BusyError) Remedy() string {
 	return "delete them first, pasvctl adds the jumps that it needs: " + strings.Join(e.Rules, "; ")
 }
 
-// isMissing reports whether err says that there is no such program.
 func isMissing(err error) bool { return errors.Is(err, exec.ErrNotFound) }

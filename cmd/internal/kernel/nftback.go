@@ -62,7 +62,6 @@ func (r ruleset) beyond(bytes int) (sets ruleset) {
 	return sets
 }
 
-// listing is the live Listing.
 func (r ruleset) listing() Listing { return listed(r.list(), r.jumps()) }
 
 // text writes objects as a file that nft loads, those of bare without their

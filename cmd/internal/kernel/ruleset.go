@@ -83,7 +83,6 @@ func parseRuleset(text string) (ruleset, error) {
 	return all, nil
 }
 
-// read lists all objects in the kernel.
 func (n *nft) read(ctx context.Context) (ruleset, error) {
 	text, err := n.exec(ctx, "", "nft", "-a", "list", "ruleset")
 	if err != nil {
@@ -92,12 +91,10 @@ func (n *nft) read(ctx context.Context) (ruleset, error) {
 	return parseRuleset(text)
 }
 
-// ours are our objects.
 func (r ruleset) ours() ruleset {
 	return slices.DeleteFunc(slices.Clone(r), func(o *object) bool { return !o.ours })
 }
 
-// index finds objects by their ids.
 func (r ruleset) index() map[string]*object {
 	all := make(map[string]*object, len(r))
 	for _, o := range r {

@@ -97,7 +97,6 @@ type end struct {
 	beyond    []netip.Addr // what lies behind the other end; nil: whatever has no other route
 }
 
-// link joins two namespaces by a pair of devices.
 func link(a, b end) error {
 	if _, err := a.node.Run("", "ip", "link", "add", a.device, "address", a.mac, "type", "veth",
 		"peer", "name", b.device, "address", b.mac, "netns", b.node.path()); err != nil {

@@ -108,7 +108,6 @@ func (t Trial) Check() (r Report, err error) {
 	return r, nil
 }
 
-// attempt is a connection to be tried.
 type attempt struct {
 	Blocked
 	control  bool

@@ -79,7 +79,6 @@ func (t *trace) stop() {
 	_ = t.cmd.Wait()
 }
 
-// fate is the verdict on a packet.
 type fate struct {
 	rule    string // "inet filter input: policy drop"; "" if no line shows it
 	base    string // the base chain that led there: "inet filter input"
@@ -97,7 +96,6 @@ func (t *trace) of(from netip.Addr, to netip.AddrPort, accepts string, deadline 
 	}
 }
 
-// forget drops the lines so far.
 func (t *trace) forget() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -63,7 +63,6 @@ func (m *model) at(to netip.AddrPort) claim {
 	return claim{}
 }
 
-// verdict is the expected verdict on a new connection.
 func (m *model) verdict(from netip.Addr, to netip.AddrPort) packets.Verdict {
 	c := m.at(to)
 	if c.site == nil {

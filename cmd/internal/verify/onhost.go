@@ -262,7 +262,6 @@ func (l *lane) elsewhere(host []netip.Addr, from netip.Addr) (all []check) {
 	return all
 }
 
-// openControl opens a control connection for each lane.
 func (t *trial) openControl() ([]running, error) {
 	all, err := t.connect("control port from inside clients", func(l *lane) (netip.Addr, netip.AddrPort) { return l.client, l.controlPort() })
 	for _, r := range all {

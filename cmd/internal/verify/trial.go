@@ -173,7 +173,6 @@ func (t *trial) build() (err error) {
 	return nil
 }
 
-// load puts the rules where they belong.
 func (t *trial) load() error {
 	if err := t.surroundings(); err != nil {
 		return err
@@ -232,7 +231,6 @@ func (t *trial) steps() error {
 	return t.onHost()
 }
 
-// add records the result of an expectation.
 func (t *trial) add(site *plan.Site, what, from, to, want, got string) error {
 	e := Expectation{Host: t.name, Setting: t.setting, What: what, From: from, To: to, Want: want, Got: got}
 	if site != nil {

@@ -43,7 +43,6 @@ var (
 	sizes     = []int{1, 2, 4, 8, 16, 32}
 )
 
-// rows are all rows of the table, in its order.
 func rows() ([]Row, error) {
 	var all []Row
 	for _, server := range servers {

@@ -6,7 +6,6 @@ import (
 	"strings"
 )
 
-// writeTable writes the whole page.
 func writeTable(w io.Writer, all []Measured, seconds float64) error {
 	verdicts := map[string]int{}
 	over := 0

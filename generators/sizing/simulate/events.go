@@ -1,6 +1,5 @@
 package simulate
 
-// event is something that will happen.
 type event struct {
 	at            float64
 	kind          uint8

@@ -47,7 +47,6 @@ func (t *tally) reach(occupancy int) {
 	}
 }
 
-// share is the refused share.
 func (t *tally) share() float64 {
 	if t.asked.weight == 0 {
 		return 0

@@ -224,7 +224,6 @@ func (w *world) counts(session int32) bool {
 	return w.now >= w.warmUp() && (w.burst == nil || w.starts(session))
 }
 
-// outcome of a draw.
 type outcome int
 
 const (
