@@ -110,13 +110,13 @@ func handTarget(t *testing.T, kind, body string) Target {
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
-	if s, ok := settings.(interface{ setPlaces(spec.Ranges) }); ok {
+	if s, ok := settings.(interface{ setPlaces(spec.Ranges, []byte) }); ok {
 		at := spec.Ranges{}
 		attrs, _ := file.Body.JustAttributes()
 		for name, attr := range attrs {
 			at[name] = attr.Expr.Range()
 		}
-		s.setPlaces(at)
+		s.setPlaces(at, nil)
 	}
 	return settings
 }

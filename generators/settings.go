@@ -47,11 +47,14 @@ type target struct {
 	offered bool
 }
 
-// placed is what the settings of a target have beside their values: the places of
-// those that its block has.
-type placed struct{ at spec.Ranges }
+// placed is what a target has of its block beside the values of its settings:
+// their places, and the text of the file that source names.
+type placed struct {
+	at   spec.Ranges
+	text []byte
+}
 
-func (p *placed) setPlaces(at spec.Ranges) { p.at = at }
+func (p *placed) setPlaces(at spec.Ranges, text []byte) { p.at, p.text = at, text }
 
 // wrong is what is wrong with a setting.
 func (p placed) wrong(setting, format string, args ...any) *hcl.Diagnostic {
@@ -63,11 +66,8 @@ func (p placed) wrong(setting, format string, args ...any) *hcl.Diagnostic {
 func decode(t *spec.Target) (target, hcl.Diagnostics) {
 	settings := kinds[t.Kind].New()
 	diags := finding.Adopt(finding.InvalidExpression, gohcl.DecodeBody(t.Body, t.Eval, settings))
-	if s, ok := settings.(interface{ setPlaces(spec.Ranges) }); ok {
-		s.setPlaces(t.Ranges)
-	}
-	if s, ok := settings.(sourced); ok {
-		s.setSource(t.Source)
+	if s, ok := settings.(interface{ setPlaces(spec.Ranges, []byte) }); ok {
+		s.setPlaces(t.Ranges, t.Source)
 	}
 	return target{Target: settings, kind: t.Kind, decl: &t.DeclRange}, diags
 }

@@ -1,8 +1,8 @@
 package generators
 
 import (
+	"cmp"
 	"slices"
-	"sort"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -74,9 +74,8 @@ func reservations(host *plan.Host) []reason {
 			all = append(all, reason{spec.PortRange{First: site.Port, Last: site.Port}, "control port of site " + site.Name})
 		}
 	}
-	sort.SliceStable(all, func(i, j int) bool {
-		a, b := all[i].Range, all[j].Range
-		return a.First < b.First || a.First == b.First && a.Last < b.Last
+	slices.SortStableFunc(all, func(a, b reason) int {
+		return cmp.Or(cmp.Compare(a.Range.First, b.Range.First), cmp.Compare(a.Range.Last, b.Range.Last))
 	})
 	return all
 }

@@ -35,13 +35,6 @@ type Target interface {
 	Files(*plan.Plan) ([]File, hcl.Diagnostics)
 }
 
-// sourced is a Target that renders a text of the user's own: whoever decodes
-// its block hands it the file that the source attribute names, before Files is
-// called.
-type sourced interface {
-	setSource(text []byte)
-}
-
 // placing is a Target whose platform has some ports only, on which all data ranges
 // are placed; zero: it has all.
 type placing interface {

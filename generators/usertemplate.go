@@ -32,11 +32,7 @@ type userTemplate struct {
 	placed
 	Source string `hcl:"source"`
 	Output string `hcl:"output"`
-
-	text []byte
 }
-
-func (u *userTemplate) setSource(text []byte) { u.text = text }
 
 // outputPath is what an output may be named: folders and a file that every
 // file system takes.

@@ -34,7 +34,7 @@ func TestUserTemplateDiagnostics(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.output+" "+c.source, func(t *testing.T) {
 			target := handTarget(t, "template", "source = \"motd.tmpl\"\noutput = \""+c.output+"\"")
-			target.(sourced).setSource([]byte(c.source))
+			target.(*userTemplate).text = []byte(c.source)
 			files, diags := target.Files(p)
 			if c.want == "" {
 				if len(diags) > 0 || len(files) != 1 || files[0].Path != c.output {

@@ -1,7 +1,8 @@
 package templates
 
 import (
-	"sort"
+	"maps"
+	"slices"
 	"text/template"
 
 	"github.com/Masterminds/sprig/v3"
@@ -41,11 +42,9 @@ func Functions() template.FuncMap {
 func sortedKeys(dicts ...map[string]any) []string {
 	var keys []string
 	for _, dict := range dicts {
-		for key := range dict {
-			keys = append(keys, key)
-		}
+		keys = slices.AppendSeq(keys, maps.Keys(dict))
 	}
-	sort.Strings(keys)
+	slices.Sort(keys)
 	return keys
 }
 

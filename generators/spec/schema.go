@@ -223,20 +223,18 @@ func (d *Block) find(kind string) *Block {
 
 // takes lists the arguments and blocks of the block in a sentence.
 func (d *Block) takes() string {
-	var parts []string
-	if n := len(d.Arguments); n > 0 {
-		names := make([]string, n)
-		for i, arg := range d.Arguments {
-			names[i] = arg.Name
-		}
-		parts = append(parts, plural(n, "argument")+" "+List(names, "and"))
+	var arguments, blocks, parts []string
+	for _, arg := range d.Arguments {
+		arguments = append(arguments, arg.Name)
 	}
-	if n := len(d.Blocks); n > 0 {
-		names := make([]string, n)
-		for i, inner := range d.Blocks {
-			names[i] = inner.Type
-		}
-		parts = append(parts, plural(n, "block")+" "+List(names, "and"))
+	for _, inner := range d.Blocks {
+		blocks = append(blocks, inner.Type)
+	}
+	if n := len(arguments); n > 0 {
+		parts = append(parts, plural(n, "argument")+" "+List(arguments, "and"))
+	}
+	if n := len(blocks); n > 0 {
+		parts = append(parts, plural(n, "block")+" "+List(blocks, "and"))
 	}
 	subject := "A " + d.Type + " block"
 	if d.Type == "" {

@@ -167,10 +167,8 @@ func (t *trial) build() (err error) {
 	if t.bed, err = packets.New(layout); err != nil {
 		return err
 	}
-	if t.backend, err = kernel.New(t.rules.Backend, t.bed.Server.Exec); err != nil {
-		return err
-	}
-	return nil
+	t.backend, err = kernel.New(t.rules.Backend, t.bed.Server.Exec)
+	return err
 }
 
 func (t *trial) load() error {
