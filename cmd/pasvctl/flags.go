@@ -73,7 +73,7 @@ func flagError(c *cobra.Command, err error) error {
 	flag, value := invalid.GetFlag(), invalid.GetValue()
 	is := func(what string) error { return usage(hint, "--%s %q is not a %s", flag.Name, value, what) }
 	switch flag.Value.Type() {
-	case "bool":
+	case "bool", "boolfunc":
 		return usage(fmt.Sprintf("write --%s alone, or leave it out", flag.Name), "--%s takes no value, and this is %q", flag.Name, value)
 	case "duration":
 		hint = "write a number with its unit, like 30s, 5m or 1h"

@@ -149,7 +149,7 @@ func (p *project) writeMoves(w io.Writer) error {
 	}
 	ports := func(r spec.PortRange) string {
 		if r.First == 0 {
-			return "none"
+			return "-"
 		}
 		return r.String()
 	}
