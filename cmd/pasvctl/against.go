@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/spf13/cobra"
 
 	"github.com/pasvctl/pasvctl/cmd/internal/envelope"
 	"github.com/pasvctl/pasvctl/cmd/internal/source"
@@ -20,6 +21,18 @@ import (
 	"github.com/pasvctl/pasvctl/generators/plan"
 	"github.com/pasvctl/pasvctl/generators/spec"
 )
+
+// addAgainst adds --against to a command. Without a value it is no flag that is left out: a
+// script's variable is empty.
+func addAgainst(c *cobra.Command, at *string, help string) {
+	c.Flags().Func("against", help, func(text string) error {
+		*at = text
+		if text == "" {
+			return errors.New("name a revision or a folder")
+		}
+		return nil
+	})
+}
 
 // against compares a loaded spec with the one at a path, or else with its own
 // at a revision of its git repository. A mistake of the other one is shown, and an error.

@@ -51,7 +51,7 @@ bytes: sites that do not fit are left out and counted.`,
 	}
 	p.register(c)
 	c.Flags().BoolVar(&p.compare, "compare", false, "compare all servers for each site")
-	c.Flags().StringVar(&p.other, "against", "", "show what differs from the spec at the git revision `REV`, or from another one")
+	addAgainst(c, &p.other, "show what differs from the spec at the git revision `REV`, or from another one")
 	c.Flags().StringVar(&p.format, "format", "text", "write `FORMAT`: text or json, with --against also markdown")
 	asJSON(c, &p.format)
 	c.MarkFlagsMutuallyExclusive("compare", "against")

@@ -61,7 +61,7 @@ plan.`,
 		},
 	}
 	v.register(c)
-	c.Flags().StringVar(&other, "against", "", "also say what differs from the spec at the git revision `REV`, or from another one")
+	addAgainst(c, &other, "also say what differs from the spec at the git revision `REV`, or from another one")
 	c.Flags().StringVarP(&output, "output", "o", "", "write the page to `FILE`; - is standard output")
 	_ = c.MarkFlagFilename("output", "html")
 	return c
