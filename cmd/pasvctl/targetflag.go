@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -49,19 +48,21 @@ func (g *generator) targetsOf(args []string) (has, others []string) {
 
 // knownTargets refuses a --target that there is not.
 func (g *generator) knownTargets(path string) error {
-	has, others := g.targetsOf(nil)
+	_, all := g.targetsOf(nil)
 	for _, name := range g.targets {
-		if slices.Contains(others, name) {
+		if slices.Contains(all, name) {
 			continue
 		}
-		near := nearest(name, others)
-		if near != "" {
-			near = "did you mean " + near + "? "
+		hint := ""
+		if near := nearest(name, all); near != "" {
+			hint = "did you mean " + near + "? "
 		}
-		if has, others = g.targetsOf([]string{path}); len(has) == 0 {
-			return usage(near+"the targets are "+strings.Join(others, ", "), "there is no target %q", name)
+		if has, others := g.targetsOf([]string{path}); len(has) > 0 {
+			hint += "the spec has " + strings.Join(has, ", ") + "; not in this spec: " + strings.Join(others, ", ")
+		} else {
+			hint += "the targets are " + strings.Join(all, ", ")
 		}
-		return usage(near+"the spec has "+strings.Join(has, ", ")+"; not in this spec: "+cmp.Or(strings.Join(others, ", "), "none"), "there is no target %q", name)
+		return usage(hint, "there is no target %q", name)
 	}
 	return nil
 }
