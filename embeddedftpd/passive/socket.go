@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -54,14 +53,8 @@ func (s *Socket) polled() (*os.File, error) {
 // Receive calls do until it returns true, and before each further call waits until
 // there is something to read, or for the deadline. do must not wait.
 func (s *Socket) Receive(do func(fd int) bool) error {
-	for range 3 {
-		if done, bare := s.try(do); done {
-			return nil
-		} else if !bare {
-			break
-		}
-		// If others can run, it may well have come after them.
-		runtime.Gosched()
+	if done, _ := s.try(do); done {
+		return nil
 	}
 	raw, err := s.SyscallConn()
 	if err != nil {
