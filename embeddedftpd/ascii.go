@@ -14,7 +14,7 @@ import (
 func (t *transfer) sendASCII() error {
 	return withBuffer(func(buf []byte) error {
 		out := bufio.NewWriterSize(dataConn{t}, 32<<10)
-		if err := toNetwork(out, fileReader{t.file}, buf); err != nil {
+		if err := toNetwork(out, t.file, buf); err != nil {
 			return err
 		}
 		return out.Flush()
@@ -24,7 +24,7 @@ func (t *transfer) sendASCII() error {
 // receiveASCII is receive in TYPE A.
 func (t *transfer) receiveASCII() error {
 	return withBuffer(func(buf []byte) error {
-		out := bufio.NewWriterSize(fileWriter{t.file}, 32<<10)
+		out := bufio.NewWriterSize(t.file, 32<<10)
 		if err := fromNetwork(out, dataConn{t}, buf); err != nil {
 			// What came whole is kept, as in TYPE I.
 			out.Flush()

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// bucket bounds the bytes a second of all transfers together. A transfer pays
+// bucket bounds the bytes a second of one transfer, or of all together. A transfer pays
 // after each chunk and waits until what all have sent is paid for, so that the
 // sum keeps to the rate whatever each of them has to send.
 type bucket struct {
@@ -16,10 +16,7 @@ type bucket struct {
 	due       time.Time // when all that was sent is paid for
 }
 
-// enter and leave count the transfers that share the rate.
-func (b *bucket) enter() { b.count(1) }
-func (b *bucket) leave() { b.count(-1) }
-
+// count adds to the transfers that share the rate.
 func (b *bucket) count(n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -36,13 +33,12 @@ func (b *bucket) chunk() int64 {
 
 // pay pays for what t has carried since it last paid, and says how long it has
 // to wait.
-func (t *transfer) pay() time.Duration {
-	if t.total == nil {
-		return 0
+func (t *transfer) pay() (wait time.Duration) {
+	n := t.bytes.Load() - t.paid
+	t.paid += n
+	for _, b := range t.limits {
+		wait = max(wait, b.pay(n, time.Now()))
 	}
-	n := t.bytes.Load()
-	wait := t.total.pay(n-t.paid, time.Now())
-	t.paid = n
 	return wait
 }
 

@@ -14,48 +14,27 @@ import (
 // count is updated.
 const maxChunk = 4 << 20
 
-// limited reports whether a rate limits the transfer.
-func (t *transfer) limited() bool { return t.rate > 0 || t.total != nil }
-
-// chunk is maxChunk, or an eighth of a second's worth where the rate is
-// limited.
+// chunk is maxChunk, or less where the rate is limited.
 func (t *transfer) chunk() int64 {
 	n := int64(maxChunk)
-	if t.rate > 0 {
-		n = min(n, max(t.rate/8, 1))
-	}
-	if t.total != nil {
-		n = min(n, t.total.chunk())
+	for _, b := range t.limits {
+		n = min(n, b.chunk())
 	}
 	return n
 }
 
-// pace waits until the transfer's rate, and that of all together, allows the
-// next chunk.
-func (t *transfer) pace() error {
-	var ahead time.Duration
-	if t.rate > 0 {
-		due := time.Duration(float64(t.bytes.Load()) / float64(t.rate) * float64(time.Second))
-		ahead = due - time.Since(t.moving)
-	}
-	if ahead = max(ahead, t.pay()); ahead > 0 && !pause(t.ctx, ahead) {
-		return errAborted
-	}
-	return nil
-}
-
-// extend moves the deadline on, unless the transfer was aborted: the check
+// extend waits until the limits allow the next chunk and moves the deadline on, unless the transfer was aborted: the check
 // comes second, so that an abort's own deadline is never overwritten unseen.
 func (t *transfer) extend(set func(time.Time) error) error {
-	if err := t.pace(); err != nil {
-		return err
+	if wait := t.pay(); wait > 0 && !pause(t.ctx, wait) {
+		return errAborted
 	}
 	at := t.stallAt
 	if at.IsZero() {
 		at = time.Now().Add(t.stall)
 	}
 	if err := set(at); err != nil {
-		return err
+		return connError{err}
 	}
 	if t.aborted.Load() {
 		return errAborted
@@ -72,7 +51,7 @@ func (t *transfer) judge(n int64, err error) error {
 	case t.aborted.Load():
 		return errAborted
 	case !errors.Is(err, os.ErrDeadlineExceeded):
-		return err
+		return connError{err}
 	case n > 0:
 		return nil
 	}
@@ -132,23 +111,5 @@ func (t *transfer) copy(to io.Writer, from io.Reader) error {
 	})
 }
 
-func (t *transfer) copyOut() error { return t.copy(dataConn{t}, fileReader{t.file}) }
-func (t *transfer) copyIn() error  { return t.copy(fileWriter{t.file}, dataConn{t}) }
-
-// fileReader and fileWriter mark a file's errors as this side's.
-type fileReader struct{ f io.Reader }
-
-func (r fileReader) Read(p []byte) (int, error) {
-	n, err := r.f.Read(p)
-	if err != io.EOF {
-		err = asLocal(err)
-	}
-	return n, err
-}
-
-type fileWriter struct{ f io.Writer }
-
-func (w fileWriter) Write(p []byte) (int, error) {
-	n, err := w.f.Write(p)
-	return n, asLocal(err)
-}
+func (t *transfer) copyOut() error { return t.copy(dataConn{t}, t.file) }
+func (t *transfer) copyIn() error  { return t.copy(t.file, dataConn{t}) }

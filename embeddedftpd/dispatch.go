@@ -9,8 +9,6 @@ type verb struct {
 	needs bool
 	// writes: refused to users who may only read.
 	writes bool
-	// beside: is carried out while a transfer runs.
-	beside bool
 	// transfers: REST's offset is for it and no later one, whatever its result.
 	transfers bool
 	// usage is what HELP and a 501 reply say.
@@ -35,7 +33,7 @@ func init() {
 		"FEAT": {run: (*session).feat, open: true, usage: "FEAT"},
 		"OPTS": {run: (*session).opts, open: true, needs: true, usage: "OPTS <sp> command [<sp> options]"},
 		"SYST": {run: says(215, "UNIX Type: L8"), open: true, usage: "SYST"},
-		"STAT": {run: (*session).stat, open: true, beside: true, usage: "STAT [<sp> path]"},
+		"STAT": {run: (*session).stat, open: true, usage: "STAT [<sp> path]"},
 		"HELP": {run: (*session).help, open: true, usage: "HELP [<sp> command]"},
 		"CLNT": {run: (*session).clnt, open: true, needs: true, usage: "CLNT <sp> name"},
 		"HOST": {run: (*session).host, open: true, needs: true, usage: "HOST <sp> name"},
@@ -77,18 +75,12 @@ func init() {
 		"NLST": {run: (*session).nlst, transfers: true, usage: "NLST [<sp> path]"},
 		"MLSD": {run: (*session).mlsd, transfers: true, usage: "MLSD [<sp> path]"},
 		"MLST": {run: (*session).mlst, usage: "MLST [<sp> path]"},
-		"ABOR": {run: (*session).abor, beside: true, usage: "ABOR"},
+		"ABOR": {run: (*session).abor, usage: "ABOR"},
 	}
 	// RFC 775's names, which some clients still send.
 	for old, now := range map[string]string{"XCWD": "CWD", "XCUP": "CDUP", "XPWD": "PWD", "XMKD": "MKD", "XRMD": "RMD"} {
 		verbs[old] = verbs[now]
 	}
-}
-
-// besideTransfer reports whether a command is carried out while a transfer
-// runs. STAT with a path reads the disk, and waits.
-func besideTransfer(cmd command) bool {
-	return verbs[cmd.verb].beside && cmd.arg == ""
 }
 
 // dispatch carries out one command, or says why it cannot be.

@@ -31,7 +31,7 @@ func (s *session) retr(arg string) {
 		body = func() error { return t.send(left - t.bytes.Load()) }
 		t.small = left <= smallFile
 	}
-	s.startTransfer(t, body)
+	s.runTransfer(t, body)
 }
 
 // openRegular opens a file and makes sure that it is one. O_NONBLOCK keeps a

@@ -149,7 +149,7 @@ func (s *session) listing(verb string, sel selection, err error, format formatte
 		s.fail(err)
 		return
 	}
-	s.startTransfer(t, func() error {
+	s.runTransfer(t, func() error {
 		out := bufio.NewWriterSize(dataConn{t}, 16<<10)
 		if sel.entry != nil {
 			out.Write(format(nil, *sel.entry))
@@ -200,7 +200,7 @@ func (s *session) sendTree(out *bufio.Writer, top *os.File, sel selection, forma
 			dir.Close()
 		}
 		if err == nil && size > maxTree {
-			err = localError{errTree}
+			err = errTree
 		}
 		if err != nil {
 			return err
@@ -245,7 +245,7 @@ func sendEntries(out *bufio.Writer, dir *os.File, pattern string, readlink func(
 			return out.Flush()
 		}
 		if err != nil {
-			return localError{err}
+			return err
 		}
 	}
 }

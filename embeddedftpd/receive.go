@@ -48,7 +48,7 @@ func (t *transfer) receive() error {
 			return pipe.pass(from, file, t.chunk())
 		})
 		if err == errCopied { // it is appended to, or the file system has no splice
-			if _, err := io.CopyN(fileWriter{t.file}, pipe, pipe.held); err != nil {
+			if _, err := io.CopyN(t.file, pipe, pipe.held); err != nil {
 				return err
 			}
 			t.bytes.Add(pipe.held)
@@ -79,7 +79,7 @@ func (t *transfer) receiveFirst() (over bool, err error) {
 		} else if failed := t.ready(); failed != nil {
 			return false, failed
 		}
-		n, failed := fileWriter{t.file}.Write(b[:n])
+		n, failed := t.file.Write(b[:n])
 		if err = cmp.Or(failed, t.shorten(int64(n)), err); err != nil {
 			return false, err
 		}
@@ -95,10 +95,10 @@ func (t *transfer) shorten(n int64) error {
 	}
 	var now unix.Stat_t
 	if err := unix.Fstat(int(t.file.Fd()), &now); err != nil {
-		return asLocal(err)
+		return err
 	}
 	if now.Size > n {
-		return asLocal(t.file.Truncate(n))
+		return t.file.Truncate(n)
 	}
 	return nil
 }

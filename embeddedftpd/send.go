@@ -36,7 +36,7 @@ func (t *transfer) send(left int64) error {
 		return t.copyOut()
 	}
 	move := func(to int) (int64, error) { return sendfile(to, int(t.file.Fd()), min(left, t.chunk())) }
-	if left > burst && !t.limited() {
+	if left > burst && len(t.limits) == 0 {
 		if pipe, err := openPipe(); err == nil {
 			defer pipe.close()
 			move = func(to int) (int64, error) { return pipe.pass(int(t.file.Fd()), to, left) }
@@ -51,7 +51,7 @@ func (t *transfer) send(left int64) error {
 		case err != nil:
 			return err
 		case n == 0:
-			return localError{io.ErrUnexpectedEOF} // cut short meanwhile
+			return io.ErrUnexpectedEOF // cut short meanwhile
 		}
 	}
 	return nil
@@ -78,7 +78,7 @@ func (t *transfer) carry(ready func(func(fd int) bool) error, deadline func(time
 	case errno == unix.EINVAL || errno == unix.ENOSYS:
 		return n, errCopied
 	case ok && !connectionLost(errno):
-		return n, localError{&os.PathError{Op: "transfer", Path: t.path, Err: err}}
+		return n, &os.PathError{Op: "transfer", Path: t.path, Err: err}
 	case err != nil && n == 0:
 		return 0, t.judge(0, err)
 	}

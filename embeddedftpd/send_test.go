@@ -106,10 +106,10 @@ func TestSendCutShort(t *testing.T) {
 // A client that reads nothing stalls its download, of a file in bursts or one whose
 // rate is limited.
 func TestSendStalls(t *testing.T) {
-	for _, rate := range []int64{0, 1 << 40} {
+	for _, limits := range [][]*bucket{nil, {{rate: 1 << 40}}} {
 		server, _ := dataPair(t)
 		f, content := numbered(t, 32<<20)
-		tr := &transfer{stall: 100 * time.Millisecond, conn: server, file: f, rate: rate, ctx: t.Context(), moving: time.Now()}
+		tr := &transfer{stall: 100 * time.Millisecond, conn: server, file: f, limits: limits, ctx: t.Context()}
 		err := tr.send(int64(len(content)))
 		if sent := tr.bytes.Load(); !errors.Is(err, errStalled) || sent == 0 || sent == int64(len(content)) {
 			t.Errorf("nobody read, and %d bytes were sent, %v", sent, err)

@@ -1,6 +1,7 @@
 package embeddedftpd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -18,19 +19,15 @@ import (
 // transfer runs. Behind them the session stops reading, and TCP pushes back.
 const maxQueued = 32
 
-// ending is why a session ends as soon as no transfer runs: the text of its 421.
-type ending string
-
+// Why a session ends as soon as no transfer runs: the text of its 421.
 const (
-	serverStops ending = "The server is stopping."
-	crowdedOut  ending = "Too many connections that have not logged in."
+	serverStops = "The server is stopping."
+	crowdedOut  = "Too many connections that have not logged in."
 )
 
-func (e ending) Error() string { return string(e) }
-
 // session is one control connection. Its goroutine reads and carries out the
-// commands; a running transfer has a goroutine of its own, so that ABOR and
-// STAT are answered meanwhile. Nothing of it is seen by another session.
+// commands; while that runs a transfer another one reads, so that ABOR and STAT
+// are heard. Nothing of it is seen by another session.
 type session struct {
 	srv    *Server
 	ctx    context.Context // ends with the session
@@ -53,12 +50,12 @@ type session struct {
 	tls      tlsState
 	features featureState
 	quitting bool
-	verb     string // of the command that is carried out
+	verb     string    // of the command that is carried out
+	queued   []command // sent ahead while a transfer ran
 
 	mu       sync.Mutex
 	transfer *transfer // nil: none runs
-	queued   []command // sent ahead while it runs
-	ending   ending    // empty: go on
+	ending   string    // empty: go on
 }
 
 func newSession(srv *Server, conn *net.TCPConn, client netip.Addr, place *place) *session {
@@ -80,21 +77,20 @@ func newSession(srv *Server, conn *net.TCPConn, client netip.Addr, place *place)
 // the session.
 func (s *session) serve() {
 	defer s.end()
-	defer s.survive("session")
+	defer s.survive()
 	if !s.awaitTurn() || !s.greet() {
 		return
 	}
 	for !s.quitting {
 		cmd, err := s.next()
-		var why ending
 		switch {
 		case err == nil:
 			s.dispatch(cmd)
-		case errors.As(err, &why):
-			s.reply(421, string(why))
-			s.quitting = true
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			s.reply(421, "Timeout: closing the control connection.")
+			s.mu.Lock()
+			why := cmp.Or(s.ending, "Timeout: closing the control connection.")
+			s.mu.Unlock()
+			s.reply(421, why)
 			s.quitting = true
 		default:
 			return
@@ -135,9 +131,9 @@ func (s *session) greet() bool {
 
 // survive turns a panic into a log record: it costs its own session and no
 // other.
-func (s *session) survive(where string) {
+func (s *session) survive() {
 	if p := recover(); p != nil {
-		s.log.Error("panic", "in", where, "panic", p, "stack", string(debug.Stack()))
+		s.log.Error("panic", "panic", p, "stack", string(debug.Stack()))
 		s.kill()
 	}
 }
@@ -148,9 +144,6 @@ func (s *session) end() {
 		s.out.close()
 	}
 	s.kill()
-	if t := s.running(); t != nil {
-		<-t.done
-	}
 	s.releaseData()
 	s.log.Info("session ended", seconds(time.Since(s.started)))
 	s.logout()
@@ -171,106 +164,92 @@ func (s *session) kill() {
 }
 
 // endFor ends the session as soon as no transfer runs, from any goroutine.
-func (s *session) endFor(why ending) {
+func (s *session) endFor(why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ending = why
 	s.rearm()
 }
 
-// next returns the next command to carry out now. Commands are answered in the
-// order in which they came: while a transfer runs they queue, except for those
-// that may run beside it and have none before them.
+// next returns the next command to carry out: commands are answered in the order
+// in which they came.
 func (s *session) next() (command, error) {
-	for {
-		cmd, queued, full, err := s.dequeue()
-		switch {
-		case err != nil:
-			return command{}, err
-		case queued:
-			return cmd, nil
-		case full != nil:
-			select {
-			case <-full:
-			case <-s.ctx.Done():
-				return command{}, s.ctx.Err()
-			}
-			continue
-		}
-		line, err := s.lines.next()
-		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded) && s.woken():
-			continue
-		case errors.Is(err, errLineTooLong):
-			cmd = command{tooLong: true}
-		case err != nil:
-			return command{}, err
-		default:
-			cmd = parseCommand(line)
-		}
-		if !s.enqueue(cmd) {
-			return cmd, nil
-		}
-	}
-}
-
-// dequeue returns the oldest queued command that may be carried out now, or the
-// channel that says so when the queue is full. Where there is nothing to return
-// it arms the deadline of the read that follows.
-func (s *session) dequeue() (cmd command, queued bool, full <-chan struct{}, err error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.transfer == nil && s.ending != "":
-		return command{}, false, nil, s.ending
-	case len(s.queued) > 0 && (s.transfer == nil || besideTransfer(s.queued[0])):
-		cmd = s.queued[0]
-		s.queued = s.queued[1:]
-		return cmd, true, nil, nil
-	case s.transfer != nil && len(s.queued) == maxQueued:
-		return command{}, false, s.transfer.done, nil
-	case s.transfer == nil:
-		s.queued = nil
-		if !s.lines.buffered() {
-			s.rearm()
-		}
-	}
-	return command{}, false, nil, nil
-}
-
-// enqueue keeps the command for later if it cannot be carried out now, and
-// reports whether it did. ABOR ends the running transfer at once even if its
-// own reply has to wait for those of other commands.
-func (s *session) enqueue(cmd command) bool {
-	s.mu.Lock()
-	t := s.transfer
-	now := len(s.queued) == 0 && (t == nil || besideTransfer(cmd))
-	if !now {
-		s.queued = append(s.queued, cmd)
+	ending := s.ending != ""
+	if !s.lines.buffered() {
+		s.rearm()
 	}
 	s.mu.Unlock()
-	if !now && t != nil && cmd.verb == "ABOR" {
-		t.abort()
+	switch {
+	case ending:
+		return command{}, os.ErrDeadlineExceeded
+	case s.ctx.Err() != nil: // the client hung up during a transfer
+		return command{}, s.ctx.Err()
+	case len(s.queued) > 0:
+		cmd := s.queued[0]
+		s.queued = s.queued[1:]
+		return cmd, nil
 	}
-	return !now
+	s.queued = nil
+	return s.read()
 }
 
-// woken reports whether a read's deadline passed to wake the session, not
-// because the client was idle.
-func (s *session) woken() bool {
+func (s *session) read() (command, error) {
+	line, err := s.lines.next()
+	if errors.Is(err, errLineTooLong) {
+		return command{tooLong: true}, nil
+	}
+	return parseCommand(line), err
+}
+
+// hear reads commands while the session's goroutine runs t, until done. They
+// queue, except for STAT if nothing is before it. ABOR ends the transfer at once
+// even if its own reply has to wait for those of other commands.
+func (s *session) hear(t *transfer) (done func()) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.transfer != nil || len(s.queued) > 0 || s.ending != ""
+	s.transfer = t
+	s.rearm()
+	s.mu.Unlock()
+	if len(s.queued) > 0 && s.queued[0].verb == "ABOR" {
+		t.abort()
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer s.survive()
+		for len(s.queued) < maxQueued {
+			cmd, err := s.read()
+			switch {
+			case errors.Is(err, os.ErrDeadlineExceeded):
+				return
+			case err != nil:
+				s.kill()
+				return
+			case cmd.verb == "STAT" && cmd.arg == "" && len(s.queued) == 0: // with a path it reads the disk, and waits
+				s.dispatch(cmd)
+				continue
+			case cmd.verb == "ABOR":
+				t.abort()
+			}
+			s.queued = append(s.queued, cmd)
+		}
+	}()
+	return func() {
+		s.mu.Lock()
+		s.transfer = nil
+		s.tcp.SetReadDeadline(time.Unix(1, 0))
+		s.mu.Unlock()
+		<-ended
+	}
 }
 
 // rearm sets the deadline of the read for a command; s.mu is held. There is
-// none while a transfer runs, and it has passed where something is to be done
-// first.
+// none while a transfer runs, and it has passed where the session is to end.
 func (s *session) rearm() {
 	var at time.Time
 	switch now := time.Now(); {
 	case s.transfer != nil:
-	case s.ending != "" || len(s.queued) > 0:
+	case s.ending != "":
 		at = now
 	case !s.login.done:
 		at = s.loggedOut.Add(s.srv.cfg.LoginTimeout)
@@ -278,31 +257,6 @@ func (s *session) rearm() {
 		at = now.Add(s.srv.cfg.IdleTimeout)
 	}
 	s.tcp.SetReadDeadline(at)
-}
-
-// begin makes t the running transfer; it is called by the session's goroutine
-// while none runs.
-func (s *session) begin(t *transfer) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.transfer = t
-	s.rearm()
-}
-
-// finish ends the running transfer and lets the queued commands go on.
-func (s *session) finish(t *transfer) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.transfer = nil
-	s.rearm()
-	close(t.done)
-}
-
-// waiting reports whether commands sent ahead are still to be carried out.
-func (s *session) waiting() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.queued) > 0
 }
 
 func (s *session) running() *transfer {

@@ -88,7 +88,7 @@ func (c *TLS) reuse() passive.Reuse {
 
 // secure puts the control connection under TLS.
 func (s *session) secure() error {
-	if s.lines.pending() || s.waiting() {
+	if s.lines.pending() || len(s.queued) > 0 {
 		// What came before the handshake is not protected by it, and whoever is on
 		// the way may have put it there.
 		return errSentAhead

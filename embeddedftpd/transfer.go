@@ -1,6 +1,7 @@
 package embeddedftpd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,18 +23,15 @@ type transfer struct {
 	file       *os.File
 	replaces   bool         // the upload is to empty file first
 	turn       func() error // waits until an upload may begin, and opens file; nil: it is open
-	small      bool         // try it without a goroutine of its own
+	small      bool         // try it before commands are heard
 	source     dataSource
 	started    time.Time
 	stall      time.Duration
 	stallAt    time.Time // instead of stall, unless zero
-	rate       int64     // bytes a second; 0: as fast as it goes
-	total      *bucket   // of all transfers; nil: as fast as it goes
+	limits     []*bucket // its own and that of all transfers
+	paid       int64     // bytes that limits know of
 	takesCut   bool      // take an upload under TLS that ends without close_notify
-	paid       int64     // bytes that total knows of
-	moving     time.Time // when the data connection came
 	bytes      atomic.Int64
-	done       chan struct{} // closed when it is over
 
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -51,17 +49,8 @@ var (
 	errOffsetASCII = errors.New("offset in TYPE A")
 )
 
-// localError is a failure on this side: of a file, not of the connection.
-type localError struct{ error }
-
-func (e localError) Unwrap() error { return e.error }
-
-func asLocal(err error) error {
-	if err != nil {
-		err = localError{err}
-	}
-	return err
-}
+// connError is a failure of the data connection; others are of this side.
+type connError struct{ error }
 
 // abort stops the transfer from any goroutine, whatever it waits for.
 func (t *transfer) abort() {
@@ -75,12 +64,18 @@ func (t *transfer) abort() {
 	}
 }
 
-// startTransfer runs body over the data connection of the last PASV, in a
-// goroutine of its own unless the transfer is small. It closes the file when all
-// is over.
-func (s *session) startTransfer(t *transfer, body func() error) {
+// runTransfer runs body over the data connection of the last PASV, and closes the
+// file.
+func (s *session) runTransfer(t *transfer, body func() error) {
 	t.source, s.data.next = s.data.next, nil
-	t.stall, t.rate, t.total = s.srv.cfg.StallTimeout, s.rate(), s.srv.total
+	defer t.source.Release()
+	t.stall = s.srv.cfg.StallTimeout
+	if rate := s.rate(); rate > 0 {
+		t.limits = append(t.limits, &bucket{rate: rate})
+	}
+	if s.srv.total != nil {
+		t.limits = append(t.limits, s.srv.total)
+	}
 	t.takesCut = s.srv.cfg.TLS == nil || s.srv.cfg.TLS.AcceptTruncated
 	if t.opening == "" {
 		t.opening = "Opening data connection for " + t.verb + "."
@@ -89,18 +84,50 @@ func (s *session) startTransfer(t *transfer, body func() error) {
 	if s.transferNow(t, body) {
 		return
 	}
-	t.done = make(chan struct{})
 	t.ctx, t.cancel = context.WithCancel(s.ctx)
-	s.begin(t)
-	go s.runTransfer(t, body)
+	defer t.cancel()
+	defer s.hear(t)()
+	if t.turn != nil {
+		if err := t.turn(); err != nil {
+			code, text := fileReply(err)
+			s.log.Warn("refused", "command", t.verb, "path", t.path, "error", err)
+			s.reply(code, text)
+			return
+		}
+	}
+	if t.file != nil {
+		defer t.file.Close()
+	}
+	var err error
+	if t.conn == nil {
+		s.open(t)
+		if err := t.connect(s.srv.cfg.ConnectTimeout); err != nil {
+			if t.ctx.Err() != nil {
+				err = errAborted
+			}
+			s.noConnection(t.verb, t.path, t.source, err)
+			return
+		}
+		err = t.ready()
+	}
+	defer t.breakOff() // after a panic; otherwise it is closed by then
+	for _, b := range t.limits {
+		b.count(1)
+		defer b.count(-1)
+	}
+	if err == nil {
+		err = body()
+	}
+	t.pay()
+	s.complete(t, err)
 }
 
-// transferNow carries out a small transfer on the session's own goroutine, if its
-// data connection comes within smallWait: nothing has to wake up, and both replies
-// of a download leave as one segment. It reports whether the transfer is over.
+// transferNow carries out a small transfer if its data connection comes within
+// smallWait: no other goroutine has to wake up, and both replies of a download
+// leave as one segment. It reports whether the transfer is over.
 func (s *session) transferNow(t *transfer, body func() error) bool {
 	r, passively := t.source.(*passive.Reservation)
-	if !t.small || !passively || s.tls.protData || t.limited() {
+	if !t.small || !passively || s.tls.protData || len(t.limits) > 0 {
 		return false
 	}
 	if !t.sends {
@@ -111,8 +138,7 @@ func (s *session) transferNow(t *transfer, body func() error) bool {
 	if err != nil {
 		return false // the ordinary transfer sees to it
 	}
-	t.conn, t.moving = conn, time.Now()
-	t.stallAt = t.moving.Add(smallWait)
+	t.conn, t.stallAt = conn, time.Now().Add(smallWait)
 	err = body()
 	t.stallAt = time.Time{}
 	if errors.Is(err, errStalled) {
@@ -141,7 +167,7 @@ func (t *transfer) ready() error {
 		return nil
 	}
 	t.replaces = false
-	return asLocal(t.file.Truncate(0))
+	return t.file.Truncate(0)
 }
 
 // connected reports whether the next data connection can still come, and says
@@ -163,57 +189,15 @@ func (s *session) connected(path string) bool {
 	return err == nil
 }
 
-func (s *session) runTransfer(t *transfer, body func() error) {
-	defer s.finish(t)
-	defer s.survive("transfer")
-	defer t.cancel()
-	defer t.source.Release()
-	if t.turn != nil {
-		if err := t.turn(); err != nil {
-			code, text := fileReply(err)
-			s.log.Warn("refused", "command", t.verb, "path", t.path, "error", err)
-			s.reply(code, text)
-			return
-		}
-	}
-	if t.file != nil {
-		defer t.file.Close()
-	}
-	var err error
-	if t.conn == nil {
-		s.open(t)
-		if err := t.connect(s.srv.cfg.ConnectTimeout); err != nil {
-			if t.aborted.Load() || s.ctx.Err() != nil {
-				err = errAborted
-			}
-			s.noConnection(t.verb, t.path, t.source, err)
-			return
-		}
-		err = t.ready()
-	}
-	defer t.breakOff() // after a panic; otherwise it is closed by then
-	if t.total != nil {
-		t.total.enter()
-		defer t.total.leave()
-	}
-	if err == nil {
-		err = body()
-	}
-	t.pay()
-	s.complete(t, err)
-}
-
 // complete closes file and connection, and replies.
 func (s *session) complete(t *transfer, err error) {
 	if t.file != nil {
-		if failed := t.file.Close(); err == nil {
-			err = asLocal(failed)
-		}
+		err = cmp.Or(err, t.file.Close())
 	}
-	if err == nil {
-		err = t.conn.Close()
-	} else {
+	if err != nil {
 		t.breakOff()
+	} else if failed := t.conn.Close(); failed != nil {
+		err = connError{failed}
 	}
 	s.report(t, err)
 }
@@ -221,13 +205,12 @@ func (s *session) complete(t *transfer, err error) {
 // connect waits for the data connection.
 func (t *transfer) connect(timeout time.Duration) error {
 	conn, err := t.source.Accept(t.ctx, timeout)
-	if err != nil {
-		return err
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.conn, t.moving = conn, time.Now()
-	return nil
+	if err == nil {
+		t.conn = conn
+	}
+	return err
 }
 
 // breakOff closes the data connection of a failed transfer so that the client
@@ -292,34 +275,25 @@ func (s *session) report(t *transfer, err error) {
 		return
 	}
 	log.Warn("transfer failed", "command", t.verb, "path", t.path, "bytes", n, seconds(time.Since(t.started)), "error", err)
-	var local localError
-	switch {
-	case t.aborted.Load():
+	switch code, text := fileReply(err); {
+	case t.aborted.Load() || errors.Is(err, errAborted):
 		s.reply(426, "Transfer aborted.")
-	case errors.As(err, &local):
-		if code, text := fileReply(local.error); code == 452 {
-			s.reply(code, text)
-		} else {
-			s.reply(451, "Local error: "+text)
-		}
 	case errors.Is(err, errStalled):
 		s.reply(426, "Data connection stalled: closed.")
 	case errors.Is(err, errTruncated):
 		s.reply(426, `The upload ended without TLS's close_notify and may be truncated (truncated_uploads is "refuse" here).`)
-	default:
+	case errors.As(err, new(connError)):
 		s.reply(426, "Data connection lost.")
+	case code == 452:
+		s.reply(code, text)
+	default:
+		s.reply(451, "Local error: "+text)
 	}
 }
 
-// abor ends the running transfer (426 for it, then 226) or gives up the
-// reservation of one that has not begun.
+// abor gives up the reservation of a transfer that has not begun. One that runs
+// has been ended when the command was heard.
 func (s *session) abor(string) {
-	if t := s.running(); t != nil {
-		t.abort()
-		<-t.done
-		s.reply(226, "ABOR: the transfer has ended.")
-		return
-	}
 	s.releaseData()
 	s.reply(226, "ABOR: no transfer is running.")
 }

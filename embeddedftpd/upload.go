@@ -55,7 +55,7 @@ func (s *session) receive(verb, at string, flags int, offset int64) {
 		s.fail(err)
 		return
 	}
-	s.startTransfer(t, body)
+	s.runTransfer(t, body)
 }
 
 // openUpload opens t's file, claims it until it is closed, and moves to offset.
