@@ -319,23 +319,16 @@ func parseTime(text string) (time.Time, bool) {
 	}
 	leap := whole[12:] == "60"
 	if leap {
-		whole = whole[:12] + "59"
+		text = whole[:12] + "59"
 	}
-	t, err := time.Parse("20060102150405", whole)
-	if err != nil {
+	t, err := time.Parse("20060102150405", text) // and the fraction
+	if leap {
+		t = t.Add(time.Second)
+	}
+	if err != nil || t.After(lastTime) {
 		return time.Time{}, false
 	}
-	if leap {
-		if t = t.Add(time.Second); t.After(lastTime) {
-			return time.Time{}, false
-		}
-		return t, true
-	}
-	nanos := 0
-	for _, d := range (fraction + "000000000")[:9] {
-		nanos = nanos*10 + int(d-'0')
-	}
-	return t.Add(time.Duration(nanos)), true
+	return t, true
 }
 
 func digits(s string) bool {

@@ -1,7 +1,6 @@
 package embeddedftpd
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -344,20 +343,18 @@ func namesListed(s *session, arg string) (names []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	var sent bytes.Buffer
-	if sel.entry != nil {
-		sent.Write(sel.appendName(nil, *sel.entry))
-	} else {
-		dir, err := s.openDir(sel.dir)
-		if err != nil {
+	var dir *os.File
+	if sel.entry == nil {
+		if dir, err = s.openDir(sel.dir); err != nil {
 			return nil, err
 		}
 		defer dir.Close()
-		if err := sendEntries(bufio.NewWriter(&sent), dir, sel.pattern, s.readlink(sel.dir), sel.appendName); err != nil {
-			return nil, err
-		}
 	}
-	for line := range strings.Lines(sent.String()) {
+	var sent []byte
+	if err := s.each(dir, sel, func(e entry) error { sent = sel.appendName(sent, e); return nil }); err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(sent)) {
 		names = append(names, s.path(strings.TrimSuffix(line, "\r\n")))
 	}
 	slices.Sort(names)

@@ -140,10 +140,8 @@ func (s *session) listing(verb string, sel selection, err error, format formatte
 		return
 	}
 	t := &transfer{verb: verb, path: sel.dir, sends: true, listing: true}
-	var dir *os.File
 	if err == nil && sel.entry == nil {
-		dir, err = s.openDir(sel.dir)
-		t.file = dir
+		t.file, err = s.openDir(sel.dir)
 	}
 	if err != nil {
 		s.fail(err)
@@ -151,14 +149,22 @@ func (s *session) listing(verb string, sel selection, err error, format formatte
 	}
 	s.runTransfer(t, func() error {
 		out := bufio.NewWriterSize(dataConn{t}, 16<<10)
-		if sel.entry != nil {
-			out.Write(format(nil, *sel.entry))
-			return out.Flush()
+		var line []byte
+		write := func(e entry) error {
+			line = format(line[:0], e)
+			_, err := out.Write(line)
+			return err
 		}
-		if sel.tree && sel.pattern == "" {
-			return s.sendTree(out, dir, sel, format)
+		var err error
+		if sel.tree && sel.pattern == "" && sel.entry == nil {
+			err = s.sendTree(out, t.file, sel, write)
+		} else {
+			err = s.each(t.file, sel, write)
 		}
-		return sendEntries(out, dir, sel.pattern, s.readlink(sel.dir), format)
+		if err != nil {
+			return err
+		}
+		return out.Flush()
 	})
 }
 
@@ -170,7 +176,7 @@ var errTree = errors.New("too many folders below one folder")
 
 // sendTree writes a folder and then all those below it, each after its name as
 // `ls -lR` does. It follows no links.
-func (s *session) sendTree(out *bufio.Writer, top *os.File, sel selection, format formatter) error {
+func (s *session) sendTree(out *bufio.Writer, top *os.File, sel selection, write func(entry) error) error {
 	base := "."
 	if sel.prefix != "" {
 		base = cmp.Or(strings.TrimSuffix(sel.prefix, "/"), "/")
@@ -178,29 +184,28 @@ func (s *session) sendTree(out *bufio.Writer, top *os.File, sel selection, forma
 	for next, size := []string{""}, 0; len(next) > 0; {
 		below := next[len(next)-1]
 		next, size = next[:len(next)-1], size-len(below)
-		dir, name := top, base
+		dir, name, at := top, base, path.Join(sel.dir, below)
 		if below != "" {
 			var err error
-			if dir, err = s.openDir(path.Join(sel.dir, below)); err != nil {
+			if dir, err = s.openDir(at); err != nil {
 				continue // removed since, or not for this user
 			}
 			name = strings.TrimSuffix(base, "/") + "/" + below
 			out.WriteString("\r\n")
 		}
-		out.Write(append(appendShown(nil, name), ":\r\n"...))
+		out.WriteString(shown.Replace(name) + ":\r\n")
 		var found []string
-		err := sendEntries(out, dir, "", s.readlink(path.Join(sel.dir, below)), func(buf []byte, e entry) []byte {
-			if e.info.IsDir() && size <= maxTree {
+		err := s.each(dir, selection{dir: at}, func(e entry) error {
+			if e.info.IsDir() {
 				found = append(found, path.Join(below, e.name))
-				size += len(found[len(found)-1])
+				if size += len(found[len(found)-1]); size > maxTree {
+					return errTree
+				}
 			}
-			return format(buf, e)
+			return write(e)
 		})
 		if below != "" {
 			dir.Close()
-		}
-		if err == nil && size > maxTree {
-			err = errTree
 		}
 		if err != nil {
 			return err
@@ -216,61 +221,46 @@ func (s *session) openDir(at string) (*os.File, error) {
 	return s.login.root.OpenFile(rooted(at), os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
 }
 
-// readlink returns the function that says where a link in dir leads, "" where
-// it leads nowhere or out of the root.
-func (s *session) readlink(dir string) func(name string) string {
-	root := s.login.root
-	return func(name string) string {
-		at := rooted(path.Join(dir, name))
-		if _, err := root.Stat(at); err != nil {
-			return ""
-		}
-		to, _ := root.Readlink(at)
-		return to
+// readlink says where a link leads, "" where that is nowhere or out of the root.
+func (s *session) readlink(at string) string {
+	if _, err := s.login.root.Stat(rooted(at)); err != nil {
+		return ""
 	}
+	to, _ := s.login.root.Readlink(rooted(at))
+	return to
 }
 
-// sendEntries writes the entries of a directory, batch by batch.
-func sendEntries(out *bufio.Writer, dir *os.File, pattern string, readlink func(string) string, format formatter) error {
-	var line []byte
+// each calls do with what was chosen, of dir batch by batch, each of them sorted.
+func (s *session) each(dir *os.File, sel selection, do func(entry) error) error {
+	if sel.entry != nil {
+		return do(*sel.entry)
+	}
 	for {
-		batch, err := readBatch(dir, pattern, readlink)
-		for _, e := range batch {
-			line = format(line[:0], e)
-			if _, err := out.Write(line); err != nil {
+		batch, end := dir.ReadDir(listBatch)
+		slices.SortFunc(batch, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+		for _, d := range batch {
+			if match, _ := path.Match(sel.pattern, d.Name()); sel.pattern != "" && !match {
+				continue
+			}
+			info, err := d.Info()
+			if err != nil {
+				continue // removed since
+			}
+			e := entry{name: d.Name(), info: info}
+			if info.Mode()&fs.ModeSymlink != 0 {
+				e.link = s.readlink(path.Join(sel.dir, e.name))
+			}
+			if err := do(e); err != nil {
 				return err
 			}
 		}
-		if err == io.EOF {
-			return out.Flush()
+		if end == io.EOF {
+			return nil
 		}
-		if err != nil {
-			return err
+		if end != nil {
+			return end
 		}
 	}
-}
-
-// readBatch reads the next entries of a directory that match the pattern,
-// sorted; io.EOF comes with the last of them.
-func readBatch(dir *os.File, pattern string, readlink func(string) string) ([]entry, error) {
-	raw, err := dir.ReadDir(listBatch)
-	batch := make([]entry, 0, len(raw))
-	for _, d := range raw {
-		if match, _ := path.Match(pattern, d.Name()); pattern != "" && !match {
-			continue
-		}
-		info, err := d.Info()
-		if err != nil {
-			continue // removed since
-		}
-		e := entry{name: d.Name(), info: info}
-		if info.Mode()&fs.ModeSymlink != 0 {
-			e.link = readlink(e.name)
-		}
-		batch = append(batch, e)
-	}
-	slices.SortFunc(batch, func(a, b entry) int { return strings.Compare(a.name, b.name) })
-	return batch, err
 }
 
 // halfYear is how old a file may be for ls(1) to show its time of day.
@@ -288,27 +278,15 @@ func appendLong(buf []byte, e entry, now time.Time) []byte {
 	if st, ok := e.info.Sys().(*syscall.Stat_t); ok {
 		links = uint64(st.Nlink)
 	}
-	buf = fmt.Appendf(buf, "%s %4d ftp      ftp      %12d %s ", modeString(e.info.Mode()), links, e.info.Size(), stamp)
-	buf = appendShown(buf, e.name)
-	if e.info.Mode()&fs.ModeSymlink != 0 && e.link != "" {
-		buf = append(buf, " -> "...)
-		buf = appendShown(buf, e.link)
+	name := e.name
+	if e.link != "" {
+		name += " -> " + e.link
 	}
-	return append(buf, '\r', '\n')
+	return fmt.Appendf(buf, "%s %4d ftp      ftp      %12d %s %s\r\n", modeString(e.info.Mode()), links, e.info.Size(), stamp, shown.Replace(name))
 }
 
-// appendShown appends a name as ls(1) shows it: what would break the line is
-// a question mark.
-func appendShown(buf []byte, name string) []byte {
-	for i := 0; i < len(name); i++ {
-		if c := name[i]; c == '\r' || c == '\n' || c == 0 {
-			buf = append(buf, '?')
-		} else {
-			buf = append(buf, c)
-		}
-	}
-	return buf
-}
+// shown has a name as ls(1) shows it: what would break the line is a question mark.
+var shown = strings.NewReplacer("\r", "?", "\n", "?", "\x00", "?")
 
 // modeString is the first column of ls(1), which fs.FileMode's String is not.
 func modeString(m fs.FileMode) string {
@@ -323,13 +301,8 @@ func modeString(m fs.FileMode) string {
 			kind = k.letter
 		}
 	}
-	out := []byte{kind}
-	for i, c := range "rwxrwxrwx" {
-		if m&(1<<(8-i)) == 0 {
-			c = '-'
-		}
-		out = append(out, byte(c))
-	}
+	out := []byte(m.Perm().String())
+	out[0] = kind
 	for i, bit := range []fs.FileMode{fs.ModeSetuid, fs.ModeSetgid, fs.ModeSticky} {
 		if at := 3 + 3*i; m&bit != 0 {
 			letter := "sst"[i]

@@ -66,35 +66,18 @@ func (w *replyWriter) close() {
 // space so that none can look like the last, "code last".
 func appendReply(buf []byte, code int, lines []string) []byte {
 	for i, line := range lines {
+		line = telnet.Replace(line)
 		switch {
 		case i == len(lines)-1:
-			buf = fmt.Appendf(buf, "%03d ", code)
+			buf = fmt.Appendf(buf, "%03d %s\r\n", code, line)
 		case i == 0:
-			buf = fmt.Appendf(buf, "%03d-", code)
+			buf = fmt.Appendf(buf, "%03d-%s\r\n", code, line)
 		default:
-			buf = append(buf, ' ')
+			buf = fmt.Appendf(buf, " %s\r\n", line)
 		}
-		buf = appendTelnet(buf, line)
-		buf = append(buf, '\r', '\n')
 	}
 	return buf
 }
 
-// appendTelnet doubles the byte 255, Telnet's IAC, and drops what would end
-// the line early.
-func appendTelnet(buf []byte, text string) []byte {
-	if !strings.ContainsAny(text, "\r\n\x00") && strings.IndexByte(text, telnetIAC) < 0 {
-		return append(buf, text...)
-	}
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; c {
-		case '\r', '\n', 0:
-			buf = append(buf, '?')
-		case telnetIAC:
-			buf = append(buf, c, c)
-		default:
-			buf = append(buf, c)
-		}
-	}
-	return buf
-}
+// telnet doubles the byte 255, Telnet's IAC, and replaces what would end a line early.
+var telnet = strings.NewReplacer("\r", "?", "\n", "?", "\x00", "?", "\xff", "\xff\xff")

@@ -3,8 +3,9 @@ package embeddedftpd
 import (
 	"bytes"
 	"fmt"
-	"io"
+	"io/fs"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -51,46 +52,29 @@ func (s *session) statPath(arg string) {
 		return
 	}
 	name := listArg(arg)
-	entries, err := s.someEntries(name)
-	if err != nil {
+	sel, err := s.choose(name)
+	var dir *os.File
+	if err == nil && sel.entry == nil {
+		if dir, err = s.openDir(sel.dir); err == nil {
+			defer dir.Close()
+		}
+	}
+	lines, end := []string{"Status of " + s.existing(name) + ":"}, "End"
+	if err == nil {
+		err = s.each(dir, sel, func(e entry) error {
+			if len(lines) > maxStat {
+				end = fmt.Sprintf("End of the first %d; use LIST for all", maxStat)
+				return fs.SkipAll
+			}
+			lines = append(lines, strings.TrimSuffix(string(appendLong(nil, e, time.Now())), "\r\n"))
+			return nil
+		})
+	}
+	if err != nil && err != fs.SkipAll {
 		s.fail(err)
 		return
 	}
-	lines, end := []string{"Status of " + s.existing(name) + ":"}, "End"
-	if len(entries) > maxStat {
-		entries, end = entries[:maxStat], fmt.Sprintf("End of the first %d; use LIST for all", maxStat)
-	}
-	for _, e := range entries {
-		lines = append(lines, strings.TrimSuffix(string(appendLong(nil, e, time.Now())), "\r\n"))
-	}
 	s.reply(213, append(lines, end)...)
-}
-
-// someEntries returns what a listing of arg would, but no further than a batch
-// beyond maxStat.
-func (s *session) someEntries(arg string) ([]entry, error) {
-	sel, err := s.choose(arg)
-	if err != nil {
-		return nil, err
-	}
-	if sel.entry != nil {
-		return []entry{*sel.entry}, nil
-	}
-	dir, err := s.openDir(sel.dir)
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close()
-	var all []entry
-	for err == nil && len(all) <= maxStat {
-		var batch []entry
-		batch, err = readBatch(dir, sel.pattern, s.readlink(sel.dir))
-		all = append(all, batch...)
-	}
-	if err == io.EOF {
-		err = nil
-	}
-	return all, err
 }
 
 // help lists the commands, or the usage of one.
