@@ -80,7 +80,7 @@ type Config struct {
 	TLS *TLS
 
 	// LoginTimeout is the time from the connection to a login (60 s), of which a
-	// TLS handshake may take passive.DefaultHandshakeTimeout.
+	// TLS handshake may take passive.HandshakeTimeout.
 	LoginTimeout time.Duration
 	// MaxLoginAttempts is the number of wrong passwords after which a session
 	// is closed (3). The next attempt for a name from the same address waits
@@ -169,11 +169,6 @@ func descriptorLimit() uint64 {
 		return 1<<64 - 1
 	}
 	return uint64(limit.Cur)
-}
-
-// dualStack reports whether :: takes IPv4 connections too.
-func (c Config) dualStack() bool {
-	return !slices.ContainsFunc(c.Listen, func(at netip.AddrPort) bool { return at.Addr().Is4() })
 }
 
 func (c Config) check() error {

@@ -18,28 +18,16 @@ import (
 // openControl binds the control ports, or takes those of Config.Listeners that
 // are bound there, and leaves the others of them for the pool.
 func (s *Server) openControl(ctx context.Context) error {
+	dualStack := !slices.ContainsFunc(s.cfg.addresses(), netip.Addr.Is4)
 	for _, at := range s.cfg.Listen {
-		handed := slices.IndexFunc(s.cfg.Listeners, func(l *net.TCPListener) bool {
-			bound := l.Addr().(*net.TCPAddr).AddrPort()
-			return netip.AddrPortFrom(bound.Addr().Unmap(), bound.Port()) == at
-		})
-		if handed >= 0 {
-			l := s.cfg.Listeners[handed]
-			s.listeners = append(s.listeners, l)
-			s.cfg.Listeners = slices.Delete(s.cfg.Listeners, handed, handed+1)
-			if err := setControlOptions(l); err != nil {
-				// An MPTCP listener knows no urgent data, for one.
-				s.log.Warn("the listener lacks some options", "listener", at.String(), "error", err)
-			}
-			continue
-		}
-		l, err := passive.Listen(ctx, at, s.cfg.dualStack())
-		if err == nil {
-			s.listeners = append(s.listeners, l)
-			err = setControlOptions(l)
-		}
+		l, err := passive.Listen(ctx, at, dualStack, &s.cfg.Listeners)
 		if err != nil {
 			return fmt.Errorf("control port: %w", err)
+		}
+		s.listeners = append(s.listeners, l)
+		if err := setControlOptions(l); err != nil {
+			// An MPTCP listener knows no urgent data, for one.
+			s.log.Warn("the listener lacks some options", "listener", at.String(), "error", err)
 		}
 	}
 	return nil

@@ -71,7 +71,7 @@ func (s *session) reserve() (port uint16, ok bool) {
 	}
 	r, err := s.passivePort.Reserve(s.ctx, s.mark())
 	switch {
-	case errors.Is(err, passive.ErrBusy):
+	case errors.As(err, new(passive.BusyError)):
 		s.log.Warn("no passive port", "error", err)
 		s.reply(425, "No data connection: "+err.Error()+".")
 	case errors.Is(err, context.Canceled):

@@ -120,7 +120,7 @@ func (s *Server) redirect(c *net.TCPConn, why string) {
 }
 
 // maxRest is how long a passive port may rest, or a handshake go on.
-const maxRest = passive.DefaultHandshakeTimeout + passive.DefaultRest + time.Second
+const maxRest = passive.HandshakeTimeout + passive.DefaultRest + time.Second
 
 // leave waits, if there is a successor, until the pool has forgotten every
 // client: only then may a client be the successor's, which is told.

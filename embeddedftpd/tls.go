@@ -101,7 +101,7 @@ func (s *session) secure() error {
 		return nil, nil
 	}
 	conn := tls.Server(s.tcp, cfg)
-	ctx, cancel := context.WithTimeout(s.ctx, min(s.srv.cfg.LoginTimeout, passive.DefaultHandshakeTimeout))
+	ctx, cancel := context.WithTimeout(s.ctx, min(s.srv.cfg.LoginTimeout, passive.HandshakeTimeout))
 	defer cancel()
 	s.tcp.SetDeadline(time.Time{})
 	if err := conn.HandshakeContext(ctx); err != nil {

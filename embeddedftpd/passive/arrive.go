@@ -57,8 +57,7 @@ func (p *Pool) match(c net.Conn, from netip.Addr, k sourceKey, port uint16) (unw
 // deliver gives c to r, which keeps it for Accept.
 func (p *Pool) deliver(r *Reservation, c net.Conn) {
 	r.conn = c
-	r.settle(arrived)
-	r.slot.remove(r)
+	r.settle()
 	p.held[r] = struct{}{}
 	p.stats.Connected++
 }
@@ -66,8 +65,7 @@ func (p *Pool) deliver(r *Reservation, c net.Conn) {
 // end ends a pending reservation. The caller decides what to do with its port.
 func (p *Pool) end(r *Reservation, why error) {
 	r.ended = why
-	r.settle(ended)
-	r.slot.remove(r)
+	r.settle()
 }
 
 // endAll ends what is at a port of a pool that is closed.
@@ -81,11 +79,10 @@ func (p *Pool) endAll(sl *slot) {
 	p.endRest(sl)
 }
 
-// drop ends a reservation whose connection no Accept has taken, and gives that
-// connection for the caller to close.
+// drop ends a reservation whose connection has come, and gives that to the caller.
 func (p *Pool) drop(r *Reservation, why error) net.Conn {
 	c := r.conn
-	r.conn, r.ended, r.state = nil, why, ended
+	r.conn, r.ended = nil, why
 	delete(p.held, r)
 	return c
 }

@@ -3,24 +3,30 @@ package passive
 import (
 	"cmp"
 	"crypto/tls"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
-	"slices"
 	"time"
 )
 
 // What a Config field means when it is zero.
 const (
-	DefaultMaxWait          = time.Second
-	DefaultExpiry           = 30 * time.Second
-	DefaultRest             = 2 * time.Second
-	DefaultIPv6Prefix       = 64
-	DefaultMaxQueue         = 1024
-	DefaultHandshakeTimeout = 10 * time.Second
-	DefaultMaxHandshakes    = 1024
+	DefaultMaxWait    = time.Second
+	DefaultExpiry     = 30 * time.Second
+	DefaultRest       = 2 * time.Second
+	DefaultIPv6Prefix = 64
+)
+
+const (
+	// maxQueue is how many reservations of one client may wait at once, and of all
+	// clients together with Config.Foreign.
+	maxQueue = 1024
+	// maxHandshakes is how many TLS handshakes of data connections may run at once.
+	// One more ends the oldest, so that connections which say nothing never shut out
+	// those that do; one client ends its own oldest first, beyond spareHandshakes.
+	maxHandshakes = 1024
+	// HandshakeTimeout is how long such a handshake may take.
+	HandshakeTimeout = 10 * time.Second
 )
 
 // Config says which ports a pool holds and how patient it is. A zero duration
@@ -70,13 +76,9 @@ type Config struct {
 	// mark still says whose a connection is. It must not call the pool.
 	Foreign func(from netip.Addr) bool
 
-	// MaxQueue is how many reservations of one client may wait at once, and of all
-	// clients together if Foreign is set.
-	MaxQueue int
-
 	// TLS is the configuration of the control connections, needed for Reserve
-	// with a mark. Its certificate may be exchanged through GetCertificate, its
-	// ticket keys through SetSessionTicketKeys; GetConfigForClient, WrapSession and
+	// with a mark. It has GetCertificate; its ticket keys may be exchanged
+	// through SetSessionTicketKeys; GetConfigForClient, WrapSession and
 	// UnwrapSession must be nil. A daemon that does not set the keys makes new ones
 	// at every start, and then no ticket of an earlier run is worth anything.
 	TLS *tls.Config
@@ -84,19 +86,13 @@ type Config struct {
 	// Reuse says what a data connection under TLS must show.
 	Reuse Reuse
 
-	// HandshakeTimeout is how long a client may take for the TLS handshake of a
-	// data connection.
-	HandshakeTimeout time.Duration
-
-	// MaxHandshakes is how many such handshakes may run at once. One more ends
-	// the oldest, so that connections which say nothing never shut out those that
-	// do; one client ends its own oldest first, beyond 16 more than twice its
-	// reservations.
-	MaxHandshakes int
-
 	// Log receives accept errors (warn) and refused connections (debug); nil
 	// discards them.
 	Log *slog.Logger
+
+	// Tests make these shorter and smaller.
+	handshakeTimeout        time.Duration
+	maxQueue, maxHandshakes int
 }
 
 // Reuse is what the data connection of a marked reservation must show.
@@ -114,40 +110,15 @@ const (
 	ReusePreferred
 )
 
-// complete checks c and fills in its defaults.
-func (c Config) complete() (Config, error) {
-	if len(c.Addresses) == 0 {
-		return c, errors.New("no address to bind the passive ports on")
-	}
-	var addresses []netip.Addr
-	for _, a := range c.Addresses {
-		if !a.IsValid() {
-			return c, errors.New("an address to bind the passive ports on is not valid")
-		}
-		if a = a.Unmap(); !slices.Contains(addresses, a) {
-			addresses = append(addresses, a)
-		}
-	}
-	c.Addresses = addresses
-	if c.First == 0 || c.Last < c.First {
-		return c, fmt.Errorf("passive ports %d-%d are not a range within 1-65535", c.First, c.Last)
-	}
-	if c.IPv6Prefix < 0 || c.IPv6Prefix > 128 {
-		return c, fmt.Errorf("IPv6 client prefix /%d is outside /1-/128", c.IPv6Prefix)
-	}
-	if min(c.MaxQueue, c.MaxHandshakes) < 0 || min(c.Expiry, c.HandshakeTimeout) < 0 {
-		return c, fmt.Errorf("a queue of %d, %d handshakes, expiry of %v, a handshake's %v: none may be below 0", c.MaxQueue, c.MaxHandshakes, c.Expiry, c.HandshakeTimeout)
-	}
-	if err := checkTLS(c.TLS, c.Reuse); err != nil {
-		return c, err
-	}
+// complete fills in c's defaults.
+func (c Config) complete() Config {
 	c.MaxWait = cmp.Or(c.MaxWait, DefaultMaxWait)
 	c.Expiry = cmp.Or(c.Expiry, DefaultExpiry)
 	c.Rest = cmp.Or(c.Rest, DefaultRest)
 	c.IPv6Prefix = cmp.Or(c.IPv6Prefix, DefaultIPv6Prefix)
-	c.MaxQueue = cmp.Or(c.MaxQueue, DefaultMaxQueue)
-	c.HandshakeTimeout = cmp.Or(c.HandshakeTimeout, DefaultHandshakeTimeout)
-	c.MaxHandshakes = cmp.Or(c.MaxHandshakes, DefaultMaxHandshakes)
+	c.maxQueue = cmp.Or(c.maxQueue, maxQueue)
+	c.handshakeTimeout = cmp.Or(c.handshakeTimeout, HandshakeTimeout)
+	c.maxHandshakes = cmp.Or(c.maxHandshakes, maxHandshakes)
 	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))
-	return c, nil
+	return c
 }

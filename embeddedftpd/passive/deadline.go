@@ -7,7 +7,7 @@ func (r *Reservation) expire() {
 	p := r.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if r.state == pending {
+	if r.pending() {
 		p.stats.Expired++
 		p.end(r, ErrExpired)
 		p.rest(r)

@@ -1,7 +1,6 @@
 package passive
 
 import (
-	"container/list"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -37,32 +36,33 @@ type handshake struct {
 	newest uint64 // the number of the last reservation announced before conn arrived
 	mark   markID // of the ticket that the client showed last
 
-	inPool, inSource *list.Element
-	left             chan struct{} // closed when it is in neither any more
+	gone bool          // it is in no list any more
+	left chan struct{} // closed then
 }
 
 // begin starts the handshake of a connection to sl, from the client of k. It gives
 // the connection that has to make room, if one has to.
 func (p *Pool) begin(c net.Conn, sl *slot, k sourceKey) (evicted net.Conn) {
 	s := p.source(k)
-	if s.handshakes.Len() >= spareHandshakes+2*sl.source.marked {
-		evicted = s.handshakes.Front().Value.(*handshake).leave()
-	} else if p.handshakes.Len() >= p.config.MaxHandshakes {
-		evicted = p.handshakes.Front().Value.(*handshake).leave()
+	if len(s.handshakes) >= spareHandshakes+2*sl.source.marked {
+		evicted = s.handshakes[0].leave()
+	} else if len(p.handshakes) >= p.config.maxHandshakes {
+		evicted = p.handshakes[0].leave()
 	}
 	s = p.source(k) // the eviction may have ended it
 	h := &handshake{pool: p, conn: c, source: s, slots: sl.source, port: sl.port, newest: p.announced, left: make(chan struct{})}
-	h.inPool, h.inSource = p.handshakes.PushBack(h), s.handshakes.PushBack(h)
+	p.handshakes, s.handshakes = append(p.handshakes, h), append(s.handshakes, h)
 	p.running.Go(h.run)
 	return evicted
 }
 
 // leave takes h out of the lists, once, and gives its connection.
 func (h *handshake) leave() net.Conn {
-	if h.inPool != nil {
-		h.pool.handshakes.Remove(h.inPool)
-		h.source.handshakes.Remove(h.inSource)
-		h.inPool, h.inSource = nil, nil
+	if !h.gone {
+		is := func(other *handshake) bool { return other == h }
+		h.pool.handshakes = slices.DeleteFunc(h.pool.handshakes, is)
+		h.source.handshakes = slices.DeleteFunc(h.source.handshakes, is)
+		h.gone = true
 		close(h.left)
 		h.pool.tidy(h.source)
 	}
@@ -100,7 +100,7 @@ func (h *handshake) shake() (*tls.Conn, error) {
 	}
 	held := &ticketHold{Conn: conn}
 	c := tls.Server(held, h.config(held))
-	conn.SetDeadline(time.Now().Add(h.pool.config.HandshakeTimeout))
+	conn.SetDeadline(time.Now().Add(h.pool.config.handshakeTimeout))
 	err := c.Handshake()
 	conn.SetDeadline(time.Time{})
 	return c, err
@@ -122,12 +122,11 @@ func (h *handshake) config(held *ticketHold) *tls.Config {
 		c.SessionTicketsDisabled = reuse == ReuseRequired && cs.Version == tls.VersionTLS12
 		return nil, err
 	}
-	c.Certificates = nil
 	c.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		// Under TLS 1.3 this is asked only for a client that does not resume. A ticket
 		// that is worthless must not displace the better one that it has.
 		c.SessionTicketsDisabled = reuse == ReuseRequired && slices.Contains(hello.SupportedVersions, tls.VersionTLS13) && c.MaxVersion != tls.VersionTLS12
-		return certificate(base, hello)
+		return base.GetCertificate(hello)
 	}
 	c.WrapSession = func(cs tls.ConnectionState, ss *tls.SessionState) ([]byte, error) {
 		// A ticket starts without marks, also where it follows on a marked one. A
@@ -142,24 +141,6 @@ func (h *handshake) config(held *ticketHold) *tls.Config {
 		return base.EncryptTicket(cs, ss)
 	}
 	return c
-}
-
-// certificate is what base has for a client that does not resume.
-func certificate(base *tls.Config, hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if base.GetCertificate != nil {
-		if c, err := base.GetCertificate(hello); c != nil || err != nil {
-			return c, err
-		}
-	}
-	for i := range base.Certificates {
-		if c := &base.Certificates[i]; hello.SupportsCertificate(c) == nil {
-			return c, nil
-		}
-	}
-	if len(base.Certificates) > 0 {
-		return &base.Certificates[0], nil
-	}
-	return nil, nil
 }
 
 // unresumed ends the reservations that c can have been for, unless their
@@ -183,7 +164,7 @@ func (h *handshake) unresumed(c *tls.Conn) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	evicted := h.inPool == nil
+	evicted := h.gone
 	h.leave()
 	sl := h.slots.slots[h.port]
 	if sl == nil || evicted || p.closed {
@@ -234,7 +215,7 @@ func (h *handshake) finish(c *tls.Conn) error {
 	p := h.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	evicted := h.inPool == nil
+	evicted := h.gone
 	r := h.reservation(c.ConnectionState().DidResume)
 	if r == nil || evicted || p.closed {
 		h.leave()

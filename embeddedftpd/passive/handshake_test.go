@@ -11,7 +11,7 @@ import (
 func TestClearTextAndMarkedNeverMeet(t *testing.T) {
 	p := open(t, 1, func(c *Config) {
 		withTLS(tls.VersionTLS13)(c)
-		c.HandshakeTimeout, c.MaxWait = 200*time.Millisecond, 10*time.Second
+		c.handshakeTimeout, c.MaxWait = 200*time.Millisecond, 10*time.Second
 	})
 	s := mustControl(t, p)
 	marked := mustReserve(t, p, loopback, s.mark)
@@ -87,7 +87,7 @@ func TestSilentConnectionsShutNobodyOut(t *testing.T) {
 }
 
 func TestHandshakesOfThePoolAreCapped(t *testing.T) {
-	p := open(t, 1, func(c *Config) { withTLS(tls.VersionTLS13)(c); c.MaxHandshakes = 10 })
+	p := open(t, 1, func(c *Config) { withTLS(tls.VersionTLS13)(c); c.maxHandshakes = 10 })
 	for i := range 50 {
 		s := mustControl(t, p)
 		r := mustReserve(t, p, hostAddr(i), s.mark)

@@ -15,11 +15,7 @@ import (
 // is a *TakenError. ctx bounds the opening only.
 func Open(ctx context.Context, c Config) (*Pool, error) {
 	handed := slices.Clone(c.Listeners)
-	c, err := c.complete()
-	if err != nil {
-		closeAll(handed)
-		return nil, err
-	}
+	c = c.complete()
 	listeners, err := bind(ctx, c, handed)
 	if err != nil {
 		return nil, err
@@ -54,36 +50,17 @@ func (p *Pool) hold(bound []*net.TCPListener) (err error) {
 	return nil
 }
 
-// bind gives the listeners of c's range, taking those of handed that fit and
-// closing those that do not. On failure it closes all.
-func bind(ctx context.Context, c Config, handed []*net.TCPListener) (_ []*net.TCPListener, err error) {
-	have := make(map[netip.AddrPort]*net.TCPListener, len(handed))
-	for _, l := range handed {
-		at := unmapped(addrPort(l.Addr()))
-		if have[at] != nil {
-			l.Close()
-			continue
-		}
-		have[at] = l
-	}
-	var bound []*net.TCPListener
-	defer func() {
-		for _, l := range have {
-			l.Close()
-		}
-		if err != nil {
-			closeAll(bound)
-		}
-	}()
+// bind gives the listeners of c's range. Those of handed that are of no use it
+// closes, on failure all.
+func bind(ctx context.Context, c Config, handed []*net.TCPListener) (bound []*net.TCPListener, err error) {
+	defer func() { closeAll(handed) }()
 	for port := int(c.First); port <= int(c.Last); port++ {
 		for _, a := range c.Addresses {
 			at := netip.AddrPortFrom(a, uint16(port))
-			l := have[at]
-			delete(have, at)
-			if l == nil {
-				if l, err = Listen(ctx, at, c.dualStack()); err != nil {
-					return nil, bindError(at, err)
-				}
+			l, err := Listen(ctx, at, c.dualStack(), &handed)
+			if err != nil {
+				closeAll(bound)
+				return nil, bindError(at, err)
 			}
 			bound = append(bound, l)
 		}
@@ -96,18 +73,18 @@ func (c Config) dualStack() bool {
 	return !slices.ContainsFunc(c.Addresses, netip.Addr.Is4)
 }
 
-// covers reports whether a connection to local reaches the pool.
-func (c Config) covers(local netip.Addr) bool {
-	return slices.ContainsFunc(c.Addresses, func(a netip.Addr) bool {
-		return a.WithZone("") == local || a.IsUnspecified() && (a.Is4() == local.Is4() || a.Is6() && c.dualStack())
-	})
-}
-
-// Listen binds a port on an address; dualStack: on all of IPv4, too, if it is ::.
+// Listen takes from handed the listener that is bound on an address and port, or
+// binds one; dualStack: on all of IPv4, too, if it is ::.
 // The net package sets SO_REUSEADDR and not SO_REUSEPORT: a restart binds over
 // TIME_WAIT, and nobody shares a port with us. Keep-alive is left off: it costs
 // every connection several system calls.
-func Listen(ctx context.Context, at netip.AddrPort, dualStack bool) (*net.TCPListener, error) {
+func Listen(ctx context.Context, at netip.AddrPort, dualStack bool, handed *[]*net.TCPListener) (*net.TCPListener, error) {
+	all := *handed
+	if i := slices.IndexFunc(all, func(l *net.TCPListener) bool { return unmapped(addrPort(l.Addr())) == at }); i >= 0 {
+		l := all[i]
+		all[i], *handed = all[0], all[1:]
+		return l, nil
+	}
 	network := "tcp6"
 	if at.Addr().Is4() {
 		network = "tcp4"

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/rand"
 	"crypto/tls"
-	"errors"
 )
 
 // Mark is the identity of one control connection inside TLS session tickets:
@@ -53,19 +52,4 @@ func readMark(ss *tls.SessionState) (id markID, ok bool) {
 		}
 	}
 	return id, false
-}
-
-// checkTLS refuses what would go around the marks.
-func checkTLS(c *tls.Config, reuse Reuse) error {
-	switch {
-	case reuse != ReuseRequired && reuse != ReusePreferred:
-		return errors.New("session reuse is neither required nor preferred")
-	case c == nil:
-		return nil
-	case c.GetConfigForClient != nil || c.WrapSession != nil || c.UnwrapSession != nil:
-		return errors.New("the TLS configuration has GetConfigForClient, WrapSession or UnwrapSession, which would go around the session marks")
-	case c.SessionTicketsDisabled && reuse == ReuseRequired:
-		return errors.New("session reuse is required, but the TLS configuration has session tickets disabled")
-	}
-	return nil
 }

@@ -43,7 +43,8 @@ var testCertificate = func() tls.Certificate {
 
 func withTLS(version uint16) func(*Config) {
 	return func(c *Config) {
-		c.TLS = &tls.Config{Certificates: []tls.Certificate{testCertificate}, MinVersion: version, MaxVersion: version}
+		c.TLS = &tls.Config{MinVersion: version, MaxVersion: version}
+		c.TLS.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &testCertificate, nil }
 	}
 }
 

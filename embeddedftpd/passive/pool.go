@@ -1,9 +1,9 @@
 package passive
 
 import (
-	"container/list"
 	"context"
 	crand "crypto/rand"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -31,7 +31,7 @@ type Pool struct {
 	clients    map[netip.Addr]int // how many of sources are a client's
 	held       map[*Reservation]struct{}
 	foreign    map[netip.AddrPort]foreign // the last one at each port
-	handshakes list.List                  // of *handshake, oldest first
+	handshakes []*handshake               // oldest first
 	announced  uint64                     // reservations, so far
 	stalled    time.Time                  // a listener may have had a backlog until then
 	random     *rand.Rand
@@ -51,9 +51,8 @@ type Stats struct {
 	Reserved     uint64 // reservations made
 	Connected    uint64 // reservations that got their connection
 	Waited       uint64 // Reserve calls that had to wait for a turn
-	Refused      uint64 // Reserve calls that ended in ErrBusy
+	Refused      uint64 // Reserve calls that ended in a BusyError
 	Expired      uint64 // reservations that ended in ErrExpired
-	Released     uint64 // reservations released before their connection came
 	Strangers    uint64 // connections from clients with no reservation there
 	Late         uint64 // connections to a port at rest
 	Unproven     uint64 // TLS connections that failed, took too long or were not of a session that waits
@@ -79,13 +78,8 @@ func (p *Pool) ports() int { return int(p.config.Last) - int(p.config.First) + 1
 
 // reserve is Session.Reserve, after the release of the last reservation.
 func (p *Pool) reserve(ctx context.Context, session *Session, mark *Mark) (*Reservation, error) {
-	switch err := ctx.Err(); {
-	case err != nil:
+	if err := ctx.Err(); err != nil {
 		return nil, err
-	case !p.config.covers(session.key.local):
-		return nil, ErrLocal
-	case mark != nil && p.config.TLS == nil:
-		return nil, ErrNoTLS
 	}
 	p.mu.Lock()
 	if p.closed {
@@ -94,19 +88,19 @@ func (p *Pool) reserve(ctx context.Context, session *Session, mark *Mark) (*Rese
 	}
 	s := p.source(p.competitors(session.key))
 	port, ok := session.own(mark)
-	if !ok && s.queue.Len() == 0 {
+	if !ok && len(s.queue) == 0 {
 		port, ok = p.choose(s, mark)
 	}
 	if ok {
 		defer p.mu.Unlock()
 		return p.place(s, port, session, mark), nil
 	}
-	if s.queue.Len() >= p.config.MaxQueue || p.config.MaxWait < 0 {
+	if len(s.queue) >= p.config.maxQueue || p.config.MaxWait < 0 {
 		defer p.mu.Unlock()
 		return nil, p.busy(s, 0)
 	}
 	w := &waiter{session: session, mark: mark, turn: make(chan struct{})}
-	w.element = s.queue.PushBack(w)
+	s.queue = append(s.queue, w)
 	p.stats.Waiting++
 	p.stats.Waited++
 	p.mu.Unlock()
@@ -137,7 +131,7 @@ func (p *Pool) wait(ctx context.Context, s *source, w *waiter) (*Reservation, er
 		return r, nil
 	case r != nil:
 		// Nobody was told the port: no connection can come, and it needs no rest.
-		if r.state == pending {
+		if r.pending() {
 			p.end(r, ErrReleased)
 			p.vacate(r.slot)
 		}
@@ -167,9 +161,23 @@ func (p *Pool) rests(s *source) bool {
 	return false
 }
 
+// busy says that no port is free; waited is 0 where nobody has waited.
 func (p *Pool) busy(s *source, waited time.Duration) error {
 	p.stats.Refused++
-	return &BusyError{Client: s.key.client, Ports: p.ports(), Queue: s.queue.Len(), Waited: waited}
+	text := fmt.Sprintf("all %d passive ports are in use", p.ports())
+	if p.ports() == 1 {
+		text = "the 1 passive port is in use"
+	}
+	if s.key.client.IsValid() {
+		text += fmt.Sprintf(" by sessions from %v", s.key.client)
+	}
+	switch {
+	case waited > 0:
+		text += fmt.Sprintf("; none came free in %v", waited)
+	case len(s.queue) > 0:
+		text += fmt.Sprintf(", and %d more wait", len(s.queue))
+	}
+	return BusyError(text)
 }
 
 // Stats is the pool's state at this moment.
@@ -178,7 +186,7 @@ func (p *Pool) Stats() Stats {
 	defer p.mu.Unlock()
 	st := p.stats
 	st.Ports = p.ports()
-	st.Handshaking = p.handshakes.Len()
+	st.Handshaking = len(p.handshakes)
 	st.Held = len(p.held)
 	st.Clients = len(p.sources)
 	return st
@@ -199,15 +207,15 @@ func (p *Pool) Close() error {
 	for r := range p.held {
 		unclaimed = append(unclaimed, p.drop(r, ErrClosed))
 	}
-	for e := p.handshakes.Front(); e != nil; e = e.Next() {
-		unclaimed = append(unclaimed, e.Value.(*handshake).conn)
+	for _, h := range p.handshakes {
+		unclaimed = append(unclaimed, h.conn)
 	}
 	for _, s := range p.sources {
 		for _, sl := range s.slots {
 			p.endAll(sl)
 		}
-		for e := s.queue.Front(); e != nil; e = s.queue.Front() {
-			p.leave(s, e.Value.(*waiter))
+		for len(s.queue) > 0 {
+			p.leave(s, s.queue[0])
 		}
 		p.forget(s)
 	}

@@ -126,7 +126,7 @@ func TestWaitGoesOnToTheEndOfARest(t *testing.T) {
 		if synctest.Wait(); rested != 2*time.Second {
 			t.Errorf("the port had rested after %v", rested)
 		}
-		var busy *BusyError
+		var busy BusyError
 		began = time.Now()
 		if _, err := p.Reserve(t.Context(), alice, server, nil); !errors.As(err, &busy) || time.Since(began) != 100*time.Millisecond {
 			t.Errorf("for a port that is reserved: %v after %v", err, time.Since(began))

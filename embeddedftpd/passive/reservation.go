@@ -12,7 +12,6 @@ import (
 type Reservation struct {
 	pool *Pool
 	slot *slot
-	port uint16
 	mark *Mark
 
 	client netip.Addr // of the control connection, as ClientKey has it
@@ -23,25 +22,18 @@ type Reservation struct {
 	// client does not know of it yet. A connection that was there before is not
 	// for it.
 	number   uint64
-	state    state
-	ended    error         // why, once ended
-	conn     net.Conn      // while arrived
-	ready    chan struct{} // closed when state leaves pending; made by an Accept that has to wait
+	ended    error         // why, once it has
+	conn     net.Conn      // that has come and waits for Accept
+	ready    chan struct{} // closed at the end of pending; made by an Accept that has to wait
 	timer    *time.Timer   // of its expiry, then of its rest
 	onRested func()        // is called at the end of that; may be nil
 }
 
-type state int
-
-const (
-	pending state = iota // the key is taken, no connection yet
-	arrived              // the key is free again, the connection waits for Accept
-	taken                // Accept has given the connection away
-	ended
-)
+// pending reports whether the connection may still come.
+func (r *Reservation) pending() bool { return r.conn == nil && r.ended == nil }
 
 // Port is the port to announce in the 227 or 229 reply.
-func (r *Reservation) Port() uint16 { return r.port }
+func (r *Reservation) Port() uint16 { return r.slot.port }
 
 // Accept waits for the data connection, as long as patience and ctx allow, and
 // gives it to the caller, once. In clear text it is a *Socket; with a mark it is a
@@ -51,7 +43,7 @@ func (r *Reservation) Port() uint16 { return r.port }
 func (r *Reservation) Accept(ctx context.Context, patience time.Duration) (net.Conn, error) {
 	r.fetch()
 	c, wait, err := r.take()
-	if wait == nil {
+	if c != nil || err != nil {
 		return c, err
 	}
 	defer r.pool.watch.expect()()
@@ -80,7 +72,7 @@ func (r *Reservation) Err() error {
 func (r *Reservation) Foreign() netip.Addr {
 	r.pool.mu.Lock()
 	defer r.pool.mu.Unlock()
-	f, ok := r.pool.foreign[netip.AddrPortFrom(r.slot.source.key.local, r.port)]
+	f, ok := r.pool.foreign[netip.AddrPortFrom(r.slot.source.key.local, r.slot.port)]
 	if !ok || r.number == 0 || f.announced < r.number {
 		return netip.Addr{}
 	}
@@ -97,22 +89,13 @@ type foreign struct {
 func (r *Reservation) take() (net.Conn, <-chan struct{}, error) {
 	r.pool.mu.Lock()
 	defer r.pool.mu.Unlock()
-	switch r.state {
-	case pending:
-		if r.ready == nil {
-			r.ready = make(chan struct{})
-		}
-		return nil, r.ready, nil
-	case arrived:
-		c := r.conn
-		r.conn, r.state = nil, taken
-		delete(r.pool.held, r)
-		return c, nil, nil
-	case taken:
-		return nil, nil, ErrReleased
-	default:
-		return nil, nil, r.ended
+	if r.conn != nil {
+		return r.pool.drop(r, ErrReleased), nil, nil
 	}
+	if r.pending() && r.ready == nil {
+		r.ready = make(chan struct{})
+	}
+	return nil, r.ready, r.ended
 }
 
 // fetch matches what waits at r's port until r has its connection.
@@ -120,9 +103,9 @@ func (r *Reservation) fetch() {
 	expected := func(int) bool {
 		r.pool.mu.Lock()
 		defer r.pool.mu.Unlock()
-		return r.state == pending
+		return r.pending()
 	}
-	for _, l := range r.pool.at(r.port) {
+	for _, l := range r.pool.at(r.slot.port) {
 		r.pool.fetch(l, expected)
 	}
 }
@@ -135,12 +118,11 @@ func (r *Reservation) Release() {
 	r.fetch() // if it is there, the port needs no rest
 	p.mu.Lock()
 	var c net.Conn
-	switch r.state {
-	case pending:
-		p.stats.Released++
+	switch {
+	case r.pending():
 		p.end(r, ErrReleased)
 		p.rest(r)
-	case arrived:
+	case r.conn != nil:
 		c = p.drop(r, ErrReleased)
 	}
 	p.mu.Unlock()
@@ -153,16 +135,16 @@ func (r *Reservation) Release() {
 // lets what comes from now on be r's.
 func (r *Reservation) announce() {
 	p := r.pool
-	p.clear(r.port)
+	p.clear(r.slot.port)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.announced++
 	r.number = p.announced
 }
 
-// settle moves r out of pending and wakes its Accept. The pool's lock is held.
-func (r *Reservation) settle(to state) {
-	r.state = to
+// settle ends r's time of pending and wakes its Accept. The pool's lock is held.
+func (r *Reservation) settle() {
+	r.slot.remove(r)
 	if r.ready != nil {
 		close(r.ready)
 	}

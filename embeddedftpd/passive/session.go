@@ -33,9 +33,9 @@ func (p *Pool) Session(client, local netip.Addr) *Session {
 // arrival. mark is nil for a data connection in clear text. A connection that
 // came before Reserve returns is closed.
 //
-// The error is a *BusyError after Config.MaxWait, or Config.Rest later if the
-// client has a port at rest by then; the same at once if Config.MaxQueue others
-// wait already; ErrLocal, ErrNoTLS, ErrClosed, or ctx's.
+// The error is a BusyError after Config.MaxWait, or Config.Rest later if the
+// client has a port at rest by then; the same at once if maxQueue others
+// wait already; ErrClosed, or ctx's.
 func (s *Session) Reserve(ctx context.Context, mark *Mark) (*Reservation, error) {
 	if s.last != nil {
 		s.last.Release()

@@ -1,6 +1,7 @@
 package passive
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -43,28 +44,19 @@ func (s *Socket) polled() (*os.File, error) {
 		}
 		s.file, s.fd = os.NewFile(uintptr(s.fd), "data connection"), -1
 		s.file.SetReadDeadline(s.readBy)
-		if !s.writeBy.IsZero() {
-			s.file.SetWriteDeadline(s.writeBy)
-		}
+		s.file.SetWriteDeadline(s.writeBy)
 	}
 	return s.file, nil
 }
 
 // Receive calls do until it returns true, and before each further call waits until
 // there is something to read, or for the deadline. do must not wait.
-func (s *Socket) Receive(do func(fd int) bool) error {
-	if done, _ := s.try(do); done {
-		return nil
-	}
-	raw, err := s.SyscallConn()
-	if err != nil {
-		return err
-	}
-	return raw.Read(func(fd uintptr) bool { return do(int(fd)) })
-}
+func (s *Socket) Receive(do func(fd int) bool) error { return s.until(do, syscall.RawConn.Read) }
 
 // Send is Receive for what writes.
-func (s *Socket) Send(do func(fd int) bool) error {
+func (s *Socket) Send(do func(fd int) bool) error { return s.until(do, syscall.RawConn.Write) }
+
+func (s *Socket) until(do func(fd int) bool, wait func(syscall.RawConn, func(uintptr) bool) error) error {
 	if done, _ := s.try(do); done {
 		return nil
 	}
@@ -72,7 +64,7 @@ func (s *Socket) Send(do func(fd int) bool) error {
 	if err != nil {
 		return err
 	}
-	return raw.Write(func(fd uintptr) bool { return do(int(fd)) })
+	return wait(raw, func(fd uintptr) bool { return do(int(fd)) })
 }
 
 // try calls do unless the network poller knows the connection by now.
@@ -134,24 +126,25 @@ func (s *Socket) Close() error {
 	return net.ErrClosed
 }
 
-func (s *Socket) SetDeadline(t time.Time) error      { return s.by(&t, &t) }
-func (s *Socket) SetReadDeadline(t time.Time) error  { return s.by(&t, nil) }
-func (s *Socket) SetWriteDeadline(t time.Time) error { return s.by(nil, &t) }
+func (s *Socket) SetReadDeadline(t time.Time) error {
+	return s.by(t, &s.readBy, (*os.File).SetReadDeadline)
+}
 
-func (s *Socket) by(read, write *time.Time) (err error) {
+func (s *Socket) SetWriteDeadline(t time.Time) error {
+	return s.by(t, &s.writeBy, (*os.File).SetWriteDeadline)
+}
+
+func (s *Socket) SetDeadline(t time.Time) error {
+	return errors.Join(s.SetReadDeadline(t), s.SetWriteDeadline(t))
+}
+
+func (s *Socket) by(t time.Time, kept *time.Time, set func(*os.File, time.Time) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if read != nil {
-		if s.readBy = *read; s.file != nil {
-			err = s.file.SetReadDeadline(*read)
-		}
+	if *kept = t; s.file == nil {
+		return nil
 	}
-	if write != nil && err == nil {
-		if s.writeBy = *write; s.file != nil {
-			err = s.file.SetWriteDeadline(*write)
-		}
-	}
-	return err
+	return set(s.file, t)
 }
 
 func (s *Socket) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(s.from) }

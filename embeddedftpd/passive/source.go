@@ -1,10 +1,10 @@
 package passive
 
 import (
-	"container/list"
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -19,9 +19,9 @@ type sourceKey struct{ client, local netip.Addr }
 type source struct {
 	key        sourceKey
 	slots      map[uint16]*slot
-	queue      list.List // of *waiter, in order of arrival; not empty only if no port admits the first
-	marked     int       // pending reservations with a mark
-	handshakes list.List // of *handshake, oldest first
+	queue      []*waiter    // in order of arrival; not empty only if no port admits the first
+	marked     int          // pending reservations with a mark
+	handshakes []*handshake // oldest first
 }
 
 // slot is one (client, local address, port). It exists while it is reserved or
@@ -55,8 +55,7 @@ func (sl *slot) remove(r *Reservation) {
 type waiter struct {
 	session *Session
 	mark    *Mark
-	element *list.Element // in source.queue
-	turn    chan struct{} // closed when it leaves that
+	turn    chan struct{} // closed when it leaves source.queue
 	granted *Reservation  // its turn; nil: it has left without
 }
 
@@ -100,7 +99,7 @@ func (p *Pool) source(k sourceKey) *source {
 
 // tidy forgets what holds nothing.
 func (p *Pool) tidy(s *source) {
-	if len(s.slots) == 0 && s.queue.Len() == 0 && s.handshakes.Len() == 0 {
+	if len(s.slots)+len(s.queue)+len(s.handshakes) == 0 {
 		p.forget(s)
 	}
 }
@@ -160,7 +159,7 @@ func (p *Pool) place(s *source, port uint16, session *Session, m *Mark) *Reserva
 		p.endRest(sl)
 	}
 	p.stats.Reserved++
-	r := &Reservation{pool: p, slot: sl, port: port, client: session.key.client, mark: m}
+	r := &Reservation{pool: p, slot: sl, client: session.key.client, mark: m}
 	r.timer = time.AfterFunc(p.config.Expiry, r.expire)
 	p.stats.Pending++
 	switch {
@@ -190,8 +189,8 @@ func (p *Pool) vacate(sl *slot) {
 // grant gives turns, first come, first served, while there is a port for the
 // first in the queue.
 func (p *Pool) grant(s *source) {
-	for e := s.queue.Front(); e != nil; e = s.queue.Front() {
-		w := e.Value.(*waiter)
+	for len(s.queue) > 0 {
+		w := s.queue[0]
 		port, ok := p.choose(s, w.mark)
 		if !ok {
 			return
@@ -220,7 +219,7 @@ func (w *waiter) await(ctx context.Context, patience time.Duration) error {
 
 // leave takes w out of the queue.
 func (p *Pool) leave(s *source, w *waiter) {
-	s.queue.Remove(w.element)
+	s.queue = slices.DeleteFunc(s.queue, func(other *waiter) bool { return other == w })
 	close(w.turn)
 	p.stats.Waiting--
 }

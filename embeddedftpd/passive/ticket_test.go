@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
-	"net/netip"
 	"testing"
 	"time"
 )
@@ -79,30 +78,5 @@ func TestTicketIsOnlyHeldBack(t *testing.T) {
 	}
 	if err := s.download(soon(t), p, loopback, []byte("resumed")); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestTLSConfigIsChecked(t *testing.T) {
-	for name, spoil := range map[string]func(*Config){
-		"config for client": func(c *Config) {
-			c.TLS.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return nil, nil }
-		},
-		"wrap":       func(c *Config) { c.TLS.WrapSession = c.TLS.EncryptTicket },
-		"unwrap":     func(c *Config) { c.TLS.UnwrapSession = c.TLS.DecryptTicket },
-		"no tickets": func(c *Config) { c.TLS.SessionTicketsDisabled = true },
-		"reuse":      func(c *Config) { c.Reuse = 2 },
-		"handshakes": func(c *Config) { c.MaxHandshakes = -1 },
-	} {
-		c := Config{Addresses: []netip.Addr{loopback}, First: 50000, Last: 50000}
-		withTLS(tls.VersionTLS13)(&c)
-		spoil(&c)
-		if p, err := Open(t.Context(), c); err == nil {
-			p.Close()
-			t.Errorf("%s: no error", name)
-		}
-	}
-	p := open(t, 1, nil)
-	if _, err := p.Reserve(t.Context(), loopback, loopback, NewMark()); err != ErrNoTLS {
-		t.Errorf("a mark without TLS: %v", err)
 	}
 }
