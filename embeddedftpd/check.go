@@ -4,16 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"sync"
 	"time"
 )
-
-// checks lets one Check at a time wake the loops that accept.
-type checks struct {
-	mu     sync.Mutex
-	turned chan *net.TCPListener // a loop that was woken has turned
-}
 
 // Check reports whether the server lives: every accept loop of a control port
 // responds when woken, and every lock can be acquired, that of the passive pool
@@ -30,28 +22,23 @@ func (s *Server) Check(ctx context.Context) error {
 		s.each(func(*session) {})
 		close(counted)
 	}()
-	s.checks.mu.Lock()
-	defer s.checks.mu.Unlock()
-	for len(s.checks.turned) > 0 { // a loop that was late for an earlier check
-		<-s.checks.turned
-	}
-	waiting := map[*net.TCPListener]bool{}
-	if s.looping.Load() {
-		for _, l := range s.listeners {
-			waiting[l] = true
-			l.SetDeadline(time.Unix(1, 0))
+	s.checking.Lock()
+	defer s.checking.Unlock()
+	for i, l := range s.listeners {
+		if !s.looping.Load() {
+			break
 		}
-	}
-	for len(waiting) > 0 {
 		select {
-		case l := <-s.checks.turned:
-			delete(waiting, l)
+		case <-s.turned[i]: // late for an earlier Check
+		default:
+		}
+		l.SetDeadline(time.Unix(1, 0))
+		select {
+		case <-s.turned[i]:
 		case <-s.stopping:
 			return errors.New("the server stops")
 		case <-ctx.Done():
-			for l := range waiting {
-				return fmt.Errorf("no goroutine accepts on %v: %w", l.Addr(), ctx.Err())
-			}
+			return fmt.Errorf("no goroutine accepts on %v: %w", l.Addr(), ctx.Err())
 		}
 	}
 	select {
@@ -62,11 +49,11 @@ func (s *Server) Check(ctx context.Context) error {
 	}
 }
 
-// answer tells a Check that waits for it that l's loop responds.
-func (s *Server) answer(l *net.TCPListener) {
-	l.SetDeadline(time.Time{})
+// answer tells a Check that listener i's loop responds.
+func (s *Server) answer(i int) {
+	s.listeners[i].SetDeadline(time.Time{})
 	select {
-	case s.checks.turned <- l:
-	default:
+	case s.turned[i] <- struct{}{}:
+	default: // an earlier Check has given up
 	}
 }

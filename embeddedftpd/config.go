@@ -200,26 +200,11 @@ func (c Config) check() error {
 	if c.IPv6ClientPrefix < 1 || c.IPv6ClientPrefix > 128 {
 		complain("IPv6 client prefix %d: want 1 to 128", c.IPv6ClientPrefix)
 	}
-	for _, one := range []struct {
-		name  string
-		value any
-		wrong bool
-	}{
-		{"sessions", c.MaxSessions, c.MaxSessions < 0},
-		{"sessions per address", c.MaxSessionsPerAddress, c.MaxSessionsPerAddress < 0},
-		{"login attempts", c.MaxLoginAttempts, c.MaxLoginAttempts < 0},
-		{"rate", c.Rate, c.Rate < 0},
-		{"total rate", c.TotalRate, c.TotalRate < 0},
-		{"maximum wait", c.MaxWait, c.MaxWait < 0},
-		{"login timeout", c.LoginTimeout, c.LoginTimeout < 0},
-		{"idle timeout", c.IdleTimeout, c.IdleTimeout < 0},
-		{"connect timeout", c.ConnectTimeout, c.ConnectTimeout < 0},
-		{"stall timeout", c.StallTimeout, c.StallTimeout < 0},
-		{"stop timeout", c.StopTimeout, c.StopTimeout < 0},
-	} {
-		if one.wrong {
-			complain("%s: %v is negative", one.name, one.value)
-		}
+	if min(c.MaxSessions, c.MaxSessionsPerAddress, c.MaxLoginAttempts) < 0 || min(c.Rate, c.TotalRate) < 0 {
+		complain("a number of sessions or login attempts, or a rate, is negative")
+	}
+	if min(c.MaxWait, c.LoginTimeout, c.IdleTimeout, c.ConnectTimeout, c.StallTimeout, c.StopTimeout) < 0 {
+		complain("a timeout or the maximum wait is negative")
 	}
 	if c.AnonymousRoot != "" {
 		if info, err := os.Stat(c.AnonymousRoot); err != nil {

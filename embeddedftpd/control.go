@@ -24,7 +24,7 @@ func (s *Server) openControl(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("control port: %w", err)
 		}
-		s.listeners = append(s.listeners, l)
+		s.listeners, s.turned = append(s.listeners, l), append(s.turned, make(chan struct{}, 1))
 		if err := setControlOptions(l); err != nil {
 			// An MPTCP listener knows no urgent data, for one.
 			s.log.Warn("the listener lacks some options", "listener", at.String(), "error", err)
@@ -60,7 +60,8 @@ func setControlOptions(l *net.TCPListener) error {
 // accept admits connections until the listener closes. Running out of file
 // descriptors or memory passes, so it waits for that instead of giving up or
 // spinning.
-func (s *Server) accept(l *net.TCPListener) error {
+func (s *Server) accept(i int) error {
+	l := s.listeners[i]
 	for {
 		conn, err := l.AcceptTCP()
 		if err == nil {
@@ -73,7 +74,7 @@ func (s *Server) accept(l *net.TCPListener) error {
 		default:
 		}
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			s.answer(l)
+			s.answer(i)
 			continue
 		}
 		if errors.Is(err, net.ErrClosed) {

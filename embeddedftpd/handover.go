@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/pasvctl/pasvctl/embeddedftpd/handover"
@@ -140,10 +139,13 @@ func (s *Server) leave() {
 // takesOver returns handover.ErrOtherPorts unless the predecessor listens where
 // the config wants to, and nowhere else.
 func takesOver(p *handover.Predecessor, c Config) error {
-	want := slices.Clone(c.Listen)
+	want := map[netip.AddrPort]bool{}
+	for _, at := range c.Listen {
+		want[at] = true
+	}
 	for _, a := range c.addresses() {
 		for port := int(c.PassiveFirst); port <= int(c.PassiveLast); port++ {
-			want = append(want, netip.AddrPortFrom(a, uint16(port)))
+			want[netip.AddrPortFrom(a, uint16(port))] = true
 		}
 	}
 	return p.Covers(want)

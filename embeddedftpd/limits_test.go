@@ -328,8 +328,8 @@ func TestConfigErrors(t *testing.T) {
 		"passive ports 3-2":  func(c *Config) { c.PassiveFirst, c.PassiveLast = 3, 2 },
 		"announced":          func(c *Config) { c.Announce = netip.MustParseAddr("::1") },
 		"prefix":             func(c *Config) { c.IPv6ClientPrefix = 129 },
-		"sessions: -1":       func(c *Config) { c.MaxSessions = -1 },
-		"idle timeout: -1ns": func(c *Config) { c.IdleTimeout = -1 },
+		"number of sessions": func(c *Config) { c.MaxSessions = -1 },
+		"timeout":            func(c *Config) { c.IdleTimeout = -1 },
 		"anonymous root":     func(c *Config) { c.AnonymousRoot = "/nowhere/at/all" },
 	} {
 		c := good

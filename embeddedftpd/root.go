@@ -3,7 +3,6 @@ package embeddedftpd
 import (
 	"os"
 	"sync"
-	"syscall"
 )
 
 // rootCache shares one open os.Root among the sessions whose users have the
@@ -27,19 +26,9 @@ type sharedRoot struct {
 // once. Sessions share it only while the path leads to the same folder: after
 // a rename, a swapped link or a mount, a login sees the folder that is there now.
 func (c *rootCache) get(path string) (*sharedRoot, error) {
-	// Nothing here is under the lock: if a folder's file server has gone, only
-	// its own users wait.
-	info, err := os.Stat(path)
-	if err == nil && !info.IsDir() {
-		err = &os.PathError{Op: "open", Path: path, Err: syscall.ENOTDIR} // opening a FIFO would wait for its writer
-	}
-	if err != nil {
-		return nil, err
-	}
-	if r := c.share(path, info, nil); r != nil {
-		return r, nil
-	}
-	root, err := os.OpenRoot(path)
+	// Not under the lock: if a folder's file server has gone, only its own users
+	// wait. With the slash, opening a FIFO does not wait for its writer.
+	root, err := os.OpenRoot(path + "/")
 	if err != nil {
 		return nil, err
 	}
@@ -49,29 +38,18 @@ func (c *rootCache) get(path string) (*sharedRoot, error) {
 		own.close()
 		return nil, err
 	}
-	r := c.share(path, own.is, own)
-	if r != own { // another session was faster to open it
-		own.close()
-	}
-	return r, nil
-}
-
-// share counts one more user of the root that is open at path, if it is the
-// folder is; otherwise it makes own that root, unless nil, and returns it.
-func (c *rootCache) share(path string, is os.FileInfo, own *sharedRoot) *sharedRoot {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if r := c.open[path]; r != nil && os.SameFile(r.is, is) {
+	if r := c.open[path]; r != nil && os.SameFile(r.is, own.is) {
 		r.users++
-		return r
+		own.close()
+		return r, nil
 	}
-	if own != nil {
-		if c.open == nil {
-			c.open = map[string]*sharedRoot{}
-		}
-		c.open[path] = own
+	if c.open == nil {
+		c.open = map[string]*sharedRoot{}
 	}
-	return own
+	c.open[path] = own
+	return own, nil
 }
 
 func (r *sharedRoot) release() {

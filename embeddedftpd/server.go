@@ -46,8 +46,9 @@ type Server struct {
 	total       *bucket    // nil: no bound
 	nextSession atomic.Uint64
 	totals      totals
-	checks      checks
-	looping     atomic.Bool // a loop accepts on each of listeners
+	checking    sync.Mutex      // one Check at a time
+	turned      []chan struct{} // the loop of one of listeners has, woken by it
+	looping     atomic.Bool     // a loop accepts on each of listeners
 }
 
 // New checks the config and binds every control and passive port. An error
@@ -83,20 +84,17 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 		handed:    make(chan struct{}),
 		sessions:  map[*session]struct{}{},
 	}
-	if s.announced, err = newAnnouncer(ctx, cfg); err != nil {
-		closeAll(cfg.Listeners)
-		return nil, err
-	}
-	s.checks.turned = make(chan *net.TCPListener, len(cfg.Listen))
 	if cfg.TotalRate > 0 {
 		s.total = &bucket{rate: cfg.TotalRate}
 	}
-	if err = s.openControl(ctx); err != nil {
-		closeAll(s.cfg.Listeners)
-		s.release()
-		return nil, err
+	if s.announced, err = newAnnouncer(ctx, cfg); err == nil {
+		err = s.openControl(ctx)
 	}
-	if err = s.openPool(ctx); err != nil {
+	if err == nil {
+		err = s.openPool(ctx)
+	}
+	if err != nil {
+		closeAll(s.cfg.Listeners)
 		s.release()
 		return nil, err
 	}
@@ -115,7 +113,6 @@ func (s *Server) openPool(ctx context.Context) (err error) {
 	if cfg.TLS != nil {
 		s.certificate, err = newCertificateSource(cfg.TLS, append(cfg.addresses(), cfg.Announce), cfg.Log)
 		if err != nil {
-			closeAll(cfg.Listeners)
 			return err
 		}
 		c.TLS, c.Reuse = baseTLS(cfg.TLS, s.certificate), cfg.TLS.reuse()
@@ -173,9 +170,9 @@ func (s *Server) Serve(ctx context.Context) error {
 	defer end()
 	accepting.Go(func() { s.announced.follow(serving) })
 	failed := make(chan error, len(s.listeners))
-	for _, l := range s.listeners {
+	for i := range s.listeners {
 		accepting.Go(func() {
-			if err := s.accept(l); err != nil {
+			if err := s.accept(i); err != nil {
 				failed <- err
 			}
 		})

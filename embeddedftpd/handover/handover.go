@@ -5,6 +5,7 @@
 package handover
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -43,8 +44,8 @@ type Handover struct {
 	admit     func(*net.TCPConn)
 	log       *slog.Logger
 	maxHeld   int
-	gone      chan struct{} // closed when the successor turns out to be
-	once      sync.Once
+	gone      context.Context // ends when the successor turns out to be
+	lose      context.CancelFunc
 
 	mu   sync.Mutex
 	back bool           // everybody is this server's again
@@ -58,7 +59,8 @@ func New(to Successor, log *slog.Logger, maxHeld int, admit func(*net.TCPConn)) 
 	if to.Start == 0 {
 		to.Start = time.Minute
 	}
-	return &Handover{successor: to, admit: admit, log: log, maxHeld: maxHeld, gone: make(chan struct{})}
+	gone, lose := context.WithCancel(context.Background())
+	return &Handover{successor: to, admit: admit, log: log, maxHeld: maxHeld, gone: gone, lose: lose}
 }
 
 // GivePorts sends the listeners, which stay the caller's, and waits until the
@@ -90,10 +92,8 @@ func (h *Handover) GivePorts(ports []Socket) error {
 
 // Lost returns an error if the successor has exited, or hangs.
 func (h *Handover) Lost() error {
-	select {
-	case <-h.gone:
+	if h.gone.Err() != nil {
 		return errors.New("the successor has exited")
-	default:
 	}
 	if h.sent.stuck(time.Now()) {
 		return fmt.Errorf("the successor hangs: it has read nothing for %v", maxUnread)
@@ -125,10 +125,8 @@ func (h *Handover) Redirect(c *net.TCPConn, now bool) bool {
 func (h *Handover) PassData(c net.Conn) bool { return h.pass(wireData, c) }
 
 func (h *Handover) pass(kind byte, c net.Conn) bool {
-	select {
-	case <-h.gone:
+	if h.gone.Err() != nil {
 		return false
-	default:
 	}
 	if err := sendMessage(h.successor.Conn, kind, c.(Socket)); err != nil {
 		h.lose()
@@ -137,8 +135,6 @@ func (h *Handover) pass(kind byte, c net.Conn) bool {
 	c.Close()
 	return true
 }
-
-func (h *Handover) lose() { h.once.Do(func() { close(h.gone) }) }
 
 // TakeBack admits all that have been held.
 func (h *Handover) TakeBack() {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"time"
@@ -73,18 +74,13 @@ func (p *Predecessor) Close() error { return p.conn.Close() }
 // Covers returns ErrOtherPorts unless the predecessor listens on all of want,
 // and nowhere else: one that accepted alone on another port would not know which
 // clients are still the predecessor's.
-func (p *Predecessor) Covers(want []netip.AddrPort) error {
+func (p *Predecessor) Covers(want map[netip.AddrPort]bool) error {
 	has := map[netip.AddrPort]bool{}
 	for _, l := range p.listeners {
 		at := l.Addr().(*net.TCPAddr).AddrPort()
 		has[netip.AddrPortFrom(at.Addr().Unmap(), at.Port())] = true
 	}
-	for _, at := range want {
-		if !has[at] {
-			return ErrOtherPorts
-		}
-	}
-	if len(has) != len(want) {
+	if !maps.Equal(has, want) {
 		return ErrOtherPorts
 	}
 	return nil

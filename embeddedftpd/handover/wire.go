@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -114,13 +115,8 @@ func expectMessage(from *net.UnixConn, within time.Duration, kinds ...byte) (mes
 	from.SetReadDeadline(time.Now().Add(within))
 	defer from.SetReadDeadline(time.Time{})
 	m, err := receiveMessage(from)
-	if err != nil {
+	if err != nil || slices.Contains(kinds, m.kind) {
 		return m, err
-	}
-	for _, kind := range kinds {
-		if m.kind == kind {
-			return m, nil
-		}
 	}
 	m.close()
 	return message{}, fmt.Errorf("message %q, want one of %q", m.kind, kinds)
@@ -132,15 +128,10 @@ func (m message) listeners() ([]*net.TCPListener, error) {
 	var all []*net.TCPListener
 	for _, f := range m.files {
 		l, err := net.FileListener(f)
-		if err != nil {
-			closeAll(all)
-			return nil, err
-		}
 		tcp, ok := l.(*net.TCPListener)
 		if !ok {
-			l.Close()
 			closeAll(all)
-			return nil, fmt.Errorf("a listener on %v, which is not TCP", l.Addr())
+			return nil, fmt.Errorf("not a TCP listener: %v", err)
 		}
 		all = append(all, tcp)
 	}
@@ -154,13 +145,9 @@ func (m message) connection() (*net.TCPConn, error) {
 		return nil, fmt.Errorf("%d descriptors, want one", len(m.files))
 	}
 	c, err := net.FileConn(m.files[0])
-	if err != nil {
-		return nil, err
-	}
 	tcp, ok := c.(*net.TCPConn)
 	if !ok {
-		c.Close()
-		return nil, errors.New("a connection that is not TCP")
+		return nil, fmt.Errorf("not a TCP connection: %v", err)
 	}
 	return tcp, nil
 }
