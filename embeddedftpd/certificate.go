@@ -29,13 +29,7 @@ type certificateSource struct {
 	mu      sync.Mutex
 	current *tls.Certificate
 	looked  time.Time
-	seen    [2]fileVersion
-}
-
-// fileVersion changes when a file is replaced or written.
-type fileVersion struct {
-	modified time.Time
-	size     int64
+	seen    string // versions when they were read
 }
 
 // newCertificateSource reads the pair, or makes one for the addresses.
@@ -67,10 +61,11 @@ func (s *certificateSource) load() error {
 	return nil
 }
 
-func (s *certificateSource) versions() (v [2]fileVersion) {
-	for i, name := range []string{s.certificate, s.key} {
+// versions changes when a file is replaced or written.
+func (s *certificateSource) versions() (v string) {
+	for _, name := range []string{s.certificate, s.key} {
 		if info, err := os.Stat(name); err == nil {
-			v[i] = fileVersion{info.ModTime(), info.Size()}
+			v += fmt.Sprintln(info.ModTime().UnixNano(), info.Size())
 		}
 	}
 	return v

@@ -122,7 +122,7 @@ func (h slowHash) matches(password string) bool {
 func TestRightPasswordAmongWrongOnes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := slowHash{new(atomic.Int32), new(atomic.Int32)}
-		u := &UserFile{users: map[string]int{"alice": 0}, entries: []userEntry{{User{Name: "alice"}, h}}, seed: maphash.MakeSeed(), hashing: newHashLine()}
+		u := &UserFile{users: map[string]int{"alice": 0}, entries: []userEntry{{User{Name: "alice"}, h.matches}}, seed: maphash.MakeSeed(), hashing: newHashLine()}
 		atOnce := int32(cap(u.hashing.free))
 		began := time.Now()
 		var all sync.WaitGroup

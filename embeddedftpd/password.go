@@ -54,32 +54,9 @@ func HashPassword(password string) (string, error) {
 		b64.EncodeToString(salt), b64.EncodeToString(tag)), nil
 }
 
-// passwordHash is a hash of a users file, parsed and found within bounds.
-type passwordHash interface {
-	matches(password string) bool
-}
-
-type bcryptHash []byte
-
-// bcrypt looks at 72 bytes only; a longer password is compared by those, as
-// every tool that made such a hash did.
-func (h bcryptHash) matches(password string) bool {
-	if len(password) > 72 {
-		password = password[:72]
-	}
-	return bcrypt.CompareHashAndPassword(h, []byte(password)) == nil
-}
-
-type argonHash struct {
-	memory, passes uint32
-	lanes          uint8
-	salt, tag      []byte
-}
-
-func (h argonHash) matches(password string) bool {
-	tag := argon2.IDKey([]byte(password), h.salt, h.passes, h.memory, h.lanes, uint32(len(h.tag)))
-	return subtle.ConstantTimeCompare(tag, h.tag) == 1
-}
+// passwordHash is a hash of a users file, parsed and found within bounds. It
+// reports whether a password is its own.
+type passwordHash func(password string) bool
 
 func parseHash(text string) (passwordHash, error) {
 	switch {
@@ -93,16 +70,19 @@ func parseHash(text string) (passwordHash, error) {
 		if cost > maxBcryptCost {
 			return nil, fmt.Errorf("bcrypt cost %d: the most is %d, since each login pays it", cost, maxBcryptCost)
 		}
-		return bcryptHash(text), nil
+		return func(password string) bool {
+			// bcrypt looks at 72 bytes only; a longer password is compared by those, as
+			// every tool that made such a hash did.
+			return bcrypt.CompareHashAndPassword([]byte(text), []byte(password[:min(len(password), 72)])) == nil
+		}, nil
 	}
 	return nil, errors.New("the hash is neither argon2id ($argon2id$…) nor bcrypt ($2b$…): make one with `pasvctl user add`")
 }
 
 func parseArgon(text string) (passwordHash, error) {
 	var (
-		h       argonHash
-		version int
-		err     error
+		version, memory, passes uint32
+		lanes                   uint8
 	)
 	malformed := errors.New("the argon2id hash is malformed: want $argon2id$v=19$m=…,t=…,p=…$salt$tag")
 	parts := strings.Split(text, "$")
@@ -115,22 +95,24 @@ func parseArgon(text string) (passwordHash, error) {
 	if version != argon2.Version {
 		return nil, fmt.Errorf("argon2id version %d: only %d is known", version, argon2.Version)
 	}
-	if n, err := fmt.Sscanf(parts[3]+"\n", "m=%d,t=%d,p=%d\n", &h.memory, &h.passes, &h.lanes); err != nil || n != 3 {
+	if n, err := fmt.Sscanf(parts[3]+"\n", "m=%d,t=%d,p=%d\n", &memory, &passes, &lanes); err != nil || n != 3 {
 		return nil, malformed
 	}
-	if h.salt, err = base64.RawStdEncoding.Strict().DecodeString(parts[4]); err != nil {
-		return nil, malformed
-	}
-	if h.tag, err = base64.RawStdEncoding.Strict().DecodeString(parts[5]); err != nil {
+	salt, err := base64.RawStdEncoding.Strict().DecodeString(parts[4])
+	tag, err2 := base64.RawStdEncoding.Strict().DecodeString(parts[5])
+	if err != nil || err2 != nil {
 		return nil, malformed
 	}
 	switch {
-	case h.passes < 1 || h.passes > maxArgonPasses, h.lanes < 1 || h.lanes > maxArgonLanes,
-		h.memory < 8*uint32(h.lanes) || h.memory > maxArgonMemory:
+	case passes < 1 || passes > maxArgonPasses, lanes < 1 || lanes > maxArgonLanes,
+		memory < 8*uint32(lanes) || memory > maxArgonMemory:
 		return nil, fmt.Errorf("argon2id m=%d,t=%d,p=%d: want t 1 to %d, p 1 to %d, m 8×p to %d (KiB)",
-			h.memory, h.passes, h.lanes, maxArgonPasses, maxArgonLanes, maxArgonMemory)
-	case len(h.salt) < 8 || len(h.salt) > 64 || len(h.tag) < 16 || len(h.tag) > 64:
-		return nil, fmt.Errorf("argon2id salt of %d and tag of %d bytes: want 8 to 64 and 16 to 64", len(h.salt), len(h.tag))
+			memory, passes, lanes, maxArgonPasses, maxArgonLanes, maxArgonMemory)
+	case len(salt) < 8 || len(salt) > 64 || len(tag) < 16 || len(tag) > 64:
+		return nil, fmt.Errorf("argon2id salt of %d and tag of %d bytes: want 8 to 64 and 16 to 64", len(salt), len(tag))
 	}
-	return h, nil
+	return func(password string) bool {
+		got := argon2.IDKey([]byte(password), salt, passes, memory, lanes, uint32(len(tag)))
+		return subtle.ConstantTimeCompare(got, tag) == 1
+	}, nil
 }

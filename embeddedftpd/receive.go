@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
 
@@ -66,26 +64,15 @@ func (t *transfer) receive() error {
 func (t *transfer) receiveFirst() (over bool, err error) {
 	b := smallBuffers.Get().(*[smallFile]byte)
 	defer smallBuffers.Put(b)
-	for left := smallFile; !over && err == nil && left > 0; {
-		left = smallFile - int(t.bytes.Load())
-		least := min(left, 1)
-		if !t.stallAt.IsZero() {
-			least = left
-		}
-		var n int
-		n, err = io.ReadAtLeast(dataConn{t}, b[:left], least)
-		if over = err == io.EOF || err == io.ErrUnexpectedEOF; over {
-			err = nil
-		} else if failed := t.ready(); failed != nil {
-			return false, failed
-		}
-		n, failed := t.file.Write(b[:n])
-		if err = cmp.Or(failed, t.shorten(int64(n)), err); err != nil {
-			return false, err
-		}
-		left -= n
+	first := b[t.bytes.Load():]
+	n, err := io.ReadFull(dataConn{t}, first)
+	if over = err == io.EOF || err == io.ErrUnexpectedEOF; over {
+		err = nil
+	} else if failed := t.ready(); failed != nil {
+		return false, failed
 	}
-	return over, err
+	_, failed := t.file.Write(first[:n])
+	return over, cmp.Or(failed, t.shorten(int64(n)), err)
 }
 
 // shorten cuts off what an older file had behind the n bytes that replace it.
@@ -93,12 +80,9 @@ func (t *transfer) shorten(n int64) error {
 	if !t.replaces {
 		return nil
 	}
-	var now unix.Stat_t
-	if err := unix.Fstat(int(t.file.Fd()), &now); err != nil {
-		return err
+	info, err := t.file.Stat()
+	if err == nil && info.Size() > n {
+		err = t.file.Truncate(n)
 	}
-	if now.Size > n {
-		return t.file.Truncate(n)
-	}
-	return nil
+	return err
 }

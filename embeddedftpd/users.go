@@ -248,5 +248,5 @@ func (u *UserFile) check(ctx context.Context, hash passwordHash, password string
 		return false, err
 	}
 	defer u.hashing.leave()
-	return hash.matches(password), nil
+	return hash(password), nil
 }

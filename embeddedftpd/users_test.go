@@ -33,7 +33,7 @@ func TestHashPassword(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !h.matches("correct horse") || h.matches("correct horsf") || h.matches("") {
+	if !h("correct horse") || h("correct horsf") || h("") {
 		t.Error("the hash does not tell its password from others")
 	}
 	for _, bad := range []string{"", "a\nb", "a\x00b", strings.Repeat("x", maxPassword+1)} {

@@ -81,5 +81,10 @@ func (p *Pool) Knows(client netip.Addr) bool {
 	key := ClientKey(client, p.config.IPv6Prefix)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.clients[key] > 0
+	for k := range p.sources {
+		if k.client == key {
+			return true
+		}
+	}
+	return false
 }

@@ -28,7 +28,6 @@ type Pool struct {
 	mu         sync.Mutex
 	closed     bool
 	sources    map[sourceKey]*source
-	clients    map[netip.Addr]int // how many of sources are a client's
 	held       map[*Reservation]struct{}
 	foreign    map[netip.AddrPort]foreign // the last one at each port
 	handshakes []*handshake               // oldest first
@@ -67,7 +66,6 @@ func newPool(c Config) *Pool {
 		done:    make(chan struct{}),
 		watch:   watch{ports: -1, bell: -1, quiet: quietTime, wanted: make(chan struct{}, 1)},
 		sources: make(map[sourceKey]*source),
-		clients: make(map[netip.Addr]int),
 		held:    make(map[*Reservation]struct{}),
 		foreign: make(map[netip.AddrPort]foreign),
 		random:  rand.New(rand.NewChaCha8(seed)),
@@ -217,7 +215,7 @@ func (p *Pool) Close() error {
 		for len(s.queue) > 0 {
 			p.leave(s, s.queue[0])
 		}
-		p.forget(s)
+		delete(p.sources, s.key)
 	}
 	p.mu.Unlock()
 	for _, c := range unclaimed {

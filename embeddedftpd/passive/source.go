@@ -92,25 +92,14 @@ func (p *Pool) source(k sourceKey) *source {
 	if s == nil {
 		s = &source{key: k, slots: make(map[uint16]*slot)}
 		p.sources[k] = s
-		p.clients[k.client]++
 	}
 	return s
 }
 
 // tidy forgets what holds nothing.
 func (p *Pool) tidy(s *source) {
-	if len(s.slots)+len(s.queue)+len(s.handshakes) == 0 {
-		p.forget(s)
-	}
-}
-
-func (p *Pool) forget(s *source) {
-	if p.sources[s.key] != s {
-		return
-	}
-	delete(p.sources, s.key)
-	if p.clients[s.key.client]--; p.clients[s.key.client] == 0 {
-		delete(p.clients, s.key.client)
+	if len(s.slots)+len(s.queue)+len(s.handshakes) == 0 && p.sources[s.key] == s {
+		delete(p.sources, s.key)
 	}
 }
 
