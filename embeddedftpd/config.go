@@ -17,57 +17,46 @@ import (
 )
 
 // Config is all that a server needs to know. A zero duration or count takes
-// the default that stands beside it.
+// the default in parentheses.
 type Config struct {
 	// Listen holds the addresses of the control port. 0.0.0.0 is every IPv4
 	// address; :: is every IPv6 address, and every IPv4 address too unless an
 	// IPv4 address stands beside it.
 	Listen []netip.AddrPort
-
-	// PassiveFirst and PassiveLast bound the passive ports, 1 to 65535,
-	// inclusive. All of them are bound at start, on every address of Listen.
+	// PassiveFirst and PassiveLast bound the passive ports, 1 to 65535, inclusive.
+	// All of them are bound at start, on every address of Listen.
 	PassiveFirst, PassiveLast uint16
-
-	// Listeners are already bound ones, from socket activation. One that is
-	// bound to an address of Listen or to a passive port is used instead of
-	// binding again, any other is closed. New owns them all from the call on, also
-	// when it fails.
+	// Listeners are already bound ones, from socket activation. Those of Listen and
+	// of the passive ports are used instead of binding again, others closed. New
+	// owns them all from the call on, also when it fails.
 	Listeners []*net.TCPListener
-
 	// Predecessor is a server that hands over its ports, all of which, and no
-	// others, must be those of Listen and the passive range. New owns it from the
-	// call on.
+	// others, must be those of Listen and the passive range. New owns it.
 	Predecessor *handover.Predecessor
 
 	// Announce is the IPv4 address in a 227 reply, for a server behind a NAT;
-	// zero: the control connection's own local address. A 229 reply names no
-	// address (RFC 2428 section 3).
+	// zero: the control connection's own. A 229 reply names none (RFC 2428 section 3).
 	Announce netip.Addr
 	// AnnounceName is a host name of that address, in place of Announce. It is
-	// resolved when the server is made and each minute; while it cannot be, the
-	// last answer stands.
+	// resolved at start and each minute; while it cannot be, the last answer stands.
 	AnnounceName string
-	// AnnounceTo are IPv4 addresses for clients of single networks: the first that
-	// has a client is the one for it, before Announce and AnnounceName.
+	// AnnounceTo are IPv4 addresses for clients of single networks, before the
+	// others. The first that has a client is the one for it.
 	AnnounceTo []Announcement
 
 	// Clients are who may connect; empty: everyone.
 	Clients []netip.Prefix
-
 	// MaxSessions bounds the control connections at once (1024), and
-	// MaxSessionsPerAddress those of one client address (MaxSessions). A session
-	// that ended counts until the passive port that it left unused has rested, for
-	// passive.DefaultRest; one that comes meanwhile waits. Connections that have
-	// not logged in hold a quarter of each number, at least 2: more of them end the
-	// oldest, if that is 5 s old. An IPv6 client counts by its first
-	// IPv6ClientPrefix bits, 1 to 128 (64).
+	// MaxSessionsPerAddress those of one client (MaxSessions): an IPv4 address or the
+	// first IPv6ClientPrefix bits, 1 to 128, of an IPv6 one (64). A session that has
+	// ended counts until its passive port has rested. Connections that have not
+	// logged in hold a quarter of each number, at least 2: more of them end the
+	// oldest, if that is 5 s old.
 	MaxSessions, MaxSessionsPerAddress int
 	IPv6ClientPrefix                   int
-
 	// MaxWait is how long a PASV waits for a free passive port before it is
-	// refused with 425 (1 s); up to passive.DefaultRest longer for a port that
-	// another session has left. With MaxSessionsPerAddress passive ports none is
-	// ever refused, with ForeignData of MaxSessions.
+	// refused with 425 (1 s); up to passive.DefaultRest longer for one at rest. With
+	// MaxSessionsPerAddress ports none is ever refused, with ForeignData of MaxSessions.
 	MaxWait time.Duration
 
 	// Users authenticates logins; nil: nobody but anonymous can log in.
@@ -75,27 +64,22 @@ type Config struct {
 	// AnonymousRoot is the folder that "anonymous" and "ftp" see, read-only;
 	// empty: no anonymous logins.
 	AnonymousRoot string
-
 	// TLS is FTP over TLS; nil: clear text only.
 	TLS *TLS
 
 	// LoginTimeout is the time from the connection to a login (60 s), of which a
 	// TLS handshake may take passive.HandshakeTimeout.
 	LoginTimeout time.Duration
-	// MaxLoginAttempts is the number of wrong passwords after which a session
-	// is closed (3). The next attempt for a name from the same address waits
-	// longer with each of them, up to 8 s.
+	// MaxLoginAttempts is the number of wrong passwords that close a session (3).
 	MaxLoginAttempts int
-	// IdleTimeout is the time between two commands, transfers not counted
-	// (300 s).
+	// IdleTimeout is the time between two commands, transfers not counted (300 s).
 	IdleTimeout time.Duration
-	// ConnectTimeout is the time from a transfer command, or a PASV that no
-	// transfer command follows, to its data connection (30 s).
+	// ConnectTimeout is the time from a transfer command, or a PASV that none
+	// follows, to its data connection (30 s).
 	ConnectTimeout time.Duration
 	// StallTimeout is how long a data connection may carry no byte (60 s).
 	StallTimeout time.Duration
-	// StopTimeout is how long running transfers may go on when the server
-	// stops (10 s).
+	// StopTimeout is how long transfers may go on when the server stops (10 s).
 	StopTimeout time.Duration
 
 	// ForeignData admits data connections from other addresses than their control
@@ -108,15 +92,11 @@ type Config struct {
 	// ActiveMode lets PORT and EPRT through, to the client's own address only.
 	ActiveMode bool
 	// Rate bounds the bytes a second of each transfer whose user has no bound of
-	// its own; 0: as fast as it goes.
-	Rate int64
-	// TotalRate bounds the bytes a second of all transfers together; 0: as fast
-	// as it goes.
-	TotalRate int64
+	// its own, TotalRate those of all together; 0: as fast as it goes.
+	Rate, TotalRate int64
 	// TransferLog receives a line in xferlog format for each file transferred;
 	// nil: nobody. Each line is one Write, and no two are at the same time.
 	TransferLog io.Writer
-
 	// Log receives what happens; nil: slog.Default(). Passwords never reach it.
 	Log *slog.Logger
 }

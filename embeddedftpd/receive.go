@@ -40,9 +40,13 @@ func (t *transfer) receive() error {
 		return t.copyIn()
 	}
 	defer pipe.close()
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return connError{err}
+	}
 	file := int(t.file.Fd())
 	for {
-		n, err := t.carry(socket.Receive, socket.SetReadDeadline, func(from int) (int64, error) {
+		n, err := t.carry(raw.Read, socket.SetReadDeadline, func(from int) (int64, error) {
 			return pipe.pass(from, file, t.chunk())
 		})
 		if err == errCopied { // it is appended to, or the file system has no splice

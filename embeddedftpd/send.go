@@ -35,6 +35,10 @@ func (t *transfer) send(left int64) error {
 	if !ok {
 		return t.copyOut()
 	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return connError{err}
+	}
 	move := func(to int) (int64, error) { return sendfile(to, int(t.file.Fd()), min(left, t.chunk())) }
 	if left > burst && len(t.limits) == 0 {
 		if pipe, err := openPipe(); err == nil {
@@ -43,7 +47,7 @@ func (t *transfer) send(left int64) error {
 		}
 	}
 	for left > 0 {
-		n, err := t.carry(socket.Send, socket.SetWriteDeadline, move)
+		n, err := t.carry(raw.Write, socket.SetWriteDeadline, move)
 		left -= n
 		switch {
 		case err == errCopied:
@@ -62,12 +66,12 @@ var errCopied = errors.New("copied")
 
 // carry has move carry bytes between the file and the connection once the client is
 // ready for it. No bytes and no error are the end of what there is.
-func (t *transfer) carry(ready func(func(fd int) bool) error, deadline func(time.Time) error, move func(fd int) (int64, error)) (n int64, err error) {
+func (t *transfer) carry(ready func(func(uintptr) bool) error, deadline func(time.Time) error, move func(fd int) (int64, error)) (n int64, err error) {
 	if err := t.extend(deadline); err != nil {
 		return 0, err
 	}
-	waited := ready(func(fd int) bool {
-		n, err = move(fd)
+	waited := ready(func(fd uintptr) bool {
+		n, err = move(int(fd))
 		return err != unix.EAGAIN
 	})
 	if waited != nil {

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -138,35 +137,6 @@ func TestAbortWhileSending(t *testing.T) {
 	err := tr.send(int64(len(content)))
 	if sent := tr.bytes.Load(); !errors.Is(err, errAborted) || sent == 0 || sent == int64(len(content)) {
 		t.Errorf("sent %d, %v", sent, err)
-	}
-}
-
-// The poller hears of no download that it need not wait for.
-func TestDownloadsWithoutThePoller(t *testing.T) {
-	// The poller has words of its own, and hears of a connection that is late; of
-	// all downloads it would hear once at least.
-	const files, others = 200, 99
-	root := t.TempDir()
-	content := strings.Repeat("x", 8*smallFile) // fits into the buffers
-	if err := os.WriteFile(filepath.Join(root, "f"), []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	bytes, calls := underStrace(t, root, "epoll_ctl,sendfile", func(addr string) {
-		c := dial(t, addr)
-		c.expect(220)
-		c.login()
-		for range files {
-			if got := c.get("RETR f"); got != content {
-				t.Errorf("got %d bytes", len(got))
-			}
-		}
-		c.do(221, "QUIT")
-	})
-	if bytes["sendfile"] != int64(files*len(content)) {
-		t.Errorf("%d bytes were sent by sendfile", bytes["sendfile"])
-	}
-	if calls["epoll_ctl"] > others+files/2 {
-		t.Errorf("%d words to the poller about %d downloads", calls["epoll_ctl"], files)
 	}
 }
 

@@ -131,8 +131,8 @@ func (p *Pool) at(port uint16) []*listener {
 	return p.listeners[i : i+n]
 }
 
-// listener is a passive port on one address. The runtime's network poller knows
-// neither it nor, yet, what it accepts: see Socket.
+// listener is a passive port on one address. The runtime's network poller does not
+// know it.
 type listener struct {
 	addr netip.AddrPort
 	mu   sync.Mutex // from accepting a connection until it is matched

@@ -29,23 +29,18 @@ const (
 	HandshakeTimeout = 10 * time.Second
 )
 
-// Config says which ports a pool holds and how patient it is. A zero duration
-// or count takes its default.
+// Config says which ports a pool holds and how patient it is.
 type Config struct {
-	// Addresses are the local addresses on which every port is bound, at least
-	// one. 0.0.0.0 is every IPv4 address; :: is every IPv6 address, and every
+	// Addresses are the distinct local addresses on which every port is bound, at
+	// least one. 0.0.0.0 is every IPv4 address; :: is every IPv6 address, and every
 	// IPv4 address too unless an IPv4 address stands beside it.
 	Addresses []netip.Addr
-
 	// First and Last are the range, both included: 1 to 65535, First ≤ Last.
 	First, Last uint16
-
 	// Listeners are already bound ones, from socket activation or from a daemon
-	// that hands over. One that is bound to an address and port of the range is
-	// used instead of binding again, any other is closed. Open owns them all from
-	// the call on, also when it fails.
+	// that hands over. Those of the range are used instead of binding again, others
+	// closed. Open owns them all from the call on, also when it fails.
 	Listeners []*net.TCPListener
-
 	// Paused: connections come through Arrive only, until Start.
 	Paused bool
 
@@ -53,18 +48,14 @@ type Config struct {
 	// client occupy every one; negative: it never waits. If one of them only rests,
 	// the wait lasts up to Rest longer.
 	MaxWait time.Duration
-
-	// Expiry is how long after Reserve a reservation lives without its
-	// connection. It bounds what a client holds that asks for a port and never
-	// connects, however often it says NOOP.
+	// Expiry is how long after Reserve a reservation lives without its connection,
+	// however often its client says NOOP.
 	Expiry time.Duration
-
 	// Rest is how long a port is kept from a client's other sessions after a
 	// reservation there ended without its connection, which may still be under
 	// way: a lost SYN is sent again after 1 s (RFC 6298 section 2). Negative: no
 	// rest.
 	Rest time.Duration
-
 	// IPv6Prefix is how many leading bits of an IPv6 address make one client, 1
 	// to 128.
 	IPv6Prefix int
@@ -76,13 +67,11 @@ type Config struct {
 	// mark still says whose a connection is. It must not call the pool.
 	Foreign func(from netip.Addr) bool
 
-	// TLS is the configuration of the control connections, needed for Reserve
-	// with a mark. It has GetCertificate; its ticket keys may be exchanged
-	// through SetSessionTicketKeys; GetConfigForClient, WrapSession and
-	// UnwrapSession must be nil. A daemon that does not set the keys makes new ones
-	// at every start, and then no ticket of an earlier run is worth anything.
+	// TLS is the configuration of the control connections, needed for Reserve with a
+	// mark. It has GetCertificate, and neither GetConfigForClient nor functions that
+	// wrap sessions. A daemon that does not set the ticket keys makes new ones at
+	// every start, and then no ticket of an earlier run is worth anything.
 	TLS *tls.Config
-
 	// Reuse says what a data connection under TLS must show.
 	Reuse Reuse
 
