@@ -43,9 +43,8 @@ func (activeTarget) Release() {}
 func (s *session) port(arg string) { s.active(parsePort(arg)) }
 func (s *session) eprt(arg string) { s.active(parseEprt(arg)) }
 
-// active remembers where to connect to. A server that connects to wherever it
-// is told can be made to attack others (RFC 2577 section 3), so it is off by
-// default, and goes to the client's own address and to no system port.
+// active remembers where to connect to. It is off by default and goes to no other
+// address, lest others be attacked through it (RFC 2577 section 3).
 func (s *session) active(to netip.AddrPort, ok bool) {
 	switch {
 	case !s.srv.cfg.ActiveMode:
@@ -88,8 +87,7 @@ func parsePort(arg string) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte(n[:4])), uint16(n[4])<<8|uint16(n[5])), true
 }
 
-// parseEprt reads |1|192.0.2.1|port| or |2|2001:db8::1|port|, with any
-// delimiter (RFC 2428 section 2).
+// parseEprt reads |1|192.0.2.1|port| or |2|2001:db8::1|port| (RFC 2428 section 2).
 func parseEprt(arg string) (netip.AddrPort, bool) {
 	if arg == "" {
 		return netip.AddrPort{}, false

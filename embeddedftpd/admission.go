@@ -9,12 +9,10 @@ import (
 	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
 
-// admission counts the control connections, in all and by client: an IPv4
-// address or an IPv6 prefix.
+// admission counts the control connections, in all and by client.
 type admission struct {
 	max, maxPerAddress, prefix6 int
-	// exclusive: a port is one session's, whatever its address, so that ports at
-	// rest count towards max, too.
+	// exclusive: ports at rest count towards max, too (ForeignData).
 	exclusive bool
 
 	mu        sync.Mutex
@@ -22,14 +20,14 @@ type admission struct {
 	resting   int // all addresses'
 	by        map[netip.Addr]*address
 	newcomers []*place // all that have not logged in, oldest first
-	// elsewhere tells, while the server hands over, whether a client without a
-	// session is the successor's, and holding whether the others have to wait.
+	// elsewhere tells, during a hand-over, whether a client is the successor's; holding:
+	// others wait.
 	elsewhere func(netip.Addr) bool
 	holding   bool
 }
 
-// divert begins a hand-over, or ends it where elsewhere is nil. It is asked
-// under the lock, so that no two connections of a client get different answers.
+// divert begins a hand-over, or ends it where elsewhere is nil, which is asked under
+// the lock.
 func (a *admission) divert(elsewhere func(netip.Addr) bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -49,8 +47,7 @@ func (a *admission) hold() {
 	a.holding = true
 }
 
-// address is what the control connections of one client hold. It exists while
-// they hold something.
+// address is what one client's control connections hold. It exists as long as that.
 type address struct {
 	sessions  int      // control connections, with those that wait
 	resting   int      // passive ports that ended sessions have left, at rest
@@ -76,16 +73,14 @@ func (a *admission) has(client netip.Addr) bool {
 	return a.by[key] != nil
 }
 
-// newcomerPatience is how long a connection that has not logged in is safe from
-// being ended for others.
+// newcomerPatience is how long a newcomer is safe from being ended for others.
 const newcomerPatience = 5 * time.Second
 
 // quarter is how many of n sessions connections that have not logged in may hold.
 func quarter(n int) int { return max(n/4, 2) }
 
-// enter gives a client a place, or says why it may not come in. Sessions and
-// ports at rest together never exceed maxPerAddress, for which the passive ports
-// may be sized: a session beyond that waits for the end of a rest.
+// enter gives a client a place, or says why not. Sessions and ports at rest together
+// never exceed maxPerAddress: a session beyond that waits for the end of a rest.
 func (a *admission) enter(client netip.Addr, now time.Time) (*place, string) {
 	key := passive.ClientKey(client, a.prefix6)
 	a.mu.Lock()
@@ -122,9 +117,8 @@ func (a *admission) enter(client netip.Addr, now time.Time) (*place, string) {
 	return p, ""
 }
 
-// makeRoom ends connections that have not logged in, where one more from key
-// would make too many of them: the oldest of its address, or of the address that
-// has most, but none that is young.
+// makeRoom ends newcomers where one more would be too many: the oldest of its address,
+// or of the address that has most, but none that is young.
 func (a *admission) makeRoom(key netip.Addr, now time.Time) {
 	old := func(at *address) *place { // of at; nil: of all
 		i := slices.IndexFunc(a.newcomers, func(p *place) bool { return at == nil || p.at == at })
@@ -149,8 +143,8 @@ func (a *admission) makeRoom(key netip.Addr, now time.Time) {
 	}
 }
 
-// mostNewcomers is the address that has most newcomers; of several, the one that
-// has had one for longest.
+// mostNewcomers is the address that has most; of several, the one that has had one for
+// longest.
 func (a *admission) mostNewcomers() (most *address) {
 	for _, p := range a.newcomers {
 		if most == nil || p.at.newcomers > most.newcomers {
@@ -160,8 +154,7 @@ func (a *admission) mostNewcomers() (most *address) {
 	return most
 }
 
-// crowdOut ends a connection that has not logged in. It gives up its place at
-// once.
+// crowdOut ends a newcomer, which gives up its place at once.
 func (a *admission) crowdOut(p *place) {
 	a.remove(p)
 	p.gone = true
@@ -212,8 +205,8 @@ func (a *admission) known(p *place) {
 	}
 }
 
-// leave gives up a place, except for the port that its session may leave at
-// rest, until rested.
+// leave gives up a place, but not the port that its session may leave at rest, until
+// rested.
 func (a *admission) leave(p *place) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -18,8 +18,7 @@ type Announcement struct {
 	Address netip.Addr
 }
 
-// announcer knows the address that a 227 reply names, by a host name if it may
-// change.
+// announcer knows the address that a 227 reply names.
 type announcer struct {
 	single []Announcement
 	name   string // "" if the address is a fixed one
@@ -56,8 +55,7 @@ func (a *announcer) to(client netip.Addr) netip.Addr {
 // address is what to announce to all others; zero: the control connection's own.
 func (a *announcer) address() netip.Addr { return *a.answer.Load() }
 
-// resolve looks the name up. The answer stays while it is among the name's
-// addresses, which come in any order.
+// resolve looks the name up. The answer stays while it is among the name's addresses.
 func (a *announcer) resolve(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, announceTimeout)
 	defer cancel()

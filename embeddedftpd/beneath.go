@@ -7,12 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openBeneath opens a regular file in a folder with a single system call that stays
-// inside by itself: openat2(2) with RESOLVE_BENEATH, whose rules for links are
-// those of os.Root. os.Root needs two calls for each folder on the way. It gives the
-// file and its size. Where it cannot, os.Root has to decide: kernels before 5.6 and
-// filters that have not heard of openat2 refuse it, and it gives up where somebody
-// moves folders meanwhile.
+// openBeneath opens a regular file by one system call, openat2(2) with RESOLVE_BENEATH,
+// whose rules for links are those of os.Root, and gives its size. Where it cannot,
+// os.Root decides: kernels before 5.6 and filters refuse openat2, and it gives up where
+// somebody moves folders meanwhile.
 func openBeneath(folder *os.File, name string, flags int, perm uint32) (f *os.File, size int64, ok bool) {
 	how := unix.OpenHow{Flags: uint64(flags) | unix.O_CLOEXEC | unix.O_LARGEFILE, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS}
 	if flags&unix.O_CREAT != 0 {

@@ -6,8 +6,7 @@ import (
 )
 
 // bucket bounds the bytes a second of one transfer, or of all together. A transfer pays
-// after each chunk and waits until what all have sent is paid for, so that the
-// sum keeps to the rate whatever each of them has to send.
+// after each chunk and waits until what all have sent is paid for.
 type bucket struct {
 	rate int64 // bytes a second
 
@@ -23,16 +22,15 @@ func (b *bucket) count(n int) {
 	b.transfers += n
 }
 
-// chunk is how much one transfer may carry before it pays: together they
-// carry what an eighth of a second allows, but none less than a few segments.
+// chunk is how much a transfer may carry before it pays: an eighth of a second's worth
+// for all of them, but a few segments each.
 func (b *bucket) chunk() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return max(b.rate/8/int64(max(b.transfers, 1)), 4096)
 }
 
-// pay pays for what t has carried since it last paid, and says how long it has
-// to wait.
+// pay pays for what t has carried meanwhile, and says how long it has to wait.
 func (t *transfer) pay() (wait time.Duration) {
 	n := t.bytes.Load() - t.paid
 	t.paid += n

@@ -19,8 +19,7 @@ import (
 	"time"
 )
 
-// certificateSource gives the certificate of each handshake, and reads its
-// files again when they change: a renewal needs no restart.
+// certificateSource gives the certificate, and reads its files again when they change.
 type certificateSource struct {
 	certificate, key string
 	log              *slog.Logger

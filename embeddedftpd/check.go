@@ -7,11 +7,9 @@ import (
 	"time"
 )
 
-// Check reports whether the server lives: every accept loop of a control port
-// responds when woken, and every lock can be acquired, that of the passive pool
-// too. It opens no connection, which a firewall might drop and
-// which would count among the sessions. It is for a watchdog; the error says
-// what did not answer before ctx ended.
+// Check reports whether every accept loop of a control port responds when woken and
+// every lock can be acquired, for a watchdog. It opens no connection, which a firewall
+// might drop. The error says what did not answer before ctx ended.
 func (s *Server) Check(ctx context.Context) error {
 	if !s.Ready() {
 		return errors.New("the server does not accept sessions")

@@ -8,12 +8,10 @@ import (
 	"strings"
 )
 
-// maxLine bounds a command line, its line end not counted: a path of
-// PATH_MAX fits.
+// maxLine bounds a command line without its end: a path of PATH_MAX fits.
 const maxLine = 4096 + 16
 
-// errLineTooLong is a line beyond maxLine. Its bytes have been discarded up
-// to the line end, and the reader can go on.
+// errLineTooLong is a line beyond maxLine, which has been discarded up to its end.
 var errLineTooLong = errors.New("command line too long")
 
 // maxDiscarded is how much of one line is skipped before the session ends.
@@ -30,8 +28,8 @@ const (
 	telnetSE   = 0xf0 // the lowest command
 )
 
-// lineReader reads command lines from a control connection, free of Telnet
-// commands. It holds 512 bytes until a longer line comes, because most sessions idle.
+// lineReader reads command lines, free of Telnet commands. It holds 512 bytes until a
+// longer line comes.
 type lineReader struct {
 	in        *bufio.Reader
 	line      []byte // what has come of a line
@@ -53,10 +51,9 @@ func (r *lineReader) buffered() bool {
 // pending reports whether bytes have been read that no line has returned.
 func (r *lineReader) pending() bool { return r.in.Buffered()+len(r.line) > 0 }
 
-// next returns the next line without its line end, CRLF or a bare LF. A line
-// that has nothing besides Telnet commands is none. An error of the source comes
-// back as it is, and next may be called again after a timeout: what was read of
-// the line is kept.
+// next returns the next line without its end, CRLF or LF. One with nothing besides
+// Telnet commands is none. After a timeout it may be called again: what was read is
+// kept.
 func (r *lineReader) next() (string, error) {
 	for {
 		come, err := r.in.ReadSlice('\n')
@@ -86,10 +83,9 @@ func (r *lineReader) next() (string, error) {
 	}
 }
 
-// stripTelnet removes Telnet commands: IAC and what it governs. IAC IAC is the
-// byte 255. Before a verb DM goes without its IAC too: proxies between the client
-// and this server (docker-proxy, HAProxy) lose the byte that is sent as urgent,
-// and that is the IAC with some clients and the DM with others.
+// stripTelnet removes Telnet commands. Before a verb DM goes without its IAC too:
+// proxies (docker-proxy, HAProxy) lose the byte that is sent as urgent, which is the
+// IAC with some clients and the DM with others.
 func stripTelnet(line []byte) string {
 	if bytes.IndexByte(line, telnetIAC) < 0 && bytes.IndexByte(line, telnetDM) < 0 {
 		return string(line)
@@ -115,8 +111,8 @@ func stripTelnet(line []byte) string {
 	return string(out)
 }
 
-// command is a command line taken apart: the verb in capitals, and everything
-// after the first space.
+// command is a line taken apart: the verb in capitals, and what follows the first
+// space.
 type command struct {
 	verb, arg string
 	tooLong   bool // the line was, and has no verb
@@ -141,8 +137,7 @@ func upperASCII(s string) string {
 	return string(upper)
 }
 
-// clean reports whether an argument can be a path or a name: no line break can
-// be smuggled into a reply or a listing, and no NUL into a system call.
+// clean reports whether an argument can be a path: it has no line break and no NUL.
 func clean(arg string) bool {
 	return !strings.ContainsAny(arg, "\r\n\x00")
 }

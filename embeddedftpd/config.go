@@ -19,9 +19,8 @@ import (
 // Config is all that a server needs to know. A zero duration or count takes
 // the default in parentheses.
 type Config struct {
-	// Listen holds the addresses of the control port. 0.0.0.0 is every IPv4
-	// address; :: is every IPv6 address, and every IPv4 address too unless an
-	// IPv4 address stands beside it.
+	// Listen holds the addresses of the control port. :: is every IPv6 address, and every
+	// IPv4 address too unless an IPv4 address stands beside it.
 	Listen []netip.AddrPort
 	// PassiveFirst and PassiveLast bound the passive ports, 1 to 65535, inclusive.
 	// All of them are bound at start, on every address of Listen.
@@ -40,8 +39,8 @@ type Config struct {
 	// AnnounceName is a host name of that address, in place of Announce. It is
 	// resolved at start and each minute; while it cannot be, the last answer stands.
 	AnnounceName string
-	// AnnounceTo are IPv4 addresses for clients of single networks, before the
-	// others. The first that has a client is the one for it.
+	// AnnounceTo are those for clients of single networks; the first that fits comes
+	// first.
 	AnnounceTo []Announcement
 
 	// Clients are who may connect; empty: everyone.
@@ -61,14 +60,14 @@ type Config struct {
 
 	// Users authenticates logins; nil: nobody but anonymous can log in.
 	Users Users
-	// AnonymousRoot is the folder that "anonymous" and "ftp" see, read-only;
-	// empty: no anonymous logins.
+	// AnonymousRoot is the folder of "anonymous" and "ftp", read-only; empty: no such
+	// logins.
 	AnonymousRoot string
 	// TLS is FTP over TLS; nil: clear text only.
 	TLS *TLS
 
-	// LoginTimeout is the time from the connection to a login (60 s), of which a
-	// TLS handshake may take passive.HandshakeTimeout.
+	// LoginTimeout is the time to a login (60 s), of which TLS gets
+	// passive.HandshakeTimeout.
 	LoginTimeout time.Duration
 	// MaxLoginAttempts is the number of wrong passwords that close a session (3).
 	MaxLoginAttempts int
@@ -132,10 +131,8 @@ func (c Config) addresses() []netip.Addr {
 	return all
 }
 
-// descriptors is how many file descriptors a server needs at most: for each
-// session a control and a data connection, two for its root, a file and the
-// two ends of a pipe; a listener for each port and address; and a reserve for
-// what the process itself has open.
+// descriptors is how many file descriptors a server needs at most. A session has a
+// control and a data connection, two for its root, a file and the two ends of a pipe.
 func (c Config) descriptors() uint64 {
 	const ofSession, reserve = 7, 64
 	ports := int(c.PassiveLast) - int(c.PassiveFirst) + 1

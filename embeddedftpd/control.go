@@ -15,8 +15,7 @@ import (
 	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
 
-// openControl binds the control ports, or takes those of Config.Listeners that
-// are bound there, and leaves the others of them for the pool.
+// openControl binds the control ports, or takes those of Config.Listeners that fit.
 func (s *Server) openControl(ctx context.Context) error {
 	dualStack := !slices.ContainsFunc(s.cfg.addresses(), netip.Addr.Is4)
 	for _, at := range s.cfg.Listen {
@@ -33,11 +32,10 @@ func (s *Server) openControl(ctx context.Context) error {
 	return nil
 }
 
-// setControlOptions prepares a listening socket of control connections; what
-// is accepted from it inherits the options. Urgent data stays in line: the
-// Telnet Synch before an ABOR (RFC 959 section 4.1.3) would otherwise lose its
-// data mark's byte. Keep-alive probes once a minute (60 s, then three in 60 s)
-// keep a NAT from forgetting a control connection during a long transfer.
+// setControlOptions is inherited by what a listener accepts. Urgent data stays in line:
+// the Telnet Synch before an ABOR (RFC 959 section 4.1.3) would lose its data mark.
+// Keep-alive probes (60 s, then three in 60 s) keep a NAT from forgetting the
+// connection during a transfer.
 func setControlOptions(l *net.TCPListener) error {
 	raw, err := l.SyscallConn()
 	if err != nil {
@@ -57,9 +55,8 @@ func setControlOptions(l *net.TCPListener) error {
 	return errors.Join(failed, err)
 }
 
-// accept admits connections until the listener closes. Running out of file
-// descriptors or memory passes, so it waits for that instead of giving up or
-// spinning.
+// accept admits connections until the listener closes. It waits out a lack of file
+// descriptors.
 func (s *Server) accept(i int) error {
 	l := s.listeners[i]
 	for {

@@ -10,8 +10,8 @@ import (
 	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
 
-// maxChunk is how much one sendfile or splice may carry before the transfer's
-// count is updated.
+// maxChunk is how much one system call may carry before the transfer's count is
+// updated.
 const maxChunk = 4 << 20
 
 // chunk is maxChunk, or less where the rate is limited.
@@ -23,8 +23,9 @@ func (t *transfer) chunk() int64 {
 	return n
 }
 
-// extend waits until the limits allow the next chunk and moves the deadline on, unless the transfer was aborted: the check
-// comes second, so that an abort's own deadline is never overwritten unseen.
+// extend waits until the limits allow the next chunk and moves the deadline on. The
+// check for an abort comes second, so that an abort's own deadline is never overwritten
+// unseen.
 func (t *transfer) extend(set func(time.Time) error) error {
 	if wait := t.pay(); wait > 0 && !pause(t.ctx, wait) {
 		return errAborted
@@ -42,8 +43,7 @@ func (t *transfer) extend(set func(time.Time) error) error {
 	return nil
 }
 
-// judge turns what moving n bytes over the data connection returned into what it
-// means for the transfer.
+// judge is what an error of moving n bytes means for the transfer.
 func (t *transfer) judge(n int64, err error) error {
 	switch {
 	case err == nil:
@@ -58,8 +58,7 @@ func (t *transfer) judge(n int64, err error) error {
 	return errStalled
 }
 
-// dataConn is a data connection through which bytes pass in this process:
-// listings, TYPE A and TLS. Each read and write has the stall time.
+// dataConn is a data connection whose bytes pass through this process.
 type dataConn struct{ t *transfer }
 
 func (d dataConn) Read(p []byte) (int, error) {
@@ -93,8 +92,7 @@ func (d dataConn) Write(p []byte) (int, error) {
 	return written, nil
 }
 
-// buffers hold what passes through this process. They are many KiB and a
-// transfer is short, so they are shared out again.
+// buffers hold what passes through this process.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
 
 func withBuffer(do func([]byte) error) error {

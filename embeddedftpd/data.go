@@ -38,8 +38,7 @@ func (s *session) pasv(string) {
 	s.reply(227, fmt.Sprintf("Entering Passive Mode (%s,%d,%d).", host, port>>8, port&0xff))
 }
 
-// epsv is RFC 2428 section 3. Protocol 1 is IPv4, 2 is IPv6; the data
-// connection always has the control connection's.
+// epsv is RFC 2428 section 3. Protocol 1 is IPv4, 2 is IPv6.
 func (s *session) epsv(arg string) {
 	family := "1"
 	if !s.local.Is4() {
@@ -94,8 +93,7 @@ func (s *session) releaseData() {
 	}
 }
 
-// setType is TYPE: A (with N, the default format control) and I, and L 8
-// which is the same as I on any machine of today.
+// setType is TYPE: A (with N, the default format control), and I, which L 8 equals.
 func (s *session) setType(arg string) {
 	switch strings.ToUpper(strings.Join(strings.Fields(arg), " ")) {
 	case "A", "A N":
@@ -109,8 +107,7 @@ func (s *session) setType(arg string) {
 	}
 }
 
-// rest is RFC 3659 section 5: an offset in bytes for the next RETR or STOR.
-// In TYPE A an offset means nothing that could be found in the file.
+// rest is RFC 3659 section 5. In TYPE A an offset means nothing in the file.
 func (s *session) rest(arg string) {
 	offset, err := strconv.ParseInt(arg, 10, 64)
 	switch {

@@ -34,8 +34,7 @@ func (s *session) retr(arg string) {
 	s.runTransfer(t, body)
 }
 
-// openRegular opens a file and makes sure that it is one. O_NONBLOCK keeps a
-// FIFO that somebody put there from holding the session for ever.
+// openRegular opens a file. O_NONBLOCK keeps a FIFO from holding the session for ever.
 func (s *session) openRegular(at string, flags int) (_ *os.File, size int64, err error) {
 	const perm = 0o666
 	flags |= syscall.O_NONBLOCK | syscall.O_NOCTTY

@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// facts are those of MLST (RFC 3659 section 7.5) and the customary UNIX.mode, in the
-// order in which they are sent.
+// facts are those of MLST (RFC 3659 section 7.5) and UNIX.mode, in the order of
+// sending.
 var facts = []struct {
 	name  string
 	value func(fs.FileInfo, rights) string
@@ -32,8 +32,7 @@ type featureState struct {
 	unwanted uint8
 }
 
-// setFacts is OPTS MLST (RFC 3659 section 7.9): the facts the client wants
-// from now on; unknown ones are passed over. It returns what is sent.
+// setFacts is OPTS MLST (RFC 3659 section 7.9). It returns what is sent from now on.
 func (f *featureState) setFacts(list string) string {
 	f.unwanted = 0xff
 	for want := range strings.SplitSeq(list, ";") {
@@ -46,8 +45,8 @@ func (f *featureState) setFacts(list string) string {
 	return f.describe(";", "")
 }
 
-// describe lists the facts: the wanted ones with one mark, the others with another
-// unless that is empty.
+// describe lists the facts: wanted ones with one mark, others with another unless
+// empty.
 func (f featureState) describe(wanted, unwanted string) (all string) {
 	for i, fact := range facts {
 		if f.wants(i) {

@@ -67,8 +67,7 @@ func (s *session) feat(string) {
 	s.reply(211, append(lines, "End")...)
 }
 
-// opts is RFC 2389's OPTS for MLST, and for UTF8, which is always on
-// (RFC 2640) but which some clients insist on turning on.
+// opts is RFC 2389's OPTS for MLST, and for UTF8, which is always on (RFC 2640).
 func (s *session) opts(arg string) {
 	what, options, _ := strings.Cut(arg, " ")
 	switch {

@@ -24,8 +24,7 @@ type fileState struct {
 	offset     int64  // of the last REST
 }
 
-// fail replies to a failed file operation, and logs it if it was to change a
-// file or if the server is to blame.
+// fail replies to a failed file operation, and logs those that an operator looks for.
 func (s *session) fail(err error) {
 	code, text := fileReply(err)
 	level := slog.LevelDebug
@@ -80,10 +79,8 @@ func failedPath(err error) string {
 // path is the virtual path that an argument names.
 func (s *session) path(arg string) string { return resolve(s.files.cwd, arg) }
 
-// named is the path in the argument of a command for something that is there:
-// some clients send two spaces before a path, the second of which is taken for
-// its first character only where it names something. What a command makes has
-// the name that was sent.
+// named is the path of something that is there. Some clients send two spaces before a
+// path, the second of which belongs to it only if it then names something.
 func (s *session) named(arg string) string {
 	if !strings.HasPrefix(arg, " ") {
 		return arg
@@ -189,8 +186,7 @@ func (s *session) size(arg string) {
 	s.reply(213, fmt.Sprint(info.Size()))
 }
 
-// mdtm is RFC 3659 section 3 and, for clients older than MFMT, with a time before
-// the path sets it.
+// mdtm is RFC 3659 section 3 and, with a time before the path, what MFMT is.
 func (s *session) mdtm(arg string) {
 	info, err := s.login.root.Stat(rooted(s.existing(arg)))
 	if err == nil {
@@ -209,17 +205,15 @@ func (s *session) mdtm(arg string) {
 	}
 }
 
-// mfmt sets the modification time of a file or folder
-// (draft-somers-ftp-mfxx-04).
+// mfmt is draft-somers-ftp-mfxx-04, for folders too.
 func (s *session) mfmt(arg string) {
 	stamp, name, _ := strings.Cut(arg, " ")
 	at, ok := parseTime(stamp)
 	s.modify(ok && name != "", 213, name, at)
 }
 
-// utime is SITE UTIME in both of its forms: a time and the path, as MFMT, or the
-// path and its times of access, modification and change, of which the second
-// counts.
+// utime is SITE UTIME: with a time and the path, or the path and the times of access,
+// modification and change, of which the second counts.
 func (s *session) utime(arg string) {
 	at, name, ok := parseUtime(arg)
 	s.modify(ok, 200, name, at)
@@ -298,9 +292,8 @@ func setTime(root *os.Root, name string, at time.Time) (time.Time, error) {
 	return info.ModTime(), nil
 }
 
-// formatTime writes a time as RFC 3659 section 2.3 has it, in UTC. Years have
-// four digits there, so what some file systems keep beyond them is shown as the
-// last time that has.
+// formatTime writes a time as RFC 3659 section 2.3, in UTC, years beyond 9999 as the
+// last.
 func formatTime(t time.Time) string {
 	if t.After(lastTime) {
 		t = lastTime

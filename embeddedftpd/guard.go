@@ -7,11 +7,10 @@ import (
 	"time"
 )
 
-// Bounds of the back-off for wrong passwords: the second attempt for a name from
-// an address waits for firstDelay, each one after it twice as long, up to
-// maxDelay. An address as a whole waits only beyond freePerAddress, from which
-// one is taken off every drainEvery: one device with an old password, or ten,
-// delay nobody else behind their NAT.
+// The second attempt for a name from an address waits for firstDelay, each one after it
+// twice as long. An address as a whole waits only beyond freePerAddress, from which one
+// goes every drainEvery: one device with an old password delays nobody else behind its
+// NAT.
 const (
 	firstDelay     = 250 * time.Millisecond
 	maxDelay       = 8 * time.Second
@@ -21,9 +20,8 @@ const (
 	maxGuarded     = 16_384 // entries that are remembered at least
 )
 
-// loginGuard slows the guessing of passwords. Who has sent wrong passwords waits
-// *before* the next one is looked at: a guesser who hangs up on a slow answer
-// gains nothing.
+// loginGuard slows the guessing of passwords. Who has sent wrong ones waits *before*
+// the next one is looked at: to hang up on a slow answer gains nothing.
 type loginGuard struct {
 	mu   sync.Mutex
 	seed maphash.Seed
@@ -42,8 +40,8 @@ type failures struct {
 	last  time.Time
 }
 
-// delay is how long the client has to wait before its password is checked, and
-// how many wrong ones for the name are behind it.
+// delay is how long the client has to wait, and how many wrong ones for the name it has
+// sent.
 func (g *loginGuard) delay(client netip.Addr, name string, now time.Time) (wait time.Duration, wrong int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -17,16 +17,11 @@ const (
 	toWait      = "the client will be the successor's"
 )
 
-// HandOver gives the server's ports to a successor, and passes on to it every
-// connection except those of the clients with a session here; their sessions go
-// on until they end. When none is left the successor accepts alone, and Serve
-// and HandOver return nil. Nobody is refused because of it: a client that comes
-// while its last sessions are being ended waits for a few seconds.
-//
-// An error means that the successor did not start, or is gone, or that this
-// server has Config.ForeignData, by which a client is not known: this server
-// serves everybody, as before. Config.MaxSessions bounds the sessions of each
-// of the two; the bound on those of one client is exact.
+// HandOver gives the ports to a successor, and passes on to it every connection except
+// those of clients with a session here. When none is left the successor accepts alone,
+// and Serve and HandOver return nil. A client that comes while its last sessions are
+// being ended waits for a few seconds. After an error this server serves everybody, as
+// before. Config.MaxSessions bounds the sessions of each of the two.
 func (s *Server) HandOver(to handover.Successor) error {
 	defer to.Conn.Close()
 	if s.cfg.ForeignData {
@@ -95,8 +90,7 @@ func (s *Server) giveClients(h *handover.Handover, to handover.Successor) error 
 	return nil
 }
 
-// readmit takes a client back whose control connection has been held. It lets no
-// session begin once the server stops.
+// readmit takes a held client back, unless the server stops.
 func (s *Server) readmit(c *net.TCPConn) {
 	s.stop.Lock()
 	defer s.stop.Unlock()
@@ -121,8 +115,7 @@ func (s *Server) redirect(c *net.TCPConn, why string) {
 // maxRest is how long a passive port may rest, or a handshake go on.
 const maxRest = passive.HandshakeTimeout + passive.DefaultRest + time.Second
 
-// leave waits, if there is a successor, until the pool has forgotten every
-// client: only then may a client be the successor's, which is told.
+// leave waits, if there is a successor, until the pool has forgotten every client.
 func (s *Server) leave() {
 	h := s.handover.Load()
 	if h != nil {
@@ -136,8 +129,7 @@ func (s *Server) leave() {
 	}
 }
 
-// takesOver returns handover.ErrOtherPorts unless the predecessor listens where
-// the config wants to, and nowhere else.
+// takesOver holds the predecessor's ports to the config.
 func takesOver(p *handover.Predecessor, c Config) error {
 	want := map[netip.AddrPort]bool{}
 	for _, at := range c.Listen {

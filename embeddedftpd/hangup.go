@@ -7,9 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// onHangUp calls cancel once the client closes the control connection, until
-// done. It reads nothing, and finds the end behind commands sent ahead. It is
-// for the session's goroutine, which must not read meanwhile.
+// onHangUp calls cancel once the client hangs up, until done, and finds that behind
+// commands sent ahead. It reads nothing, and the session must not meanwhile.
 func (s *session) onHangUp(cancel context.CancelFunc) (done func()) {
 	raw, err := s.tcp.SyscallConn()
 	if err != nil {

@@ -5,13 +5,11 @@ import (
 	"runtime"
 )
 
-// maxHashing bounds the password checks at once, each of which may take tens of
-// MiB, until the garbage collector's next run twice that. They get at most half
-// of the processors: those who guess leave the rest to those who transfer.
+// maxHashing bounds the password checks at once, of tens of MiB each. They get at most
+// half of the processors: those who guess leave the rest to those who transfer.
 const maxHashing = 4
 
-// hashLine is the line of log-ins whose password waits to be checked. Those at
-// the front are served before all others.
+// hashLine is where log-ins wait to be checked, those at the front before all others.
 type hashLine struct {
 	free          chan struct{} // turns that nobody has
 	front, others chan struct{} // gives a turn to who waits, in order of arrival

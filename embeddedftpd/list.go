@@ -15,9 +15,8 @@ import (
 	"time"
 )
 
-// listBatch is the number of directory entries that are read, sorted and sent
-// at a time: a folder of any size costs bounded memory, and one of up to this
-// size is sorted as a whole.
+// listBatch is how many entries are read, sorted and sent at a time, which bounds the
+// memory.
 const listBatch = 4096
 
 // entry is one line of a listing.
@@ -52,8 +51,7 @@ func (s *session) nlst(arg string) {
 	s.listing("NLST", sel, err, sel.appendName)
 }
 
-// appendName appends a line of NLST: a path that, as the argument of another
-// command, names the entry.
+// appendName appends a line of NLST, a path for other commands.
 func (sel selection) appendName(buf []byte, e entry) []byte {
 	if !clean(e.name) {
 		return buf
@@ -82,8 +80,7 @@ func (s *session) mlsd(arg string) {
 	})
 }
 
-// listArg drops the options of ls(1) that clients put before the path:
-// "-la dir". A lone "-" or what follows "--" is a path.
+// listArg drops options of ls(1). A lone "-" or what follows "--" is a path.
 func listArg(arg string) string {
 	rest := strings.TrimLeft(arg, " ")
 	for strings.HasPrefix(rest, "-") {
@@ -102,8 +99,8 @@ func listArg(arg string) string {
 
 const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
-// choose finds what a listing command names: a directory, one file, or the
-// files of a directory that match a pattern in the last part of the path.
+// choose finds what a listing names: a directory, a file, or those that match a
+// pattern.
 func (s *session) choose(arg string) (selection, error) {
 	if !clean(arg) {
 		return selection{}, fs.ErrNotExist
@@ -168,14 +165,13 @@ func (s *session) listing(verb string, sel selection, err error, format formatte
 	})
 }
 
-// maxTree bounds what LIST -R remembers of folders that are still to be listed:
-// bytes of their paths.
+// maxTree bounds what LIST -R remembers of folders still to be listed: bytes of paths.
 const maxTree = 1 << 20
 
 var errTree = errors.New("too many folders below one folder")
 
-// sendTree writes a folder and then all those below it, each after its name as
-// `ls -lR` does. It follows no links.
+// sendTree writes a folder and all those below it as `ls -lR` does. It follows no
+// links.
 func (s *session) sendTree(out *bufio.Writer, top *os.File, sel selection, write func(entry) error) error {
 	base := "."
 	if sel.prefix != "" {
@@ -266,8 +262,8 @@ func (s *session) each(dir *os.File, sel selection, do func(entry) error) error 
 // halfYear is how old a file may be for ls(1) to show its time of day.
 const halfYear = 182 * 24 * time.Hour
 
-// appendLong appends a line like that of `ls -l`, which is what clients parse
-// for lack of any standard. Times are UTC. Owners are nobody's business.
+// appendLong appends a line of `ls -l`, which clients parse for lack of any standard,
+// in UTC.
 func appendLong(buf []byte, e entry, now time.Time) []byte {
 	when := e.info.ModTime().UTC()
 	stamp := when.Format("Jan _2 15:04")

@@ -69,7 +69,7 @@ func (s *session) pass(password string) {
 	case s.ctx.Err() != nil: // the session has been ended meanwhile
 		return
 	case !errors.Is(err, ErrLogin):
-		// Not the client's fault, and no word on whether the password was right.
+		// No word on whether the password was right.
 		s.log.Error("login failed", "user", name, "error", err)
 		s.reply(530, "Login is not possible now.")
 		return

@@ -41,10 +41,9 @@ var metrics = []metric{
 	{"pasvctl_passive_unproven_total", "counter", "Connections whose TLS session was nobody's.", func(s Stats) uint64 { return s.Passive.Unproven }},
 }
 
-// Metrics serves the server's counters at /metrics, in the Prometheus text
-// format, and at /ready whether it lives (Check): 200, or 503 before Serve, once
-// it stops, and if an accept loop or a lock has not answered in readyPatience. It names no user and no client. It has no access control:
-// the address to serve it on is the caller's to choose.
+// Metrics serves the counters at /metrics, in the Prometheus text format, and at /ready
+// whether the server lives (Check): 200, or 503 before Serve and once it stops. It
+// names no user and no client, and has no access control.
 func (s *Server) Metrics() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {

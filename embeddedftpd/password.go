@@ -12,9 +12,8 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// What HashPassword uses: OWASP's first recommendation for argon2id (19 MiB,
-// two passes, one lane), a salt of 16 bytes and a tag of 32 (RFC 9106 section
-// 3.1).
+// OWASP's first recommendation for argon2id (19 MiB, two passes, one lane), a salt of
+// 16 bytes and a tag of 32 (RFC 9106 section 3.1).
 const (
 	argonMemory = 19 * 1024
 	argonPasses = 2
@@ -34,9 +33,8 @@ const (
 // maxPassword bounds a new password; a command line can hold no more.
 const maxPassword = 1024
 
-// HashPassword returns the argon2id hash of a password in PHC form, for a
-// line of a users file. An empty password, or one that a PASS command cannot
-// carry, is an error.
+// HashPassword returns the argon2id hash of a password in PHC form. An empty password,
+// or one that a PASS command cannot carry, is an error.
 func HashPassword(password string) (string, error) {
 	switch {
 	case password == "":
@@ -54,8 +52,7 @@ func HashPassword(password string) (string, error) {
 		b64.EncodeToString(salt), b64.EncodeToString(tag)), nil
 }
 
-// passwordHash is a hash of a users file, parsed and found within bounds. It
-// reports whether a password is its own.
+// passwordHash reports whether a password is its own.
 type passwordHash func(password string) bool
 
 func parseHash(text string) (passwordHash, error) {

@@ -9,8 +9,7 @@ import (
 	"syscall"
 )
 
-// resolve returns the absolute virtual path, "/" being the user's root, that
-// arg names for a session in cwd. The result is clean: no "..", no empty part.
+// resolve returns the clean absolute virtual path of arg; "/" is the user's root.
 func resolve(cwd, arg string) string {
 	if strings.HasPrefix(arg, "/") {
 		return path.Clean(arg)
@@ -18,8 +17,7 @@ func resolve(cwd, arg string) string {
 	return path.Join("/", cwd, arg)
 }
 
-// rooted is the name of a virtual path for os.Root, which refuses absolute
-// ones, and which sees to it that no link leads outside.
+// rooted is the name of a virtual path for os.Root.
 func rooted(virtual string) string {
 	if virtual == "/" {
 		return "."
@@ -27,14 +25,12 @@ func rooted(virtual string) string {
 	return virtual[1:]
 }
 
-// quoted writes a path as a 257 reply does: in quotes, its own doubled
-// (RFC 959 appendix II).
+// quoted writes a path as a 257 reply does (RFC 959 appendix II).
 func quoted(virtual string) string {
 	return `"` + strings.ReplaceAll(virtual, `"`, `""`) + `"`
 }
 
-// fileReplies are the replies to failed file operations. Their texts name the
-// reason and never the path on the server's disk.
+// fileReplies never name the path on the server's disk.
 var fileReplies = []struct {
 	err  error
 	code int

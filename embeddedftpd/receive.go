@@ -9,21 +9,18 @@ import (
 	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
 
-// smallFile is how many bytes of a transfer pass on the session's own goroutine.
-// They fit into the initial send buffer of any socket (tcp_wmem: 16 KiB), and are
-// not worth a pipe.
+// smallFile is how much of an upload passes by way of a buffer, and what a small
+// download is. It fits into any socket's first send buffer (tcp_wmem: 16 KiB).
 const smallFile = 8 << 10
 
-// smallWait is how long the data connection of a small transfer may take to come,
-// and then its upload, before ABOR is heard. A client that sends the command while
-// it still connects needs a round trip.
+// smallWait is how long a small transfer may wait, a round trip at least, before ABOR
+// is heard.
 const smallWait = 10 * time.Millisecond
 
 var smallBuffers = sync.Pool{New: func() any { return new([smallFile]byte) }}
 
-// receive stores what comes from the data connection: in clear text the first
-// bytes by way of a buffer and the rest by splice, under TLS all by way of a
-// buffer. After a stall it may be called again.
+// receive stores what comes: in clear text the first bytes by way of a buffer and the
+// rest by splice, under TLS all by way of a buffer. After a stall it goes on.
 func (t *transfer) receive() error {
 	socket, ok := t.conn.(*passive.Socket)
 	if !ok {
@@ -62,9 +59,9 @@ func (t *transfer) receive() error {
 	}
 }
 
-// receiveFirst stores the first bytes, smallFile or all there are. A small file that
-// replaces another goes over the old bytes: to empty that first costs more than all
-// the rest of storing 1 KiB.
+// receiveFirst stores the first bytes, smallFile or all there are. A small file goes
+// over the old bytes: to empty that first costs more than all the rest of storing 1
+// KiB.
 func (t *transfer) receiveFirst() (over bool, err error) {
 	b := smallBuffers.Get().(*[smallFile]byte)
 	defer smallBuffers.Put(b)

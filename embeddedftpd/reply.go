@@ -8,12 +8,10 @@ import (
 	"time"
 )
 
-// replyTimeout is how long a client may leave a reply unread once its
-// receive window is full.
+// replyTimeout is how long a client may leave a reply unread.
 const replyTimeout = 30 * time.Second
 
-// replyWriter writes replies (RFC 959 section 4.2), each whole, from the
-// session and from its running transfer.
+// replyWriter writes replies (RFC 959 section 4.2), each whole, from any goroutine.
 type replyWriter struct {
 	mu   sync.Mutex
 	conn net.Conn
@@ -51,8 +49,7 @@ func (w *replyWriter) redirect(conn net.Conn) {
 	w.conn = conn
 }
 
-// close ends the sending side: under TLS with a closing alert, so that the
-// client knows that the last reply was the last.
+// close ends the sending side, under TLS with a closing alert.
 func (w *replyWriter) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -62,8 +59,7 @@ func (w *replyWriter) close() {
 	}
 }
 
-// appendReply formats a reply: "code-first", the lines between indented by a
-// space so that none can look like the last, "code last".
+// appendReply formats a reply: lines between the first and the last are indented.
 func appendReply(buf []byte, code int, lines []string) []byte {
 	for i, line := range lines {
 		line = telnet.Replace(line)

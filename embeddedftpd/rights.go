@@ -8,9 +8,8 @@ import (
 	"syscall"
 )
 
-// rights are what a session may do with the entries of a folder, going by the
-// user and by owner, group and mode. Access control lists and file systems that
-// are read-only have their say when the command comes.
+// rights are what a session may do in a folder, by user, owner, group and mode. Access
+// control lists and read-only file systems have their say when the command comes.
 type rights struct {
 	readOnly bool
 	folder   fs.FileInfo // nil: its entries can neither be removed nor renamed
@@ -25,8 +24,7 @@ func (s *session) rightsIn(folder string, top bool) rights {
 	return r
 }
 
-// perm is the fact Perm (RFC 3659 section 7.5.5): which commands the session
-// may try on an entry.
+// perm is the fact Perm (RFC 3659 section 7.5.5).
 func (r rights) perm(info fs.FileInfo) (letters []byte) {
 	add := func(may bool, some string) {
 		if may {
@@ -47,8 +45,8 @@ func (r rights) perm(info fs.FileInfo) (letters []byte) {
 	return letters
 }
 
-// removable reports whether an entry can be removed and renamed: that changes
-// its folder, and in a sticky one only its owner may.
+// removable reports whether an entry can be removed: from a sticky folder only by its
+// owner.
 func (r rights) removable(info fs.FileInfo) bool {
 	if r.readOnly || r.folder == nil || !may(r.folder, 2) || !may(r.folder, 1) {
 		return false

@@ -5,9 +5,7 @@ import (
 	"sync"
 )
 
-// rootCache shares one open os.Root among the sessions whose users have the
-// same root folder: a session costs no file descriptor for it. os.Root may be
-// used by many goroutines and holds no state of any session.
+// rootCache shares one open os.Root among the sessions of the same root folder.
 type rootCache struct {
 	mu   sync.Mutex
 	open map[string]*sharedRoot
@@ -22,9 +20,8 @@ type sharedRoot struct {
 	users int
 }
 
-// get opens the root, or counts one more user of it. The caller calls release
-// once. Sessions share it only while the path leads to the same folder: after
-// a rename, a swapped link or a mount, a login sees the folder that is there now.
+// get opens the root, or counts one more user of it until release. Sessions share it
+// only while the path leads to the same folder.
 func (c *rootCache) get(path string) (*sharedRoot, error) {
 	// Not under the lock: if a folder's file server has gone, only its own users
 	// wait. With the slash, opening a FIFO does not wait for its writer.

@@ -11,12 +11,10 @@ import (
 	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
 
-// burst is how much of a file is collected in a pipe before it goes on to the
-// client: 1 MiB, the size to which any user may enlarge a pipe (pipe(7)). A
-// sendfile hands over 64 KiB at a time and wakes a fast client for each of them.
-// Against sendfile, bursts are 1.17 times the rate at 0.87 of the processor
-// time; bursts of half the size have 0.89 of their rate, of twice the size 0.70
-// (measured with cmd/lab/bench).
+// burst is how much of a file is collected in a pipe: 1 MiB, to which any user may
+// enlarge one (pipe(7)). A sendfile wakes a fast client for each 64 KiB; bursts are
+// 1.17 times the rate at 0.87 of the processor time, those of half the size 0.89 of
+// theirs, of twice the size 0.70 (measured with cmd/lab/bench).
 const burst = 1 << 20
 
 // sendfile is sendfile(2) from the file's own offset. A test replaces it.
@@ -27,9 +25,8 @@ var sendfile = func(to, from int, n int64) (int64, error) {
 	})
 }
 
-// send sends the left bytes of the file that follow its offset, in clear text without
-// copying them: a small file by one sendfile, a larger one in bursts. An abort or a
-// stall leaves it where it is, and send goes on from there.
+// send sends the left bytes that follow the file's offset, in clear text without
+// copying them: up to burst by sendfile, more in bursts. After a stall it goes on.
 func (t *transfer) send(left int64) error {
 	socket, ok := t.conn.(*passive.Socket)
 	if !ok {
@@ -64,8 +61,8 @@ func (t *transfer) send(left int64) error {
 // errCopied is carry's if the file takes no system call that copies nothing.
 var errCopied = errors.New("copied")
 
-// carry has move carry bytes between the file and the connection once the client is
-// ready for it. No bytes and no error are the end of what there is.
+// carry has move carry bytes once the client is ready for it. No bytes and no error:
+// the end.
 func (t *transfer) carry(ready func(func(uintptr) bool) error, deadline func(time.Time) error, move func(fd int) (int64, error)) (n int64, err error) {
 	if err := t.extend(deadline); err != nil {
 		return 0, err
@@ -89,8 +86,7 @@ func (t *transfer) carry(ready func(func(uintptr) bool) error, deadline func(tim
 	return n, nil
 }
 
-// connectionLost reports whether a system call between a file and a connection
-// failed because of the connection.
+// connectionLost reports whether such a call failed because of the connection.
 func connectionLost(err unix.Errno) bool {
 	switch err {
 	case unix.ECONNRESET, unix.EPIPE, unix.ETIMEDOUT, unix.ECONNABORTED, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.ENETDOWN:

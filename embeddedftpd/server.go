@@ -27,8 +27,7 @@ type Server struct {
 	// certificate is nil without TLS.
 	certificate *certificateSource
 
-	// stopping is closed when the server is asked to stop, under the lock, and
-	// ended when it has.
+	// stopping is closed when the server is asked to stop, ended when it has.
 	stopping, ended chan struct{}
 	stop            sync.Mutex
 	// handed is closed when the last client is the successor's.
@@ -51,8 +50,7 @@ type Server struct {
 	looping     atomic.Bool     // a loop accepts on each of listeners
 }
 
-// New checks the config and binds every control and passive port. An error
-// names the port that was taken. The server accepts nobody before Serve.
+// New checks the config and binds every port. The server accepts nobody before Serve.
 func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 	pre := cfg.Predecessor
 	defer func() {
@@ -101,8 +99,7 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 	return s, nil
 }
 
-// openPool binds the passive ports. The pool owns what is left of
-// Config.Listeners.
+// openPool binds the passive ports, and owns what is left of Config.Listeners.
 func (s *Server) openPool(ctx context.Context) (err error) {
 	cfg := s.cfg
 	c := passive.Config{
@@ -127,8 +124,7 @@ func (s *Server) openPool(ctx context.Context) (err error) {
 	return err
 }
 
-// Addrs returns the addresses of the control ports, in the order of
-// Config.Listen.
+// Addrs are the addresses of the control ports, in the order of Config.Listen.
 func (s *Server) Addrs() []netip.AddrPort {
 	addrs := make([]netip.AddrPort, len(s.listeners))
 	for i, l := range s.listeners {
@@ -152,12 +148,10 @@ func (s *Server) release() {
 	}
 }
 
-// Serve accepts sessions until ctx ends. Then it closes its ports, says 421
-// to idle sessions, lets running transfers go on for Config.StopTimeout, and
-// returns nil when the last session is over, or when a successor has all
-// clients; for a session that hangs it waits two seconds more and no longer.
-// It is called once. With a Predecessor it serves at first what that
-// one accepts for it.
+// Serve accepts sessions until ctx ends. Then it closes its ports, says 421 to idle
+// sessions, lets transfers go on for Config.StopTimeout, and returns when the last
+// session is over, or when a successor has all clients. A session that hangs has two
+// seconds more. It is called once.
 func (s *Server) Serve(ctx context.Context) error {
 	defer close(s.ended)
 	s.accepting.Store(true)
@@ -206,12 +200,11 @@ func closeAll(listeners []*net.TCPListener) {
 	}
 }
 
-// lastWords is how long a session may take to say 426 and 421 once its time is
-// up, and then to notice that its connection has been closed.
+// lastWords is how long a session may take to say 421, and then to see its connection
+// closed.
 const lastWords = time.Second
 
-// shutdownSteps end all sessions: idle ones at once, those with a running
-// transfer after StopTimeout.
+// shutdownSteps end idle sessions at once, transfers after StopTimeout.
 func (s *Server) shutdownSteps() []shutdownStep {
 	return []shutdownStep{
 		{func() { s.each(func(se *session) { se.endFor(serverStops) }) }, s.cfg.StopTimeout},
@@ -220,15 +213,14 @@ func (s *Server) shutdownSteps() []shutdownStep {
 	}
 }
 
-// shutdownStep is applied to all remaining sessions, which then have patience
-// to end.
+// shutdownStep is applied to all sessions, which then have patience to end.
 type shutdownStep struct {
 	do       func()
 	patience time.Duration
 }
 
-// drain ends all sessions. It waits for none that hangs, in a file system
-// whose server has gone, say.
+// drain ends all sessions, and leaves behind those that hang, in a dead file system,
+// say.
 func (s *Server) drain() {
 	done := make(chan struct{})
 	go func() {
@@ -262,8 +254,7 @@ func within(patience time.Duration, done <-chan struct{}) bool {
 	}
 }
 
-// interrupt ends what a session that is to stop still does, from any
-// goroutine. Its client is told.
+// interrupt ends what a session still does, from any goroutine.
 func (s *session) interrupt() {
 	if t := s.running(); t != nil {
 		t.abort()

@@ -15,8 +15,7 @@ import (
 	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
 
-// maxQueued is the number of commands that a client may send ahead while a
-// transfer runs. Behind them the session stops reading, and TCP pushes back.
+// maxQueued commands may be sent ahead while a transfer runs, then TCP pushes back.
 const maxQueued = 32
 
 // Why a session ends as soon as no transfer runs: the text of its 421.
@@ -25,9 +24,8 @@ const (
 	crowdedOut  = "Too many connections that have not logged in."
 )
 
-// session is one control connection. Its goroutine reads and carries out the
-// commands; while that runs a transfer another one reads, so that ABOR and STAT
-// are heard. Nothing of it is seen by another session.
+// session is one control connection. Its goroutine reads and carries out commands;
+// while that runs a transfer another one reads, so that ABOR and STAT are heard.
 type session struct {
 	srv    *Server
 	ctx    context.Context // ends with the session
@@ -73,8 +71,7 @@ func newSession(srv *Server, conn *net.TCPConn, client netip.Addr, place *place)
 	return s
 }
 
-// serve greets the client and carries out its commands until one side ends
-// the session.
+// serve carries out commands until one side ends the session.
 func (s *session) serve() {
 	defer s.end()
 	defer s.survive()
@@ -129,8 +126,7 @@ func (s *session) greet() bool {
 	return true
 }
 
-// survive turns a panic into a log record: it costs its own session and no
-// other.
+// survive turns a panic into a log record and the end of this session alone.
 func (s *session) survive() {
 	if p := recover(); p != nil {
 		s.log.Error("panic", "panic", p, "stack", string(debug.Stack()))
@@ -171,8 +167,7 @@ func (s *session) endFor(why string) {
 	s.rearm()
 }
 
-// next returns the next command to carry out: commands are answered in the order
-// in which they came.
+// next returns the next command, in the order in which they came.
 func (s *session) next() (command, error) {
 	s.mu.Lock()
 	ending := s.ending != ""
@@ -202,9 +197,8 @@ func (s *session) read() (command, error) {
 	return parseCommand(line), err
 }
 
-// hear reads commands while the session's goroutine runs t, until done. They
-// queue, except for STAT if nothing is before it. ABOR ends the transfer at once
-// even if its own reply has to wait for those of other commands.
+// hear reads commands while the session's goroutine runs t, until done. They queue,
+// except for STAT if it is first. ABOR ends the transfer at once, also behind others.
 func (s *session) hear(t *transfer) (done func()) {
 	s.mu.Lock()
 	s.transfer = t
@@ -243,8 +237,8 @@ func (s *session) hear(t *transfer) (done func()) {
 	}
 }
 
-// rearm sets the deadline of the read for a command; s.mu is held. There is
-// none while a transfer runs, and it has passed where the session is to end.
+// rearm sets the deadline of the read for a command, unless a transfer runs; s.mu is
+// held.
 func (s *session) rearm() {
 	var at time.Time
 	switch now := time.Now(); {
@@ -265,8 +259,7 @@ func (s *session) running() *transfer {
 	return s.transfer
 }
 
-// reply sends a reply of one or more lines. A client that no longer takes
-// replies has its session ended.
+// reply sends a reply, or ends the session of a client that takes none.
 func (s *session) reply(code int, lines ...string) {
 	if s.out.write(code, lines...) != nil {
 		s.kill()

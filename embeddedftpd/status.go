@@ -13,8 +13,7 @@ import (
 	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
 
-// stat is STAT: of the session, also while a transfer runs, or with a path a
-// listing over the control connection (RFC 959 section 4.1.3).
+// stat is STAT: of the session, or a listing (RFC 959 section 4.1.3).
 func (s *session) stat(arg string) {
 	if arg != "" {
 		s.statPath(arg)
@@ -42,8 +41,7 @@ func (s *session) stat(arg string) {
 	s.reply(211, append(lines, "End")...)
 }
 
-// maxStat is the number of lines that STAT with a path may have: it is one
-// reply, in memory.
+// maxStat is how many lines STAT with a path may have, in memory.
 const maxStat = 1000
 
 func (s *session) statPath(arg string) {

@@ -16,27 +16,23 @@ import (
 
 // TLS configures FTP over TLS (RFC 4217), versions 1.2 and 1.3.
 type TLS struct {
-	// Certificate and Key are PEM files, the leaf first. They are read again
-	// when they change; a pair that cannot be used leaves the one before in use.
-	// Both empty: a self-signed certificate, made at start, for a first try.
+	// Certificate and Key are PEM files, the leaf first, read again when they change. Both
+	// empty: a self-signed certificate, made at start, for a first try.
 	Certificate, Key string
-	// Implicit: TLS begins with the connection, not with AUTH (the older
-	// practice, on port 990), and data connections are protected from the start.
+	// Implicit: TLS begins with the connection (port 990), data connections are protected.
 	Implicit bool
 	// Required: no login and no data connection in clear text.
 	Required bool
-	// ReusePreferred admits data connections that do not resume their control
-	// connection's TLS session, for clients that cannot. Each then needs a
-	// passive port of its own among its address's, as in clear text, and whoever
-	// of that address connects first is taken for the client.
+	// ReusePreferred admits data connections that do not resume the control connection's
+	// session. Each then needs a passive port of its own, as in clear text, and whoever of
+	// that address connects first is taken for the client.
 	ReusePreferred bool
-	// AcceptTruncated takes an upload whose data connection ends without TLS's
-	// close_notify (RFC 5246 section 7.2.1), which old .NET clients never send, for a
-	// whole one. Without it such an upload is answered 426: whoever is on the way can
-	// end a TCP connection early.
+	// AcceptTruncated takes an upload that ends without close_notify (RFC 5246 section
+	// 7.2.1), which old .NET clients never send. Others answer 426: whoever is on the way
+	// can end a TCP connection early.
 	AcceptTruncated bool
-	// CBC admits the suites of TLS 1.2 with CBC, whose padding has been attacked
-	// again and again (RFC 9325 section 4.2.1), for clients that have no others.
+	// CBC admits CBC suites of TLS 1.2, whose padding has been attacked (RFC 9325 section
+	// 4.2.1).
 	CBC bool
 }
 
@@ -50,8 +46,7 @@ type tlsState struct {
 
 var errSentAhead = errors.New("commands were sent ahead of the TLS handshake")
 
-// baseTLS is the configuration that all connections of a server share, and
-// with it the keys of its session tickets.
+// baseTLS is what all connections of a server share, with the keys of its tickets.
 func baseTLS(settings *TLS, source *certificateSource) *tls.Config {
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
@@ -62,8 +57,7 @@ func baseTLS(settings *TLS, source *certificateSource) *tls.Config {
 	}
 }
 
-// suites are those of TLS 1.2 that are offered; nil: Go's own choice, which has
-// those with CBC last.
+// suites are those of TLS 1.2; nil: Go's own choice, which has those with CBC last.
 func (c *TLS) suites() (ids []uint16) {
 	if c.CBC {
 		return nil
@@ -89,8 +83,7 @@ func (c *TLS) reuse() passive.Reuse {
 // secure puts the control connection under TLS.
 func (s *session) secure() error {
 	if s.lines.pending() || len(s.queued) > 0 {
-		// What came before the handshake is not protected by it, and whoever is on
-		// the way may have put it there.
+		// Not protected by the handshake: whoever is on the way may have put it there.
 		return errSentAhead
 	}
 	mark := passive.NewMark()
@@ -115,8 +108,7 @@ func (s *session) secure() error {
 	return nil
 }
 
-// handshakeError says in an operator's words why a handshake failed, of which
-// hello is what the client offered; nil: nothing came.
+// handshakeError says why a handshake failed; hello is what the client offered, or nil.
 func handshakeError(err error, hello *tls.ClientHelloInfo) error {
 	var record tls.RecordHeaderError
 	var network net.Error
@@ -139,8 +131,8 @@ func handshakeError(err error, hello *tls.ClientHelloInfo) error {
 	return err
 }
 
-// onlyCBC reports whether a client's suites have one with CBC that could be
-// admitted, and none of those that are.
+// onlyCBC reports whether of the suites that can be admitted only some with CBC are
+// offered.
 func onlyCBC(offered []uint16) (cbc bool) {
 	for _, suite := range tls.CipherSuites() {
 		if slices.Contains(offered, suite.ID) {
@@ -163,8 +155,7 @@ func (s *session) auth(arg string) {
 		s.reply(503, "TLS is on already.")
 		return
 	}
-	// SSL is what clients from before RFC 4217 send, and means TLS with data
-	// connections that are protected from the start (draft-murray-auth-ftp-ssl-05).
+	// From before RFC 4217: with PROT P from the start (draft-murray-auth-ftp-ssl-05).
 	protData := false
 	switch upperASCII(arg) {
 	case "TLS", "TLS-C":
@@ -199,8 +190,7 @@ func (s *session) pbsz(arg string) {
 	}
 }
 
-// prot is RFC 4217 section 9. A reservation was made for the level before, so
-// it goes.
+// prot is RFC 4217 section 9. It ends the reservation, which is for the level before.
 func (s *session) prot(arg string) {
 	level := upperASCII(arg)
 	switch {
@@ -223,8 +213,7 @@ func (s *session) prot(arg string) {
 	}
 }
 
-// ccc would take the protection from the control connection, and with it the
-// only thing that tells one client from another on a shared port.
+// ccc would take away what tells one client from another on a shared port.
 func (s *session) ccc(string) {
 	if s.tls.conn == nil {
 		s.reply(533, "The control connection is in clear text already.")
@@ -233,8 +222,8 @@ func (s *session) ccc(string) {
 	s.reply(534, "The control connection stays protected.")
 }
 
-// protected reports whether TLS is as the server requires it for a login or,
-// with data, for a data connection, and says so where it is not.
+// protected reports whether TLS is as required for a login or data connection, or says
+// so.
 func (s *session) protected(data bool) bool {
 	required := s.srv.cfg.TLS != nil && s.srv.cfg.TLS.Required
 	switch {
@@ -249,8 +238,7 @@ func (s *session) protected(data bool) bool {
 	return false
 }
 
-// mark is what the next data connection's TLS session must show; nil under
-// PROT C.
+// mark is what the next data connection must show; nil under PROT C.
 func (s *session) mark() *passive.Mark {
 	if s.tls.protData {
 		return s.tls.mark

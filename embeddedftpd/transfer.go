@@ -64,8 +64,7 @@ func (t *transfer) abort() {
 	}
 }
 
-// runTransfer runs body over the data connection of the last PASV, and closes the
-// file.
+// runTransfer runs body over the data connection of the last PASV, and closes the file.
 func (s *session) runTransfer(t *transfer, body func() error) {
 	t.source, s.data.next = s.data.next, nil
 	defer t.source.Release()
@@ -123,8 +122,8 @@ func (s *session) runTransfer(t *transfer, body func() error) {
 }
 
 // transferNow carries out a small transfer if its data connection comes within
-// smallWait: no other goroutine has to wake up, and both replies of a download
-// leave as one segment. It reports whether the transfer is over.
+// smallWait: nothing else has to wake up, and both replies of a download leave as one
+// segment.
 func (s *session) transferNow(t *transfer, body func() error) bool {
 	r, passively := t.source.(*passive.Reservation)
 	if !t.small || !passively || s.tls.protData || len(t.limits) > 0 {
@@ -160,8 +159,7 @@ func (s *session) open(t *transfer) {
 	}
 }
 
-// ready empties the file of an upload that replaces it. A client that never
-// connects empties none.
+// ready empties the file of an upload that replaces it, once the client has connected.
 func (t *transfer) ready() error {
 	if !t.replaces {
 		return nil
@@ -170,8 +168,8 @@ func (t *transfer) ready() error {
 	return t.file.Truncate(0)
 }
 
-// connected reports whether the next data connection can still come, and says
-// 425 or 522 if not: without a 150 before it.
+// connected reports whether the next data connection can still come, or says 425 or
+// 522.
 func (s *session) connected(path string) bool {
 	if s.data.next == nil {
 		s.reply(425, "Use PASV or EPSV first.")
@@ -213,13 +211,11 @@ func (t *transfer) connect(timeout time.Duration) error {
 	return err
 }
 
-// breakOff closes the data connection of a failed transfer so that the client
-// cannot take the part for the whole: with a reset, under TLS also without the
-// closing alert, whose absence alone many clients overlook.
+// breakOff closes the data connection of a failed transfer with a reset, for the client
+// not to take the part for the whole: many overlook that a closing alert is missing.
 func (t *transfer) breakOff() { passive.Reset(t.conn) }
 
-// noConnection replies to a transfer command whose data connection never came,
-// and says what came instead.
+// noConnection replies that the data connection never came, and says what came instead.
 func (s *session) noConnection(verb, path string, source dataSource, err error) {
 	s.srv.totals.count(func(is *Stats) { is.FailedTransfers++ })
 	log := s.log
@@ -291,8 +287,7 @@ func (s *session) report(t *transfer, err error) {
 	}
 }
 
-// abor gives up the reservation of a transfer that has not begun. One that runs
-// has been ended when the command was heard.
+// abor gives up the reservation of a transfer that has not begun. See hear.
 func (s *session) abor(string) {
 	s.releaseData()
 	s.reply(226, "ABOR: no transfer is running.")

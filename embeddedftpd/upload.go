@@ -10,13 +10,11 @@ import (
 	"time"
 )
 
-// A file is written in place: what an interrupted upload leaves is what REST
-// goes on from. Only one upload at a time has a file, and another one waits for
-// it, so that a stored file is one upload's bytes and no two append over each
-// other.
+// A file is written in place: an interrupted upload is what REST goes on from. Only one
+// upload at a time has it, so that a stored file is one upload's bytes.
 
-// uploadWait is how long an upload waits for another one of the same file
-// before it gets 450. A test shortens it.
+// uploadWait is how long an upload waits for another one before 450. A test shortens
+// it.
 var uploadWait = 5 * time.Second
 
 // errBusy: another upload of the same file is running.
@@ -26,14 +24,12 @@ func (s *session) stor(arg string) { s.receive("STOR", s.path(arg), 0, s.files.o
 
 func (s *session) appe(arg string) { s.receive("APPE", s.path(arg), os.O_APPEND, 0) }
 
-// stou stores under a name that nobody has yet. RFC 1123 section 4.1.2.9 says
-// how the client learns it.
+// stou stores under a new name, told as RFC 1123 section 4.1.2.9 says.
 func (s *session) stou(string) {
 	s.receive("STOU", s.path("ftp-"+strings.ToLower(rand.Text())), os.O_EXCL, 0)
 }
 
-// receive stores what the client sends, with APPE through O_APPEND, which turns
-// splice off.
+// receive stores what the client sends. O_APPEND turns splice off.
 func (s *session) receive(verb, at string, flags int, offset int64) {
 	if !s.connected(at) {
 		return
@@ -58,8 +54,8 @@ func (s *session) receive(verb, at string, flags int, offset int64) {
 	s.runTransfer(t, body)
 }
 
-// openUpload opens t's file, claims it until it is closed, and moves to offset.
-// The error is errBusy as long as another upload has the file.
+// openUpload opens t's file, claims it and moves to offset; errBusy: another upload has
+// it.
 func (s *session) openUpload(t *transfer, flags int, offset int64) error {
 	if offset == 0 {
 		flags |= os.O_CREATE
@@ -71,9 +67,7 @@ func (s *session) openUpload(t *transfer, flags int, offset int64) error {
 	if err != nil {
 		return err
 	}
-	// flock(2) goes by the open file, and needs no list here: it also holds against
-	// a process that this one hands over to, and against others that lock files
-	// before they touch them.
+	// flock(2) goes by the open file, and holds against other processes, too.
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if err == syscall.EWOULDBLOCK {
 		f.Close()
@@ -97,8 +91,8 @@ func (s *session) openUpload(t *transfer, flags int, offset int64) error {
 	return nil
 }
 
-// awaitUpload is openUpload after the upload that has the file now. It opens
-// the file each time: the other one's may have been moved away meanwhile.
+// awaitUpload is openUpload after another upload, whose file may be moved away
+// meanwhile.
 func (s *session) awaitUpload(t *transfer, flags int, offset int64) error {
 	for end := time.Now().Add(uploadWait); ; {
 		err := s.openUpload(t, flags, offset)

@@ -28,10 +28,9 @@ type User struct {
 
 // Users decides who may log in.
 type Users interface {
-	// Authenticate returns the user, or ErrLogin if the name is unknown or the
-	// password wrong, in the same time either way. It is called by many sessions
-	// at once, and gives up when ctx ends. failures is how many wrong passwords for
-	// the name have lately come from the client's address.
+	// Authenticate returns the user, or ErrLogin in the same time for an unknown name and
+	// a wrong password. failures is how many of those for the name have lately come from
+	// the client's address.
 	Authenticate(ctx context.Context, name, password string, failures int) (User, error)
 }
 
@@ -60,13 +59,11 @@ type userEntry struct {
 }
 
 // ReadUsers reads a users file: a line a user, "name:hash:root" or
-// "name:hash:root:options". Options stand between commas: "ro" for a user who
-// may only read, "rate=N" for at most N bytes a second in a transfer. The hash is what HashPassword
-// returns: argon2id in PHC form, or bcrypt ($2a$, $2b$, $2y$). The root is an
-// absolute path without a colon. Empty lines and lines that start with # are
-// skipped. file is the name in errors: "file:line: what is wrong".
-//
-// Bounds: 100,000 users, 64 MiB, 4,096 bytes a line, 128 bytes a name.
+// "name:hash:root:options". Options stand between commas: "ro" (may only read),
+// "rate=N" (bytes a second of a transfer). The hash is argon2id in PHC form or bcrypt
+// ($2a$, $2b$, $2y$), the root an absolute path without a colon. Empty lines and those
+// that start with # are skipped. Errors are "file:line: what is wrong". Bounds: 100,000
+// users, 64 MiB, 4,096 bytes a line, 128 bytes a name.
 func ReadUsers(r io.Reader, file string) (*UserFile, error) {
 	u := &UserFile{
 		users:   map[string]int{},
@@ -151,8 +148,7 @@ func (u *User) parseOptions(text string) error {
 	return nil
 }
 
-// checkUserName keeps names to what survives a users file, a log line and an
-// FTP command.
+// checkUserName keeps names to what survives a users file, a log line and a command.
 func checkUserName(name string) error {
 	switch {
 	case name == "":
@@ -206,18 +202,13 @@ func (u *UserFile) All() []User {
 // Len is the number of users.
 func (u *UserFile) Len() int { return len(u.entries) }
 
-// fewFailures is up to how many wrong passwords for a known name are taken for
-// mistakes.
+// fewFailures wrong passwords for a known name may be mistakes.
 const fewFailures = 2
 
-// Authenticate implements Users. For an unknown name it checks the password
-// against the hash of some user, always the same one for a name: so an
-// unknown name takes as long as a known one, whatever mixture of hashes the
-// file holds.
-//
-// If many log in at once, known names with few failures go first. A wrong
-// password for one of them is checked once more in an unknown name's turn, and
-// its answer comes no earlier.
+// Authenticate implements Users. An unknown name has its password checked against some
+// user's hash, always the same one, and so takes as long as a known one. If many log in
+// at once, known names with few failures go first; a wrong password for one is checked
+// once more in an unknown name's turn, and its answer comes no earlier.
 func (u *UserFile) Authenticate(ctx context.Context, name, password string, failures int) (User, error) {
 	if len(u.entries) == 0 {
 		return User{}, ErrLogin

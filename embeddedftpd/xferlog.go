@@ -5,11 +5,10 @@ import (
 	"time"
 )
 
-// xferlogLine is a line of a transfer log in the format of wu-ftpd's
-// xferlog(5), which the log analysers of FTP servers read: time, seconds, client,
-// bytes, file, type (a, b), special action (none), direction (o, i), access
-// mode (a, r), user, service, authentication (none), its user id, completion
-// (c, i). Times are local, as there, and a transfer takes one second at least.
+// xferlogLine is a line of wu-ftpd's xferlog(5): time, seconds (1 at least), client,
+// bytes, file, type (a, b), special action (none), direction (o, i), access mode (a,
+// r), user, service, authentication (none), its user id, completion (c, i). Times are
+// local.
 func xferlogLine(t *transfer, ascii bool, client, user string, anonymous, complete bool, now time.Time) string {
 	pick := func(which bool, yes, no string) string {
 		if which {
@@ -23,8 +22,7 @@ func xferlogLine(t *transfer, ascii bool, client, user string, anonymous, comple
 		xferlogField(user), pick(complete, "c", "i"))
 }
 
-// xferlogField replaces what would make two fields or two lines of one. Every
-// other byte stays: a name need not be UTF-8.
+// xferlogField replaces what would make two fields of one, but no other byte.
 func xferlogField(text string) string {
 	field := []byte(text)
 	for i, c := range field {

@@ -17,28 +17,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Successor is a server that is to go on where this one ends: another process,
-// which listens at the other end of Conn with TakeOver.
+// Successor is another process, which listens at the other end of Conn with TakeOver.
 type Successor struct {
 	Conn *net.UnixConn
-	// Kill ends the successor for certain. A successor that does not do its part
-	// is ended before the server goes on alone: never do both accept.
+	// Kill ends the successor for certain: never do both accept.
 	Kill func()
 	// Ready, if it is not nil, is called when the successor serves.
 	Ready func()
 	// Start is how long the successor may take until it is ready (1 min).
 	Start time.Duration
-	// Patience is how long the sessions of this server may go on beside the
-	// successor (5 min). Then they are asked to end as in Serve.
+	// Patience is how long sessions may go on beside the successor (5 min).
 	Patience time.Duration
 }
 
-// Handover is the passing of connections to a successor.
-//
-// A client belongs to this server as long as it has a session or a passive port
-// here, and then to the successor for good. So all of a client's sessions,
-// reservations and data connections are in one process, and a data connection
-// that belongs to one session never meets another's reservation.
+// Handover is the passing of connections to a successor. A client belongs to this
+// server as long as it has a session or a passive port here, and then to the successor
+// for good: all that is a client's is in one process, and no data connection meets
+// another's reservation.
 type Handover struct {
 	successor Successor
 	admit     func(*net.TCPConn)
@@ -53,8 +48,8 @@ type Handover struct {
 	sent backlog        // Lost's
 }
 
-// New makes the hand-over to a successor. At most maxHeld control connections wait
-// for its end. admit serves one of those that come back.
+// New makes the hand-over. At most maxHeld control connections wait for its end; admit
+// serves one that comes back.
 func New(to Successor, log *slog.Logger, maxHeld int, admit func(*net.TCPConn)) *Handover {
 	if to.Start == 0 {
 		to.Start = time.Minute
@@ -63,8 +58,7 @@ func New(to Successor, log *slog.Logger, maxHeld int, admit func(*net.TCPConn)) 
 	return &Handover{successor: to, admit: admit, log: log, maxHeld: maxHeld, gone: gone, lose: lose}
 }
 
-// GivePorts sends the listeners, which stay the caller's, and waits until the
-// successor is ready.
+// GivePorts sends the listeners and waits until the successor is ready.
 func (h *Handover) GivePorts(ports []Socket) error {
 	to := h.successor
 	for some := range slices.Chunk(ports, wireBatch) {
@@ -101,9 +95,8 @@ func (h *Handover) Lost() error {
 	return nil
 }
 
-// Redirect takes a control connection that is to have no session here: now, if
-// its client is the successor's, else at the end of the hand-over. It reports
-// false if too many wait for that already.
+// Redirect passes on a control connection: now, or at the end of the hand-over. It
+// reports false if too many wait for that.
 func (h *Handover) Redirect(c *net.TCPConn, now bool) bool {
 	if now && h.pass(wireControl, c) {
 		return true
@@ -120,8 +113,7 @@ func (h *Handover) Redirect(c *net.TCPConn, now bool) bool {
 	return back || room
 }
 
-// PassData gives a data connection to the successor, and reports whether it
-// took it.
+// PassData gives a data connection to the successor, if it takes it.
 func (h *Handover) PassData(c net.Conn) bool { return h.pass(wireData, c) }
 
 func (h *Handover) pass(kind byte, c net.Conn) bool {
@@ -147,8 +139,7 @@ func (h *Handover) TakeBack() {
 	}
 }
 
-// End lets the successor accept alone: all that was accepted here has been
-// passed on. The server calls it last.
+// End lets the successor accept alone. The server calls it last.
 func (h *Handover) End() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

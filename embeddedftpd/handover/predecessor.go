@@ -11,8 +11,7 @@ import (
 	"time"
 )
 
-// ErrOtherPorts means that a server cannot take over, because it is to listen
-// elsewhere than its predecessor does.
+// ErrOtherPorts: a server is to listen elsewhere than its predecessor does.
 var ErrOtherPorts = errors.New("the predecessor listens on other addresses or ports")
 
 // Predecessor is a server that hands over its ports.
@@ -24,8 +23,7 @@ type Predecessor struct {
 // Listeners are the ports that the predecessor has given. They are the caller's.
 func (p *Predecessor) Listeners() []*net.TCPListener { return p.listeners }
 
-// TakeOver receives the ports of a predecessor at the other end of conn. It
-// owns conn from the call on.
+// TakeOver receives the ports of a predecessor at the other end of conn, which it owns.
 func TakeOver(conn *net.UnixConn) (*Predecessor, error) {
 	p := &Predecessor{conn: conn}
 	for {
@@ -46,8 +44,7 @@ func TakeOver(conn *net.UnixConn) (*Predecessor, error) {
 	}
 }
 
-// Refuse tells the server at the other end of conn why this process does not
-// take over from it. It owns conn.
+// Refuse is TakeOver and Predecessor.Refuse.
 func Refuse(conn *net.UnixConn, why error) {
 	// What it has sent must be read first: else it gets a reset instead.
 	if p, err := TakeOver(conn); err == nil {
@@ -56,8 +53,7 @@ func Refuse(conn *net.UnixConn, why error) {
 	}
 }
 
-// Refuse tells the predecessor why this process does not take over, and ends
-// the hand-over. p may be nil.
+// Refuse tells the predecessor why, and ends the hand-over. p may be nil.
 func (p *Predecessor) Refuse(why error) {
 	if p == nil {
 		return
@@ -71,9 +67,9 @@ func (p *Predecessor) Refuse(why error) {
 // Close ends the hand-over without a word.
 func (p *Predecessor) Close() error { return p.conn.Close() }
 
-// Covers returns ErrOtherPorts unless the predecessor listens on all of want,
-// and nowhere else: one that accepted alone on another port would not know which
-// clients are still the predecessor's.
+// Covers returns ErrOtherPorts unless the predecessor listens on all of want and
+// nowhere else: alone on another port, it would not know which clients are still the
+// other's.
 func (p *Predecessor) Covers(want map[netip.AddrPort]bool) error {
 	has := map[netip.AddrPort]bool{}
 	for _, l := range p.listeners {

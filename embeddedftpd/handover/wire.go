@@ -11,12 +11,10 @@ import (
 	"time"
 )
 
-// A hand-over speaks over a socket pair of type SOCK_SEQPACKET, so that each
-// message arrives whole or not at all. A message is one byte; file descriptors
-// ride beside it (SCM_RIGHTS, unix(7)). The predecessor says listeners…,
-// complete; the successor says ready, or failed with the reason behind the byte;
-// then the predecessor says control or data for each connection that it accepts
-// for the successor, and done at the end.
+// A hand-over speaks over a SOCK_SEQPACKET pair. A message is one byte, with file
+// descriptors beside it (SCM_RIGHTS, unix(7)). The predecessor says listeners…,
+// complete; the successor ready, or failed and why; the predecessor control or data for
+// each connection, and done.
 const (
 	wireListeners = 'L' // some listeners
 	wireComplete  = 'S' // those were all
@@ -28,14 +26,11 @@ const (
 )
 
 const (
-	// wireBatch is how many listeners a message carries. The sender has their
-	// descriptors twice meanwhile.
+	// wireBatch is how many listeners a message carries, which the sender then has twice.
 	wireBatch = 32
-	// wireMost is how many a message can carry (SCM_MAX_FD); an older predecessor's
-	// has 128.
+	// wireMost is how many one can carry (SCM_MAX_FD); an older predecessor's has 128.
 	wireMost = 253
-	// wirePatience bounds the writing of a message: a successor that reads
-	// nothing for so long is given up.
+	// wirePatience bounds the writing of a message.
 	wirePatience = 5 * time.Second
 	// wireText bounds the reason of a failure, in bytes.
 	wireText = 1024
@@ -44,8 +39,7 @@ const (
 // Socket is a listener or a connection, whose File duplicates its descriptor.
 type Socket = interface{ File() (*os.File, error) }
 
-// sendMessage sends a message with the descriptors of the sockets, which stay
-// the caller's.
+// sendMessage sends a message with the descriptors of the sockets.
 func sendMessage(to *net.UnixConn, kind byte, sockets ...Socket) error {
 	var fds []int
 	for _, socket := range sockets {

@@ -14,21 +14,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Accept errors (no descriptor left, no memory) pause a listener between these
-// bounds, doubling.
+// Accept errors pause the watch between these bounds, doubling.
 const (
 	minPause = 5 * time.Millisecond
 	maxPause = time.Second
 )
 
-// A client connects before it sends its command, so that the session finds the
-// connection itself (fetch): waking a goroutine for each costs a seventh of a small
-// transfer. What no session fetches is accepted by one goroutine for all ports. It
-// rests for quietTime after each look, unless a session waits for a connection or a
-// port.
+// A client connects before it sends its command, and the session finds the connection
+// itself (fetch): waking a goroutine for each costs a seventh of a small transfer. One
+// goroutine accepts the rest for all ports. It rests for quietTime after each look
+// unless a session waits.
 const quietTime = 5 * time.Millisecond
 
-// watch is what tells that goroutine of connections. While it rests, nothing wakes it.
+// watch tells that goroutine of connections, unless it rests.
 type watch struct {
 	ports int // epoll instance of all listeners and of bell
 	bell  int // eventfd that ends the wait
@@ -108,9 +106,8 @@ func (p *Pool) serve() {
 	}
 }
 
-// stall notes that a listener does not accept for a while. A late connection
-// may wait in its backlog meanwhile, so no rest ends before the backlog has
-// been read.
+// stall notes that a listener does not accept for a while: a late connection may be in
+// its backlog, and no rest ends before that has been read.
 func (p *Pool) stall(pause time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -120,8 +117,7 @@ func (p *Pool) stall(pause time.Duration) {
 	}
 }
 
-// at gives the listeners of a port, one for each address; none while the pool
-// does not accept.
+// at gives the listeners of a port; none while the pool does not accept.
 func (p *Pool) at(port uint16) []*listener {
 	if !p.started.Load() {
 		return nil
@@ -131,8 +127,7 @@ func (p *Pool) at(port uint16) []*listener {
 	return p.listeners[i : i+n]
 }
 
-// listener is a passive port on one address. The runtime's network poller does not
-// know it.
+// listener is a passive port on one address, which the network poller does not know.
 type listener struct {
 	addr netip.AddrPort
 	mu   sync.Mutex // from accepting a connection until it is matched
@@ -163,8 +158,7 @@ func (p *Pool) clear(port uint16) {
 	}
 }
 
-// fetch matches the connections that wait at l, for as long as more holds of their
-// number so far.
+// fetch matches what waits at l, for as long as more holds of its number so far.
 func (p *Pool) fetch(l *listener, more func(n int) bool) (n int, err error) {
 	const longestBacklog = 1 << 16
 	for n < longestBacklog && more(n) {
@@ -177,8 +171,7 @@ func (p *Pool) fetch(l *listener, more func(n int) bool) (n int, err error) {
 }
 
 // next accepts and matches a connection, if there is one. It asks first: to accept
-// nothing costs seven times as much, since the kernel makes the socket and the file
-// before it looks.
+// nothing costs seven times as much.
 func (p *Pool) next(l *listener) (some bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -8,10 +8,8 @@ import (
 	"net/netip"
 )
 
-// arrive matches an accepted connection to the reservation of its client address
-// (any client's, if foreign connections are admitted), own address and port. A
-// connection that nobody waits for is closed at once and costs no reservation
-// anything.
+// arrive matches a connection to the reservation of its client address, own address and
+// port, or closes it.
 func (p *Pool) arrive(c net.Conn, from, to netip.AddrPort) {
 	p.mu.Lock()
 	unwanted, why := p.match(c, from.Addr().Unmap().WithZone(""), p.key(from.Addr(), to.Addr()), to.Port())
@@ -27,9 +25,8 @@ func (p *Pool) turnAway(unwanted net.Conn, why string) {
 		slog.String("why", why), slog.Any("from", unwanted.RemoteAddr()), slog.Any("to", unwanted.LocalAddr()))
 }
 
-// match gives c to its reservation, or to a handshake where the TLS session
-// has to show whose it is. It says which connection is unwanted, and why: c, or
-// an older one that makes room.
+// match gives c to its reservation, or to a handshake that shows whose it is. It says
+// which connection is unwanted, and why: c, or an older one that makes room.
 func (p *Pool) match(c net.Conn, from netip.Addr, k sourceKey, port uint16) (unwanted net.Conn, why string) {
 	s := p.sources[p.competitors(k)]
 	if p.closed || s == nil || s.slots[port] == nil || p.config.Foreign != nil && !p.config.Foreign(from) {
@@ -87,8 +84,7 @@ func (p *Pool) drop(r *Reservation, why error) net.Conn {
 	return c
 }
 
-// Reset closes a data connection with a reset, without waiting for anything:
-// nothing stays in TIME_WAIT.
+// Reset closes a data connection with a reset: nothing stays in TIME_WAIT.
 func Reset(c net.Conn) {
 	if t, ok := c.(*tls.Conn); ok {
 		c = t.NetConn().(*ticketHold).Conn

@@ -14,8 +14,7 @@ func (r *Reservation) expire() {
 	}
 }
 
-// rest keeps r's port from the client's other sessions for a while: r's
-// connection may still come.
+// rest keeps r's port from other sessions for a while: its connection may still come.
 func (p *Pool) rest(r *Reservation) {
 	sl := r.slot
 	if p.config.Rest < 0 {

@@ -13,18 +13,15 @@ var (
 	// ErrExpired: the client did not connect within Config.Expiry.
 	ErrExpired = errors.New("the client did not connect in time")
 
-	// ErrNotResumed: under ReuseRequired a connection came from the client's address
-	// that did not resume its control connection's TLS session, and none that does
-	// within 2 s.
+	// ErrNotResumed: a connection from the client's address did not resume the control
+	// connection's TLS session, and none that does came within 2 s.
 	ErrNotResumed = errors.New("the data connection does not resume its control connection's TLS session")
 
-	// ErrReleased: the reservation was released, or has already given its
-	// connection.
+	// ErrReleased: it was released, or has given its connection.
 	ErrReleased = errors.New("the reservation has ended")
 )
 
-// BusyError says why Reserve gave up: all ports are reserved by the client's
-// sessions, or at rest after them.
+// BusyError: the client's sessions occupy all ports.
 type BusyError string
 
 func (e BusyError) Error() string { return string(e) }

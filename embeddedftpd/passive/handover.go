@@ -8,10 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A daemon that hands over to its successor keeps accepting on the ports that
-// both hold, and gives on what is not its own; the successor's pool is Paused,
-// gets its connections through Arrive, and accepts itself from Start on. Were
-// both to accept, a connection could meet the wrong daemon's reservation.
+// A daemon that hands over keeps accepting on the ports that both hold, and gives on
+// what is not its own to Arrive of the successor's Paused pool, which accepts itself
+// from Start on. Were both to accept, a connection could meet the wrong reservation.
 
 // Listeners are the pool's, still the pool's own.
 func (p *Pool) Listeners() (all []interface{ File() (*os.File, error) }) {
@@ -35,8 +34,7 @@ func (s *Socket) File() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "data connection"), err
 }
 
-// Divert lets elsewhere see every connection that comes from now on before it
-// is matched; true means that it has taken the connection. nil ends it.
+// Divert lets elsewhere see every connection first; true: it has taken it. nil ends it.
 func (p *Pool) Divert(elsewhere func(*Socket) bool) {
 	if elsewhere == nil {
 		p.elsewhere.Store(nil)
@@ -45,8 +43,7 @@ func (p *Pool) Divert(elsewhere func(*Socket) bool) {
 	p.elsewhere.Store(&elsewhere)
 }
 
-// Arrive matches a connection that somebody else accepted on one of the pool's
-// ports. The pool owns it from the call on.
+// Arrive matches and owns a connection that somebody else accepted.
 func (p *Pool) Arrive(c *net.TCPConn) {
 	own, err := Adopt(c)
 	if err != nil {
@@ -56,8 +53,7 @@ func (p *Pool) Arrive(c *net.TCPConn) {
 	p.arrive(own, own.from, own.to)
 }
 
-// Start begins to accept, where Config.Paused has put that off. It is called
-// once.
+// Start begins to accept after Config.Paused.
 func (p *Pool) Start() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -75,8 +71,7 @@ func (p *Pool) incoming(c *Socket) {
 	}
 }
 
-// Knows reports whether the client has anything here: a reservation, a wait, a
-// handshake or a port at rest.
+// Knows reports whether the client has a reservation, wait, handshake or resting port.
 func (p *Pool) Knows(client netip.Addr) bool {
 	key := ClientKey(client, p.config.IPv6Prefix)
 	p.mu.Lock()

@@ -12,21 +12,20 @@ import (
 	"time"
 )
 
-// spareHandshakes is what one client may have in handshake beyond twice its
-// marked reservations.
+// spareHandshakes may be one client's beyond twice its marked reservations.
 const spareHandshakes = 16
 
 // resumeGrace is how long a reservation stands after its client has completed a
-// handshake without resuming: the connection may have been somebody else's behind
-// the same address.
+// handshake without resuming, which may have been somebody else behind the same
+// address.
 const resumeGrace = 2 * time.Second
 
-// maxUnproven is how much is read of a connection that does not resume. Its client
-// is then done with a small upload, and reads the reply that says what is wrong.
+// maxUnproven is how much is read of a connection that does not resume, for its client
+// to come to the reply.
 const maxUnproven = 16 << 20
 
-// handshake is a connection to a port where marked reservations are pending,
-// until its TLS session shows whose it is.
+// handshake is a connection to a port with marked reservations, until it shows whose it
+// is.
 type handshake struct {
 	pool   *Pool
 	conn   net.Conn
@@ -40,8 +39,8 @@ type handshake struct {
 	left chan struct{} // closed then
 }
 
-// begin starts the handshake of a connection to sl, from the client of k. It gives
-// the connection that has to make room, if one has to.
+// begin starts the handshake of a connection to sl, and gives one that has to make
+// room.
 func (p *Pool) begin(c net.Conn, sl *slot, k sourceKey) (evicted net.Conn) {
 	s := p.source(k)
 	if len(s.handshakes) >= spareHandshakes+2*sl.source.marked {
@@ -106,8 +105,7 @@ func (h *handshake) shake() (*tls.Conn, error) {
 	return c, err
 }
 
-// config is the pool's configuration for this connection: it resumes sessions
-// of those who wait on this port, and no others.
+// config resumes the sessions of those who wait on this port, and no others.
 func (h *handshake) config(held *ticketHold) *tls.Config {
 	base, reuse := h.pool.config.TLS, h.pool.config.Reuse
 	c := base.Clone()
@@ -123,14 +121,13 @@ func (h *handshake) config(held *ticketHold) *tls.Config {
 		return nil, err
 	}
 	c.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-		// Under TLS 1.3 this is asked only for a client that does not resume. A ticket
-		// that is worthless must not displace the better one that it has.
+		// Asked under TLS 1.3 for a client that does not resume: a worthless ticket must not
+		// displace the better one that it has.
 		c.SessionTicketsDisabled = reuse == ReuseRequired && slices.Contains(hello.SupportedVersions, tls.VersionTLS13) && c.MaxVersion != tls.VersionTLS12
 		return base.GetCertificate(hello)
 	}
 	c.WrapSession = func(cs tls.ConnectionState, ss *tls.SessionState) ([]byte, error) {
-		// A ticket starts without marks, also where it follows on a marked one. A
-		// client that has not resumed has proven no mark and is given none.
+		// A client that has not resumed has proven no mark and is given none.
 		switch {
 		case cs.DidResume:
 			h.mark.write(ss)
@@ -143,10 +140,9 @@ func (h *handshake) config(held *ticketHold) *tls.Config {
 	return c
 }
 
-// unresumed ends the reservations that c can have been for, unless their
-// connections come within resumeGrace. The handshake has been completed, and what
-// an upload sends is read, for the client to come to the reply that says why: an
-// alert would say no more than "bad certificate".
+// unresumed ends the reservations that c can have been for, unless their connections
+// come within resumeGrace. The handshake is completed and an upload read, for the
+// client to come to the reply: an alert would say no more than "bad certificate".
 func (h *handshake) unresumed(c *tls.Conn) {
 	p := h.pool
 	p.mu.Lock()
@@ -189,9 +185,8 @@ func (h *handshake) awaited() bool {
 	return h.reservation(true) != nil
 }
 
-// reservation is the pending one that this connection belongs to, nil if there
-// is none. It was announced before the connection came: a later one of the same
-// session or address expects another.
+// reservation is the pending one that this connection belongs to; one announced after
+// it came expects another.
 func (h *handshake) reservation(resumed bool) *Reservation {
 	sl := h.slots.slots[h.port]
 	if sl == nil {

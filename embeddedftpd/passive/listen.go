@@ -10,9 +10,8 @@ import (
 	"syscall"
 )
 
-// Open binds every port of the range on every address and begins to accept.
-// Whatever it cannot bind, it lets go of all: a port that another socket holds
-// is a *TakenError. ctx bounds the opening only.
+// Open binds every port of the range on every address and begins to accept. On failure
+// it lets go of all: a port that another socket holds is a *TakenError.
 func Open(ctx context.Context, c Config) (*Pool, error) {
 	handed := slices.Clone(c.Listeners)
 	c = c.complete()
@@ -50,8 +49,7 @@ func (p *Pool) hold(bound []*net.TCPListener) (err error) {
 	return nil
 }
 
-// bind gives the listeners of c's range. Those of handed that are of no use it
-// closes, on failure all.
+// bind gives the listeners of c's range and closes what is left of handed.
 func bind(ctx context.Context, c Config, handed []*net.TCPListener) (bound []*net.TCPListener, err error) {
 	defer func() { closeAll(handed) }()
 	for port := int(c.First); port <= int(c.Last); port++ {
@@ -73,11 +71,10 @@ func (c Config) dualStack() bool {
 	return !slices.ContainsFunc(c.Addresses, netip.Addr.Is4)
 }
 
-// Listen takes from handed the listener that is bound on an address and port, or
-// binds one; dualStack: on all of IPv4, too, if it is ::.
-// The net package sets SO_REUSEADDR and not SO_REUSEPORT: a restart binds over
-// TIME_WAIT, and nobody shares a port with us. Keep-alive is left off: it costs
-// every connection several system calls.
+// Listen takes from handed the listener at an address and port, or binds one;
+// dualStack: on all of IPv4, too, if it is ::. The net package sets SO_REUSEADDR and
+// not SO_REUSEPORT: a restart binds over TIME_WAIT, and nobody shares a port.
+// Keep-alive would cost every connection several system calls.
 func Listen(ctx context.Context, at netip.AddrPort, dualStack bool, handed *[]*net.TCPListener) (*net.TCPListener, error) {
 	all := *handed
 	if i := slices.IndexFunc(all, func(l *net.TCPListener) bool { return unmapped(addrPort(l.Addr())) == at }); i >= 0 {

@@ -6,10 +6,8 @@ import (
 	"crypto/tls"
 )
 
-// Mark is the identity of one control connection inside TLS session tickets:
-// 128 random bits, never used twice. A data connection that resumes a ticket
-// with the mark is this control connection's, because only its client knows the
-// ticket's secret.
+// Mark is the identity of one control connection inside TLS session tickets: 128 random
+// bits. Only its client knows the ticket's secret.
 type Mark struct{ id markID }
 
 type markID [16]byte
@@ -24,9 +22,7 @@ func NewMark() *Mark {
 // markTag tells our entry of tls.SessionState.Extra from anybody else's.
 var markTag = []byte("pasvctl passive mark 1\x00")
 
-// ControlConfig is the configuration for one control connection: Config.TLS,
-// with m in every ticket that it issues. The control connection itself may
-// resume any earlier session; what it gets then is a new ticket with m.
+// ControlConfig is Config.TLS for one control connection, with m in every ticket.
 func (p *Pool) ControlConfig(m *Mark) *tls.Config {
 	base := p.config.TLS
 	c := base.Clone()

@@ -190,9 +190,8 @@ func (p *Pool) Stats() Stats {
 	return st
 }
 
-// Close lets go of the ports, ends every reservation and every wait with
-// ErrClosed and closes the connections that no Accept has taken. It returns
-// when what accepts and the handshakes have ended.
+// Close lets go of the ports and ends every reservation, wait and handshake with
+// ErrClosed.
 func (p *Pool) Close() error {
 	p.mu.Lock()
 	if p.closed {

@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// Reservation is one session's claim on the next data connection that its
-// client opens to Port.
+// Reservation is one session's claim on the next connection to Port.
 type Reservation struct {
 	pool *Pool
 	slot *slot
@@ -18,9 +17,8 @@ type Reservation struct {
 
 	// The rest is guarded by pool.mu.
 
-	// number is higher than that of every reservation announced earlier; 0: the
-	// client does not know of it yet. A connection that was there before is not
-	// for it.
+	// number is higher than that of every reservation announced earlier; 0: it has not
+	// been. A connection that was there before is not for it.
 	number   uint64
 	ended    error         // why, once it has
 	conn     net.Conn      // that has come and waits for Accept
@@ -35,11 +33,10 @@ func (r *Reservation) pending() bool { return r.conn == nil && r.ended == nil }
 // Port is the port to announce in the 227 or 229 reply.
 func (r *Reservation) Port() uint16 { return r.slot.port }
 
-// Accept waits for the data connection, as long as patience and ctx allow, and
-// gives it to the caller, once. In clear text it is a *Socket; with a mark it is a
-// *tls.Conn after its handshake. The error is ErrExpired, ErrReleased, ErrClosed
-// or ctx's (context.DeadlineExceeded after patience, too); after those two the
-// reservation still stands.
+// Accept waits for the data connection, as long as patience and ctx allow, and gives it
+// once. In clear text it is a *Socket, with a mark a *tls.Conn after its handshake.
+// After context.DeadlineExceeded (patience) and ctx's errors the reservation still
+// stands.
 func (r *Reservation) Accept(ctx context.Context, patience time.Duration) (net.Conn, error) {
 	r.fetch()
 	c, wait, err := r.take()
@@ -58,17 +55,15 @@ func (r *Reservation) Accept(ctx context.Context, patience time.Duration) (net.C
 	}
 }
 
-// Err says why r has ended without its connection; nil: it stands, or its
-// connection has come.
+// Err says why r has ended; nil: it stands, or its connection has come.
 func (r *Reservation) Err() error {
 	r.pool.mu.Lock()
 	defer r.pool.mu.Unlock()
 	return r.ended
 }
 
-// Foreign is the last client that connected to r's port since r was announced
-// and has no reservation there, or may have one only with its mark and did not
-// resume; zero: none did.
+// Foreign is the last client without a reservation there that connected to r's port
+// since r was announced, or did not resume; zero: none did.
 func (r *Reservation) Foreign() netip.Addr {
 	r.pool.mu.Lock()
 	defer r.pool.mu.Unlock()
@@ -110,9 +105,8 @@ func (r *Reservation) fetch() {
 	}
 }
 
-// Release ends the reservation, whatever its state, and closes a
-// connection that Accept has not given away. It may be called more than once,
-// and touches no other reservation, not even a later one of the same port.
+// Release ends the reservation and no other, and closes a connection that Accept has
+// not given away. It may be called more than once.
 func (r *Reservation) Release() {
 	p := r.pool
 	r.fetch() // if it is there, the port needs no rest
@@ -131,8 +125,7 @@ func (r *Reservation) Release() {
 	}
 }
 
-// announce closes what came to r's port before its client can know of r, and
-// lets what comes from now on be r's.
+// announce closes what has come to r's port: what comes from now on is r's.
 func (r *Reservation) announce() {
 	p := r.pool
 	p.clear(r.slot.port)

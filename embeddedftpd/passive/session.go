@@ -5,15 +5,12 @@ import (
 	"net/netip"
 )
 
-// Session is one control connection's share of the pool: at most one port at a
-// time, reserved or at rest. Its methods are for one goroutine at a time.
-//
-// A session gets its own port back while that rests, since the connection that
-// may still come is its own. So N sessions of one client never need more than N
-// ports, whatever each of them does with its port.
+// Session is one control connection's share of the pool: at most one port, reserved or
+// at rest, which it gets back for itself. So N sessions of one client never need more
+// than N ports. Its methods are for one goroutine at a time.
 type Session struct {
-	// OnWait, if it is not nil, is called when Reserve begins to wait, and what
-	// it returns is called at the end of the wait. cancel ends the wait.
+	// OnWait, if not nil, is called when Reserve begins to wait, and what it returns at
+	// the end of the wait, which cancel brings about.
 	OnWait func(cancel context.CancelFunc) (done func())
 
 	pool *Pool
@@ -21,21 +18,14 @@ type Session struct {
 	last *Reservation
 }
 
-// Session makes the session of a control connection from client to local, its
-// peer and own address.
+// Session makes that of a control connection from client to local.
 func (p *Pool) Session(client, local netip.Addr) *Session {
 	return &Session{pool: p, key: p.key(client, local)}
 }
 
-// Reserve releases the session's last reservation and claims a port for its
-// next data connection: its own port if that rests, else a free one. Where other
-// sessions of the same client occupy every port, it waits its turn in order of
-// arrival. mark is nil for a data connection in clear text. A connection that
-// came before Reserve returns is closed.
-//
-// The error is a BusyError after Config.MaxWait, or Config.Rest later if the
-// client has a port at rest by then; the same at once if maxQueue others
-// wait already; ErrClosed, or ctx's.
+// Reserve releases the session's last reservation and claims a port for the next: its
+// own if that rests, else a free one, or waits its turn in order of arrival. mark is
+// nil for clear text. The error is a BusyError, ErrClosed or ctx's.
 func (s *Session) Reserve(ctx context.Context, mark *Mark) (*Reservation, error) {
 	if s.last != nil {
 		s.last.Release()
@@ -49,8 +39,8 @@ func (s *Session) Reserve(ctx context.Context, mark *Mark) (*Reservation, error)
 	return r, nil
 }
 
-// End releases the session's last reservation, and calls rested once its port no
-// longer rests: at once if it does not, never after the pool is closed.
+// End releases the last reservation, and calls rested once its port no longer rests: at
+// once if it does not, never after the pool is closed.
 func (s *Session) End(rested func()) {
 	rests := false
 	if s.last != nil {
@@ -66,8 +56,7 @@ func (s *Session) End(rested func()) {
 	}
 }
 
-// own is the session's port, if it rests and a reservation with mark m fits
-// there. The pool's lock is held.
+// own is the session's port, if it rests and a reservation with mark m fits there.
 func (s *Session) own(m *Mark) (port uint16, ok bool) {
 	if s.last == nil {
 		return 0, false

@@ -62,8 +62,7 @@ func dup(c syscall.Conn) (own int, err error) {
 	return own, err
 }
 
-// cork has the connections that a listener accepts send full segments only, and
-// what is left with the FIN. TLS needs uncork.
+// cork has what a listener accepts send full segments only, and the rest with the FIN.
 func cork(l syscall.Conn) error {
 	return descriptor(l, func(fd int) error {
 		if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
@@ -77,8 +76,7 @@ func uncork(c syscall.Conn) error {
 	return descriptor(c, func(fd int) error { return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_CORK, 0) })
 }
 
-// accept takes the next connection from a listening socket, without waiting:
-// unix.EAGAIN if there is none. local is the listener's address.
+// accept takes the next connection without waiting: unix.EAGAIN if there is none.
 func accept(listening int, local netip.AddrPort) (*Socket, error) {
 	for {
 		// That of package unix asks the socket for its protocol each time.

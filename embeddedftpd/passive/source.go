@@ -8,14 +8,12 @@ import (
 	"time"
 )
 
-// sourceKey is what the pool knows of where a data connection comes from and
-// goes to, beside the port.
+// sourceKey is where a data connection comes from and goes to, without the port.
 type sourceKey struct{ client, local netip.Addr }
 
-// source is one client's state on one local address. It exists while it has a
-// slot, a waiter or a handshake. With Config.Foreign the slots and waiters of all
-// clients are in one source, of the zero client, and a client's own has only the
-// handshakes that come from it.
+// source is one client's state on one local address, while it has any. With
+// Config.Foreign the slots and waiters of all clients are in that of the zero client,
+// and a client's own has its handshakes.
 type source struct {
 	key        sourceKey
 	slots      map[uint16]*slot
@@ -24,8 +22,8 @@ type source struct {
 	handshakes []*handshake // oldest first
 }
 
-// slot is one (client, local address, port). It exists while it is reserved or
-// at rest. It has either one sole reservation or any number of shared ones.
+// slot is one (client, local address, port) while it is reserved or at rest. It has
+// either one sole reservation or any number of shared ones.
 type slot struct {
 	source  *source
 	port    uint16
@@ -59,9 +57,8 @@ type waiter struct {
 	granted *Reservation  // its turn; nil: it has left without
 }
 
-// ClientKey is the address by which a client is known: an IPv4 address itself,
-// mapped into IPv6 or not, and of an IPv6 address its first prefix bits, since
-// a client commands at least a /64 (RFC 4291 section 2.5.4).
+// ClientKey is a client: an IPv4 address, or the first prefix bits of an IPv6 address,
+// of which a client commands at least a /64 (RFC 4291 section 2.5.4).
 func ClientKey(client netip.Addr, prefix int) netip.Addr {
 	client = client.Unmap().WithZone("")
 	if client.Is4() {
@@ -103,10 +100,9 @@ func (p *Pool) tidy(s *source) {
 	}
 }
 
-// choose finds a port for a reservation of s: a scan from a random start, so
-// that the load spreads, the next port is hard to guess (RFC 6056 section
-// 3.3.1) and a free one is never missed. A reservation that shares takes a port
-// at rest where there is no other: its mark keeps late connections away.
+// choose finds a port by a scan from a random start: the next port is hard to guess
+// (RFC 6056 section 3.3.1) and a free one never missed. A reservation that shares takes
+// one at rest if there is no other: its mark keeps late connections away.
 func (p *Pool) choose(s *source, m *Mark) (port uint16, ok bool) {
 	n := p.ports()
 	if len(s.slots) == n && !p.shares(m) {
@@ -133,8 +129,8 @@ func (p *Pool) choose(s *source, m *Mark) (port uint16, ok bool) {
 // shares reports whether m's data connections are told apart by their mark alone.
 func (p *Pool) shares(m *Mark) bool { return m != nil && p.config.Reuse == ReuseRequired }
 
-// place reserves a port that admits the reservation. It ends the rest of a port
-// that the session gets back for itself.
+// place reserves a port, and ends the rest of one that the session gets back for
+// itself.
 func (p *Pool) place(s *source, port uint16, session *Session, m *Mark) *Reservation {
 	sl := s.slots[port]
 	switch {
@@ -165,8 +161,7 @@ func (p *Pool) place(s *source, port uint16, session *Session, m *Mark) *Reserva
 	return r
 }
 
-// vacate frees what a reservation or a rest has left of sl for whoever waits
-// first.
+// vacate frees what has been left of sl for whoever waits first.
 func (p *Pool) vacate(sl *slot) {
 	if !sl.reserved() && sl.resting == nil {
 		delete(sl.source.slots, sl.port)
@@ -175,8 +170,7 @@ func (p *Pool) vacate(sl *slot) {
 	p.tidy(sl.source)
 }
 
-// grant gives turns, first come, first served, while there is a port for the
-// first in the queue.
+// grant gives turns in order while there is a port for the first.
 func (p *Pool) grant(s *source) {
 	for len(s.queue) > 0 {
 		w := s.queue[0]

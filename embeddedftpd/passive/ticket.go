@@ -6,15 +6,11 @@ import (
 	"net"
 )
 
-// ticketHold keeps back the session ticket that ends a TLS 1.3 server's
-// handshake until the server writes next.
-//
-// A client that uploads, closes and never reads leaves the ticket unread, and
-// its kernel then sends a reset instead of a FIN (RFC 1122 section 4.2.2.13),
-// which discards what the server has not read yet. Measured: 179 of 200 such
-// uploads end short without this, none with it.
-//
-// tls.Conn never writes from two goroutines at once, so there is no lock.
+// ticketHold keeps back the session ticket that ends a TLS 1.3 server's handshake until
+// the server writes next. A client that uploads, closes and never reads leaves the
+// ticket unread, and its kernel then sends a reset (RFC 1122 section 4.2.2.13), which
+// discards what the server has not read yet: 179 of 200 such uploads end short without
+// this (measured). tls.Conn never writes from two goroutines at once.
 type ticketHold struct {
 	net.Conn
 	armed bool // the next write ends with a ticket
@@ -22,10 +18,9 @@ type ticketHold struct {
 	ended bool // TCP has ended, which tls.Conn never looks for after a close_notify
 }
 
-// Truncated reports whether a data connection under TLS, whose Read has
-// returned io.EOF, ended without the client's close_notify (RFC 8446 section 6.1).
-// tls.Conn returns the same io.EOF for both where TCP ends between two records,
-// and an error elsewhere.
+// Truncated reports whether a TLS connection, whose Read has returned io.EOF, ended
+// without close_notify (RFC 8446 section 6.1): tls.Conn returns io.EOF for both between
+// two records.
 func Truncated(c net.Conn) bool {
 	t, ok := c.(*tls.Conn)
 	if !ok {
@@ -62,8 +57,7 @@ func (h *ticketHold) Write(b []byte) (int, error) {
 	return max(n-kept, 0), err
 }
 
-// lastRecord is where the last TLS record of b begins: five bytes of header,
-// the last two of them its length (RFC 8446 section 5.1).
+// lastRecord is where the last TLS record of b begins (RFC 8446 section 5.1).
 func lastRecord(b []byte) int {
 	const header = 5
 	last := 0
