@@ -73,13 +73,10 @@ func (s *session) active(to netip.AddrPort, ok bool) {
 // parsePort reads h1,h2,h3,h4,p1,p2 (RFC 959 section 4.1.2).
 func parsePort(arg string) (netip.AddrPort, bool) {
 	parts := strings.Split(arg, ",")
-	if len(parts) != 6 {
-		return netip.AddrPort{}, false
-	}
 	var n [6]byte
 	for i, part := range parts {
 		v, err := strconv.ParseUint(part, 10, 8)
-		if err != nil || !digits(part) {
+		if err != nil || !digits(part) || len(parts) != len(n) {
 			return netip.AddrPort{}, false
 		}
 		n[i] = byte(v)
@@ -89,10 +86,7 @@ func parsePort(arg string) (netip.AddrPort, bool) {
 
 // parseEprt reads |1|192.0.2.1|port| or |2|2001:db8::1|port| (RFC 2428 section 2).
 func parseEprt(arg string) (netip.AddrPort, bool) {
-	if arg == "" {
-		return netip.AddrPort{}, false
-	}
-	parts := strings.Split(arg, arg[:1])
+	parts := strings.Split(arg, arg[:min(len(arg), 1)])
 	if len(parts) != 5 || parts[4] != "" {
 		return netip.AddrPort{}, false
 	}

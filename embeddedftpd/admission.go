@@ -12,6 +12,7 @@ import (
 // admission counts the control connections, in all and by client.
 type admission struct {
 	max, maxPerAddress, prefix6 int
+	clients                     []netip.Prefix // empty: everyone
 	// exclusive: ports at rest count towards max, too (ForeignData).
 	exclusive bool
 
@@ -32,12 +33,6 @@ func (a *admission) divert(elsewhere func(netip.Addr) bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.elsewhere, a.holding = elsewhere, false
-}
-
-func (a *admission) diverted() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.elsewhere != nil
 }
 
 // hold lets no more sessions begin while the server hands over.
@@ -96,13 +91,12 @@ func (a *admission) enter(client netip.Addr, now time.Time) (*place, string) {
 	a.makeRoom(key, now)
 	at := a.by[key]
 	switch {
+	case !a.allowed(client):
+		return nil, "This server does not serve your address."
 	case a.sessions >= a.max, a.exclusive && a.sessions+a.resting >= a.max:
 		return nil, "Too many sessions; try again later."
 	case at == nil:
 		at = &address{}
-		if a.by == nil {
-			a.by = map[netip.Addr]*address{}
-		}
 		a.by[key] = at
 	case at.sessions >= a.maxPerAddress:
 		return nil, "Too many sessions from your address."
@@ -117,31 +111,20 @@ func (a *admission) enter(client netip.Addr, now time.Time) (*place, string) {
 	return p, ""
 }
 
+func (a *admission) allowed(client netip.Addr) bool {
+	return len(a.clients) == 0 || slices.ContainsFunc(a.clients, func(p netip.Prefix) bool { return p.Contains(client) })
+}
+
 // makeRoom ends newcomers where one more would be too many: the oldest of its address,
 // or of the address that has most, but none that is young.
 func (a *admission) makeRoom(key netip.Addr, now time.Time) {
-	old := func(at *address) *place { // of at; nil: of all
-		i := slices.IndexFunc(a.newcomers, func(p *place) bool { return at == nil || p.at == at })
-		if i < 0 || now.Sub(a.newcomers[i].since) < newcomerPatience {
-			return nil
-		}
-		return a.newcomers[i]
+	for at := a.by[key]; at != nil && at.newcomers >= quarter(a.maxPerAddress) && a.crowdOut(at, now); {
 	}
-	for at := a.by[key]; at != nil && at.newcomers >= quarter(a.maxPerAddress); {
-		p := old(at)
-		if p == nil {
-			break
-		}
-		a.crowdOut(p)
-	}
-	for len(a.newcomers) >= quarter(a.max) && old(nil) != nil {
-		p := old(a.mostNewcomers())
-		if p == nil {
-			break
-		}
-		a.crowdOut(p)
+	for len(a.newcomers) >= quarter(a.max) && a.newcomers[0].old(now) && a.crowdOut(a.mostNewcomers(), now) {
 	}
 }
+
+func (p *place) old(now time.Time) bool { return now.Sub(p.since) >= newcomerPatience }
 
 // mostNewcomers is the address that has most; of several, the one that has had one for
 // longest.
@@ -154,14 +137,21 @@ func (a *admission) mostNewcomers() (most *address) {
 	return most
 }
 
-// crowdOut ends a newcomer, which gives up its place at once.
-func (a *admission) crowdOut(p *place) {
+// crowdOut ends the oldest newcomer of at, which gives up its place at once, unless
+// that is young.
+func (a *admission) crowdOut(at *address, now time.Time) bool {
+	i := slices.IndexFunc(a.newcomers, func(p *place) bool { return p.at == at })
+	if i < 0 || !a.newcomers[i].old(now) {
+		return false
+	}
+	p := a.newcomers[i]
 	a.remove(p)
 	p.gone = true
 	a.tidy(p)
 	if p.onCrowded != nil {
 		p.onCrowded()
 	}
+	return true
 }
 
 // onCrowded says how p's connection is ended. crowdOut calls it under the lock.
@@ -256,21 +246,16 @@ type Stats struct {
 	Passive         passive.Stats
 }
 
-// totals are the counters since the server was made, without Sessions and Passive.
-type totals struct {
-	mu sync.Mutex
-	is Stats
-}
-
-func (t *totals) count(do func(*Stats)) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	do(&t.is)
+// count changes the counters.
+func (s *Server) count(do func(*Stats)) {
+	s.statsMu.Lock()
+	defer s.statsMu.Unlock()
+	do(&s.stats)
 }
 
 // Stats returns the counters.
 func (s *Server) Stats() (now Stats) {
-	s.totals.count(func(is *Stats) { now = *is })
+	s.count(func(is *Stats) { now = *is })
 	now.Sessions, now.Passive = s.admission.count(), s.pool.Stats()
 	return now
 }

@@ -38,9 +38,6 @@ func (s *Server) openControl(ctx context.Context) error {
 // connection during a transfer.
 func setControlOptions(l *net.TCPListener) error {
 	raw, err := l.SyscallConn()
-	if err != nil {
-		return err
-	}
 	failed := raw.Control(func(fd uintptr) {
 		for _, o := range [][3]int{
 			{unix.SOL_SOCKET, unix.SO_OOBINLINE, 1},
@@ -91,7 +88,7 @@ func (s *Server) admit(conn *net.TCPConn) {
 		conn.Close()
 		return
 	}
-	place, why := s.place(client)
+	place, why := s.admission.enter(client, time.Now())
 	switch why {
 	case "":
 	case toSuccessor, toWait:
@@ -106,7 +103,7 @@ func (s *Server) admit(conn *net.TCPConn) {
 	s.mu.Lock()
 	s.sessions[se] = struct{}{}
 	s.mu.Unlock()
-	s.totals.count(func(is *Stats) { is.TotalSessions++ })
+	s.count(func(is *Stats) { is.TotalSessions++ })
 	s.running.Go(func() {
 		defer func() {
 			s.mu.Lock()
@@ -120,24 +117,9 @@ func (s *Server) admit(conn *net.TCPConn) {
 }
 
 func (s *Server) refuse(conn *net.TCPConn, why string) {
-	s.totals.count(func(is *Stats) { is.RefusedSessions++ })
+	s.count(func(is *Stats) { is.RefusedSessions++ })
 	s.log.Info("control connection refused", "client", conn.RemoteAddr().String(), "reason", why)
 	conn.SetWriteDeadline(time.Now().Add(time.Second))
 	conn.Write([]byte("421 " + why + "\r\n"))
 	conn.Close()
-}
-
-// place admits the client, or says why not.
-func (s *Server) place(client netip.Addr) (*place, string) {
-	if !s.allowed(client) {
-		if s.admission.diverted() {
-			return nil, toSuccessor // which may serve others
-		}
-		return nil, "This server does not serve your address."
-	}
-	return s.admission.enter(client, time.Now())
-}
-
-func (s *Server) allowed(client netip.Addr) bool {
-	return len(s.cfg.Clients) == 0 || slices.ContainsFunc(s.cfg.Clients, func(p netip.Prefix) bool { return p.Contains(client) })
 }

@@ -139,7 +139,7 @@ func TestForeignDataFromNoClient(t *testing.T) {
 // one session's, and only there.
 func TestForeignDataCountsPortsAtRest(t *testing.T) {
 	for what, want := range map[bool]bool{true: true, false: false} {
-		a := admission{max: 2, maxPerAddress: 2, prefix6: 64, exclusive: what}
+		a := admission{by: map[netip.Addr]*address{}, max: 2, maxPerAddress: 2, prefix6: 64, exclusive: what}
 		for i := range 2 {
 			p, why := a.enter(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), time.Now())
 			if why != "" {

@@ -73,9 +73,6 @@ func (g *loginGuard) count(of guarded, now time.Time) float64 {
 
 // named is the key of a name, which may be of any length.
 func (g *loginGuard) named(client netip.Addr, name string) guarded {
-	if g.recent == nil {
-		g.seed, g.recent = maphash.MakeSeed(), map[guarded]failures{}
-	}
 	return guarded{client, maphash.String(g.seed, name) | 1}
 }
 

@@ -64,6 +64,12 @@ func (ts *testServer) handOver(t *testing.T, patience time.Duration, change func
 	return successor, said
 }
 
+func (a *admission) diverted() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.elsewhere != nil
+}
+
 // visitor is a client from an address of its own that says what went wrong
 // instead of ending the test.
 type visitor struct {

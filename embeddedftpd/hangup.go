@@ -10,10 +10,7 @@ import (
 // onHangUp calls cancel once the client hangs up, until done, and finds that behind
 // commands sent ahead. It reads nothing, and the session must not meanwhile.
 func (s *session) onHangUp(cancel context.CancelFunc) (done func()) {
-	raw, err := s.tcp.SyscallConn()
-	if err != nil {
-		return func() {}
-	}
+	raw, _ := s.tcp.SyscallConn()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

@@ -62,7 +62,7 @@ func (s *session) pass(password string) {
 	case err == nil:
 		s.srv.guard.right(key, name)
 		s.srv.admission.loggedIn(s.place)
-		s.srv.totals.count(func(is *Stats) { is.Logins++ })
+		s.srv.count(func(is *Stats) { is.Logins++ })
 		s.log.Info("login", "read_only", user.ReadOnly, "tls", s.tls.conn != nil)
 		s.reply(230, "Logged in.")
 		return
@@ -74,7 +74,7 @@ func (s *session) pass(password string) {
 		s.reply(530, "Login is not possible now.")
 		return
 	}
-	s.srv.totals.count(func(is *Stats) { is.FailedLogins++ })
+	s.srv.count(func(is *Stats) { is.FailedLogins++ })
 	s.srv.guard.wrong(key, name, time.Now())
 	s.login.attempts++
 	s.log.Warn("wrong name or password", "user", name, "attempt", s.login.attempts)
@@ -108,14 +108,6 @@ func (s *session) enter(user User) error {
 	s.log = s.base.With("user", user.Name)
 	s.files = fileState{cwd: "/"}
 	return nil
-}
-
-// rate is how many bytes a second the user's transfers may carry; 0: any.
-func (s *session) rate() int64 {
-	if own := s.login.user.Rate; own > 0 {
-		return own
-	}
-	return s.srv.cfg.Rate
 }
 
 // logout forgets who the client is.

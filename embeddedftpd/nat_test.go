@@ -183,7 +183,7 @@ func TestRightPasswordAmongWrongOnes(t *testing.T) {
 
 func TestNewcomersHoldAQuarter(t *testing.T) {
 	now := time.Now()
-	a := admission{max: 40, maxPerAddress: 16, prefix6: 64}
+	a := admission{by: map[netip.Addr]*address{}, max: 40, maxPerAddress: 16, prefix6: 64}
 	var ended []*place
 	enter := func(client netip.Addr, at time.Time) *place {
 		t.Helper()

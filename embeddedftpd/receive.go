@@ -37,10 +37,7 @@ func (t *transfer) receive() error {
 		return t.copyIn()
 	}
 	defer pipe.close()
-	raw, err := socket.SyscallConn()
-	if err != nil {
-		return connError{err}
-	}
+	raw, _ := socket.SyscallConn()
 	file := int(t.file.Fd())
 	for {
 		n, err := t.carry(raw.Read, socket.SetReadDeadline, func(from int) (int64, error) {

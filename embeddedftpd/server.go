@@ -2,6 +2,7 @@ package embeddedftpd
 
 import (
 	"context"
+	"hash/maphash"
 	"log/slog"
 	"maps"
 	"net"
@@ -44,7 +45,8 @@ type Server struct {
 	transferLog sync.Mutex // held while Config.TransferLog is written
 	total       *bucket    // nil: no bound
 	nextSession atomic.Uint64
-	totals      totals
+	statsMu     sync.Mutex
+	stats       Stats           // without Sessions and Passive
 	checking    sync.Mutex      // one Check at a time
 	turned      []chan struct{} // the loop of one of listeners has, woken by it
 	looping     atomic.Bool     // a loop accepts on each of listeners
@@ -74,13 +76,17 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 			"limit", limit, "needed", need, "sessions", cfg.MaxSessions)
 	}
 	s := &Server{
-		cfg:       cfg,
-		log:       cfg.Log,
-		admission: admission{max: cfg.MaxSessions, maxPerAddress: cfg.MaxSessionsPerAddress, prefix6: cfg.IPv6ClientPrefix, exclusive: cfg.ForeignData && !cfg.TLS.marked()},
-		stopping:  make(chan struct{}),
-		ended:     make(chan struct{}),
-		handed:    make(chan struct{}),
-		sessions:  map[*session]struct{}{},
+		cfg: cfg,
+		log: cfg.Log,
+		admission: admission{
+			max: cfg.MaxSessions, maxPerAddress: cfg.MaxSessionsPerAddress, prefix6: cfg.IPv6ClientPrefix,
+			by: map[netip.Addr]*address{}, clients: cfg.Clients, exclusive: cfg.ForeignData && !cfg.TLS.marked(),
+		},
+		stopping: make(chan struct{}),
+		ended:    make(chan struct{}),
+		handed:   make(chan struct{}),
+		sessions: map[*session]struct{}{},
+		guard:    loginGuard{seed: maphash.MakeSeed(), recent: map[guarded]failures{}},
 	}
 	if cfg.TotalRate > 0 {
 		s.total = &bucket{rate: cfg.TotalRate}
@@ -112,13 +118,16 @@ func (s *Server) openPool(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		c.TLS, c.Reuse = baseTLS(cfg.TLS, s.certificate), cfg.TLS.reuse()
+		c.TLS = baseTLS(cfg.TLS, s.certificate)
+		if cfg.TLS.ReusePreferred {
+			c.Reuse = passive.ReusePreferred
+		}
 		if cfg.TLS.marked() {
 			c.Rest = -1 // a late connection is told by its mark
 		}
 	}
 	if cfg.ForeignData {
-		c.Foreign = s.allowed
+		c.Foreign = s.admission.allowed
 	}
 	s.pool, err = passive.Open(ctx, c)
 	return err

@@ -1,7 +1,6 @@
 package embeddedftpd
 
 import (
-	"bytes"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -87,15 +86,10 @@ func (s *session) help(arg string) {
 		return
 	}
 	lines := []string{"Commands:"}
-	var row bytes.Buffer
-	for i, name := range commandNames(false) {
-		fmt.Fprintf(&row, "%-5s", name)
-		if i%10 == 9 {
-			lines = append(lines, row.String())
-			row.Reset()
-		}
+	for row := range slices.Chunk(commandNames(false), 10) {
+		lines = append(lines, strings.Join(row, " "))
 	}
-	s.reply(214, append(lines, row.String(), "HELP with a command shows its usage")...)
+	s.reply(214, append(lines, "HELP with a command shows its usage")...)
 }
 
 func (s *session) siteHelp(string) {

@@ -73,13 +73,6 @@ func (c *TLS) suites() (ids []uint16) {
 // marked reports whether every data connection shows whose it is.
 func (c *TLS) marked() bool { return c != nil && c.Required && !c.ReusePreferred }
 
-func (c *TLS) reuse() passive.Reuse {
-	if c.ReusePreferred {
-		return passive.ReusePreferred
-	}
-	return passive.ReuseRequired
-}
-
 // secure puts the control connection under TLS.
 func (s *session) secure() error {
 	if s.lines.pending() || len(s.queued) > 0 {
@@ -155,13 +148,10 @@ func (s *session) auth(arg string) {
 		s.reply(503, "TLS is on already.")
 		return
 	}
+	mode := upperASCII(arg)
 	// From before RFC 4217: with PROT P from the start (draft-murray-auth-ftp-ssl-05).
-	protData := false
-	switch upperASCII(arg) {
-	case "TLS", "TLS-C":
-	case "SSL", "TLS-P":
-		protData = true
-	default:
+	protData := mode == "SSL" || mode == "TLS-P"
+	if !protData && mode != "TLS" && mode != "TLS-C" {
 		s.reply(504, "Only AUTH TLS and AUTH SSL are known.")
 		return
 	}

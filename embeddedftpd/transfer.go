@@ -69,7 +69,7 @@ func (s *session) runTransfer(t *transfer, body func() error) {
 	t.source, s.data.next = s.data.next, nil
 	defer t.source.Release()
 	t.stall = s.srv.cfg.StallTimeout
-	if rate := s.rate(); rate > 0 {
+	if rate := cmp.Or(s.login.user.Rate, s.srv.cfg.Rate); rate > 0 {
 		t.limits = append(t.limits, &bucket{rate: rate})
 	}
 	if s.srv.total != nil {
@@ -217,7 +217,7 @@ func (t *transfer) breakOff() { passive.Reset(t.conn) }
 
 // noConnection replies that the data connection never came, and says what came instead.
 func (s *session) noConnection(verb, path string, source dataSource, err error) {
-	s.srv.totals.count(func(is *Stats) { is.FailedTransfers++ })
+	s.srv.count(func(is *Stats) { is.FailedTransfers++ })
 	log := s.log
 	r, passively := source.(*passive.Reservation)
 	instead := "."
@@ -253,7 +253,7 @@ func (s *session) report(t *transfer, err error) {
 		}
 	}
 	s.logTransfer(t, err)
-	s.srv.totals.count(func(is *Stats) {
+	s.srv.count(func(is *Stats) {
 		if t.sends {
 			is.BytesSent += uint64(n)
 		} else {

@@ -199,9 +199,6 @@ func (u *UserFile) All() []User {
 	return all
 }
 
-// Len is the number of users.
-func (u *UserFile) Len() int { return len(u.entries) }
-
 // fewFailures wrong passwords for a known name may be mistakes.
 const fewFailures = 2
 

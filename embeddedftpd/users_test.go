@@ -51,8 +51,8 @@ func TestReadUsers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if users.Len() != 3 {
-		t.Errorf("%d users", users.Len())
+	if len(users.All()) != 3 {
+		t.Errorf("%d users", len(users.All()))
 	}
 	for _, x := range []struct {
 		name, password string

@@ -94,31 +94,27 @@ func (p *Predecessor) Serve(ctx context.Context, log *slog.Logger, control, data
 	defer p.conn.Close()
 	giveUp := context.AfterFunc(ctx, func() { p.conn.Close() })
 	defer giveUp()
-	err := sendMessage(p.conn, wireReady)
-	for err == nil {
-		var m message
-		if m, err = receiveMessage(p.conn); err != nil {
-			break
-		}
-		switch m.kind {
-		case wireControl, wireData:
-			c, err := m.connection()
-			switch {
-			case err != nil:
-				log.Error("cannot take over a connection", "error", err)
-			case m.kind == wireControl:
-				control(c)
-			default:
-				data(c)
-			}
-		case wireDone:
+	sendMessage(p.conn, wireReady)
+	for {
+		m, err := receiveMessage(p.conn)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			log.Error("the predecessor exited early", "error", err)
+			return
+		case err != nil:
+			return
+		case m.kind == wireDone:
 			log.Info("the predecessor is done")
 			return
-		default:
-			m.close()
 		}
-	}
-	if ctx.Err() == nil {
-		log.Error("the predecessor exited early", "error", err)
+		c, err := m.connection()
+		switch {
+		case err != nil:
+			log.Error("cannot take over a connection", "error", err)
+		case m.kind == wireControl:
+			control(c)
+		case m.kind == wireData:
+			data(c)
+		}
 	}
 }

@@ -141,7 +141,7 @@ func newListener(l *net.TCPListener) (*listener, error) {
 		return nil, err
 	}
 	fd, err := dup(l)
-	return &listener{addr: unmapped(addrPort(l.Addr())), fd: fd}, err
+	return &listener{addr: addrPort(l.Addr()), fd: fd}, err
 }
 
 func (l *listener) close() {

@@ -15,14 +15,15 @@ func (p *Pool) arrive(c net.Conn, from, to netip.AddrPort) {
 	unwanted, why := p.match(c, from.Addr().Unmap().WithZone(""), p.key(from.Addr(), to.Addr()), to.Port())
 	p.mu.Unlock()
 	if unwanted != nil {
-		p.turnAway(unwanted, why)
+		Reset(unwanted)
+		p.refused(unwanted, why)
 	}
 }
 
-func (p *Pool) turnAway(unwanted net.Conn, why string) {
-	Reset(unwanted)
+// refused logs a connection that has been closed.
+func (p *Pool) refused(c net.Conn, why string) {
 	p.config.Log.LogAttrs(context.Background(), slog.LevelDebug, "data connection refused",
-		slog.String("why", why), slog.Any("from", unwanted.RemoteAddr()), slog.Any("to", unwanted.LocalAddr()))
+		slog.String("why", why), slog.Any("from", c.RemoteAddr()), slog.Any("to", c.LocalAddr()))
 }
 
 // match gives c to its reservation, or to a handshake that shows whose it is. It says

@@ -1,11 +1,9 @@
 package passive
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
@@ -88,8 +86,7 @@ func (h *handshake) run() {
 	}
 	// Without a reset: the alert says why.
 	h.conn.Close()
-	p.config.Log.LogAttrs(context.Background(), slog.LevelDebug, "data connection refused",
-		slog.Any("why", err), slog.Any("from", h.conn.RemoteAddr()), slog.Any("to", h.conn.LocalAddr()))
+	p.refused(h.conn, err.Error())
 }
 
 func (h *handshake) shake() (*tls.Conn, error) {
@@ -196,10 +193,7 @@ func (h *handshake) reservation(resumed bool) *Reservation {
 	if resumed && r == nil {
 		r = sl.shared[h.mark]
 	}
-	switch {
-	case r == nil || r.mark == nil || r.number == 0 || r.number > h.newest:
-		return nil
-	case resumed && r.mark.id != h.mark:
+	if r == nil || r.mark == nil || r.number == 0 || r.number > h.newest || resumed && r.mark.id != h.mark {
 		return nil
 	}
 	return r

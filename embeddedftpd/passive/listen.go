@@ -30,23 +30,23 @@ func Open(ctx context.Context, c Config) (*Pool, error) {
 }
 
 // hold makes bound ports the pool's own. On failure it closes all.
-func (p *Pool) hold(bound []*net.TCPListener) (err error) {
-	if err := p.watch.open(); err != nil {
-		closeAll(bound)
-		return errors.Join(err, p.Close())
-	}
+func (p *Pool) hold(bound []*net.TCPListener) error {
+	defer closeAll(bound)
+	err := p.watch.open()
 	for i, l := range bound {
-		own, err := newListener(l)
+		var own *listener
+		if err == nil {
+			own, err = newListener(l)
+		}
 		if err == nil {
 			p.listeners = append(p.listeners, own)
 			err = p.watch.add(own.fd, i)
 		}
-		if err != nil {
-			closeAll(bound[i+1:])
-			return errors.Join(err, p.Close())
-		}
 	}
-	return nil
+	if err != nil {
+		p.Close()
+	}
+	return err
 }
 
 // bind gives the listeners of c's range and closes what is left of handed.
@@ -77,7 +77,7 @@ func (c Config) dualStack() bool {
 // Keep-alive would cost every connection several system calls.
 func Listen(ctx context.Context, at netip.AddrPort, dualStack bool, handed *[]*net.TCPListener) (*net.TCPListener, error) {
 	all := *handed
-	if i := slices.IndexFunc(all, func(l *net.TCPListener) bool { return unmapped(addrPort(l.Addr())) == at }); i >= 0 {
+	if i := slices.IndexFunc(all, func(l *net.TCPListener) bool { return addrPort(l.Addr()) == at }); i >= 0 {
 		l := all[i]
 		all[i], *handed = all[0], all[1:]
 		return l, nil
@@ -114,12 +114,7 @@ func closeAll(listeners []*net.TCPListener) {
 	}
 }
 
-func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
-
 func addrPort(a net.Addr) netip.AddrPort {
-	t, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	return t.AddrPort()
+	at := a.(*net.TCPAddr).AddrPort()
+	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
 }

@@ -1,6 +1,7 @@
 package passive
 
 import (
+	"cmp"
 	"net"
 	"net/netip"
 	"os"
@@ -43,14 +44,9 @@ func (s *Socket) SetLinger(seconds int) error {
 
 // descriptor has do use the descriptor of c.
 func descriptor(c syscall.Conn, do func(fd int) error) (err error) {
-	raw, failed := c.SyscallConn()
-	if failed == nil {
-		failed = raw.Control(func(fd uintptr) { err = do(int(fd)) })
-	}
-	if failed != nil {
-		return failed
-	}
-	return err
+	raw, _ := c.SyscallConn()
+	failed := raw.Control(func(fd uintptr) { err = do(int(fd)) })
+	return cmp.Or(failed, err)
 }
 
 // dup duplicates the descriptor of c.
