@@ -43,8 +43,7 @@ type Config struct {
 	// first.
 	AnnounceTo []Announcement
 
-	// Clients are who may connect; empty: everyone.
-	Clients []netip.Prefix
+	Clients []netip.Prefix // who may connect; empty: everyone
 	// MaxSessions bounds the control connections at once (1024), and
 	// MaxSessionsPerAddress those of one client (MaxSessions): an IPv4 address or the
 	// first IPv6ClientPrefix bits, 1 to 128, of an IPv6 one (64). A session that has
@@ -59,27 +58,16 @@ type Config struct {
 	MaxWait time.Duration
 
 	// Users authenticates logins; nil: nobody but anonymous can log in.
-	Users Users
-	// AnonymousRoot is the folder of "anonymous" and "ftp", read-only; empty: no such
-	// logins.
-	AnonymousRoot string
-	// TLS is FTP over TLS; nil: clear text only.
-	TLS *TLS
+	Users         Users
+	AnonymousRoot string // the folder of "anonymous" and "ftp", read-only; empty: no such logins
+	TLS           *TLS   // nil: clear text only
 
-	// LoginTimeout is the time to a login (60 s), of which TLS gets
-	// passive.HandshakeTimeout.
-	LoginTimeout time.Duration
-	// MaxLoginAttempts is the number of wrong passwords that close a session (3).
-	MaxLoginAttempts int
-	// IdleTimeout is the time between two commands, transfers not counted (300 s).
-	IdleTimeout time.Duration
-	// ConnectTimeout is the time from a transfer command, or a PASV that none
-	// follows, to its data connection (30 s).
-	ConnectTimeout time.Duration
-	// StallTimeout is how long a data connection may carry no byte (60 s).
-	StallTimeout time.Duration
-	// StopTimeout is how long transfers may go on when the server stops (10 s).
-	StopTimeout time.Duration
+	LoginTimeout     time.Duration // to a login (60 s), of which TLS gets passive.HandshakeTimeout
+	MaxLoginAttempts int           // wrong passwords that close a session (3)
+	IdleTimeout      time.Duration // between two commands, transfers not counted (300 s)
+	ConnectTimeout   time.Duration // from a transfer command or PASV to the data connection (30 s)
+	StallTimeout     time.Duration // how long a data connection may carry no byte (60 s)
+	StopTimeout      time.Duration // how long transfers may go on when the server stops (10 s)
 
 	// ForeignData admits data connections from other addresses than their control
 	// connection's, if Clients have them (a NAT's pool, proxies). In clear text each
@@ -88,8 +76,7 @@ type Config struct {
 	// connection is. PORT and EPRT stay refused to other addresses. Such a server
 	// does not hand over.
 	ForeignData bool
-	// ActiveMode lets PORT and EPRT through, to the client's own address only.
-	ActiveMode bool
+	ActiveMode  bool // lets PORT and EPRT through, to the client's own address only
 	// Rate bounds the bytes a second of each transfer whose user has no bound of
 	// its own, TotalRate those of all together; 0: as fast as it goes.
 	Rate, TotalRate int64

@@ -104,7 +104,8 @@ func withBuffer(do func([]byte) error) error {
 // copy is send or receive by way of a buffer.
 func (t *transfer) copy(to io.Writer, from io.Reader) error {
 	return withBuffer(func(buf []byte) error {
-		_, err := io.CopyBuffer(to, from, buf)
+		// As what they are, files would bring buffers of their own.
+		_, err := io.CopyBuffer(struct{ io.Writer }{to}, struct{ io.Reader }{from}, buf)
 		return err
 	})
 }

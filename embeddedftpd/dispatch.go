@@ -2,17 +2,12 @@ package embeddedftpd
 
 // verb says how a command is carried out and what must be true before.
 type verb struct {
-	run func(s *session, arg string)
-	// open: may come before the login.
-	open bool
-	// needs: the argument is required.
-	needs bool
-	// writes: refused to users who may only read.
-	writes bool
-	// transfers: REST's offset is for it and no later one, whatever its result.
-	transfers bool
-	// usage is what HELP and a 501 reply say.
-	usage string
+	run       func(s *session, arg string)
+	open      bool   // may come before the login
+	needs     bool   // the argument is required
+	writes    bool   // refused to users who may only read
+	transfers bool   // REST's offset is for it and no later one
+	usage     string // for HELP and 501
 }
 
 var verbs map[string]verb

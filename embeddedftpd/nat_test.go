@@ -22,7 +22,7 @@ var (
 )
 
 func TestBackOff(t *testing.T) {
-	var g loginGuard
+	g := loginGuard{seed: maphash.MakeSeed(), recent: map[guarded]failures{}}
 	now := time.Now()
 	delay := func(client netip.Addr, name string, now time.Time) time.Duration {
 		wait, _ := g.delay(client, name, now)
@@ -62,7 +62,7 @@ func TestBackOff(t *testing.T) {
 // A device that keeps trying an old password delays nobody else, however long it
 // does; who tries many names is slowed down for all of them.
 func TestBackOffOfAnAddress(t *testing.T) {
-	var g loginGuard
+	g := loginGuard{seed: maphash.MakeSeed(), recent: map[guarded]failures{}}
 	now := time.Now()
 	for range 10_000 {
 		wait, _ := g.delay(here, "old device", now)

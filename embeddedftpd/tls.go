@@ -16,13 +16,11 @@ import (
 
 // TLS configures FTP over TLS (RFC 4217), versions 1.2 and 1.3.
 type TLS struct {
-	// Certificate and Key are PEM files, the leaf first, read again when they change. Both
-	// empty: a self-signed certificate, made at start, for a first try.
+	// Certificate and Key are PEM files, the leaf first, read again when they change.
+	// Both empty: a self-signed certificate, made at start, for a first try.
 	Certificate, Key string
-	// Implicit: TLS begins with the connection (port 990), data connections are protected.
-	Implicit bool
-	// Required: no login and no data connection in clear text.
-	Required bool
+	Implicit         bool // TLS begins with the connection (port 990), with PROT P
+	Required         bool // no login and no data connection in clear text
 	// ReusePreferred admits data connections that do not resume the control connection's
 	// session. Each then needs a passive port of its own, as in clear text, and whoever of
 	// that address connects first is taken for the client.

@@ -15,15 +15,11 @@ import (
 
 // User is an account that has logged in.
 type User struct {
-	Name string
-	// Root is the folder that the user sees as "/".
-	Root string
-	// ReadOnly refuses every command that changes a file.
-	ReadOnly bool
-	// Rate bounds the bytes a second of one transfer; 0: Config.Rate does.
-	Rate int64
-	// Anonymous tells those who gave no password from the others.
-	Anonymous bool
+	Name      string
+	Root      string // the folder that the user sees as "/"
+	ReadOnly  bool   // every command that changes a file is refused
+	Rate      int64  // bytes a second of one transfer; 0: Config.Rate
+	Anonymous bool   // logged in without a password
 }
 
 // Users decides who may log in.

@@ -19,15 +19,11 @@ import (
 
 // Successor is another process, which listens at the other end of Conn with TakeOver.
 type Successor struct {
-	Conn *net.UnixConn
-	// Kill ends the successor for certain: never do both accept.
-	Kill func()
-	// Ready, if it is not nil, is called when the successor serves.
-	Ready func()
-	// Start is how long the successor may take until it is ready (1 min).
-	Start time.Duration
-	// Patience is how long sessions may go on beside the successor (5 min).
-	Patience time.Duration
+	Conn     *net.UnixConn
+	Kill     func()        // ends the successor for certain: never do both accept
+	Ready    func()        // if not nil, is called when the successor serves
+	Start    time.Duration // how long it may take until then (1 min)
+	Patience time.Duration // how long sessions may go on beside it (5 min)
 }
 
 // Handover is the passing of connections to a successor. A client belongs to this

@@ -151,10 +151,10 @@ func (l *listener) close() {
 	l.fd = -1
 }
 
-// clear matches what waits at a port: afterwards all that came earlier has been.
-func (p *Pool) clear(port uint16) {
+// clear matches what waits at a port, for as long as more holds.
+func (p *Pool) clear(port uint16, more func(n int) bool) {
 	for _, l := range p.at(port) {
-		p.fetch(l, func(int) bool { return true })
+		p.fetch(l, more)
 	}
 }
 
