@@ -27,7 +27,7 @@ func (b *bucket) count(n int) {
 func (b *bucket) chunk() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return max(b.rate/8/int64(max(b.transfers, 1)), 4096)
+	return max(b.rate/8/int64(max(b.transfers, 1)), min(b.rate, 4096))
 }
 
 // pay pays for what t has carried meanwhile, and says how long it has to wait.

@@ -2,9 +2,7 @@ package passive
 
 import (
 	"context"
-	crand "crypto/rand"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
@@ -33,7 +31,6 @@ type Pool struct {
 	handshakes []*handshake               // oldest first
 	announced  uint64                     // reservations, so far
 	stalled    time.Time                  // a listener may have had a backlog until then
-	random     *rand.Rand
 	stats      Stats
 }
 
@@ -59,8 +56,6 @@ type Stats struct {
 }
 
 func newPool(c Config) *Pool {
-	var seed [32]byte
-	crand.Read(seed[:])
 	return &Pool{
 		config:  c,
 		done:    make(chan struct{}),
@@ -68,7 +63,6 @@ func newPool(c Config) *Pool {
 		sources: make(map[sourceKey]*source),
 		held:    make(map[*Reservation]struct{}),
 		foreign: make(map[netip.AddrPort]foreign),
-		random:  rand.New(rand.NewChaCha8(seed)),
 	}
 }
 

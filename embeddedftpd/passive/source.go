@@ -3,6 +3,7 @@ package passive
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"time"
@@ -108,7 +109,7 @@ func (p *Pool) choose(s *source, m *Mark) (port uint16, ok bool) {
 	if len(s.slots) == n && !p.shares(m) {
 		return 0, false
 	}
-	start := p.random.IntN(n)
+	start := rand.IntN(n)
 	var atRest uint16
 	for i := range n {
 		port = p.config.First + uint16((start+i)%n)
