@@ -55,10 +55,10 @@ func (s *Source) Revision(ctx context.Context, name string) (*Revision, error) {
 		return nil, &GitError{"git does not say where the repository of " + s.Dir + " is", "a folder of it may have a line break in its name: rename it"}
 	}
 	r.prefix, r.top = strings.TrimSuffix(prefix, "/"), filepath.FromSlash(top)
-	if name == "" || strings.HasPrefix(name, "-") {
+	if name == "" || strings.HasPrefix(name, "-") { // an option; --end-of-options is not in every git
 		return nil, r.unknown()
 	}
-	commit, err := r.git("rev-parse", "--verify", "--quiet", "--end-of-options", name+"^{commit}")
+	commit, err := r.git("rev-parse", "--verify", "--quiet", name+"^{commit}")
 	if _, failed := errors.AsType[*exec.ExitError](err); failed {
 		return nil, r.unknown()
 	}
@@ -74,18 +74,16 @@ func (r *Revision) unknown() error {
 // Open opens the spec s as the revision has it. It is nil if the revision has none of
 // its files.
 func (r *Revision) Open(s *Source) (*Source, error) {
-	tree, err := r.git("rev-parse", "--verify", "--quiet", "--end-of-options", r.commit+":"+r.prefix)
-	if _, failed := errors.AsType[*exec.ExitError](err); failed {
-		return nil, nil
+	tree := r.commit + "^{tree}"
+	if r.prefix != "" {
+		kind, hash, err := r.entry(r.commit, r.prefix)
+		if kind != "tree" || err != nil {
+			return nil, err
+		}
+		tree = hash
 	}
-	if err != nil {
-		return nil, err
-	}
-	f := &gitFS{revision: r, tree: strings.TrimSpace(string(tree))}
+	f := &gitFS{revision: r, tree: tree}
 	entries, err := f.ReadDir(".")
-	if errors.Is(err, errNotFolder) {
-		return nil, nil
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -103,6 +101,20 @@ func (r *Revision) Open(s *Source) (*Source, error) {
 		return nil, err
 	}
 	return &Source{FS: f, Names: names, Name: s.Name, Folder: s.Folder, Dir: r.Name + ":" + r.prefix, closer: f}, nil
+}
+
+// entry is the kind and the hash of a path in a tree; "" if it has none. That the clone
+// lacks a part of it is an error.
+func (r *Revision) entry(tree, at string) (kind, hash string, err error) {
+	line, err := r.git("ls-tree", "-z", "--full-tree", tree, "--", at)
+	if err != nil {
+		return "", "", err
+	}
+	meta, _, _ := strings.Cut(string(line), "\t")
+	if words := strings.Fields(meta); len(words) == 3 {
+		kind, hash = words[1], words[2]
+	}
+	return kind, hash, nil
 }
 
 // Read reads a file of the work tree as the revision has it. Known is false for
@@ -127,6 +139,9 @@ func (r *Revision) Read(name string) (text []byte, known bool, err error) {
 	text, err = fs.ReadFile(f, filepath.ToSlash(at))
 	return text, true, err
 }
+
+// partial is what to do about a clone that lacks an object.
+const partial = "a clone without all files must fetch them first (git fetch --refetch --no-filter); git fsck finds a damaged one"
 
 // maxListing bounds what git prints, in bytes, files apart.
 const maxListing = 16 << 20
@@ -173,7 +188,7 @@ func (r *Revision) git(args ...string) ([]byte, error) {
 	case out.full:
 		return nil, &GitError{"the folder has too many files in " + r.Name, "move the spec to a folder of its own"}
 	case err != nil && message != "":
-		return nil, &GitError{"git: " + strings.TrimSpace(message), "try git " + args[0] + " in " + r.folder}
+		return nil, &GitError{"git: " + strings.TrimSpace(message), partial}
 	}
 	return nil, err
 }
@@ -258,7 +273,7 @@ func (f *gitFS) read(name string) ([]byte, error) {
 	}
 	line = strings.TrimSuffix(line, "\n")
 	if line == object+" missing" {
-		return nil, fs.ErrNotExist
+		return nil, f.missing(name)
 	}
 	words := strings.Split(line, " ")
 	size, err := strconv.ParseInt(words[len(words)-1], 10, 64)
@@ -286,6 +301,19 @@ func (f *gitFS) read(name string) ([]byte, error) {
 	return text[:size], nil
 }
 
+// missing is why git does not have a file: the tree has none, or the clone lacks it,
+// and then it must not seem to have none.
+func (f *gitFS) missing(name string) error {
+	kind, _, err := f.revision.entry(f.tree, name)
+	switch {
+	case err != nil:
+		return err
+	case kind == "":
+		return fs.ErrNotExist
+	}
+	return &GitError{"this clone has " + name + " in its list of files, but not the file", partial}
+}
+
 // ReadDir lists a folder of at most MaxFiles entries.
 func (f *gitFS) ReadDir(name string) ([]fs.DirEntry, error) {
 	fail := func(err error) ([]fs.DirEntry, error) {
@@ -298,7 +326,10 @@ func (f *gitFS) ReadDir(name string) ([]fs.DirEntry, error) {
 	if name != "." {
 		object += ":" + name
 	}
-	list, err := f.revision.git("ls-tree", "-z", "--full-tree", "--end-of-options", object)
+	list, err := f.revision.git("ls-tree", "-z", "--full-tree", object)
+	if err != nil && name == "." {
+		return fail(err)
+	}
 	if err != nil {
 		return fail(errNotFolder) // a file, or nothing
 	}

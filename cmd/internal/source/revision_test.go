@@ -214,8 +214,9 @@ func TestRevisionFetchesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text, err := fs.ReadFile(was.FS, "a.pasv.hcl"); err == nil {
-		t.Errorf("%q", text)
+	text, err := fs.ReadFile(was.FS, "a.pasv.hcl")
+	if _, ok := errors.AsType[*GitError](err); !ok {
+		t.Errorf("%q, %v", text, err)
 	}
 	untouched(t, ran)
 	// Without our settings, git does run it.
@@ -223,6 +224,20 @@ func TestRevisionFetchesNothing(t *testing.T) {
 	_ = c.Run()
 	if _, err := os.Stat(filepath.Join(ran, "fetched")); err != nil {
 		t.Error("the trap does not work")
+	}
+}
+
+// A clone that lacks a tree is not a revision without the spec.
+func TestRevisionWithoutItsTree(t *testing.T) {
+	for _, tree := range []string{"HEAD~1^{tree}", "HEAD~1:edge"} {
+		dir, _, git := repository(t)
+		hash := git("rev-parse", tree)
+		if err := os.Remove(filepath.Join(dir, ".git", "objects", hash[:2], hash[2:])); err != nil {
+			t.Fatal(err)
+		}
+		if _, was, err := revision(t, dir, "HEAD~1"); err == nil || was != nil {
+			t.Errorf("%s: %v, %v", tree, was, err)
+		}
 	}
 }
 
@@ -317,6 +332,9 @@ func FuzzGitAnswer(f *testing.F) {
 	f.Add([]byte("x blob 99999999999\n"))
 	f.Add([]byte("1\n"))
 	f.Fuzz(func(t *testing.T, answer []byte) {
+		if strings.HasPrefix(string(answer), "t:name missing\n") {
+			return // asks git again
+		}
 		fsys := &gitFS{tree: "t", ask: discard{}, answers: bufio.NewReader(bytes.NewReader(answer))}
 		text, err := fsys.read("name")
 		if (err == nil) != (text != nil) || len(text) > len(answer) {
