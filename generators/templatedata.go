@@ -1,7 +1,8 @@
 package generators
 
 import (
-	"net/netip"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pasvctl/pasvctl/generators/plan"
@@ -31,51 +32,39 @@ import (
 // ReuseRequired, Certificate and Key. An AnnounceTo is Clients and Address, the
 // smallest network first. A forward is Site, Ports, To and ToPorts.
 func templateData(p *plan.Plan) map[string]any {
-	hosts, sites, gateways := []any{}, []any{}, []any{}
-	for _, host := range p.Hosts {
-		own := []any{}
-		for _, site := range host.Sites {
-			own = append(own, siteData(site))
-		}
-		hosts = append(hosts, map[string]any{
-			"Name": host.Name, "Interface": host.Interface, "Addresses": texts(host.Addresses),
-			"EphemeralPorts": rangeData(host.EphemeralPorts), "AvoidPorts": rangesData(host.AvoidPorts),
-			"ReservedPorts": rangesData(host.ReservedPorts), "Sites": own,
-		})
-	}
-	for _, site := range p.Sites {
-		sites = append(sites, siteData(site))
-	}
-	for _, gateway := range p.Gateways {
-		gateways = append(gateways, gatewayData(gateway))
-	}
 	return map[string]any{
 		"Header": header(p, "")[1:], "Version": Version, "Spec": p.SpecName,
-		"Hosts": hosts, "Sites": sites, "Gateways": gateways,
+		"Hosts": listOf(p.Hosts, hostData), "Sites": listOf(p.Sites, siteData), "Gateways": listOf(p.Gateways, gatewayData),
+	}
+}
+
+func hostData(host *plan.Host) map[string]any {
+	return map[string]any{
+		"Name": host.Name, "Interface": host.Interface, "Addresses": texts(host.Addresses),
+		"EphemeralPorts": rangeData(host.EphemeralPorts), "AvoidPorts": listOf(host.AvoidPorts, rangeData),
+		"ReservedPorts": listOf(host.ReservedPorts, rangeData), "Sites": listOf(host.Sites, siteData),
 	}
 }
 
 func gatewayData(gateway *plan.Gateway) map[string]any {
-	forwards := []any{}
-	for _, forward := range gateway.Forwards {
-		forwards = append(forwards, map[string]any{
-			"Site": forward.Site.Name, "Ports": rangeData(forward.Ports), "To": forward.To.String(), "ToPorts": rangeData(forward.ToPorts),
-		})
-	}
-	return map[string]any{"Name": gateway.Name, "Address": gateway.Address.String(), "Forwards": forwards}
+	return map[string]any{"Name": gateway.Name, "Address": gateway.Address.String(), "Forwards": listOf(gateway.Forwards, forwardData)}
+}
+
+func forwardData(f plan.Forward) map[string]any {
+	return map[string]any{"Site": f.Site.Name, "Ports": rangeData(f.Ports), "To": f.To.String(), "ToPorts": rangeData(f.ToPorts)}
+}
+
+func announcementData(to spec.Announcement) map[string]any {
+	return map[string]any{"Clients": to.Clients.String(), "Address": to.Address.String()}
 }
 
 func siteData(site *plan.Site) map[string]any {
-	announceTo := []any{}
-	for _, to := range site.AnnounceTo {
-		announceTo = append(announceTo, map[string]any{"Clients": to.Clients.String(), "Address": to.Address.String()})
-	}
 	return map[string]any{
-		"AnnounceTo": announceTo, "ActiveMode": site.ActiveMode, "TruncatedUploads": string(site.TruncatedUploads),
+		"AnnounceTo": listOf(site.AnnounceTo, announcementData), "ActiveMode": site.ActiveMode, "TruncatedUploads": string(site.TruncatedUploads),
 		"Name": site.Name, "Host": site.Host.Name, "Server": site.Server, "Addresses": texts(site.Addresses),
 		"ControlPort": int(site.Port), "DataPorts": rangeData(site.DataPorts),
 		"Pinned": site.Pinned, "Binding": site.Sizing.Binding, "Refused": site.Refused,
-		"Announce": site.Announced(), "Clients": texts(append(append([]netip.Prefix{}, site.Policy.Clients4...), site.Policy.Clients6...)),
+		"Announce": site.Announced(), "Clients": texts(slices.Concat(site.Policy.Clients4, site.Policy.Clients6)),
 		"IdleTimeout": int(site.IdleTimeout.Seconds()), "DataTimeout": int(site.DataTimeout.Seconds()),
 		"Gate": site.Gate, "ForeignData": site.ForeignData, "Sessions": site.Sessions, "SessionsPerAddress": site.SessionsPerAddress,
 		"AbandonedHold": int(site.AbandonedHoldOn(site.Profile) / time.Second),
@@ -90,19 +79,14 @@ func rangeData(r spec.PortRange) map[string]any {
 	return map[string]any{"First": int(r.First), "Last": int(r.Last), "Count": r.Count()}
 }
 
-func rangesData(ranges []spec.PortRange) []any {
-	all := []any{}
-	for _, r := range ranges {
-		all = append(all, rangeData(r))
-	}
-	return all
-}
-
 // texts writes addresses or prefixes as the spec does.
-func texts[T interface{ String() string }](values []T) []any {
+func texts[T fmt.Stringer](values []T) []any { return listOf(values, T.String) }
+
+// listOf is a list, never nil, of what each value is to a template.
+func listOf[T, D any](values []T, data func(T) D) []any {
 	all := []any{}
 	for _, value := range values {
-		all = append(all, value.String())
+		all = append(all, data(value))
 	}
 	return all
 }
