@@ -1,10 +1,10 @@
-# make build | release | test | check-readers | check-pipelines | check-release | fuzz | bench | proof | lint.
+# make build | release | test | check-readers | check-pipelines | check-report | check-release | fuzz | bench | proof | lint.
 # The tests need programs that `make test` installs on a Debian machine when it runs as root; as anybody
 # else, a test that lacks one says so and skips.
 
 OUTPUTS = $(CURDIR)/.ci/cache/outputs
 
-.PHONY: build release test check-readers check-pipelines check-release fuzz bench proof lint prepare
+.PHONY: build release test check-readers check-pipelines check-report check-release fuzz bench proof lint prepare
 
 build:
 	go build -trimpath -o bin/pasvctl ./cmd/pasvctl
@@ -35,6 +35,10 @@ check-readers:
 # Runs examples/ci on repositories that the test makes: its GitHub action, its GitLab job and its hooks.
 check-pipelines:
 	cd .ci/pipelines && npm ci --silent --ignore-scripts && go vet . && go test -count=1 .
+
+# Looks at the reports of the examples, of hostile specs and of 1,000 sites in Chromium.
+check-report: prepare
+	cd .ci/browser && npm ci --silent --ignore-scripts && go vet . && go test -count=1 .
 
 # Makes two releases of the last commit and compares them, installs the packages in a small Debian, and runs
 # the image, as root on Debian.
