@@ -27,7 +27,7 @@ var update = flag.Bool("update", false, "rewrite the examples' pages")
 const examples = "../../examples"
 
 // folders are those of the examples that have a page beside them.
-var folders = []string{"quickstart", "nat", "fleet", "appliance"}
+var folders = []string{"quickstart", "nat", "fleet", "appliance", "containers", "existing"}
 
 func example(t testing.TB, name string) *plan.Plan {
 	t.Helper()
