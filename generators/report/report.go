@@ -83,7 +83,7 @@ func HTML(p *plan.Plan, c *change.Change) []byte {
 			}
 		}
 		if brief {
-			drawn.Prose = append(drawn.Prose, d.needsInWords(), d.guessesInWords(s), d.pointsInWords())
+			drawn.Prose = append(drawn.Prose, d.needsInWords(), d.guessesInWords(s), d.pointsInWords(s))
 		}
 		pg.Cards = append(pg.Cards, drawn)
 	}
@@ -263,7 +263,11 @@ func (g guess) Words() string {
 	}
 	var parts []string
 	if g.Short > 0 {
-		parts = append(parts, fmt.Sprintf("%s refuse up to %s", sizing.Plural(g.Short, "site"), explain.Share(g.Worst)))
+		verb := "refuse"
+		if g.Short == 1 {
+			verb = "refuses"
+		}
+		parts = append(parts, fmt.Sprintf("%s %s up to %s", sizing.Plural(g.Short, "site"), verb, explain.Share(g.Worst)))
 	}
 	switch {
 	case g.More > 0 && g.Short > 0:

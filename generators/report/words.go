@@ -48,11 +48,14 @@ func (d *drawn) guessesInWords(s *plan.Site) string {
 	return "Guesses: " + strings.Join(parts, ", and ") + "."
 }
 
-// pointsInWords is the table of a curve as a sentence.
-func (d *drawn) pointsInWords() string {
+// pointsInWords is the table of a curve as a sentence: what is around the ports that
+// the site needs.
+func (d *drawn) pointsInWords(s *plan.Site) string {
 	var all []string
-	for _, p := range d.Figure.Points {
-		all = append(all, sizing.Count(p.Ports)+": "+sizing.Share(p.Share))
+	for i, p := range d.Figure.Points {
+		if p.Ports >= s.Sizing.Ports-1 && p.Ports <= s.Sizing.Ports || i%8 == 0 || i == len(d.Figure.Points)-1 {
+			all = append(all, sizing.Count(p.Ports)+": "+sizing.Share(p.Share))
+		}
 	}
 	return "Refused by ports: " + strings.Join(all, "; ") + "."
 }
