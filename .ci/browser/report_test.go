@@ -16,11 +16,11 @@ import (
 )
 
 // report writes the spec's report.
-func report(t *testing.T, spec string) string {
+func report(t *testing.T, spec string, more ...string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "report.html")
 	start := time.Now()
-	if out, err := exec.Command(program, "report", spec, "-o", file).CombinedOutput(); err != nil {
+	if out, err := exec.Command(program, append([]string{"report", spec, "-o", file}, more...)...).CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v: %s", spec, err, out)
 	}
 	t.Logf("%s took %v", filepath.Base(spec), time.Since(start).Round(time.Millisecond))
@@ -33,7 +33,7 @@ func (tab *tab) look(v view) []string {
 	tab.show(v)
 	faults := append(tab.barriers(), tab.said()...)
 	faults = append(faults, tab.laidOut(v)...)
-	if v.width < 1000 && v.scheme == "dark" { // drawings have one size above, and the same places in the light
+	if v.width < 1000 && v != screens[0] { // drawings are as large as in the widest, and in the same places in the light
 		return faults
 	}
 	return append(faults, tab.pale()...)
@@ -64,6 +64,10 @@ func TestReport(t *testing.T) {
 	t.Run("hostile", func(t *testing.T) {
 		t.Parallel()
 		fine(t, report(t, hostile(t)), extremes)
+	})
+	t.Run("changed", func(t *testing.T) {
+		t.Parallel()
+		fine(t, report(t, "../../examples/quickstart", "--against", "../../examples/nat"), extremes)
 	})
 	t.Run("many", func(t *testing.T) {
 		t.Parallel()
