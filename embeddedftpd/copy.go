@@ -34,8 +34,11 @@ func (t *transfer) extend(set func(time.Time) error) error {
 	if at.IsZero() {
 		at = time.Now().Add(t.stall)
 	}
-	if err := set(at); err != nil {
-		return connError{err}
+	if at != t.deadline {
+		if err := set(at); err != nil {
+			return connError{err}
+		}
+		t.deadline = at
 	}
 	if t.aborted.Load() {
 		return errAborted

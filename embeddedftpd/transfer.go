@@ -28,6 +28,7 @@ type transfer struct {
 	started    time.Time
 	stall      time.Duration
 	stallAt    time.Time // instead of stall, unless zero
+	deadline   time.Time // of the data connection
 	limits     []*bucket // its own and that of all transfers
 	paid       int64     // bytes that limits know of
 	takesCut   bool      // take an upload under TLS that ends without close_notify

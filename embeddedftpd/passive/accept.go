@@ -74,7 +74,7 @@ func (p *Pool) serve() {
 			if e.Fd < 0 { // the bell
 				return
 			}
-			n, err := p.fetch(p.listeners[e.Fd], func(n int) bool { return n < atOnce })
+			n, err := p.fetch(p.listeners[e.Fd], true, func(n int) bool { return n < atOnce })
 			failed, busy = errors.Join(failed, err), busy || n == atOnce
 		}
 		select {
@@ -152,17 +152,17 @@ func (l *listener) close() {
 }
 
 // clear matches what waits at a port, for as long as more holds.
-func (p *Pool) clear(port uint16, more func(n int) bool) {
+func (p *Pool) clear(port uint16, ask bool, more func(n int) bool) {
 	for _, l := range p.at(port) {
-		p.fetch(l, more)
+		p.fetch(l, ask, more)
 	}
 }
 
 // fetch matches what waits at l, for as long as more holds of its number so far.
-func (p *Pool) fetch(l *listener, more func(n int) bool) (n int, err error) {
+func (p *Pool) fetch(l *listener, ask bool, more func(n int) bool) (n int, err error) {
 	const longestBacklog = 1 << 16
 	for n < longestBacklog && more(n) {
-		if some, err := p.next(l); !some {
+		if some, err := p.next(l, ask); !some {
 			return n, err
 		}
 		n++
@@ -170,14 +170,16 @@ func (p *Pool) fetch(l *listener, more func(n int) bool) (n int, err error) {
 	return n, nil
 }
 
-// next accepts and matches a connection, if there is one. It asks first: to accept
-// nothing costs seven times as much.
-func (p *Pool) next(l *listener) (some bool, err error) {
+// next accepts and matches a connection, if there is one. To accept nothing costs seven
+// times as much as to ask first.
+func (p *Pool) next(l *listener, ask bool) (some bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	asked := []unix.PollFd{{Fd: int32(l.fd), Events: unix.POLLIN}} // none of a closed one
-	if n, err := unix.Poll(asked, 0); n == 0 && err == nil {
-		return false, nil
+	if ask {
+		asked := []unix.PollFd{{Fd: int32(l.fd), Events: unix.POLLIN}} // none of a closed one
+		if n, err := unix.Poll(asked, 0); n == 0 && err == nil {
+			return false, nil
+		}
 	}
 	s, err := accept(l.fd, l.addr)
 	if err == unix.EAGAIN {

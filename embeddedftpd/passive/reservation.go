@@ -95,7 +95,7 @@ func (r *Reservation) take() (net.Conn, <-chan struct{}, error) {
 
 // fetch matches what waits at r's port until r has its connection.
 func (r *Reservation) fetch() {
-	r.pool.clear(r.slot.port, func(int) bool {
+	r.pool.clear(r.slot.port, false, func(int) bool {
 		r.pool.mu.Lock()
 		defer r.pool.mu.Unlock()
 		return r.pending()
@@ -125,7 +125,7 @@ func (r *Reservation) Release() {
 // announce closes what has come to r's port: what comes from now on is r's.
 func (r *Reservation) announce() {
 	p := r.pool
-	p.clear(r.slot.port, func(int) bool { return true })
+	p.clear(r.slot.port, true, func(int) bool { return true })
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.announced++
