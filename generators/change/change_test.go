@@ -89,6 +89,27 @@ func TestOpensExactly(t *testing.T) {
 	}
 }
 
+// Whoever reads no prefixes reads who everybody is.
+func TestAnyone(t *testing.T) {
+	for networks, want := range map[string]string{
+		"0.0.0.0/0 ::/0":                      "anyone",
+		"0.0.0.0/0":                           "anyone on IPv4",
+		"::/0":                                "anyone on IPv6",
+		"::/0 10.0.0.0/8":                     "`10.0.0.0/8` and anyone on IPv6",
+		"0.0.0.0/1 128.0.0.0/2 192.0.0.0/3":   "anyone on IPv4 except `224.0.0.0/3`",
+		"10.0.0.0/8 12.0.0.0/8 2001:db8::/32": "`10.0.0.0/8`, `12.0.0.0/8` and `2001:db8::/32`",
+		"":                                    "",
+	} {
+		var all []netip.Prefix
+		for _, n := range strings.Fields(networks) {
+			all = append(all, netip.MustParsePrefix(n))
+		}
+		if got := clients(all, 8); got != want {
+			t.Errorf("%s: %s, want %s", networks, got, want)
+		}
+	}
+}
+
 func TestGateIsSaidLoudly(t *testing.T) {
 	was, is := site("a", 61000, 61009), site("a", 61000, 61009)
 	is.Gate, is.SessionsPerAddress = false, 40

@@ -128,7 +128,7 @@ func told(all []Firewall, of func(Firewall) []Passage) string {
 	case ports == 0:
 		return ""
 	case open == 0:
-		return sizing.Plural(ports, "port") + " to clients in " + clients(without(networks, nil), 3)
+		return sizing.Plural(ports, "port") + " to " + clients(without(networks, nil), 3)
 	case open == ports:
 		return sizing.Plural(ports, "port") + " to " + clients(without(everybody, nil), 3)
 	}
@@ -146,19 +146,29 @@ func count(bySite map[string][]spec.PortRange) (n int) {
 }
 
 // clients names networks, or those that are missing from a whole family if these are
-// fewer.
+// fewer. All of a family are anyone.
 func clients(networks []netip.Prefix, most int) string {
 	var all []string
-	for _, whole := range []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)} {
-		own := slices.DeleteFunc(slices.Clone(networks), func(n netip.Prefix) bool { return n.Addr().Is4() != whole.Addr().Is4() })
-		rest := without([]netip.Prefix{whole}, own)
-		if len(rest) < len(own) && len(rest) > 0 {
-			all = append(all, code(whole.String())+" except "+few(texts(rest), most))
+	for _, family := range []struct {
+		name  string
+		whole netip.Prefix
+	}{{"IPv4", netip.PrefixFrom(netip.IPv4Unspecified(), 0)}, {"IPv6", netip.PrefixFrom(netip.IPv6Unspecified(), 0)}} {
+		own := slices.DeleteFunc(slices.Clone(networks), func(n netip.Prefix) bool { return n.Addr().Is4() != family.whole.Addr().Is4() })
+		rest := without([]netip.Prefix{family.whole}, own)
+		if len(rest) >= len(own) {
+			for _, n := range own {
+				all = append(all, code(n.String()))
+			}
 			continue
 		}
-		for _, n := range own {
-			all = append(all, code(n.String()))
+		anyone := "anyone on " + family.name
+		if len(rest) > 0 {
+			anyone += " except " + few(texts(rest), most)
 		}
+		all = append(all, anyone)
+	}
+	if slices.Equal(all, []string{"anyone on IPv4", "anyone on IPv6"}) {
+		return "anyone"
 	}
 	return listed(all, most)
 }
