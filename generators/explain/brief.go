@@ -35,12 +35,15 @@ func Binding(s *plan.Site) string {
 // Starts says what the range does if many sessions start together.
 func Starts(s *plan.Site) string {
 	d := derivation{s: s, w: s.Workload}
+	var known []string
 	for _, r := range s.Remarks {
 		if r.Name == plan.RemarkTogether || r.Name == sizing.BoundListenRace && r.Attribute != "objective.refused" {
-			return sentence(r.Summary)
+			known = append(known, sentence(r.Summary))
 		}
 	}
 	switch {
+	case len(known) > 0:
+		return strings.Join(known, " ")
 	case d.w.ScopeOn(s.Profile) == sizing.ScopeTLS:
 		return "Any number of sessions may start together: they share the port."
 	case d.worst():

@@ -1,10 +1,14 @@
 package plan
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pasvctl/pasvctl/generators/sizing"
+	"github.com/pasvctl/pasvctl/generators/sizing/simulate"
 )
 
 // The note on sessions that start together is there where the traffic alone
@@ -43,6 +47,42 @@ func TestNoteOnSessionsThatStartTogether(t *testing.T) {
 			t.Errorf("%s: %+v", name, notes)
 		case c.says != "" && (len(notes) != 1 || !strings.Contains(notes[0].Summary, c.says) || notes[0].Serious):
 			t.Errorf("%s: %+v, want %q", name, notes, c.says)
+		}
+	}
+}
+
+// Without a burst block a server with a listen race has a note of what a start of all
+// sessions loses to it: more than is simulated.
+func TestNoteOnTheRaceOfAStart(t *testing.T) {
+	const files = `  concurrency { sessions = 300 }
+  traffic {
+    transfers_per_second = 25
+    connect_time         = "150ms"
+    transfer_time        = "4s"
+    abandoned            = 0.01
+  }
+  objective { refused = %s }`
+	for objective, noted := range map[string]bool{"1e-4": true, "0.02": false} {
+		p, _, diags := Build(loaded(t, "proftpd", fmt.Sprintf(files, objective)), nil)
+		if diags.HasErrors() {
+			t.Fatal(diags)
+		}
+		s := p.Sites[0]
+		at := slices.IndexFunc(s.Remarks, func(r sizing.Remark) bool { return r.Name == sizing.BoundListenRace && r.Attribute == "traffic" })
+		if at >= 0 != noted {
+			t.Fatalf("refused = %s: %+v", objective, s.Remarks)
+		}
+		if !noted {
+			continue
+		}
+		said := 0.0
+		if _, err := fmt.Sscanf(s.Remarks[at].Summary, "up to %f %% lose the listen race if all 300 sessions start within 1s", &said); err != nil {
+			t.Fatal(s.Remarks[at].Summary, err)
+		}
+		r, err := simulate.Run(t.Context(), simulate.Config{Profile: s.Profile, Workload: s.Workload, Ports: s.DataPorts.Count(),
+			Burst: &sizing.Burst{Sessions: 300, Within: time.Second}, Replications: 20, Requests: 2000})
+		if err != nil || r.Race == 0 || 100*r.Race > said {
+			t.Errorf("%g %% are simulated (%v), and the note says up to %g %%", 100*r.Race, err, said)
 		}
 	}
 }

@@ -138,7 +138,7 @@ func (s *site) raceInBurst(ports int, b Burst) float64 {
 	if !s.races() {
 		return 0
 	}
-	most := s.p.pool(ports, 0).size - s.w.Objective.Squatted - 1 // one port is free, or nobody is in the race
+	most := s.mostHeld(ports)
 	return c.others(s.heldInBurst()).mean(func(b int) float64 { return s.meetsAnother(ports, c.asks(), min(b, most)) })
 }
 

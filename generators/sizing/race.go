@@ -64,12 +64,18 @@ func (s *site) meetsAnother(ports int, rate float64, held int) float64 {
 	return math.Min(1, rate*s.p.RaceWindow.Seconds()/float64(free+1))
 }
 
+// mostHeld is how many ports sessions hold if one is free, without which nobody is in
+// the race.
+func (s *site) mostHeld(ports int) int { return s.p.pool(ports, 0).size - s.w.Objective.Squatted - 1 }
+
 // raceOfStart is the share of the race where that many sessions start within
-// a time in seconds, evenly, and each keeps the port that it gets.
+// a time in seconds, evenly, and each keeps the port that it gets while that leaves
+// the next one a free port.
 func (s *site) raceOfStart(ports, sessions int, within float64) float64 {
 	met, rate := 0.0, float64(sessions)/within
+	most := s.mostHeld(ports)
 	for held := range sessions {
-		met += s.meetsAnother(ports, rate, held)
+		met += s.meetsAnother(ports, rate, min(held, most))
 	}
 	return met / float64(sessions)
 }

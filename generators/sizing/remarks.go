@@ -80,14 +80,8 @@ func (s *site) aboutRace(r Result) (Remark, bool) {
 		return Remark{}, false
 	}
 	m := Remark{Name: BoundListenRace, Attribute: "objective.refused"}
-	const meet = "Two sessions of %s may choose the same free port at the same time, and the second is refused. "
 	if !s.rated() {
-		m.Attribute = "server"
-		m.Summary = fmt.Sprintf("up to %s lose the listen race if all %s start within %s",
-			Share(s.race(r.Ports)), Plural(s.w.Sessions, "session"), duration(startTogether))
-		m.Detail = fmt.Sprintf(meet+"More ports hardly help, and the range is not sized for it. "+
-			"A start within a shorter time loses proportionally more.", s.p.Title)
-		return m, true
+		return s.raceIfTogether(r, "server"), true
 	}
 	raced, without := r.bound(BoundListenRace).Ports, 0
 	for _, b := range r.Bounds {
@@ -102,7 +96,7 @@ func (s *site) aboutRace(r Result) (Remark, bool) {
 	floor := s.refused(without)
 	m.Serious = lowered || s.w.Objective.Refused > 0 && 2*raced > 3*without
 	m.Summary = fmt.Sprintf("the listen race of %s takes %s", s.p.Title, Plural(max(0, raced-without), "more port"))
-	m.Detail = fmt.Sprintf(meet+"Without the race %s are enough; they refuse %s, and more ports lower that only in proportion to the free ones.",
+	m.Detail = fmt.Sprintf("Two sessions of %s may choose the same free port at the same time, and the second is refused. Without the race %s are enough; they refuse %s, and more ports lower that only in proportion to the free ones.",
 		s.p.Title, Plural(without, "port"), Share(floor))
 	if lowered {
 		m.Summary = fmt.Sprintf("the listen race of %s keeps the refused share above %s", s.p.Title, Share(DefaultRefusedInRace))
@@ -114,6 +108,17 @@ func (s *site) aboutRace(r Result) (Remark, bool) {
 		m.Detail += fmt.Sprintf(" Servers that draw again: %s.", others)
 	}
 	return m, true
+}
+
+// raceIfTogether says what a start of all sessions loses to the listen race.
+func (s *site) raceIfTogether(r Result, attribute string) Remark {
+	return Remark{
+		Name: BoundListenRace, Attribute: attribute,
+		Summary: fmt.Sprintf("up to %s lose the listen race if all %s start within %s",
+			Share(s.raceOfStart(r.Ports, s.w.Sessions, startTogether)), Plural(s.w.Sessions, "session"), duration(startTogether)),
+		Detail: fmt.Sprintf("Two sessions of %s may choose the same free port at the same time, and the second is refused. "+
+			"More ports hardly help, and the range is not sized for it. A start within a shorter time loses proportionally more.", s.p.Title),
+	}
 }
 
 // withoutRace names the three servers without the race that need the fewest
@@ -179,10 +184,13 @@ func (s *site) aboutLeaving(r Result) (Remark, bool) {
 }
 
 // aboutRaceInBurst says what a burst loses to the listen race, which its bound
-// leaves out.
+// leaves out, and so does a start of all sessions if the spec names no burst.
 func (s *site) aboutRaceInBurst(r Result) (Remark, bool) {
 	if !s.races() || !s.rated() {
 		return Remark{}, false
+	}
+	if s.w.Traffic.Bursts == (Bursts{}) {
+		return s.raceIfTogether(r, "traffic"), s.raceOfStart(r.Ports, s.w.Sessions, startTogether) > s.objective
 	}
 	share, of := 0.0, Burst{}
 	for _, b := range s.w.Traffic.Bursts.All() {
