@@ -35,7 +35,7 @@ type Kind string
 const (
 	NewSite     Kind = "new"
 	GoneSite    Kind = "gone"
-	MovedSite   Kind = "moved"
+	MovedSite   Kind = "moved"   // other ports, or another host
 	ResizedSite Kind = "resized" // the range only grew or only shrank where it was
 	RenamedSite Kind = "renamed" // it keeps its ports
 )
@@ -48,9 +48,9 @@ func (m Move) Kind() Kind {
 		return NewSite
 	case m.To.First == 0:
 		return GoneSite
-	case m.From == m.To:
+	case m.From == m.To && m.Was != "":
 		return RenamedSite
-	case within(m.From, m.To) || within(m.To, m.From):
+	case m.From != m.To && (within(m.From, m.To) || within(m.To, m.From)):
 		return ResizedSite
 	}
 	return MovedSite
@@ -126,21 +126,28 @@ func moves(all []*seat, lock *Lock) []Move {
 	for _, t := range all {
 		placed[t.Name] = true
 		m := Move{Site: t.Name, Host: t.Host.Name, To: t.DataPorts, Why: t.why}
-		if t.locked != nil {
-			m.Was, m.From = t.locked.was, t.locked.DataPorts
+		elsewhere := ""
+		if l := t.locked; l != nil {
+			m.Was, m.From = l.was, l.DataPorts
+			if l.Host != m.Host {
+				elsewhere = fmt.Sprintf(" It is on host %q now, and was on %q.", m.Host, l.Host)
+			}
 		}
-		if m.From == m.To && m.Was == "" {
+		if m.From == m.To && m.Was+elsewhere == "" {
 			continue
 		}
 		switch kind := m.Kind(); {
 		case kind == RenamedSite:
 			m.Why = "A moved block of the spec renames it, and its ports stay."
+		case m.From == m.To:
+			m.Why = "Its ports have the same numbers."
 		case m.Why != "":
 		case kind == NewSite:
 			m.Why = LockFile + " has no entry for it."
 		default:
 			m.Why = fmt.Sprintf("It needs %s ports now, by its %s bound.", sizing.Count(t.Sizing.Ports), strings.ReplaceAll(t.Sizing.Binding, "_", " "))
 		}
+		m.Why += elsewhere
 		list = append(list, m)
 	}
 	if lock != nil && !lock.Shared {

@@ -68,12 +68,12 @@ func TestRenamedSites(t *testing.T) {
 		"to another host, where its ports are taken": {
 			[]string{"b y"}, []*spec.Site{newSite(other, "y", 22, 9), newSite(other, "a", 21, 9)},
 			[]string{"b edge1 61200-61209", "a edge2 61200-61209"}, false, "a 61200-61209, y 61000-61009",
-			`y moved 61200-61209 to 61000-61009: 61200-61209 is the range of site "a".`, "a y",
+			`y moved 61200-61209 to 61000-61009: 61200-61209 is the range of site "a". It is on host "edge2" now, and was on "edge1".`, "a y",
 		},
 		"to another host, which avoids them": {
 			[]string{"b y"}, []*spec.Site{newSite(avoiding, "y", 22, 9)},
 			[]string{"b edge1 61100-61109"}, false, "y 61000-61009",
-			`y moved 61100-61109 to 61000-61009: 61100-61109 overlaps avoid_ports 61100-61199 of host "edge3".`, "y",
+			`y moved 61100-61109 to 61000-61009: 61100-61109 overlaps avoid_ports 61100-61199 of host "edge3". It is on host "edge3" now, and was on "edge1".`, "y",
 		},
 		"two swap nothing": {
 			[]string{"a y", "b z"}, []*spec.Site{newSite(h, "y", 22, 9), newSite(h, "z", 23, 9)},

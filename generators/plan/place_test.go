@@ -168,13 +168,13 @@ func TestLockIsKept(t *testing.T) {
 		"to another host, where the ports are free": {
 			[]*spec.Site{newSite(other, "a", 21, 9), newSite(h, "b", 21, 9)},
 			[]string{"a edge1 61030-61039", "b edge1 61000-61009"},
-			"a 61030-61039, b 61000-61009", "",
+			"a 61030-61039, b 61000-61009", `a moved 61030-61039 to 61030-61039: Its ports have the same numbers. It is on host "edge2" now, and was on "edge1".`,
 		},
 		"to another host, where somebody was before": {
 			[]*spec.Site{newSite(other, "a", 21, 9), newSite(other, "b", 22, 9)},
 			[]string{"a edge1 61000-61009", "b edge2 61000-61009"},
 			"a 61010-61019, b 61000-61009",
-			`a moved 61000-61009 to 61010-61019: 61000-61009 is the range of site "b".`,
+			`a moved 61000-61009 to 61010-61019: 61000-61009 is the range of site "b". It is on host "edge2" now, and was on "edge1".`,
 		},
 	} {
 		p, placement := build(t, lockOfText(t, c.lock...), nil, c.sites...)
