@@ -186,7 +186,7 @@ var fields = []field[*plan.Site]{
 	{"bound", func(s *plan.Site) any { return s.Sizing.Binding }, nil},
 	{"sessions", func(s *plan.Site) any { return s.Sessions }, more},
 	{"sessions_per_address", func(s *plan.Site) any { return s.SessionsPerAddress }, more},
-	{"ipv6_client_prefix", func(s *plan.Site) any { return s.IPv6ClientPrefix }, more},
+	{"ipv6_client_prefix", func(s *plan.Site) any { return s.IPv6ClientPrefix }, nil},
 	{"clients", func(s *plan.Site) any { return texts(s.Networks()) }, nil},
 	{"gate", func(s *plan.Site) any { return s.Gate }, fewer},
 	{"foreign_data", func(s *plan.Site) any { return s.ForeignData }, more},

@@ -92,19 +92,21 @@ func TestOpensExactly(t *testing.T) {
 // Whoever reads no prefixes reads who everybody is.
 func TestAnyone(t *testing.T) {
 	for networks, want := range map[string]string{
-		"0.0.0.0/0 ::/0":                      "anyone",
-		"0.0.0.0/0":                           "anyone on IPv4",
-		"::/0":                                "anyone on IPv6",
-		"::/0 10.0.0.0/8":                     "`10.0.0.0/8` and anyone on IPv6",
-		"0.0.0.0/1 128.0.0.0/2 192.0.0.0/3":   "anyone on IPv4 except `224.0.0.0/3`",
-		"10.0.0.0/8 12.0.0.0/8 2001:db8::/32": "`10.0.0.0/8`, `12.0.0.0/8` and `2001:db8::/32`",
-		"":                                    "",
+		"0.0.0.0/0 ::/0":                        "anyone",
+		"0.0.0.0/0":                             "anyone on IPv4",
+		"::/0":                                  "anyone on IPv6",
+		"::/0 10.0.0.0/8":                       "`10.0.0.0/8` and anyone on IPv6",
+		"0.0.0.0/1 128.0.0.0/2 192.0.0.0/3":     "anyone on IPv4 except `224.0.0.0/3`",
+		"10.0.0.0/8 12.0.0.0/8 2001:db8::/32":   "`10.0.0.0/8`, `12.0.0.0/8` and `2001:db8::/32`",
+		"":                                      "",
+		"1.0.0.0/32 1.0.0.2/32 1.0.0.4/32 ::/0": "`1.0.0.0/32`, `1.0.0.2/32`, `1.0.0.4/32` and anyone on IPv6",
+		"1.0.0.0/32 1.0.0.2/32 1.0.0.4/32 1.0.0.6/32 ::/0": "anyone on IPv6, `1.0.0.0/32`, `1.0.0.2/32` and 2 more",
 	} {
 		var all []netip.Prefix
 		for _, n := range strings.Fields(networks) {
 			all = append(all, netip.MustParsePrefix(n))
 		}
-		if got := clients(all, 8); got != want {
+		if got := clients(all, 3); got != want {
 			t.Errorf("%s: %s, want %s", networks, got, want)
 		}
 	}
@@ -153,7 +155,7 @@ func TestMarkdownIsBounded(t *testing.T) {
 			t.Errorf("limit %d: only %d bytes", limit, len(text))
 		}
 	}
-	if got := Between(planOf("h", was...), planOf("h", was...), nil).Markdown(60_000); got != "**No port, firewall or limit changes.**\n" {
+	if got := Between(planOf("h", was...), planOf("h", was...), nil).Markdown(60_000); got != "**No port, firewall or limit changes. Settings of targets are not compared.**\n" {
 		t.Error(got)
 	}
 }
@@ -221,6 +223,63 @@ func TestCut(t *testing.T) {
 			if n != want {
 				t.Errorf("without %s: %v has port %d %d times", out, left, port, n)
 			}
+		}
+	}
+}
+
+// The line that everybody reads says what lets more in, even if no firewall opens a
+// port to clients, and names the largest networks.
+func TestVerdictHidesNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(was, is *plan.Plan)
+		want   string
+	}{
+		"a gateway": {func(_, is *plan.Plan) {
+			s := is.Sites[0]
+			is.Gateways = []*plan.Gateway{{Gateway: &spec.Gateway{Name: "nat1"}, Forwards: []plan.Forward{{Site: s, Ports: s.DataPorts, To: s.Addresses[0], ToPorts: s.DataPorts}}}}
+		}, "No site changes. Gateways open the forward of 10 ports."},
+		"active mode": {func(_, is *plan.Plan) { is.Sites[0].Policy.Active = spec.PortRange{First: 20, Last: 20} },
+			"In active mode more connections may go out from the servers of `a`."},
+		"an interface": {func(was, _ *plan.Plan) { was.Hosts[0].Interface = "eth0" },
+			"The rules hold for another interface or in another chain on `h`."},
+		"a prefix": {func(was, is *plan.Plan) { was.Sites[0].IPv6ClientPrefix, is.Sites[0].IPv6ClientPrefix = 64, 48 },
+			"Networks of another size count as one IPv6 client of `a`."},
+		"no gate on another site's ports": {func(was, is *plan.Plan) {
+			*was, *is = *planOf("h", site("a", 61000, 61009), site("b", 61010, 61019)), *planOf("h", site("b", 61000, 61019))
+			for _, s := range []*plan.Site{was.Sites[1], is.Sites[0]} {
+				s.Port, s.Gate, s.Policy.Gate = 2121, false, false
+			}
+		}, "The gate is off: a client without a control connection can reach the data ports of `b`."},
+		"a large network": {func(was, is *plan.Plan) {
+			was.Sites[0].Policy.Clients4 = nil
+			is.Sites[0].Policy.Clients4 = nil
+			for _, n := range []string{"1.0.0.0/32", "1.0.0.2/32", "1.0.0.4/32", "1.0.0.6/32", "128.0.0.0/2"} {
+				is.Sites[0].Policy.Clients4 = append(is.Sites[0].Policy.Clients4, netip.MustParsePrefix(n))
+			}
+		}, "open 11 ports to `128.0.0.0/2`, `1.0.0.0/32`, `1.0.0.2/32` and 2 more."},
+	} {
+		was, is := planOf("h", site("a", 61000, 61009)), planOf("h", site("a", 61000, 61009))
+		c.change(was, is)
+		is.Sites[0].ActiveMode = is.Sites[0].Policy.Active.First > 0
+		if got := Between(was, is, nil).Page().Verdict; !strings.Contains(got, c.want) {
+			t.Errorf("%s: %q does not say %q", name, got, c.want)
+		}
+	}
+}
+
+// A shorter prefix gives one client's limit, and its pass through the gate, to more
+// addresses: it neither loosens nor tightens.
+func TestIPv6ClientPrefixIsBoth(t *testing.T) {
+	was, is := site("a", 61000, 61009), site("a", 61000, 61009)
+	was.IPv6ClientPrefix, is.IPv6ClientPrefix = 64, 48
+	c := Between(planOf("h", was), planOf("h", is), nil)
+	if d := c.Sites[0].difference("ipv6_client_prefix"); d.Effect != "" || len(c.Firewalls) > 0 {
+		t.Errorf("%+v, %+v", d, c.Firewalls)
+	}
+	is.Policy.Addresses6 = []netip.Addr{netip.IPv6Loopback()}
+	for _, s := range Between(planOf("h", was), planOf("h", is), nil).Page().Sections {
+		if s.Title == "Firewall of host `h`" && !strings.Contains(s.Items[len(s.Items)-1], "a /48 is one client, and a /64 was before") {
+			t.Error(s.Items)
 		}
 	}
 }

@@ -355,7 +355,7 @@ func (c *Change) limit() {
 		}
 		for _, name := range []string{"sessions_per_address", "ipv6_client_prefix"} {
 			d := s.difference(name)
-			if d.Name == "" {
+			if d.Name == "" || name == "ipv6_client_prefix" && len(s.is.Policy.Addresses6) == 0 {
 				continue
 			}
 			f := c.firewall(s.is.Host.Name)

@@ -14,8 +14,8 @@ func (c *Change) Markdown(limit int) string {
 	if whole := c.Page().markdown(""); len(whole) <= limit {
 		return whole
 	}
-	order := slices.Clone(c.Sites)
-	slices.SortStableFunc(order, func(a, b Site) int { return number(c.opens(b)) - number(c.opens(a)) })
+	order, all := slices.Clone(c.Sites), func(Passage) bool { return true }
+	slices.SortStableFunc(order, func(a, b Site) int { return number(c.opens(b, all)) - number(c.opens(a, all)) })
 	short := ""
 	for low, high := 0, len(order); low <= high; { // sites that are kept
 		n := (low + high) / 2
@@ -31,10 +31,10 @@ func (c *Change) Markdown(limit int) string {
 	return short
 }
 
-// opens reports whether a firewall opens something for the site.
-func (c *Change) opens(s Site) bool {
+// opens reports whether a firewall opens such a passage for the site.
+func (c *Change) opens(s Site, such func(Passage) bool) bool {
 	return slices.ContainsFunc(c.Firewalls, func(f Firewall) bool {
-		return slices.ContainsFunc(f.Opens, func(p Passage) bool { return p.Site == s.Name })
+		return slices.ContainsFunc(f.Opens, func(p Passage) bool { return p.Site == s.Name && such(p) })
 	})
 }
 

@@ -31,10 +31,11 @@ type Section struct {
 func Plain(text string) string { return strings.ReplaceAll(text, "`", "") }
 
 const (
-	nothing = "No port, firewall or limit changes."
+	nothing = "No port, firewall or limit changes. Settings of targets are not compared."
 	words   = "A site is an FTP service. A client opens a control connection to its port, and for each transfer a data connection to one of its data ports. " +
 		"With the gate, the firewall lets a client reach the data ports only while it has a control connection. " +
-		"Opens and shuts are exact: new connections that the firewall's rules let through now and did not before, and the reverse."
+		"Opens and shuts are exact for hosts and gateways: new connections that their rules let through now and did not before, and the reverse. " +
+		"The rules that pasvctl writes for clouds have no gate and no limits; settings of targets, such as other sources of clients, are not compared."
 )
 
 // Page puts the change in words.
@@ -85,21 +86,45 @@ func (c *Change) verdict() string {
 	case len(c.Sites) > 0:
 		text = fmt.Sprintf("%s: %s.", agree(len(c.Sites), "site", "changes", "change"), strings.Join(kinds, ", "))
 	}
-	opens := told(c.Firewalls, func(f Firewall) []Passage { return f.Opens })
-	switch shuts := told(c.Firewalls, func(f Firewall) []Passage { return f.Shuts }); {
-	case opens == "" && shuts == "":
-		text += " No port opens or shuts."
-	case shuts == "":
-		text += " Firewalls open " + opens + "."
-	case opens == "":
-		text += " Firewalls shut " + shuts + "."
-	default:
-		text += " Firewalls open " + opens + ", and shut " + shuts + "."
+	ports := passed("Firewalls", told(c.Firewalls, func(f Firewall) []Passage { return f.Opens }), told(c.Firewalls, func(f Firewall) []Passage { return f.Shuts })) +
+		passed("Gateways", forwarded(c.Firewalls, func(f Firewall) []Passage { return f.Opens }), forwarded(c.Firewalls, func(f Firewall) []Passage { return f.Shuts }))
+	if ports == "" {
+		ports = " No port opens or shuts."
 	}
+	text += ports
 	for _, warning := range c.warnings() {
 		text += " " + warning
 	}
 	return text
+}
+
+// passed is what some firewalls open and shut.
+func passed(firewalls, opens, shuts string) string {
+	switch {
+	case opens == "" && shuts == "":
+		return ""
+	case shuts == "":
+		return " " + firewalls + " open " + opens + "."
+	case opens == "":
+		return " " + firewalls + " shut " + shuts + "."
+	}
+	return " " + firewalls + " open " + opens + ", and shut " + shuts + "."
+}
+
+// forwarded is how many ports the passages of gateways have.
+func forwarded(all []Firewall, of func(Firewall) []Passage) string {
+	ports := 0
+	for _, f := range all {
+		for _, p := range of(f) {
+			if p.What == "forward" {
+				ports += p.Count()
+			}
+		}
+	}
+	if ports == 0 {
+		return ""
+	}
+	return "the forward of " + sizing.Plural(ports, "port")
 }
 
 // told is how many ports the passages for connections that come in have, and for whom.
@@ -146,9 +171,13 @@ func count(bySite map[string][]spec.PortRange) (n int) {
 }
 
 // clients names networks, or those that are missing from a whole family if these are
-// fewer. All of a family are anyone.
+// fewer. All of a family are anyone. Of many the widest come first.
 func clients(networks []netip.Prefix, most int) string {
-	var all []string
+	type named struct {
+		text string
+		bits int
+	}
+	var all []named
 	for _, family := range []struct {
 		name  string
 		whole netip.Prefix
@@ -157,7 +186,7 @@ func clients(networks []netip.Prefix, most int) string {
 		rest := without([]netip.Prefix{family.whole}, own)
 		if len(rest) >= len(own) {
 			for _, n := range own {
-				all = append(all, code(n.String()))
+				all = append(all, named{code(n.String()), n.Bits()})
 			}
 			continue
 		}
@@ -165,30 +194,57 @@ func clients(networks []netip.Prefix, most int) string {
 		if len(rest) > 0 {
 			anyone += " except " + few(texts(rest), most)
 		}
-		all = append(all, anyone)
+		all = append(all, named{text: anyone})
 	}
-	if slices.Equal(all, []string{"anyone on IPv4", "anyone on IPv6"}) {
+	if len(all) > most+1 { // listed leaves the last ones out
+		slices.SortStableFunc(all, func(a, b named) int { return a.bits - b.bits })
+	}
+	var list []string
+	for _, n := range all {
+		list = append(list, n.text)
+	}
+	if slices.Equal(list, []string{"anyone on IPv4", "anyone on IPv6"}) {
 		return "anyone"
 	}
-	return listed(all, most)
+	return listed(list, most)
 }
 
-// warnings are what lets more in without opening a port.
+// warnings are what lets more in without a port that opens to clients.
 func (c *Change) warnings() (all []string) {
-	var gates, caps []string
+	var gates, caps, prefixes, active, elsewhere []string
 	for _, s := range c.Sites {
-		if s.is != nil && !s.is.Gate && (s.was == nil || s.was.Gate) {
-			gates = append(gates, code(s.Name))
+		name := code(s.Name)
+		if s.is != nil && !s.is.Gate && (s.was == nil || s.was.Gate || c.opens(s, func(p Passage) bool { return p.GateOnly })) {
+			gates = append(gates, name)
 		}
 		if s.difference("sessions_per_address").Effect == loosens {
-			caps = append(caps, code(s.Name))
+			caps = append(caps, name)
+		}
+		if s.was != nil && s.is != nil && s.difference("ipv6_client_prefix").Name != "" {
+			prefixes = append(prefixes, name)
+		}
+		if c.opens(s, func(p Passage) bool { return p.What == "active" }) {
+			active = append(active, name)
 		}
 	}
-	if len(gates) > 0 {
-		all = append(all, "The gate is off: a client without a control connection can reach the data ports of "+listed(gates, 3)+".")
+	for _, f := range c.Firewalls {
+		if len(f.Differences) > 0 {
+			elsewhere = append(elsewhere, code(f.Host))
+		}
 	}
-	if len(caps) > 0 {
-		all = append(all, "One client address may have more connections to "+listed(caps, 3)+" than before.")
+	for _, w := range []struct {
+		of           []string
+		before, then string
+	}{
+		{gates, "The gate is off: a client without a control connection can reach the data ports of ", ""},
+		{caps, "One client address may have more connections to ", " than before"},
+		{prefixes, "Networks of another size count as one IPv6 client of ", ""},
+		{active, "In active mode more connections may go out from the servers of ", ""},
+		{elsewhere, "The rules hold for another interface or in another chain on ", ""},
+	} {
+		if len(w.of) > 0 {
+			all = append(all, w.before+listed(w.of, 3)+w.then+".")
+		}
 	}
 	return all
 }
@@ -219,7 +275,7 @@ func (s Site) item() string {
 	case plan.MovedSite:
 		text += " has other ports."
 	case plan.ResizedSite:
-		text += " has another number of ports where it is."
+		text += " has another number of ports."
 	case plan.RenamedSite:
 		text += " keeps its ports."
 	default:

@@ -27,19 +27,19 @@ func (f Firewall) items() (all []string) {
 	for _, p := range f.Opens {
 		all = append(all, "Opens "+p.words(true)+".")
 	}
-	for _, l := range f.Limits {
-		if l.Effect == loosens {
-			all = append(all, "Opens more to one client: "+l.words()+".")
+	limits := func(effect, begin string) {
+		for _, l := range f.Limits {
+			if l.Effect == effect {
+				all = append(all, begin+l.words()+".")
+			}
 		}
 	}
+	limits(loosens, "Opens more to one client: ")
 	for _, p := range f.Shuts {
 		all = append(all, "Shuts "+p.words(false)+".")
 	}
-	for _, l := range f.Limits {
-		if l.Effect != loosens {
-			all = append(all, "Allows one client less: "+l.words()+".")
-		}
-	}
+	limits(tightens, "Allows one client less: ")
+	limits("", "Counts IPv6 clients otherwise: ")
 	for _, d := range f.Differences {
 		all = append(all, "The rules hold elsewhere: "+d.words()+".")
 	}
@@ -48,7 +48,7 @@ func (f Firewall) items() (all []string) {
 
 func (l Limit) words() string {
 	if l.Name == "ipv6_client_prefix" {
-		return fmt.Sprintf("at site %s an IPv6 client is a /%d, and was a /%d", code(l.Site), l.Is, l.Was)
+		return fmt.Sprintf("at site %s a /%d is one client, and a /%d was before: its addresses share one limit, and the gate lets all of them pass once one of them has a control connection", code(l.Site), l.Is, l.Was)
 	}
 	is, _ := l.Is.(int)
 	return fmt.Sprintf("%s to the control port of site %s, and %s before", sizing.Plural(is, "connection"), code(l.Site), value(l.Name, l.Was, l.Is))
@@ -102,7 +102,7 @@ func (c *Change) checks() (all []string) {
 	for _, s := range c.Sites {
 		moves = append(moves, s.move())
 		name := code(s.Name)
-		if s.Kind != changed && s.Kind != plan.RenamedSite {
+		if s.Kind != changed && s.Kind != plan.RenamedSite || c.opens(s, func(p Passage) bool { return !p.GateOnly }) {
 			elsewhere = append(elsewhere, name)
 		}
 		if s.was == nil || s.is == nil {
