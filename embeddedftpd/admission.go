@@ -88,11 +88,12 @@ func (a *admission) enter(client netip.Addr, now time.Time) (*place, string) {
 			return nil, toWait
 		}
 	}
+	if !a.allowed(client) {
+		return nil, "This server does not serve your address."
+	}
 	a.makeRoom(key, now)
 	at := a.by[key]
 	switch {
-	case !a.allowed(client):
-		return nil, "This server does not serve your address."
 	case a.sessions >= a.max, a.exclusive && a.sessions+a.resting >= a.max:
 		return nil, "Too many sessions; try again later."
 	case at == nil:

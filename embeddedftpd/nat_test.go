@@ -236,6 +236,19 @@ func TestNewcomersHoldAQuarter(t *testing.T) {
 	expect("beyond it again", burst[2])
 }
 
+// Whom the server does not serve ends no connection of those it serves.
+func TestStrangersCrowdNobodyOut(t *testing.T) {
+	now := time.Now()
+	a := admission{by: map[netip.Addr]*address{}, max: 8, maxPerAddress: 8, prefix6: 64, clients: []netip.Prefix{netip.PrefixFrom(here, 32)}}
+	for range 2 {
+		p, _ := a.enter(here, now)
+		a.onCrowded(p, func() { t.Error("a client's connection was ended") })
+	}
+	if _, why := a.enter(there, now.Add(newcomerPatience)); !strings.Contains(why, "does not serve") {
+		t.Errorf("a stranger: %q", why)
+	}
+}
+
 // The oldest connection that has not logged in is told why it ends.
 func TestCrowdedOut(t *testing.T) {
 	ts := start(t, func(c *Config) { c.MaxSessionsPerAddress = 4 })
