@@ -42,12 +42,6 @@ func newLineReader(src io.Reader) *lineReader {
 	return &lineReader{in: bufio.NewReaderSize(src, smallLine)}
 }
 
-// buffered reports whether a whole line is available without reading.
-func (r *lineReader) buffered() bool {
-	come, _ := r.in.Peek(r.in.Buffered())
-	return bytes.IndexByte(come, '\n') >= 0
-}
-
 // pending reports whether bytes have been read that no line has returned.
 func (r *lineReader) pending() bool { return r.in.Buffered()+len(r.line) > 0 }
 

@@ -171,9 +171,7 @@ func (s *session) endFor(why string) {
 func (s *session) next() (command, error) {
 	s.mu.Lock()
 	ending := s.ending != ""
-	if !s.lines.buffered() {
-		s.rearm()
-	}
+	s.rearm()
 	s.mu.Unlock()
 	switch {
 	case ending:

@@ -218,6 +218,23 @@ func TestPipelining(t *testing.T) {
 	}
 }
 
+// A line of Telnet commands behind a full queue does not let the session time out.
+func TestTelnetBehindTheQueue(t *testing.T) {
+	ts := start(t, nil)
+	c := ts.login(t)
+	data := c.passive()
+	c.send("STOR g" + strings.Repeat("\r\nNOOP", maxQueued) + "\r\n\xff\xf1")
+	c.expect(150)
+	time.Sleep(5 * smallWait)
+	data.Close()
+	c.expect(226)
+	for range maxQueued {
+		c.expect(200)
+	}
+	time.Sleep(5 * smallWait)
+	c.do(200, "NOOP")
+}
+
 // What only makes sense after the transfer is answered after it, in order.
 func TestCommandsDuringTransfer(t *testing.T) {
 	ts := start(t, nil)
