@@ -26,8 +26,10 @@ func (t *transfer) receive() error {
 	if !ok {
 		return t.copyIn()
 	}
-	if over, err := t.receiveFirst(); over || err != nil {
-		return err
+	for t.bytes.Load() < smallFile {
+		if over, err := t.receiveFirst(); over || err != nil {
+			return err
+		}
 	}
 	if !t.stallAt.IsZero() {
 		return errStalled // it is not small
@@ -56,14 +58,16 @@ func (t *transfer) receive() error {
 	}
 }
 
-// receiveFirst stores the first bytes, smallFile or all there are. A small file goes
-// over the old bytes: to empty that first costs more than all the rest of storing 1
-// KiB.
+// receiveFirst stores some of the first bytes. A small file goes over the old bytes: to
+// empty that first costs more than all the rest of storing 1 KiB.
 func (t *transfer) receiveFirst() (over bool, err error) {
 	b := smallBuffers.Get().(*[smallFile]byte)
 	defer smallBuffers.Put(b)
-	first := b[t.bytes.Load():]
-	n, err := io.ReadFull(dataConn{t}, first)
+	first, least := b[t.bytes.Load():], 1 // what comes is stored at once
+	if !t.stallAt.IsZero() {
+		least = len(first)
+	}
+	n, err := io.ReadAtLeast(dataConn{t}, first, least)
 	if over = err == io.EOF || err == io.ErrUnexpectedEOF; over {
 		err = nil
 	} else if failed := t.ready(); failed != nil {

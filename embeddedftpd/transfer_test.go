@@ -318,6 +318,20 @@ func TestStall(t *testing.T) {
 	}
 }
 
+// What comes of an upload is in the file at once, however little it is.
+func TestSlowUploadIsStored(t *testing.T) {
+	ts := start(t, nil)
+	c := ts.login(t)
+	data := c.passive()
+	c.do(150, "STOR up")
+	for want := "x"; len(want) < 4; want += "x" {
+		io.WriteString(data, "x")
+		ts.eventually(t, want+" is stored", func(Stats) bool { return ts.content(t, "up") == want })
+	}
+	data.Close()
+	c.expect(226)
+}
+
 // A transfer that is slow and never stalls goes on past the stall time.
 func TestSlowIsNoStall(t *testing.T) {
 	ts := start(t, func(c *Config) { c.StallTimeout = 200 * time.Millisecond })
