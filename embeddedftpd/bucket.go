@@ -30,12 +30,12 @@ func (b *bucket) chunk() int64 {
 	return max(b.rate/8/int64(max(b.transfers, 1)), min(b.rate, 4096))
 }
 
-// pay pays for what t has carried meanwhile, and says how long it has to wait.
+// pay pays for what t has carried since paidAt, and says how long it has to wait.
 func (t *transfer) pay() (wait time.Duration) {
 	n := t.bytes.Load() - t.paid
 	t.paid += n
 	for _, b := range t.limits {
-		wait = max(wait, b.pay(n, time.Now()))
+		wait = max(wait, b.pay(n, t.paidAt)-time.Since(t.paidAt))
 	}
 	return wait
 }

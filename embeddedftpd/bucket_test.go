@@ -64,3 +64,17 @@ func TestBucket(t *testing.T) {
 		}
 	}
 }
+
+// The time that a slow client takes for some bytes is not waited for again.
+func TestSlowClientWaitsOnce(t *testing.T) {
+	tr := &transfer{limits: []*bucket{{rate: 1000}}, paidAt: time.Now().Add(-time.Minute)}
+	tr.bytes.Add(500)
+	if wait := tr.pay(); wait > 0 {
+		t.Errorf("500 bytes took a minute, and wait for %v", wait)
+	}
+	tr.bytes.Add(500)
+	tr.paidAt = time.Now()
+	if wait := tr.pay(); wait < 400*time.Millisecond || wait > 500*time.Millisecond {
+		t.Errorf("500 bytes at once wait for %v", wait)
+	}
+}

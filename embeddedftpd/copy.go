@@ -30,9 +30,10 @@ func (t *transfer) extend(set func(time.Time) error) error {
 	if wait := t.pay(); wait > 0 && !pause(t.ctx, wait) {
 		return errAborted
 	}
+	t.paidAt = time.Now()
 	at := t.stallAt
 	if at.IsZero() {
-		at = time.Now().Add(t.stall)
+		at = t.paidAt.Add(t.stall)
 	}
 	if at != t.deadline {
 		if err := set(at); err != nil {

@@ -31,6 +31,7 @@ type transfer struct {
 	deadline   time.Time // of the data connection
 	limits     []*bucket // its own and that of all transfers
 	paid       int64     // bytes that limits know of
+	paidAt     time.Time // since when there are others
 	takesCut   bool      // take an upload under TLS that ends without close_notify
 	bytes      atomic.Int64
 
@@ -81,6 +82,7 @@ func (s *session) runTransfer(t *transfer, body func() error) {
 		t.opening = "Opening data connection for " + t.verb + "."
 	}
 	t.started = time.Now()
+	t.paidAt = t.started
 	if s.transferNow(t, body) {
 		return
 	}
