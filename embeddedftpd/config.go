@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"reflect"
 	"slices"
 	"syscall"
 	"time"
@@ -164,11 +165,10 @@ func (c Config) check() error {
 	if c.IPv6ClientPrefix < 1 || c.IPv6ClientPrefix > 128 {
 		complain("IPv6 client prefix %d: want 1 to 128", c.IPv6ClientPrefix)
 	}
-	if min(c.MaxSessions, c.MaxSessionsPerAddress, c.MaxLoginAttempts) < 0 || min(c.Rate, c.TotalRate) < 0 {
-		complain("a number of sessions or login attempts, or a rate, is negative")
-	}
-	if min(c.MaxWait, c.LoginTimeout, c.IdleTimeout, c.ConnectTimeout, c.StallTimeout, c.StopTimeout) < 0 {
-		complain("a timeout or the maximum wait is negative")
+	for field, value := range reflect.ValueOf(c).Fields() {
+		if value.CanInt() && value.Int() < 0 {
+			complain("%s: %v is negative", field.Name, value)
+		}
 	}
 	if c.AnonymousRoot != "" {
 		if info, err := os.Stat(c.AnonymousRoot); err != nil {

@@ -322,15 +322,15 @@ func (c *client) transfer(command string, use func(net.Conn) error) bool {
 func TestConfigErrors(t *testing.T) {
 	good := Config{Listen: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, PassiveFirst: 20000, PassiveLast: 20001}
 	for want, change := range map[string]func(*Config){
-		"no address":         func(c *Config) { c.Listen = nil },
-		"is not an address":  func(c *Config) { c.Listen = make([]netip.AddrPort, 1) },
-		"passive ports":      func(c *Config) { c.PassiveFirst = 0 },
-		"passive ports 3-2":  func(c *Config) { c.PassiveFirst, c.PassiveLast = 3, 2 },
-		"announced":          func(c *Config) { c.Announce = netip.MustParseAddr("::1") },
-		"prefix":             func(c *Config) { c.IPv6ClientPrefix = 129 },
-		"number of sessions": func(c *Config) { c.MaxSessions = -1 },
-		"timeout":            func(c *Config) { c.IdleTimeout = -1 },
-		"anonymous root":     func(c *Config) { c.AnonymousRoot = "/nowhere/at/all" },
+		"no address":        func(c *Config) { c.Listen = nil },
+		"is not an address": func(c *Config) { c.Listen = make([]netip.AddrPort, 1) },
+		"passive ports":     func(c *Config) { c.PassiveFirst = 0 },
+		"passive ports 3-2": func(c *Config) { c.PassiveFirst, c.PassiveLast = 3, 2 },
+		"announced":         func(c *Config) { c.Announce = netip.MustParseAddr("::1") },
+		"prefix":            func(c *Config) { c.IPv6ClientPrefix = 129 },
+		"MaxSessions: -1":   func(c *Config) { c.MaxSessions = -1 },
+		"IdleTimeout: -1ns": func(c *Config) { c.IdleTimeout = -1 },
+		"anonymous root":    func(c *Config) { c.AnonymousRoot = "/nowhere/at/all" },
 	} {
 		c := good
 		change(&c)
