@@ -66,7 +66,7 @@ func (v *variables) earlier(s streams, is *project, at string) (*project, error)
 	if _, err := os.Stat(at); err == nil {
 		src, err := source.Open(at)
 		if err != nil {
-			return nil, failure(err, specHint(err))
+			return nil, failure(err, "a path that exists is no revision: write heads/"+at+" for a branch of that name, tags/"+at+" for a tag")
 		}
 		return v.loaded(src, o), nil
 	}

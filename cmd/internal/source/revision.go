@@ -59,10 +59,10 @@ func (s *Source) Revision(ctx context.Context, name string) (*Revision, error) {
 		return nil, r.unknown()
 	}
 	commit, err := r.git("rev-parse", "--verify", "--quiet", name+"^{commit}")
-	if _, failed := errors.AsType[*exec.ExitError](err); failed {
+	r.commit = strings.TrimSpace(string(commit))
+	if ctx.Err() == nil && (err != nil || strings.HasPrefix(r.commit, "^")) { // a tree, @{u} without one, or an exclusion
 		return nil, r.unknown()
 	}
-	r.commit = strings.TrimSpace(string(commit))
 	return r, err
 }
 
