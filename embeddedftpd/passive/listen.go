@@ -79,7 +79,8 @@ func Listen(ctx context.Context, at netip.AddrPort, dualStack bool, handed *[]*n
 	all := *handed
 	if i := slices.IndexFunc(all, func(l *net.TCPListener) bool { return addrPort(l.Addr()) == at }); i >= 0 {
 		l := all[i]
-		all[i], *handed = all[0], all[1:]
+		copy(all[1:], all[:i]) // in order, as they are asked for
+		*handed = all[1:]
 		return l, nil
 	}
 	network := "tcp6"

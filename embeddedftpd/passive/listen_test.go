@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -233,4 +234,24 @@ func starve(t *testing.T) {
 	}
 	io.WriteString(c, "served")
 	c.Close()
+}
+
+// A predecessor gives its control ports last, and all are found in no more than the
+// time of one look each: what is left stays in order.
+func TestHandedStayInOrder(t *testing.T) {
+	var handed []*net.TCPListener
+	for range 5 {
+		l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: loopback.AsSlice()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		handed = append(handed, l)
+	}
+	want := slices.Clone(handed[:4])
+	last, err := Listen(t.Context(), addrPort(handed[4].Addr()), false, &handed)
+	if err != nil || !slices.Equal(handed, want) {
+		t.Errorf("%v; after the last was taken: %v, want %v", err, handed, want)
+	}
+	last.Close()
 }
