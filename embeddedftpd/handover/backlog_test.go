@@ -1,31 +1,13 @@
 package handover
 
 import (
-	"net"
-	"os"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // A successor that reads nothing is given up, also one with a little to read.
 func TestBacklog(t *testing.T) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var ends [2]*net.UnixConn
-	for i, fd := range fds {
-		f := os.NewFile(uintptr(fd), "pair")
-		c, err := net.FileConn(f)
-		f.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		ends[i] = c.(*net.UnixConn)
-	}
+	ends := pair(t)
 	mine, its := ends[0], ends[1]
 	now := time.Now()
 	b := backlog{conn: mine, since: now}

@@ -115,6 +115,8 @@ func (p *Predecessor) Serve(ctx context.Context, log *slog.Logger, control, data
 			control(c)
 		case m.kind == wireData:
 			data(c)
+		default: // of another version
+			c.Close()
 		}
 	}
 }
