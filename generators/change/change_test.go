@@ -276,7 +276,8 @@ func TestIPv6ClientPrefixIsBoth(t *testing.T) {
 	if d := c.Sites[0].difference("ipv6_client_prefix"); d.Effect != "" || len(c.Firewalls) > 0 {
 		t.Errorf("%+v, %+v", d, c.Firewalls)
 	}
-	is.Policy.Addresses6 = []netip.Addr{netip.IPv6Loopback()}
+	was.Policy.Addresses6 = []netip.Addr{netip.IPv6Loopback()}
+	is.Policy.Addresses6 = was.Policy.Addresses6
 	for _, s := range Between(planOf("h", was), planOf("h", is), nil).Page().Sections {
 		if s.Title == "Firewall of host `h`" && !strings.Contains(s.Items[len(s.Items)-1], "a /48 is one client, and a /64 was before") {
 			t.Error(s.Items)

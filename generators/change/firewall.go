@@ -3,6 +3,7 @@ package change
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -101,51 +102,37 @@ func claims(h *plan.Host) map[place][]claim {
 // firewalls compares the policy of each host and the forwards of each gateway.
 func firewalls(was, is *plan.Plan) []Firewall {
 	all := []Firewall{}
-	hosts := pairs(was.Hosts, is.Hosts, func(h *plan.Host) string { return h.Name })
-	for _, h := range hosts {
+	for _, h := range pairs(was.Hosts, is.Hosts, func(h *plan.Host) string { return h.Name }) {
 		older, newer := claims(h.was), claims(h.is)
-		f := Firewall{Host: h.name, Opens: beyond(newer, older), Shuts: beyond(older, newer)}
+		f := Firewall{Host: cmp.Or(h.is, h.was).Name, Opens: beyond(newer, older), Shuts: beyond(older, newer)}
 		if h.was != nil && h.is != nil {
 			f.Differences = differences(hostFields, h.was, h.is)
 		}
 		all = append(all, f)
 	}
 	for _, g := range pairs(was.Gateways, is.Gateways, func(g *plan.Gateway) string { return g.Name }) {
-		all = append(all, Firewall{Gateway: g.name, Opens: forwards(g.is, g.was), Shuts: forwards(g.was, g.is)})
+		all = append(all, Firewall{Gateway: cmp.Or(g.is, g.was).Name, Opens: forwards(g.is, g.was), Shuts: forwards(g.was, g.is)})
 	}
 	return slices.DeleteFunc(all, func(f Firewall) bool { return len(f.Opens)+len(f.Shuts)+len(f.Differences) == 0 })
 }
 
-// pair is what has one name in both plans.
-type pair[T any] struct {
-	name    string
-	was, is *T
-}
+// pair is what has one name in both plans, or in one.
+type pair[T any] struct{ was, is *T }
 
 // pairs joins what has the same name, sorted by it.
 func pairs[T any](was, is []*T, name func(*T) string) []pair[T] {
-	byName := map[string]*pair[T]{}
-	var all []*pair[T]
-	at := func(v *T) *pair[T] {
-		p := byName[name(v)]
-		if p == nil {
-			p = &pair[T]{name: name(v)}
-			byName[p.name], all = p, append(all, p)
-		}
-		return p
-	}
+	byName := map[string]pair[T]{}
 	for _, v := range was {
-		at(v).was = v
+		byName[name(v)] = pair[T]{was: v}
 	}
 	for _, v := range is {
-		at(v).is = v
+		byName[name(v)] = pair[T]{byName[name(v)].was, v}
 	}
-	slices.SortFunc(all, func(a, b *pair[T]) int { return strings.Compare(a.name, b.name) })
-	sorted := make([]pair[T], len(all))
-	for i, p := range all {
-		sorted[i] = *p
+	var all []pair[T]
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		all = append(all, byName[name])
 	}
-	return sorted
+	return all
 }
 
 // beyond is what claims let through that others do not, or only with a
@@ -196,7 +183,7 @@ func (c claim) beyond(address netip.Addr, others []claim) (all []Passage) {
 			continue
 		}
 		p.GateOnly = true
-		if p.Networks = without(common(c.clients, any), free); len(p.Networks) > 0 {
+		if p.Networks = without(c.clients, append(p.Networks, free...)); len(p.Networks) > 0 {
 			all = append(all, p)
 		}
 	}
@@ -206,35 +193,15 @@ func (c claim) beyond(address netip.Addr, others []claim) (all []Passage) {
 // without are the addresses of networks that are in none of others, as networks.
 func without(networks, others []netip.Prefix) []netip.Prefix {
 	var b netipx.IPSetBuilder
-	b.AddSet(setOf(networks))
-	b.RemoveSet(setOf(others))
-	return prefixes(&b)
-}
-
-// common are the addresses that are in both, as networks.
-func common(networks, others []netip.Prefix) []netip.Prefix {
-	var b netipx.IPSetBuilder
-	b.AddSet(setOf(networks))
-	b.Intersect(setOf(others))
-	return prefixes(&b)
-}
-
-func setOf(networks []netip.Prefix) *netipx.IPSet {
-	var b netipx.IPSetBuilder
 	for _, n := range networks {
 		b.AddPrefix(n)
+	}
+	for _, n := range others {
+		b.RemovePrefix(n)
 	}
 	set, err := b.IPSet()
 	if err != nil {
 		panic("policy with an invalid network: " + err.Error()) // package plan makes only valid ones
-	}
-	return set
-}
-
-func prefixes(b *netipx.IPSetBuilder) []netip.Prefix {
-	set, err := b.IPSet()
-	if err != nil {
-		panic(err) // no prefix was added
 	}
 	return set.Prefixes()
 }
@@ -355,7 +322,7 @@ func (c *Change) limit() {
 		}
 		for _, name := range []string{"sessions_per_address", "ipv6_client_prefix"} {
 			d := s.difference(name)
-			if d.Name == "" || name == "ipv6_client_prefix" && len(s.is.Policy.Addresses6) == 0 {
+			if d.Name == "" || name == "ipv6_client_prefix" && min(len(s.was.Policy.Addresses6), len(s.is.Policy.Addresses6)) == 0 {
 				continue
 			}
 			f := c.firewall(s.is.Host.Name)

@@ -86,8 +86,9 @@ func (c *Change) verdict() string {
 	case len(c.Sites) > 0:
 		text = fmt.Sprintf("%s: %s.", agree(len(c.Sites), "site", "changes", "change"), strings.Join(kinds, ", "))
 	}
-	ports := passed("Firewalls", told(c.Firewalls, func(f Firewall) []Passage { return f.Opens }), told(c.Firewalls, func(f Firewall) []Passage { return f.Shuts })) +
-		passed("Gateways", forwarded(c.Firewalls, func(f Firewall) []Passage { return f.Opens }), forwarded(c.Firewalls, func(f Firewall) []Passage { return f.Shuts }))
+	opens, shuts := func(f Firewall) []Passage { return f.Opens }, func(f Firewall) []Passage { return f.Shuts }
+	ports := passed("Firewalls", told(c.Firewalls, opens), told(c.Firewalls, shuts)) +
+		passed("Gateways", forwarded(c.Firewalls, opens), forwarded(c.Firewalls, shuts))
 	if ports == "" {
 		ports = " No port opens or shuts."
 	}
