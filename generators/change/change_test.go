@@ -240,6 +240,11 @@ func TestVerdictHidesNothing(t *testing.T) {
 		}, "No site changes. Gateways open the forward of 10 ports."},
 		"active mode": {func(_, is *plan.Plan) { is.Sites[0].Policy.Active = spec.PortRange{First: 20, Last: 20} },
 			"In active mode more connections may go out from the servers of `a`."},
+		"less TLS": {func(was, is *plan.Plan) { was.Sites[0].TLS.Required = true },
+			"1 site changes. No port opens or shuts. TLS protects less at `a`."},
+		"no TLS": {func(was, is *plan.Plan) {
+			was.Sites[0].TLS.Mode, is.Sites[0].TLS.Mode = spec.TLSExplicit, spec.TLSOff
+		}, "TLS protects less at `a`."},
 		"an interface": {func(was, _ *plan.Plan) { was.Hosts[0].Interface = "eth0" },
 			"The rules hold for another interface or in another chain on `h`."},
 		"a prefix": {func(was, is *plan.Plan) { was.Sites[0].IPv6ClientPrefix, is.Sites[0].IPv6ClientPrefix = 64, 48 },

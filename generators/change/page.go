@@ -212,7 +212,7 @@ func clients(networks []netip.Prefix, most int) string {
 
 // warnings are what lets more in without a port that opens to clients.
 func (c *Change) warnings() (all []string) {
-	var gates, caps, prefixes, active, elsewhere []string
+	var gates, caps, prefixes, active, tls, elsewhere []string
 	for _, s := range c.Sites {
 		name := code(s.Name)
 		if s.is != nil && !s.is.Gate && (s.was == nil || s.was.Gate || c.opens(s, func(p Passage) bool { return p.GateOnly })) {
@@ -223,6 +223,9 @@ func (c *Change) warnings() (all []string) {
 		}
 		if s.was != nil && s.is != nil && s.difference("ipv6_client_prefix").Name != "" {
 			prefixes = append(prefixes, name)
+		}
+		if s.difference("tls.required").Effect == loosens || s.difference("tls.session_reuse required").Effect == loosens || s.difference("tls.mode").Is == string(spec.TLSOff) && s.was != nil {
+			tls = append(tls, name)
 		}
 		if c.opens(s, func(p Passage) bool { return p.What == "active" }) {
 			active = append(active, name)
@@ -240,6 +243,7 @@ func (c *Change) warnings() (all []string) {
 		{gates, "The gate is off: a client without a control connection can reach the data ports of ", ""},
 		{caps, "One client address may have more connections to ", " than before"},
 		{prefixes, "Networks of another size count as one IPv6 client of ", ""},
+		{tls, "TLS protects less at ", ""},
 		{active, "In active mode more connections may go out from the servers of ", ""},
 		{elsewhere, "The rules hold for another interface or in another chain on ", ""},
 	} {

@@ -74,7 +74,7 @@ func (p Passage) words(opens bool) string {
 		}
 		return fmt.Sprintf("the forward of %s %s of %s to %s, for site %s", noun, ports, at, to, code(p.Site))
 	case p.What == "active":
-		return fmt.Sprintf("the way out, in active mode, for the server of site %s: from %s %s of %s to ports %s of %s, on a host that drops other connections out",
+		return fmt.Sprintf("the way out, in active mode, for the server of site %s: from %s %s of %s to ports %s of %s, on a host that drops other outgoing connections",
 			code(p.Site), noun, ports, at, code(plan.ActiveTo.String()), from)
 	}
 	text := fmt.Sprintf("%s %s %s, the control port of site %s, to %s", noun, ports, "of "+at, code(p.Site), from)
