@@ -259,7 +259,7 @@ func (d *derivation) placement() []string {
 	ephemeral := s.Host.EphemeralPorts
 	if ephemeral.Overlaps(s.DataPorts) {
 		text = append(text, fmt.Sprintf("It overlaps %s, the host's ephemeral ports: unless the sysctl target reserves the range, an outgoing connection of the host can take a port of it.", ephemeral))
-	} else if ephemeral.Count() > 0 {
+	} else {
 		text = append(text, fmt.Sprintf("It is outside %s, the host's ephemeral ports, so no outgoing connection of the host takes a port of it.", ephemeral))
 	}
 	if announced := s.Announced(); announced != "" {

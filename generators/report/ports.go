@@ -99,9 +99,9 @@ func clusters(h *plan.Host) []cluster {
 
 // usesOf are all uses of a host's ports, by their first port.
 func usesOf(h *plan.Host, around []cluster) []use {
-	all := []use{{Ports: spec.PortRange{First: 1, Last: 1023}, Kind: "known", What: "well-known ports"}}
-	if h.EphemeralPorts.Count() > 0 {
-		all = append(all, use{Ports: h.EphemeralPorts, Kind: "ephemeral", What: "ephemeral ports, for the host's outgoing connections"})
+	all := []use{
+		{Ports: spec.PortRange{First: 1, Last: 1023}, Kind: "known", What: "well-known ports"},
+		{Ports: h.EphemeralPorts, Kind: "ephemeral", What: "ephemeral ports, for the host's outgoing connections"},
 	}
 	for _, r := range h.AvoidPorts {
 		all = append(all, use{Ports: r, Kind: "avoided", What: "avoided, as the spec says"})
@@ -156,10 +156,7 @@ func (m *portMap) describe(h *plan.Host, hidden int) {
 	if more := len(names) - 8; more > 1 {
 		names = append(names[:8], sizing.Plural(more, "more site"))
 	}
-	m.Desc = fmt.Sprintf("Of 65,535 ports %s carry data: %s.", sizing.Count(data), spec.List(names, "and"))
-	if h.EphemeralPorts.Count() > 0 {
-		m.Desc += fmt.Sprintf(" The host's ephemeral ports are %s.", h.EphemeralPorts)
-	}
+	m.Desc = fmt.Sprintf("Of 65,535 ports %s carry data: %s. The host's ephemeral ports are %s.", sizing.Count(data), spec.List(names, "and"), h.EphemeralPorts)
 	var kinds []string
 	for _, f := range fillings {
 		if slices.ContainsFunc(m.Uses, func(u use) bool { return u.Kind == f.kind }) {
