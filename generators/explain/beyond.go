@@ -1,7 +1,6 @@
 package explain
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -116,15 +115,7 @@ func (d *derivation) shrink() []string {
 // fewest first.
 func (d *derivation) others() []string {
 	all := slices.Clone(d.compared)
-	slices.SortStableFunc(all, func(a, b sizing.Comparison) int {
-		switch {
-		case a.Err == nil && b.Err != nil:
-			return -1
-		case a.Err != nil && b.Err == nil:
-			return 1
-		}
-		return cmp.Compare(a.Result.Ports, b.Result.Ports)
-	})
+	sizing.FewestFirst(all)
 	var text []string
 	for _, c := range all {
 		switch {

@@ -155,22 +155,16 @@ func drawnOf(s *plan.Site, others bool) drawn {
 
 // needs are all known servers and the site's own, the fewest ports first, those without a range last.
 func needs(s *plan.Site) []need {
+	compared := sizing.Compare(s.Profile, s.Workload)
+	own := func(c sizing.Comparison) bool { return c.Profile.Name == s.Profile.Name }
+	if !slices.ContainsFunc(compared, own) { // a profile of the spec's own
+		compared = append(compared, sizing.Comparison{Profile: s.Profile, Workload: s.Workload, Result: s.Sizing})
+	}
+	sizing.FewestFirst(compared)
 	var all []need
-	for _, c := range sizing.Compare(s.Profile, s.Workload) {
-		all = append(all, need{Comparison: c, Own: c.Profile.Name == s.Profile.Name})
+	for _, c := range compared {
+		all = append(all, need{Comparison: c, Own: own(c)})
 	}
-	if !slices.ContainsFunc(all, func(n need) bool { return n.Own }) { // a profile of the spec's own
-		all = append(all, need{Comparison: sizing.Comparison{Profile: s.Profile, Workload: s.Workload, Result: s.Sizing}, Own: true})
-	}
-	slices.SortStableFunc(all, func(a, b need) int {
-		switch {
-		case a.Err == nil && b.Err != nil:
-			return -1
-		case a.Err != nil && b.Err == nil:
-			return 1
-		}
-		return a.Result.Ports - b.Result.Ports
-	})
 	return all
 }
 

@@ -29,6 +29,19 @@ func Compare(from Profile, w Workload) []Comparison {
 	return all
 }
 
+// FewestFirst sorts by the ports that each server needs, those without a range last.
+func FewestFirst(all []Comparison) {
+	slices.SortStableFunc(all, func(a, b Comparison) int {
+		switch {
+		case a.Err == nil && b.Err != nil:
+			return -1
+		case a.Err != nil && b.Err == nil:
+			return 1
+		}
+		return a.Result.Ports - b.Result.Ports
+	})
+}
+
 func (w Workload) movedTo(to, from Profile) Workload {
 	switch {
 	case to.Name == from.Name:

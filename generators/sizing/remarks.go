@@ -3,7 +3,6 @@ package sizing
 import (
 	"fmt"
 	"slices"
-	"sort"
 	"strings"
 )
 
@@ -124,16 +123,13 @@ func (s *site) raceIfTogether(r Result, attribute string) Remark {
 // withoutRace names the three servers without the race that need the fewest
 // ports, and how many.
 func withoutRace(p Profile, w Workload) string {
-	var all []Comparison
-	for _, c := range Compare(p, w) {
-		if c.Err == nil && c.Profile.RaceWindow == 0 && c.Profile.FixedPorts == 0 {
-			all = append(all, c)
-		}
-	}
-	sort.SliceStable(all, func(i, j int) bool { return all[i].Result.Ports < all[j].Result.Ports })
+	all := Compare(p, w)
+	FewestFirst(all)
 	var names []string
-	for _, c := range all[:min(3, len(all))] {
-		names = append(names, fmt.Sprintf("%s with %s", c.Profile.Title, Plural(c.Result.Ports, "port")))
+	for _, c := range all {
+		if len(names) < 3 && c.Err == nil && c.Profile.RaceWindow == 0 && c.Profile.FixedPorts == 0 {
+			names = append(names, fmt.Sprintf("%s with %s", c.Profile.Title, Plural(c.Result.Ports, "port")))
+		}
 	}
 	return strings.Join(names, ", ")
 }
