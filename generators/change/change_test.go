@@ -92,14 +92,15 @@ func TestOpensExactly(t *testing.T) {
 // Whoever reads no prefixes reads who everybody is.
 func TestAnyone(t *testing.T) {
 	for networks, want := range map[string]string{
-		"0.0.0.0/0 ::/0":                        "anyone",
-		"0.0.0.0/0":                             "anyone on IPv4",
-		"::/0":                                  "anyone on IPv6",
-		"::/0 10.0.0.0/8":                       "`10.0.0.0/8` and anyone on IPv6",
-		"0.0.0.0/1 128.0.0.0/2 192.0.0.0/3":     "anyone on IPv4 except `224.0.0.0/3`",
-		"10.0.0.0/8 12.0.0.0/8 2001:db8::/32":   "`10.0.0.0/8`, `12.0.0.0/8` and `2001:db8::/32`",
-		"":                                      "",
-		"1.0.0.0/32 1.0.0.2/32 1.0.0.4/32 ::/0": "`1.0.0.0/32`, `1.0.0.2/32`, `1.0.0.4/32` and anyone on IPv6",
+		"0.0.0.0/0 ::/0":                         "anyone",
+		"0.0.0.0/0":                              "anyone on IPv4",
+		"::/0":                                   "anyone on IPv6",
+		"::/0 10.0.0.0/8":                        "`10.0.0.0/8` and anyone on IPv6",
+		"0.0.0.0/1 128.0.0.0/2 192.0.0.0/3":      "anyone on IPv4 except `224.0.0.0/3`",
+		"10.0.0.0/8 12.0.0.0/8 2001:db8::/32":    "`10.0.0.0/8`, `12.0.0.0/8` and `2001:db8::/32`",
+		"":                                       "",
+		"::/0 0.0.0.0/1 128.0.0.0/2 192.0.0.0/3": "anyone on IPv6, and anyone on IPv4 except `224.0.0.0/3`",
+		"1.0.0.0/32 1.0.0.2/32 1.0.0.4/32 ::/0":  "`1.0.0.0/32`, `1.0.0.2/32`, `1.0.0.4/32` and anyone on IPv6",
 		"1.0.0.0/32 1.0.0.2/32 1.0.0.4/32 1.0.0.6/32 ::/0": "anyone on IPv6, `1.0.0.0/32`, `1.0.0.2/32` and 2 more",
 	} {
 		var all []netip.Prefix
@@ -109,6 +110,19 @@ func TestAnyone(t *testing.T) {
 		if got := clients(all, 3); got != want {
 			t.Errorf("%s: %s, want %s", networks, got, want)
 		}
+	}
+}
+
+// The verdict says of both families who is let in.
+func TestVerdictOfBothFamilies(t *testing.T) {
+	was, is := site("a", 61000, 61009), site("a", 61000, 61009)
+	was.Addresses = append(was.Addresses, netip.MustParseAddr("2001:db8::10"))
+	is.Addresses = was.Addresses
+	was.Clients = []netip.Prefix{netip.MustParsePrefix("224.0.0.0/3")}
+	is.Clients = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+	const want = "1 site changes. Firewalls open 11 ports to anyone on IPv6, and anyone on IPv4 except `224.0.0.0/3`."
+	if got := Between(planOf("h", was), planOf("h", is), nil).Page().Verdict; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
 

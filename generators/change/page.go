@@ -153,10 +153,8 @@ func told(all []Firewall, of func(Firewall) []Passage) string {
 	switch {
 	case ports == 0:
 		return ""
-	case open == 0:
+	case open == 0 || open == ports:
 		return sizing.Plural(ports, "port") + " to " + clients(without(networks, nil), 3)
-	case open == ports:
-		return sizing.Plural(ports, "port") + " to " + clients(without(everybody, nil), 3)
 	}
 	return fmt.Sprintf("%s, %s of them to %s", sizing.Plural(ports, "port"), sizing.Count(open), clients(without(everybody, nil), 3))
 }
@@ -179,6 +177,7 @@ func clients(networks []netip.Prefix, most int) string {
 		bits int
 	}
 	var all []named
+	var nearly []string // all of a family, but a few: the last, for else "except" would be of what follows
 	for _, family := range []struct {
 		name  string
 		whole netip.Prefix
@@ -191,11 +190,11 @@ func clients(networks []netip.Prefix, most int) string {
 			}
 			continue
 		}
-		anyone := "anyone on " + family.name
-		if len(rest) > 0 {
-			anyone += " except " + few(texts(rest), most)
+		if anyone := "anyone on " + family.name; len(rest) > 0 {
+			nearly = append(nearly, anyone+" except "+few(texts(rest), most))
+		} else {
+			all = append(all, named{text: anyone})
 		}
-		all = append(all, named{text: anyone})
 	}
 	if len(all) > most+1 { // listed leaves the last ones out
 		slices.SortStableFunc(all, func(a, b named) int { return a.bits - b.bits })
@@ -207,7 +206,10 @@ func clients(networks []netip.Prefix, most int) string {
 	if slices.Equal(list, []string{"anyone on IPv4", "anyone on IPv6"}) {
 		return "anyone"
 	}
-	return listed(list, most)
+	if len(list) > 0 {
+		nearly = slices.Insert(nearly, 0, listed(list, most))
+	}
+	return strings.Join(nearly, ", and ")
 }
 
 // warnings are what lets more in without a port that opens to clients.
