@@ -15,12 +15,26 @@ const networksNamed = 6
 
 // Firewall says a site's firewall policy in sentences, for who reads no rules.
 func Firewall(p plan.Policy) []string {
-	at, clients := addresses(p), Clients(p)
-	if clients == "" {
-		return []string{fmt.Sprintf("Nobody may connect to %s: no client has an address of its family.", at)}
+	var reached, alone []netip.Addr // alone: no client has an address of their family
+	for _, family := range []struct {
+		addresses []netip.Addr
+		clients   []netip.Prefix
+	}{{p.Addresses4, p.Clients4}, {p.Addresses6, p.Clients6}} {
+		if len(family.clients) > 0 {
+			reached = append(reached, family.addresses...)
+		} else {
+			alone = append(alone, family.addresses...)
+		}
 	}
-	text := []string{fmt.Sprintf("%s may open TCP port %d of %s, at most %s at once from one %s.",
-		clients, p.Control, at, sizing.Plural(p.MaxPerClient, "connection"), client(p))}
+	var text []string
+	if len(alone) > 0 {
+		text = append(text, fmt.Sprintf("Nobody may connect to the site on %s: no client has an address of its family.", addresses(alone)))
+	}
+	if len(reached) == 0 {
+		return text
+	}
+	text = append([]string{fmt.Sprintf("%s may open TCP port %d of %s, at most %s at once from one %s.",
+		Clients(p), p.Control, addresses(reached), sizing.Plural(p.MaxPerClient, "connection"), client(p))}, text...)
 	data := ports(p.Data)
 	for _, older := range p.Draining {
 		data += " and, until their sessions have ended, " + ports(older)
@@ -88,10 +102,10 @@ func Clients(p plan.Policy) string {
 	return spec.List(names, "and")
 }
 
-// addresses are those of a policy.
-func addresses(p plan.Policy) string {
+// addresses lists them.
+func addresses(of []netip.Addr) string {
 	var all []string
-	for _, a := range append(p.Addresses4[:len(p.Addresses4):len(p.Addresses4)], p.Addresses6...) {
+	for _, a := range of {
 		all = append(all, a.String())
 	}
 	return spec.List(all, "and")

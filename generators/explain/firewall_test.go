@@ -50,7 +50,11 @@ func TestFirewall(t *testing.T) {
 		"IPv6 only": {func(p *plan.Policy) {
 			p.Addresses4, p.Clients4, p.Addresses6, p.Clients6, p.ClientPrefix6 = nil, nil, six, networks("fc00::/7"), 128
 		}, []string{"fc00::/7 may open TCP port 21 of 2001:db8::10, at most 50 connections at once from one IPv6 address."}},
-		"nobody": {func(p *plan.Policy) { p.Clients4 = nil }, []string{"Nobody may connect to 203.0.113.10: no client has an address of its family."}},
+		"clients of one family": {func(p *plan.Policy) { p.Addresses6 = six }, []string{
+			"Anyone on IPv4 may open TCP port 21 of 203.0.113.10, at most 50 connections at once from one address.",
+			"Nobody may connect to the site on 2001:db8::10: no client has an address of its family.",
+		}},
+		"nobody": {func(p *plan.Policy) { p.Clients4 = nil }, []string{"Nobody may connect to the site on 203.0.113.10: no client has an address of its family."}},
 	} {
 		p := gated
 		c.change(&p)
