@@ -32,15 +32,21 @@ func Binding(s *plan.Site) string {
 	return strings.ReplaceAll(s.Sizing.Binding, "_", " ") + ": " + boundWords[s.Sizing.Binding]
 }
 
+// Together are sentences on what is refused beyond the objective if many sessions start
+// together; none if nothing is known to be.
+func Together(s *plan.Site) (all []string) {
+	for _, r := range s.Remarks {
+		if r.Name == plan.RemarkTogether || r.Name == sizing.BoundListenRace && r.Attribute != "objective.refused" {
+			all = append(all, sentence(r.Summary))
+		}
+	}
+	return all
+}
+
 // Starts says what the range does if many sessions start together.
 func Starts(s *plan.Site) string {
 	d := derivation{s: s, w: s.Workload}
-	var known []string
-	for _, r := range s.Remarks {
-		if r.Name == plan.RemarkTogether || r.Name == sizing.BoundListenRace && r.Attribute != "objective.refused" {
-			known = append(known, sentence(r.Summary))
-		}
-	}
+	known := Together(s)
 	switch {
 	case len(known) > 0:
 		return strings.Join(known, " ")

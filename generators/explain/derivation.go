@@ -88,7 +88,7 @@ func (d *derivation) refusedNow() string {
 	case *fewer > asked:
 		return text + fmt.Sprintf(" %s would refuse %s.", sizing.Plural(d.s.Sizing.Ports-1, "port"), sizing.Share(*fewer))
 	default:
-		return text + fmt.Sprintf(" %s would refuse %s, but the bound %q below rules that out.",
+		return text + fmt.Sprintf(" %s would refuse %s, but the bound %q rules that out.",
 			sizing.Plural(d.s.Sizing.Ports-1, "port"), sizing.Share(*fewer), d.s.Sizing.Binding)
 	}
 }

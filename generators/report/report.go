@@ -27,7 +27,8 @@ type page struct {
 	Cards    []card
 	Brief    bool // the cards have no curves of other servers
 	Most     int
-	Data     int
+	Data     int    // ports
+	Need     int    // of them
 	Services string // path
 	axes
 }
@@ -66,6 +67,8 @@ func HTML(p *plan.Plan, c *change.Change) []byte {
 	}
 	numbers := map[*drawn]int{}
 	for i, s := range p.Sites {
+		pg.Data += s.DataPorts.Count()
+		pg.Need += s.Sizing.Ports
 		d := figures[i]
 		first := numbers[d] == 0
 		if first {
@@ -95,16 +98,13 @@ func HTML(p *plan.Plan, c *change.Change) []byte {
 		ports := mapOf(h, i+1)
 		pg.Hosts = append(pg.Hosts, host{h, ports, n, len(ports.Uses) > mostListed})
 	}
-	for _, s := range p.Sites {
-		pg.Data += s.DataPorts.Count()
-	}
 	pg.axes, pg.Services = newAxes(), servicesPath()
 	if c != nil {
 		words := c.Page()
 		pg.Change = &words
 	}
 	pg.Guesses = guesses(p.Sites, figures)
-	pg.Tiles = tiles(p, figures, pg.Guesses)
+	pg.Tiles = pg.tiles(p, figures)
 	return rendered("page.html", pg)
 }
 
@@ -176,28 +176,35 @@ func guesses(sites []*plan.Site, figures []*drawn) []guess {
 }
 
 // tiles are the page in a few figures.
-func tiles(p *plan.Plan, figures []*drawn, all []guess) []tile {
-	data, spare, worst := 0, 0, 0
+func (pg *page) tiles(p *plan.Plan, figures []*drawn) []tile {
+	worst, together := 0, 0
 	for i, s := range p.Sites {
-		data += s.DataPorts.Count()
-		spare += s.Spare()
+		if len(explain.Together(s)) > 0 {
+			together++
+		}
 		if figures[i].Steady > figures[worst].Steady {
 			worst = i
 		}
 	}
-	open := fmt.Sprintf("%s for %s on %s, and a control port each", noun(data, "data port"), sizing.Plural(len(p.Sites), "FTP site"), sizing.Plural(len(p.Hosts), "host"))
-	if spare > 0 {
-		open += fmt.Sprintf("; %s more than needed, as the spec or the lock says", sizing.Count(spare))
+	open := fmt.Sprintf("%s for %s on %s, and a control port each", noun(pg.Data, "data port"), sizing.Plural(len(p.Sites), "FTP site"), sizing.Plural(len(p.Hosts), "host"))
+	if pg.Data > pg.Need {
+		open += fmt.Sprintf("; %s more than needed, as the spec or the lock says", sizing.Count(pg.Data-pg.Need))
 	}
 	most, of := figures[worst].Steady, "of the worst site"
 	if len(p.Sites) == 1 {
 		of = "of the site"
 	}
 	refused := fmt.Sprintf("data connections %s are refused at the peak: %s; %s may be", of, sizing.Share(most), sizing.Share(p.Sites[worst].Sizing.Objective))
-	tiles := []tile{{sizing.Count(data), open}, {oneIn(most), refused}}
+	if together > 0 {
+		refused += "; more if sessions start together"
+		if len(p.Sites) > 1 {
+			refused += " on " + sizing.Plural(together, "site")
+		}
+	}
+	tiles := []tile{{sizing.Count(pg.Data), open}, {oneIn(most), refused}}
 	var few, many *guess
-	for i := range all {
-		g := &all[i]
+	for i := range pg.Guesses {
+		g := &pg.Guesses[i]
 		if g.Short > 0 && (few == nil || g.Short > few.Short || g.Short == few.Short && g.Worst > few.Worst) {
 			few = g
 		}
@@ -223,14 +230,14 @@ func lower(heading string) string { return heading[:1] + strings.ToLower(heading
 
 // oneIn writes a small share as people read it: 1 in 1,000,000.
 func oneIn(share float64) string {
-	if share == 0 {
-		return "No"
-	}
 	n := 1 / share
-	round := math.Pow(10, math.Floor(math.Log10(n)))
-	if round >= 100 {
-		round /= 10
+	switch {
+	case share == 0:
+		return "No"
+	case n < 10:
+		return sizing.Share(share)
 	}
+	round := math.Pow(10, math.Floor(math.Log10(n))-1)
 	return "1 in " + sizing.Count(int(math.Round(n/round)*round))
 }
 
@@ -263,11 +270,7 @@ func (g guess) Words() string {
 	}
 	var parts []string
 	if g.Short > 0 {
-		verb := "refuse"
-		if g.Short == 1 {
-			verb = "refuses"
-		}
-		parts = append(parts, fmt.Sprintf("%s %s up to %s", sizing.Plural(g.Short, "site"), verb, explain.Share(g.Worst)))
+		parts = append(parts, fmt.Sprintf("%s %s up to %s", sizing.Plural(g.Short, "site"), refuse(g.Short), explain.Share(g.Worst)))
 	}
 	switch {
 	case g.More > 0 && g.Short > 0:

@@ -223,7 +223,7 @@ func TestCurvesAgreeWithThePlan(t *testing.T) {
 			}
 			if share <= within {
 				elsewhere++
-				if says := fmt.Sprintf("the bound &#34;%s&#34; below rules that out", s.Sizing.Binding); !strings.Contains(page, says) {
+				if says := fmt.Sprintf("the bound &#34;%s&#34; rules that out", s.Sizing.Binding); !strings.Contains(page, says) {
 					t.Errorf("%s, %s: %d ports would refuse %v, and the page does not say %s", name, s.Name, need-1, share, says)
 				}
 			}
@@ -338,6 +338,25 @@ func TestManySites(t *testing.T) {
 	}
 	if n := bytes.Count(page, []byte(`<use href="#f1"/>`)); n != 49 {
 		t.Errorf("50 equal sites use the curve %d times", n)
+	}
+}
+
+// TestNoMoreIsPromised: a large share is no "1 in 3", a range that is larger than what
+// is computed is told apart from it, and a start of all sessions is not left out.
+func TestNoMoreIsPromised(t *testing.T) {
+	for share, want := range map[float64]string{0: "No", 0.398: "39.8 %", 0.05: "1 in 20", 0.000998: "1 in 1,000", 1e-6: "1 in 1,000,000", 9.5e-5: "1 in 11,000"} {
+		if got := oneIn(share); got != want {
+			t.Errorf("%g is %s, want %s", share, got, want)
+		}
+	}
+	fleet := string(HTML(example(t, "fleet"), nil))
+	for _, want := range []string{`Computed</th><td class="n">1,317</td><td>enough; 1,399 are open`, "82 more than needed", "more if sessions start together on 6 sites"} {
+		if !strings.Contains(fleet, want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	if page := string(HTML(example(t, "quickstart"), nil)); strings.Contains(page, "start together") {
+		t.Error("a page without such a site speaks of sessions that start together")
 	}
 }
 

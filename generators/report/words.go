@@ -29,6 +29,14 @@ func (d *drawn) needsInWords() string {
 	return text
 }
 
+// refuse is the verb of a count.
+func refuse(n int) string {
+	if n == 1 {
+		return "refuses"
+	}
+	return "refuse"
+}
+
 // guessesInWords is the table of guesses as a sentence.
 func (d *drawn) guessesInWords(s *plan.Site) string {
 	few, worst, more := 0, 0.0, 0
@@ -40,7 +48,7 @@ func (d *drawn) guessesInWords(s *plan.Site) string {
 	}
 	var parts []string
 	if few > 0 {
-		parts = append(parts, fmt.Sprintf("%s of %s of thumb refuse up to %s", sizing.Count(few), sizing.Plural(len(d.Rules), "rule"), explain.Share(worst)))
+		parts = append(parts, fmt.Sprintf("%s of %s of thumb %s up to %s", sizing.Count(few), sizing.Plural(len(d.Rules), "rule"), refuse(few), explain.Share(worst)))
 	}
 	if more > 0 {
 		parts = append(parts, fmt.Sprintf("the largest guess opens %s more than needed", sizing.Plural(more, "port")))
