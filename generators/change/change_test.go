@@ -259,6 +259,16 @@ func TestVerdictHidesNothing(t *testing.T) {
 		"no TLS": {func(was, is *plan.Plan) {
 			was.Sites[0].TLS.Mode, is.Sites[0].TLS.Mode = spec.TLSExplicit, spec.TLSOff
 		}, "TLS protects less at `a`."},
+		"nearly anyone beside anyone": {func(was, is *plan.Plan) {
+			b := func() *plan.Site {
+				b := site("b", 61010, 61019)
+				b.Port = 2121
+				return b
+			}
+			wasB, isB := b(), b()
+			wasB.Clients = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+			*was, *is = *planOf("h", wasB), *planOf("h", site("a", 61000, 61009), isB)
+		}, "Firewalls open 22 ports, 11 of them to anyone on IPv4 and the others to anyone on IPv4 except `10.0.0.0/8`."},
 		"an interface": {func(was, _ *plan.Plan) { was.Hosts[0].Interface = "eth0" },
 			"The rules hold for another interface or in another chain on `h`."},
 		"a prefix": {func(was, is *plan.Plan) { was.Sites[0].IPv6ClientPrefix, is.Sites[0].IPv6ClientPrefix = 64, 48 },

@@ -130,33 +130,38 @@ func forwarded(all []Firewall, of func(Firewall) []Passage) string {
 
 // told is how many ports the passages for connections that come in have, and for whom.
 func told(all []Firewall, of func(Firewall) []Passage) string {
-	ports, open := 0, 0 // open: to everybody
-	var networks, everybody []netip.Prefix
+	ports, open := 0, 0 // open: to all of a family
+	var everybody, others []netip.Prefix
 	for _, f := range all {
 		bySite, openBySite := map[string][]spec.PortRange{}, map[string][]spec.PortRange{}
 		for _, p := range of(f) {
 			if p.What != "control" && p.What != "data" || p.GateOnly {
 				continue
 			}
-			to := slices.DeleteFunc(slices.Clone(p.Networks), func(n netip.Prefix) bool { return n.Bits() > 0 })
+			whole := slices.ContainsFunc(p.Networks, func(n netip.Prefix) bool { return n.Bits() == 0 })
 			for _, r := range p.Ports {
 				bySite[p.Site] = append(bySite[p.Site], r.PortRange)
-				if len(to) > 0 {
+				if whole {
 					openBySite[p.Site] = append(openBySite[p.Site], r.PortRange)
 				}
 			}
-			networks, everybody = append(networks, p.Networks...), append(everybody, to...)
+			if whole {
+				everybody = append(everybody, p.Networks...)
+			} else {
+				others = append(others, p.Networks...)
+			}
 		}
 		ports += count(bySite)
 		open += count(openBySite)
 	}
+	to := func(networks ...netip.Prefix) string { return clients(without(networks, nil), 3) }
 	switch {
 	case ports == 0:
 		return ""
 	case open == 0 || open == ports:
-		return sizing.Plural(ports, "port") + " to " + clients(without(networks, nil), 3)
+		return sizing.Plural(ports, "port") + " to " + to(append(everybody, others...)...)
 	}
-	return fmt.Sprintf("%s, %s of them to %s", sizing.Plural(ports, "port"), sizing.Count(open), clients(without(everybody, nil), 3))
+	return fmt.Sprintf("%s, %s of them to %s and the others to %s", sizing.Plural(ports, "port"), sizing.Count(open), to(everybody...), to(others...))
 }
 
 // count is how many ports the ranges of some sites have.
