@@ -14,6 +14,7 @@ import (
 // sites enlarged.
 type portMap struct {
 	Number      int // from 1, of its ids
+	Data        int // data ports of all sites, which may share some on different addresses
 	Title, Desc string
 	Legend      string // what the bands' fillings are
 	Bars        []bar
@@ -148,13 +149,19 @@ func mapOf(h *plan.Host, number int) portMap {
 }
 
 func (m *portMap) describe(h *plan.Host, hidden int) {
-	data, names := 0, []string{}
+	var names []string
+	var ranges []spec.PortRange
 	for _, s := range h.Sites {
-		data += s.DataPorts.Count()
+		m.Data += s.DataPorts.Count()
+		ranges = append(ranges, s.DataPorts)
 		names = append(names, s.Name+" "+s.DataPorts.String())
 	}
 	if more := len(names) - 8; more > 1 {
 		names = append(names[:8], sizing.Plural(more, "more site"))
+	}
+	data := 0
+	for _, r := range spec.Merged(ranges) {
+		data += r.Count()
 	}
 	m.Desc = fmt.Sprintf("Of 65,535 ports %s carry data: %s. The host's ephemeral ports are %s.", sizing.Count(data), spec.List(names, "and"), h.EphemeralPorts)
 	var kinds []string

@@ -25,8 +25,7 @@ type page struct {
 	Guesses  []guess
 	Hosts    []host
 	Cards    []card
-	Brief    bool // the cards have no curves of other servers
-	Most     int
+	Most     int    // sites with curves of all servers; 0: all have them
 	Data     int    // ports
 	Need     int    // of them
 	Services string // path
@@ -38,9 +37,8 @@ type tile struct{ Figure, Text string }
 
 type host struct {
 	*plan.Host
-	Map   portMap
-	Count int // of data ports
-	Many  bool
+	Map  portMap
+	Many bool
 }
 
 // mostListed is the number of uses up to which a host's ports are listed openly.
@@ -49,8 +47,8 @@ const mostListed = 20
 type card struct {
 	*plan.Site
 	*drawn
-	Brief    bool
 	First    bool // of the cards that share what is drawn
+	Binding  string
 	Starts   string
 	Prose    []string
 	Firewall []string
@@ -61,7 +59,10 @@ type card struct {
 func HTML(p *plan.Plan, c *change.Change) []byte {
 	brief := len(p.Sites) > mostDrawn
 	figures := plan.Each(p, func(s *plan.Site) drawn { return drawnOf(s, !brief) })
-	pg := page{Title: "FTP ports: what is open, and why", Brief: brief, Most: mostDrawn}
+	pg := page{Title: "FTP ports: what is open, and why"}
+	if brief {
+		pg.Most = mostDrawn
+	}
 	if p.SpecName != "" {
 		pg.Title = "FTP ports of " + p.SpecName + ": what is open, and why"
 	}
@@ -76,27 +77,23 @@ func HTML(p *plan.Plan, c *change.Change) []byte {
 			d.Figure.Number = numbers[d]
 		}
 		one := s.Sizing.OnePort
-		drawn := card{
-			Site: s, drawn: d, Brief: brief, First: first, Starts: explain.Starts(s), Firewall: explain.Firewall(s.Policy),
+		shown := card{
+			Site: s, drawn: d, First: first, Binding: explain.Binding(s), Starts: explain.Starts(s), Firewall: explain.Firewall(s.Policy),
 			Prose: []string{explain.Why(s), fmt.Sprintf("One port %s: %s.", one.Verdict, one.Why), explain.Refused(s)},
 		}
 		for _, g := range p.Gateways {
 			if forwarded := explain.Forwarded(g, s); forwarded != "" {
-				drawn.Firewall = append(drawn.Firewall, forwarded)
+				shown.Firewall = append(shown.Firewall, forwarded)
 			}
 		}
 		if brief {
-			drawn.Prose = append(drawn.Prose, d.needsInWords(), d.guessesInWords(s), d.pointsInWords(s))
+			shown.Prose = append(shown.Prose, d.needsInWords(), d.guessesInWords(s), d.pointsInWords(s))
 		}
-		pg.Cards = append(pg.Cards, drawn)
+		pg.Cards = append(pg.Cards, shown)
 	}
 	for i, h := range p.Hosts {
-		n := 0
-		for _, s := range h.Sites {
-			n += s.DataPorts.Count()
-		}
 		ports := mapOf(h, i+1)
-		pg.Hosts = append(pg.Hosts, host{h, ports, n, len(ports.Uses) > mostListed})
+		pg.Hosts = append(pg.Hosts, host{h, ports, len(ports.Uses) > mostListed})
 	}
 	pg.axes, pg.Services = newAxes(), servicesPath()
 	if c != nil {
@@ -259,9 +256,6 @@ func (c card) Ports() string {
 	}
 	return text
 }
-
-// Binding is what sets the size of the range.
-func (c card) Binding() string { return explain.Binding(c.Site) }
 
 // Words are a guess's result.
 func (g guess) Words() string {

@@ -355,6 +355,27 @@ func TestNoMoreIsPromised(t *testing.T) {
 			t.Errorf("the page does not say %q", want)
 		}
 	}
+	const shared = `host "h" { addresses = ["203.0.113.10", "203.0.113.11"] }
+site "a" {
+  host        = "h"
+  addresses   = ["203.0.113.10"]
+  server      = "proftpd"
+  port        = 21
+  data_ports  = "20000-20099"
+  concurrency { sessions = 20 }
+}
+site "b" {
+  host        = "h"
+  addresses   = ["203.0.113.11"]
+  server      = "proftpd"
+  port        = 21
+  data_ports  = "20000-20099"
+  concurrency { sessions = 20 }
+}
+`
+	if page := string(HTML(planned(t, shared), nil)); !strings.Contains(page, "Of 65,535 ports 100 carry data") || !strings.Contains(page, "200 data ports for 2 sites") {
+		t.Error("the page does not count ports that two addresses have once")
+	}
 	if page := string(HTML(example(t, "quickstart"), nil)); strings.Contains(page, "start together") {
 		t.Error("a page without such a site speaks of sessions that start together")
 	}
