@@ -3,6 +3,7 @@ package embeddedftpd
 import (
 	"cmp"
 	"io"
+	"runtime"
 	"sync"
 	"time"
 
@@ -66,6 +67,7 @@ func (t *transfer) receiveFirst() (over bool, err error) {
 	first, least := b[t.bytes.Load():], 1 // what comes is stored at once
 	if !t.stallAt.IsZero() {
 		least = len(first)
+		runtime.Gosched() // it may have come once the other sessions had their turn
 	}
 	n, err := io.ReadAtLeast(dataConn{t}, first, least)
 	if over = err == io.EOF || err == io.ErrUnexpectedEOF; over {

@@ -13,8 +13,7 @@ import (
 // A file is written in place: an interrupted upload is what REST goes on from. Only one
 // upload at a time has it, so that a stored file is one upload's bytes.
 
-// uploadWait is how long an upload waits for another one before 450. A test shortens
-// it.
+// uploadWait is how long an upload waits for another one before 450; a test shortens it.
 var uploadWait = 5 * time.Second
 
 // errBusy: another upload of the same file is running.
