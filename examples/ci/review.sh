@@ -107,7 +107,7 @@ api() {
 comment() {
 	list=$1 one=$2 update=$3 mine=$4
 	page=1
-	while :; do
+	while [ "$page" -le 100 ]; do
 		api GET "$list?per_page=100&page=$page" >"$work/comments" || return 1
 		id=$(jq -r --arg marker "$marker" "map(select($mine and (.body // \"\" | startswith(\$marker))))[0].id // empty" "$work/comments") || return 1
 		if [ -n "$id" ] || [ "$(jq length "$work/comments")" != 100 ]; then
