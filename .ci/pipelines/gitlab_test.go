@@ -271,8 +271,9 @@ func TestGitLabJob(t *testing.T) {
 func TestGitLabSchema(t *testing.T) {
 	t.Parallel()
 	r := withoutSpec(t)
+	file := r.read("ci/pasvctl/gitlab.yml")
 	for change, want := range map[string]bool{"stage: test": true, "stagee: test": false} {
-		r.write("ci/pasvctl/gitlab.yml", strings.Replace(r.read("ci/pasvctl/gitlab.yml"), "stage: test", change, 1))
+		r.write("ci/pasvctl/gitlab.yml", strings.Replace(file, "stage: test", change, 1))
 		c := exec.Command(gitlab(t), "--list", "--json-schema-validation")
 		c.Dir = r.dir
 		c.Env = environment(t)
