@@ -40,10 +40,7 @@ func (s *session) pasv(string) {
 
 // epsv is RFC 2428 section 3. Protocol 1 is IPv4, 2 is IPv6.
 func (s *session) epsv(arg string) {
-	family := "1"
-	if !s.local.Is4() {
-		family = "2"
-	}
+	family := pick(s.local.Is4(), "1", "2")
 	switch strings.ToUpper(strings.TrimSpace(arg)) {
 	case "", family:
 	case "ALL":

@@ -31,15 +31,14 @@ func (s *session) clnt(arg string) {
 
 // host is RFC 7151. One server has one set of users, under any name.
 func (s *session) host(arg string) {
-	if s.login.done || s.login.name != "" {
+	switch {
+	case s.login.done || s.login.name != "":
 		s.reply(503, "HOST comes before USER.")
-		return
-	}
-	if strings.ContainsAny(arg, " /@") {
+	case strings.ContainsAny(arg, " /@"):
 		s.reply(501, "Usage: HOST <sp> name")
-		return
+	default:
+		s.reply(220, "Host accepted.")
 	}
-	s.reply(220, "Host accepted.")
 }
 
 // rein restarts the session (RFC 959 section 4.1.1).
@@ -61,8 +60,7 @@ func (s *session) feat(string) {
 	if s.srv.cfg.ActiveMode {
 		lines = append(lines, "EPRT")
 	}
-	lines = append(lines, "EPSV", "HOST", "MDTM", "MFMT")
-	lines = append(lines, "MLST "+s.features.describe("*;", ";"),
+	lines = append(lines, "EPSV", "HOST", "MDTM", "MFMT", "MLST "+s.features.describe("*;", ";"),
 		"REST STREAM", "SITE CHMOD", "SITE UTIME", "SIZE", "TVFS", "UTF8")
 	s.reply(211, append(lines, "End")...)
 }

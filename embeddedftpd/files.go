@@ -110,9 +110,7 @@ func (s *session) cwd(arg string) {
 
 func (s *session) cdup(string) { s.cwd("..") }
 
-func (s *session) pwd(string) {
-	s.reply(257, quoted(s.files.cwd)+" is the current directory.")
-}
+func (s *session) pwd(string) { s.reply(257, quoted(s.files.cwd)+" is the current directory.") }
 
 func (s *session) mkd(arg string) {
 	at := s.path(arg)

@@ -71,12 +71,10 @@ func (s *session) mlsd(arg string) {
 	}
 	may := s.rightsIn(sel.dir, false)
 	s.listing("MLSD", sel, err, func(buf []byte, e entry) []byte {
-		if !clean(e.name) {
-			return buf
+		if clean(e.name) {
+			buf = appendFacts(buf, e, s.features, may)
 		}
-		buf = appendFacts(buf, e, s.features, may)
-		buf = append(buf, e.name...)
-		return append(buf, '\r', '\n')
+		return sel.appendName(buf, e)
 	})
 }
 

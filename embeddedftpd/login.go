@@ -30,11 +30,8 @@ func (s *session) user(name string) {
 	s.releaseData()
 	s.logout()
 	s.login.name = name
-	if s.srv.cfg.AnonymousRoot != "" && isAnonymous(name) {
-		s.reply(331, "Anonymous login: any password will do.")
-		return
-	}
-	s.reply(331, "Password required.")
+	anonymous := s.srv.cfg.AnonymousRoot != "" && isAnonymous(name)
+	s.reply(331, pick(anonymous, "Anonymous login: any password will do.", "Password required."))
 }
 
 // pass checks the password.

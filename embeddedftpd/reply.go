@@ -1,8 +1,8 @@
 package embeddedftpd
 
 import (
-	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -62,17 +62,25 @@ func (w *replyWriter) close() {
 // appendReply formats a reply: lines between the first and the last are indented.
 func appendReply(buf []byte, code int, lines []string) []byte {
 	for i, line := range lines {
-		line = telnet.Replace(line)
 		switch {
 		case i == len(lines)-1:
-			buf = fmt.Appendf(buf, "%03d %s\r\n", code, line)
+			buf = append(strconv.AppendInt(buf, int64(code), 10), ' ')
 		case i == 0:
-			buf = fmt.Appendf(buf, "%03d-%s\r\n", code, line)
+			buf = append(strconv.AppendInt(buf, int64(code), 10), '-')
 		default:
-			buf = fmt.Appendf(buf, " %s\r\n", line)
+			buf = append(buf, ' ')
 		}
+		buf = append(append(buf, telnet.Replace(line)...), "\r\n"...)
 	}
 	return buf
+}
+
+// pick is yes or no.
+func pick(which bool, yes, no string) string {
+	if which {
+		return yes
+	}
+	return no
 }
 
 // telnet doubles the byte 255, Telnet's IAC, and replaces what would end a line early.

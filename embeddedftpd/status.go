@@ -18,15 +18,11 @@ func (s *session) stat(arg string) {
 		s.statPath(arg)
 		return
 	}
-	kind := "I"
-	if s.data.ascii {
-		kind = "A"
-	}
 	lines := []string{
 		"Status of the FTP server:",
 		"Connected from " + s.client.String() + " for " + time.Since(s.started).Round(time.Second).String(),
 		"Not logged in",
-		"TYPE " + kind + ", MODE S, STRU F",
+		"TYPE " + pick(s.data.ascii, "A", "I") + ", MODE S, STRU F",
 		"No data connection",
 	}
 	if s.login.done {

@@ -203,11 +203,11 @@ func (s *session) prot(arg string) {
 
 // ccc would take away what tells one client from another on a shared port.
 func (s *session) ccc(string) {
+	code, text := 534, "The control connection stays protected."
 	if s.tls.conn == nil {
-		s.reply(533, "The control connection is in clear text already.")
-		return
+		code, text = 533, "The control connection is in clear text already."
 	}
-	s.reply(534, "The control connection stays protected.")
+	s.reply(code, text)
 }
 
 // protected reports whether TLS is as required for a login or data connection, or says

@@ -10,12 +10,6 @@ import (
 // r), user, service, authentication (none), its user id, completion (c, i). Times are
 // local.
 func xferlogLine(t *transfer, ascii bool, client, user string, anonymous, complete bool, now time.Time) string {
-	pick := func(which bool, yes, no string) string {
-		if which {
-			return yes
-		}
-		return no
-	}
 	return fmt.Sprintf("%s %d %s %d %s %s _ %s %s %s ftp 0 * %s\n",
 		now.Format("Mon Jan _2 15:04:05 2006"), max(int64(now.Sub(t.started).Seconds()+0.5), 1), client, t.bytes.Load(),
 		xferlogField(t.path), pick(ascii, "a", "b"), pick(t.sends, "o", "i"), pick(anonymous, "a", "r"),
