@@ -52,7 +52,7 @@ func (t *transfer) judge(n int64, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case t.aborted.Load():
+	case t.aborted.Load() || err == errAborted:
 		return errAborted
 	case !errors.Is(err, os.ErrDeadlineExceeded):
 		return connError{err}

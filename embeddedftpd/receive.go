@@ -7,12 +7,14 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/pasvctl/pasvctl/embeddedftpd/passive"
 )
 
 // smallFile is how much of an upload passes by way of a buffer, and what a small
 // download is. It fits into any socket's first send buffer (tcp_wmem: 16 KiB).
-const smallFile = 8 << 10
+const smallFile = passive.LowWater
 
 // smallWait is how long a small transfer may wait, a round trip at least, before ABOR
 // is heard.
@@ -27,10 +29,8 @@ func (t *transfer) receive() error {
 	if !ok {
 		return t.copyIn()
 	}
-	for t.bytes.Load() < smallFile {
-		if over, err := t.receiveFirst(); over || err != nil {
-			return err
-		}
+	if over, err := t.receiveFirst(socket); over || err != nil {
+		return err
 	}
 	if !t.stallAt.IsZero() {
 		return errStalled // it is not small
@@ -40,10 +40,9 @@ func (t *transfer) receive() error {
 		return t.copyIn()
 	}
 	defer pipe.close()
-	raw, _ := socket.SyscallConn()
 	file := int(t.file.Fd())
 	for {
-		n, err := t.carry(raw.Read, socket.SetReadDeadline, func(from int) (int64, error) {
+		n, err := t.carry(socket, true, func(from int) (int64, error) {
 			return pipe.pass(from, file, t.chunk())
 		})
 		if err == errCopied { // it is appended to, or the file system has no splice
@@ -59,33 +58,37 @@ func (t *transfer) receive() error {
 	}
 }
 
-// receiveFirst stores some of the first bytes. A small file goes over the old bytes: to
-// empty that first costs more than all the rest of storing 1 KiB.
-func (t *transfer) receiveFirst() (over bool, err error) {
+// receiveFirst stores the first bytes as they come. A small file goes over the old
+// bytes: to empty that first costs more than all the rest of storing 1 KiB.
+func (t *transfer) receiveFirst(socket *passive.Socket) (over bool, err error) {
 	b := smallBuffers.Get().(*[smallFile]byte)
 	defer smallBuffers.Put(b)
-	first, least := b[t.bytes.Load():], 1 // what comes is stored at once
 	if !t.stallAt.IsZero() {
-		least = len(first)
 		runtime.Gosched() // it may have come once the other sessions had their turn
 	}
-	n, err := io.ReadAtLeast(dataConn{t}, first, least)
-	if over = err == io.EOF || err == io.ErrUnexpectedEOF; over {
-		err = nil
-	} else if failed := t.ready(); failed != nil {
-		return false, failed
+	for !over && err == nil && t.bytes.Load() < smallFile {
+		var n int64
+		n, err = t.carry(socket, true, func(fd int) (int64, error) {
+			n, err := unix.Read(fd, b[:min(smallFile, t.chunk())])
+			return int64(max(n, 0)), err
+		})
+		if over = n == 0 && err == nil; n > 0 {
+			if _, failed := t.file.Write(b[:n]); failed != nil {
+				return false, failed
+			}
+		}
 	}
-	_, failed := t.file.Write(first[:n])
-	return over, cmp.Or(failed, t.shorten(int64(n)), err)
+	return over, cmp.Or(t.shorten(), err)
 }
 
-// shorten cuts off what an older file had behind the n bytes that replace it.
-func (t *transfer) shorten(n int64) error {
+// shorten cuts off what an older file has behind the bytes that replace it.
+func (t *transfer) shorten() error {
 	if !t.replaces {
 		return nil
 	}
+	t.replaces = false
 	info, err := t.file.Stat()
-	if err == nil && info.Size() > n {
+	if n := t.bytes.Load(); err == nil && info.Size() > n {
 		err = t.file.Truncate(n)
 	}
 	return err

@@ -1,10 +1,10 @@
 package embeddedftpd
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"os"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -32,7 +32,6 @@ func (t *transfer) send(left int64) error {
 	if !ok {
 		return t.copyOut()
 	}
-	raw, _ := socket.SyscallConn()
 	move := func(to int) (int64, error) { return sendfile(to, int(t.file.Fd()), min(left, t.chunk())) }
 	if left > burst && len(t.limits) == 0 {
 		if pipe, err := openPipe(); err == nil {
@@ -41,7 +40,7 @@ func (t *transfer) send(left int64) error {
 		}
 	}
 	for left > 0 {
-		n, err := t.carry(raw.Write, socket.SetWriteDeadline, move)
+		n, err := t.carry(socket, false, move)
 		left -= n
 		switch {
 		case err == errCopied:
@@ -60,16 +59,20 @@ var errCopied = errors.New("copied")
 
 // carry has move carry bytes once the client is ready for it. No bytes and no error:
 // the end.
-func (t *transfer) carry(ready func(func(uintptr) bool) error, deadline func(time.Time) error, move func(fd int) (int64, error)) (n int64, err error) {
-	if err := t.extend(deadline); err != nil {
-		return 0, err
-	}
-	waited := ready(func(fd uintptr) bool {
-		n, err = move(int(fd))
-		return err != unix.EAGAIN
-	})
-	if waited != nil {
-		err = waited
+func (t *transfer) carry(socket *passive.Socket, reads bool, move func(fd int) (int64, error)) (n int64, err error) {
+	if n, err = socket.Try(move); err == unix.EAGAIN {
+		raw := socket.Poll()
+		ready, deadline := raw.Write, socket.SetWriteDeadline
+		if reads {
+			ready, deadline = raw.Read, socket.SetReadDeadline
+		}
+		if err = t.extend(deadline); err == nil {
+			waited := ready(func(fd uintptr) bool {
+				n, err = move(int(fd))
+				return err != unix.EAGAIN
+			})
+			err = cmp.Or(waited, err)
+		}
 	}
 	t.bytes.Add(n)
 	switch errno, ok := err.(unix.Errno); {

@@ -68,7 +68,7 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 		}
 	}
 	if err != nil {
-		closeAll(cfg.Listeners)
+		passive.CloseAll(cfg.Listeners)
 		return nil, err
 	}
 	if need, limit := cfg.descriptors(), descriptorLimit(); limit < need {
@@ -98,7 +98,7 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 		err = s.openPool(ctx)
 	}
 	if err != nil {
-		closeAll(s.cfg.Listeners)
+		passive.CloseAll(s.cfg.Listeners)
 		s.release()
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func (s *Server) Close() {
 }
 
 func (s *Server) release() {
-	closeAll(s.listeners)
+	passive.CloseAll(s.listeners)
 	if s.pool != nil {
 		s.pool.Close()
 	}
@@ -193,7 +193,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	s.stop.Lock()
 	close(s.stopping)
 	s.stop.Unlock()
-	closeAll(s.listeners)
+	passive.CloseAll(s.listeners)
 	end()
 	accepting.Wait()
 	if !handed {
@@ -201,12 +201,6 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	s.leave()
 	return err
-}
-
-func closeAll(listeners []*net.TCPListener) {
-	for _, l := range listeners {
-		l.Close()
-	}
 }
 
 // lastWords is how long a session may take to say 421, and then to see its connection

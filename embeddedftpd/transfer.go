@@ -70,6 +70,7 @@ func (t *transfer) abort() {
 func (s *session) runTransfer(t *transfer, body func() error) {
 	t.source, s.data.next = s.data.next, nil
 	defer t.source.Release()
+	defer t.breakOff() // after a panic; otherwise it is closed by then
 	t.stall = s.srv.cfg.StallTimeout
 	if rate := cmp.Or(s.login.user.Rate, s.srv.cfg.Rate); rate > 0 {
 		t.limits = append(t.limits, &bucket{rate: rate})
@@ -110,9 +111,8 @@ func (s *session) runTransfer(t *transfer, body func() error) {
 			s.noConnection(t.verb, t.path, t.source, err)
 			return
 		}
-		err = t.ready()
+		err = t.shorten()
 	}
-	defer t.breakOff() // after a panic; otherwise it is closed by then
 	for _, b := range t.limits {
 		b.count(1)
 		defer b.count(-1)
@@ -136,7 +136,7 @@ func (s *session) transferNow(t *transfer, body func() error) bool {
 		// Before the connection has come: then the first bytes come with it.
 		s.open(t)
 	}
-	conn, err := r.Accept(s.ctx, smallWait)
+	conn, err := r.AcceptBare(s.ctx, smallWait)
 	if err != nil {
 		return false // the ordinary transfer sees to it
 	}
@@ -144,6 +144,7 @@ func (s *session) transferNow(t *transfer, body func() error) bool {
 	err = body()
 	t.stallAt = time.Time{}
 	if errors.Is(err, errStalled) {
+		conn.(*passive.Socket).Wake()
 		s.open(t)
 		return false
 	}
@@ -160,15 +161,6 @@ func (s *session) open(t *transfer) {
 		s.reply(150, t.opening)
 		t.opening = ""
 	}
-}
-
-// ready empties the file of an upload that replaces it, once the client has connected.
-func (t *transfer) ready() error {
-	if !t.replaces {
-		return nil
-	}
-	t.replaces = false
-	return t.file.Truncate(0)
 }
 
 // connected reports whether the next data connection can still come, or says 425 or
@@ -216,7 +208,11 @@ func (t *transfer) connect(timeout time.Duration) error {
 
 // breakOff closes the data connection of a failed transfer with a reset, for the client
 // not to take the part for the whole: many overlook that a closing alert is missing.
-func (t *transfer) breakOff() { passive.Reset(t.conn) }
+func (t *transfer) breakOff() {
+	if t.conn != nil {
+		passive.Reset(t.conn)
+	}
+}
 
 // noConnection replies that the data connection never came, and says what came instead.
 func (s *session) noConnection(verb, path string, source dataSource, err error) {

@@ -2,19 +2,19 @@ package passive
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Accept errors pause the watch between these bounds, doubling.
+// Accept errors pause a listener between these bounds, doubling.
 const (
 	minPause = 5 * time.Millisecond
 	maxPause = time.Second
@@ -22,76 +22,44 @@ const (
 
 // A client connects before it sends its command, and the session finds the connection
 // itself (fetch): waking a goroutine for each costs a seventh of a small transfer. One
-// goroutine accepts the rest for all ports. It rests for quietTime after each look
-// unless a session waits.
-const quietTime = 5 * time.Millisecond
+// goroutine a listener accepts the rest. It rests for quietTime after each look, unless
+// a session waits or many came.
+const (
+	quietTime = 50 * time.Millisecond
+	many      = 64
+)
 
-// watch tells that goroutine of connections, unless it rests.
-type watch struct {
-	ports int // epoll instance of all listeners and of bell
-	bell  int // eventfd that ends the wait
-
-	quiet   time.Duration // how long nobody looks, after a look
-	waiting atomic.Int32  // sessions that wait for a connection or a port
-	wanted  chan struct{} // one more does
-}
-
-func (w *watch) open() (err error) {
-	if w.ports, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
-		return os.NewSyscallError("epoll_create1", err)
+// expect counts n more sessions that wait for some listeners, and ends their rest.
+func expect(all []*listener, n int32) {
+	for _, l := range all {
+		if l.waiting.Add(n) > 0 {
+			select {
+			case l.wanted <- struct{}{}:
+			default:
+			}
+		}
 	}
-	if w.bell, err = unix.Eventfd(0, unix.EFD_CLOEXEC); err != nil {
-		return os.NewSyscallError("eventfd", err)
-	}
-	return w.add(w.bell, -1)
 }
 
-// add watches a descriptor, whose events name it by i.
-func (w *watch) add(fd, i int) error {
-	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(w.ports, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(i)}))
-}
-
-// expect ends the rest of the watch, until done.
-func (w *watch) expect() (done func()) {
-	w.waiting.Add(1)
-	select {
-	case w.wanted <- struct{}{}:
-	default:
-	}
-	return func() { w.waiting.Add(-1) }
-}
-
-// serve accepts what no session fetches until the pool closes.
-func (p *Pool) serve() {
-	const atOnce = 64 // connections of one port, before the others' turn
-	room := make([]unix.EpollEvent, 64)
+// serve accepts what no session fetches until l closes.
+func (p *Pool) serve(l *listener) {
 	var pause time.Duration
 	for {
-		found, _ := unix.EpollWait(p.watch.ports, room, -1)
-		busy := found == len(room)
+		var n int
 		var failed error
-		for _, e := range room[:max(found, 0)] {
-			if e.Fd < 0 { // the bell
-				return
-			}
-			n, err := p.fetch(p.listeners[e.Fd], true, func(n int) bool { return n < atOnce })
-			failed, busy = errors.Join(failed, err), busy || n == atOnce
-		}
-		select {
-		case <-p.done:
-			return
-		default:
-		}
-		wanted, rest := p.watch.wanted, p.watch.quiet
+		closed := l.raw.Read(func(uintptr) bool {
+			n, failed = p.fetch(l, true, func(n int) bool { return n < many })
+			return failed != nil || n == many || n > 0 && l.waiting.Load() == 0 && p.elsewhere.Load() == nil
+		})
+		wanted, rest := l.wanted, p.quiet
 		switch {
+		case closed != nil:
+			return
 		case failed != nil:
-			if pause == 0 {
-				p.config.Log.LogAttrs(context.Background(), slog.LevelWarn, "cannot accept data connections", slog.Any("error", failed))
-			}
 			pause = min(max(2*pause, minPause), maxPause)
-			p.stall(pause)
+			p.stall(pause, failed)
 			wanted, rest = nil, pause
-		case busy || p.watch.waiting.Load() > 0 || p.elsewhere.Load() != nil:
+		case n == many:
 			pause = 0
 			continue
 		default:
@@ -108,10 +76,13 @@ func (p *Pool) serve() {
 
 // stall notes that a listener does not accept for a while: a late connection may be in
 // its backlog, and no rest ends before that has been read.
-func (p *Pool) stall(pause time.Duration) {
+func (p *Pool) stall(pause time.Duration, why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stats.AcceptErrors++
+	if pause == minPause && time.Now().After(p.stalled) {
+		p.config.Log.LogAttrs(context.Background(), slog.LevelWarn, "cannot accept data connections", slog.Any("error", why))
+	}
 	if end := time.Now().Add(pause); end.After(p.stalled) {
 		p.stalled = end
 	}
@@ -127,11 +98,14 @@ func (p *Pool) at(port uint16) []*listener {
 	return p.listeners[i : i+n]
 }
 
-// listener is a passive port on one address, which the network poller does not know.
+// listener is a passive port on one address.
 type listener struct {
-	addr netip.AddrPort
-	mu   sync.Mutex // from accepting a connection until it is matched
-	fd   int        // -1: closed
+	addr    netip.AddrPort
+	file    *os.File
+	raw     syscall.RawConn // of file
+	mu      sync.Mutex      // from accepting a connection until it is matched
+	waiting atomic.Int32    // sessions that wait for a connection or a port
+	wanted  chan struct{}   // one more does
 }
 
 // newListener takes l over.
@@ -140,15 +114,12 @@ func newListener(l *net.TCPListener) (*listener, error) {
 	if err := cork(l); err != nil {
 		return nil, err
 	}
-	fd, err := dup(l)
-	return &listener{addr: addrPort(l.Addr()), fd: fd}, err
-}
-
-func (l *listener) close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	unix.Close(l.fd)
-	l.fd = -1
+	f, err := dup(l)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := f.SyscallConn()
+	return &listener{addr: addrPort(l.Addr()), file: f, raw: raw, wanted: make(chan struct{}, 1)}, err
 }
 
 // clear matches what waits at a port, for as long as more holds.
@@ -175,19 +146,25 @@ func (p *Pool) fetch(l *listener, ask bool, more func(n int) bool) (n int, err e
 func (p *Pool) next(l *listener, ask bool) (some bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if ask {
-		asked := []unix.PollFd{{Fd: int32(l.fd), Events: unix.POLLIN}} // none of a closed one
-		if n, err := unix.Poll(asked, 0); n == 0 && err == nil {
-			return false, nil
+	var s *Socket
+	closed := l.raw.Control(func(fd uintptr) {
+		if err = unix.EAGAIN; !ask || readable(fd) {
+			s, err = accept(int(fd), l.addr)
 		}
-	}
-	s, err := accept(l.fd, l.addr)
-	if err == unix.EAGAIN {
+	})
+	if closed != nil || err == unix.EAGAIN {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	p.incoming(s)
+	if elsewhere := p.elsewhere.Load(); elsewhere == nil || !(*elsewhere)(s) {
+		p.arrive(s, s.from, s.to)
+	}
 	return true, nil
+}
+
+func readable(fd uintptr) bool {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+	return n > 0 || err != nil
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // silent opens a pool of one port on which nobody accepts by himself, as if the
@@ -47,7 +49,7 @@ func closed(t *testing.T, c net.Conn) {
 // one that waits has them looked at.
 func TestSessionsWhileTheWatchRests(t *testing.T) {
 	p := open(t, 1, func(c *Config) { c.Paused = true })
-	p.watch.quiet = time.Hour
+	p.quiet = time.Hour
 	p.Start()
 	at := netip.AddrPortFrom(loopback, p.config.First).String()
 	// The reset may come before Dial has returned.
@@ -66,7 +68,7 @@ func TestSessionsWhileTheWatchRests(t *testing.T) {
 
 	waits := here(t, p)
 	go func() {
-		for p.watch.waiting.Load() == 0 && t.Context().Err() == nil {
+		for p.listeners[0].waiting.Load() == 0 && t.Context().Err() == nil {
 			time.Sleep(time.Millisecond)
 		}
 		if c, err := net.Dial("tcp", at); err == nil {
@@ -83,7 +85,7 @@ func TestSessionsWhileTheWatchRests(t *testing.T) {
 // only once that session asks for its connection.
 func TestPortComesFreeWhenItsClientConnects(t *testing.T) {
 	p := open(t, 1, func(c *Config) { c.Paused, c.MaxWait = true, 3*time.Second })
-	p.watch.quiet = time.Hour
+	p.quiet = time.Hour
 	p.Start()
 	at := netip.AddrPortFrom(loopback, p.config.First).String()
 	if c, err := net.Dial("tcp", at); err == nil {
@@ -203,6 +205,82 @@ func TestSocket(t *testing.T) {
 		}
 		if _, err := s.Read(b); !errors.Is(err, os.ErrClosed) {
 			t.Fatalf("a closed socket: %v", err)
+		}
+		client.Close()
+	}
+	if after := descriptors(t); after > before {
+		t.Errorf("%d files are open, and %d were", after, before)
+	}
+}
+
+// A connection that Accept gives wakes its reader for each byte, one of AcceptBare at
+// the end or for LowWater bytes, until Wake.
+func TestSmallUploadsWakeOnce(t *testing.T) {
+	p := open(t, 1, nil)
+	wakes := func(s *Socket) (woken bool) {
+		descriptor(s, func(fd int) error {
+			woken = readable(uintptr(fd))
+			return nil
+		})
+		return woken
+	}
+	s, client := pair(t, p)
+	io.WriteString(client, "x")
+	if !wakes(s) {
+		t.Error("Accept: the reader is not woken")
+	}
+	s.Close()
+	for what, after := range map[string]func(s *Socket, client net.Conn){
+		"LowWater": func(_ *Socket, client net.Conn) { client.Write(make([]byte, LowWater-1)) },
+		"the end":  func(_ *Socket, client net.Conn) { client.(*net.TCPConn).CloseWrite() },
+		"Wake":     func(s *Socket, _ net.Conn) { s.Wake() },
+	} {
+		r := here(t, p)
+		client := dial(t, loopback, r.Port())
+		c, err := r.AcceptBare(soon(t), time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := c.(*Socket)
+		io.WriteString(client, "x")
+		s.Poll()
+		if wakes(s) {
+			t.Errorf("%s: the reader is woken before", what)
+		}
+		after(s, client)
+		if !wakes(s) {
+			t.Errorf("%s: the reader is not woken", what)
+		}
+		s.Close()
+	}
+}
+
+// A bare socket has what a small transfer needs, and is closed once.
+func TestBareSocket(t *testing.T) {
+	p := open(t, 1, nil)
+	before := descriptors(t)
+	for _, end := range []func(*Socket){func(s *Socket) { s.Close() }, func(s *Socket) { Reset(s) }} {
+		r := here(t, p)
+		client := dial(t, loopback, r.Port())
+		c, err := r.AcceptBare(soon(t), time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := c.(*Socket)
+		n, err := s.Try(func(fd int) (int64, error) {
+			n, err := unix.Write(fd, []byte("small"))
+			return int64(n), err
+		})
+		if n != 5 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+		end(s)
+		if _, err := s.Try(func(int) (int64, error) { panic("a closed descriptor") }); err != unix.EAGAIN {
+			t.Errorf("closed: %v", err)
+		}
+		Reset(s)
+		if err := s.Close(); err == nil {
+			t.Error("closed twice")
 		}
 		client.Close()
 	}

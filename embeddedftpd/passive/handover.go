@@ -4,8 +4,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-
-	"golang.org/x/sys/unix"
 )
 
 // A daemon that hands over keeps accepting on the ports that both hold, and gives on
@@ -21,18 +19,7 @@ func (p *Pool) Listeners() (all []interface{ File() (*os.File, error) }) {
 }
 
 // File is that of net.TCPListener.
-func (l *listener) File() (*os.File, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	fd, err := unix.FcntlInt(uintptr(l.fd), unix.F_DUPFD_CLOEXEC, 0)
-	return os.NewFile(uintptr(fd), "passive port"), os.NewSyscallError("fcntl", err)
-}
-
-// File is that of net.TCPConn.
-func (s *Socket) File() (*os.File, error) {
-	fd, err := dup(s)
-	return os.NewFile(uintptr(fd), "data connection"), err
-}
+func (l *listener) File() (*os.File, error) { return dup(l.file) }
 
 // Divert lets elsewhere see every connection first; true: it has taken it. nil ends it.
 func (p *Pool) Divert(elsewhere func(*Socket) bool) {
@@ -61,13 +48,8 @@ func (p *Pool) Start() {
 		return
 	}
 	p.started.Store(true)
-	p.running.Go(p.serve)
-}
-
-// incoming sees to a connection that the pool has accepted itself.
-func (p *Pool) incoming(c *Socket) {
-	if elsewhere := p.elsewhere.Load(); elsewhere == nil || !(*elsewhere)(c) {
-		p.arrive(c, c.from, c.to)
+	for _, l := range p.listeners {
+		p.running.Go(func() { p.serve(l) })
 	}
 }
 

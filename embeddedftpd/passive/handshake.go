@@ -40,6 +40,7 @@ type handshake struct {
 // begin starts the handshake of a connection to sl, and gives one that has to make
 // room.
 func (p *Pool) begin(c net.Conn, sl *slot, k sourceKey) (evicted net.Conn) {
+	c.(*Socket).Wake() // others may close it from now on
 	s := p.source(k)
 	if len(s.handshakes) >= spareHandshakes+2*sl.source.marked {
 		evicted = s.handshakes[0].leave()
@@ -91,7 +92,7 @@ func (h *handshake) run() {
 
 func (h *handshake) shake() (*tls.Conn, error) {
 	conn := h.conn
-	if err := uncork(conn.(*Socket)); err != nil {
+	if err := conn.(*Socket).uncork(); err != nil {
 		return nil, err
 	}
 	held := &ticketHold{Conn: conn}

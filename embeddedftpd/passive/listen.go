@@ -31,16 +31,15 @@ func Open(ctx context.Context, c Config) (*Pool, error) {
 
 // hold makes bound ports the pool's own. On failure it closes all.
 func (p *Pool) hold(bound []*net.TCPListener) error {
-	defer closeAll(bound)
-	err := p.watch.open()
-	for i, l := range bound {
+	defer CloseAll(bound)
+	var err error
+	for _, l := range bound {
 		var own *listener
 		if err == nil {
 			own, err = newListener(l)
 		}
 		if err == nil {
 			p.listeners = append(p.listeners, own)
-			err = p.watch.add(own.fd, i)
 		}
 	}
 	if err != nil {
@@ -51,13 +50,13 @@ func (p *Pool) hold(bound []*net.TCPListener) error {
 
 // bind gives the listeners of c's range and closes what is left of handed.
 func bind(ctx context.Context, c Config, handed []*net.TCPListener) (bound []*net.TCPListener, err error) {
-	defer func() { closeAll(handed) }()
+	defer func() { CloseAll(handed) }()
 	for port := int(c.First); port <= int(c.Last); port++ {
 		for _, a := range c.Addresses {
 			at := netip.AddrPortFrom(a, uint16(port))
 			l, err := Listen(ctx, at, c.dualStack(), &handed)
 			if err != nil {
-				closeAll(bound)
+				CloseAll(bound)
 				return nil, bindError(at, err)
 			}
 			bound = append(bound, l)
@@ -109,7 +108,8 @@ func bindError(at netip.AddrPort, err error) error {
 	return fmt.Errorf("cannot bind passive port %v: %w", at, err)
 }
 
-func closeAll(listeners []*net.TCPListener) {
+// CloseAll closes all of them.
+func CloseAll(listeners []*net.TCPListener) {
 	for _, l := range listeners {
 		l.Close()
 	}

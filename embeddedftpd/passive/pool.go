@@ -8,8 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Pool holds the passive ports and knows who waits for a connection on which.
@@ -17,7 +15,7 @@ import (
 type Pool struct {
 	config    Config
 	listeners []*listener // by port, then by address
-	watch     watch
+	quiet     time.Duration
 	started   atomic.Bool
 	running   sync.WaitGroup // what accepts and handshakes
 	done      chan struct{}  // closed by Close
@@ -59,7 +57,7 @@ func newPool(c Config) *Pool {
 	return &Pool{
 		config:  c,
 		done:    make(chan struct{}),
-		watch:   watch{ports: -1, bell: -1, quiet: quietTime, wanted: make(chan struct{}, 1)},
+		quiet:   quietTime,
 		sources: make(map[sourceKey]*source),
 		held:    make(map[*Reservation]struct{}),
 		foreign: make(map[netip.AddrPort]foreign),
@@ -102,7 +100,8 @@ func (p *Pool) reserve(ctx context.Context, session *Session, mark *Mark) (*Rese
 // wait gives w's turn, or leaves the queue when ctx or the patience ends.
 func (p *Pool) wait(ctx context.Context, s *source, w *waiter) (*Reservation, error) {
 	// A port is free as soon as its client connects, not once its session asks.
-	defer p.watch.expect()()
+	expect(p.listeners, 1)
+	defer expect(p.listeners, -1)
 	if onWait := w.session.OnWait; onWait != nil {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithCancel(ctx)
@@ -215,11 +214,8 @@ func (p *Pool) Close() error {
 		Reset(c)
 	}
 	for _, l := range p.listeners {
-		l.close()
+		l.file.Close()
 	}
-	unix.Write(p.watch.bell, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 	p.running.Wait()
-	unix.Close(p.watch.bell)
-	unix.Close(p.watch.ports)
 	return nil
 }

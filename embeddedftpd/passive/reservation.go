@@ -38,20 +38,33 @@ func (r *Reservation) Port() uint16 { return r.slot.port }
 // After context.DeadlineExceeded (patience) and ctx's errors the reservation still
 // stands.
 func (r *Reservation) Accept(ctx context.Context, patience time.Duration) (net.Conn, error) {
+	c, err := r.AcceptBare(ctx, patience)
+	if s, ok := c.(*Socket); ok {
+		s.Wake()
+	}
+	return c, err
+}
+
+// AcceptBare is Accept, but leaves Poll and Wake to the caller.
+func (r *Reservation) AcceptBare(ctx context.Context, patience time.Duration) (net.Conn, error) {
 	r.fetch()
 	c, wait, err := r.take()
 	if c != nil || err != nil {
 		return c, err
 	}
-	defer r.pool.watch.expect()()
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
+	at := r.pool.at(r.slot.port)
+	expect(at, 1)
+	defer expect(at, -1)
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
 	select {
 	case <-wait:
 		c, _, err = r.take()
 		return c, err
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	case <-timer.C:
+		return nil, context.DeadlineExceeded
 	}
 }
 

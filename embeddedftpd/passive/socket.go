@@ -2,6 +2,7 @@ package passive
 
 import (
 	"cmp"
+	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -10,26 +11,68 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Socket is a data connection in clear text.
+// LowWater is how many bytes an upload waits for before it is woken, unless it ends: a
+// small one is woken once.
+const LowWater = 8 << 10
+
+// Socket is a data connection in clear text. The runtime's poller does not know it
+// until Poll, which spares a small download three system calls and a wake-up: before
+// that it has no methods but Try, Close and SetLinger, and these for one goroutine.
 type Socket struct {
 	*file
+	fd       int // -1: it is file's, or closed
 	from, to netip.AddrPort
 }
 
 type file = os.File // of which Socket has the methods, except File
 
-func newSocket(fd int, from, to netip.AddrPort) *Socket {
-	return &Socket{os.NewFile(uintptr(fd), "data connection"), from, to}
+// Try calls do, or says EAGAIN after Poll.
+func (s *Socket) Try(do func(fd int) (int64, error)) (int64, error) {
+	if s.fd < 0 {
+		return 0, unix.EAGAIN
+	}
+	return do(s.fd)
+}
+
+// Poll gives what waits until the client is ready.
+func (s *Socket) Poll() syscall.RawConn {
+	if s.fd >= 0 {
+		s.file, s.fd = os.NewFile(uintptr(s.fd), "data connection"), -1
+	}
+	raw, _ := s.SyscallConn()
+	return raw
+}
+
+// Wake calls Poll, and has what reads wait for a byte and no longer for LowWater.
+func (s *Socket) Wake() error { return s.set(unix.SOL_SOCKET, unix.SO_RCVLOWAT, 1) }
+
+func (s *Socket) uncork() error { return s.set(unix.IPPROTO_TCP, unix.TCP_CORK, 0) }
+
+func (s *Socket) set(level, option, value int) error {
+	s.Poll()
+	return descriptor(s, func(fd int) error { return unix.SetsockoptInt(fd, level, option, value) })
+}
+
+func (s *Socket) Close() error {
+	if s.fd < 0 {
+		return s.file.Close()
+	}
+	fd := s.fd
+	s.fd = -1
+	return unix.Close(fd)
 }
 
 // Adopt makes a Socket of c, which it closes.
 func Adopt(c *net.TCPConn) (*Socket, error) {
 	defer c.Close()
-	fd, err := dup(c)
-	if err != nil {
-		return nil, err
-	}
-	return newSocket(fd, addrPort(c.RemoteAddr()), addrPort(c.LocalAddr())), nil
+	f, err := dup(c)
+	return &Socket{f, -1, addrPort(c.RemoteAddr()), addrPort(c.LocalAddr())}, err
+}
+
+// File is that of net.TCPConn.
+func (s *Socket) File() (*os.File, error) {
+	s.Poll()
+	return dup(s)
 }
 
 func (s *Socket) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(s.from) }
@@ -37,39 +80,43 @@ func (s *Socket) LocalAddr() net.Addr  { return net.TCPAddrFromAddrPort(s.to) }
 
 // SetLinger is that of net.TCPConn.
 func (s *Socket) SetLinger(seconds int) error {
-	return descriptor(s, func(fd int) error {
+	linger := func(fd int) error {
 		return unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1, Linger: int32(seconds)})
-	})
+	}
+	if s.fd >= 0 {
+		return linger(s.fd)
+	}
+	return descriptor(s, linger)
 }
 
 // descriptor has do use the descriptor of c.
 func descriptor(c syscall.Conn, do func(fd int) error) (err error) {
-	raw, _ := c.SyscallConn()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
 	failed := raw.Control(func(fd uintptr) { err = do(int(fd)) })
 	return cmp.Or(failed, err)
 }
 
 // dup duplicates the descriptor of c.
-func dup(c syscall.Conn) (own int, err error) {
+func dup(c syscall.Conn) (f *os.File, err error) {
 	err = descriptor(c, func(fd int) error {
-		own, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		f = os.NewFile(uintptr(own), "socket") // nil of -1
 		return os.NewSyscallError("fcntl", err)
 	})
-	return own, err
+	return f, err
 }
 
 // cork has what a listener accepts send full segments only, and the rest with the FIN.
+// It also sets LowWater.
 func cork(l syscall.Conn) error {
 	return descriptor(l, func(fd int) error {
-		if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
-			return err
-		}
-		return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_CORK, 1)
+		return errors.Join(unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
+			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_CORK, 1),
+			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, LowWater))
 	})
-}
-
-func uncork(c syscall.Conn) error {
-	return descriptor(c, func(fd int) error { return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_CORK, 0) })
 }
 
 // accept takes the next connection without waiting: unix.EAGAIN if there is none.
@@ -91,7 +138,7 @@ func accept(listening int, local netip.AddrPort) (*Socket, error) {
 			}
 			local = addrPortOf(own)
 		}
-		return newSocket(fd, addrPortOf(from), local), nil
+		return &Socket{fd: fd, from: addrPortOf(from), to: local}, nil
 	}
 }
 

@@ -2,6 +2,7 @@ package passive
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -298,7 +299,7 @@ func TestRestOutlastsAStalledListener(t *testing.T) {
 		p := unbound(t, 1, func(c *Config) { c.MaxWait, c.Rest = time.Minute, time.Second })
 		began := time.Now()
 		reserve(t, p, alice).Release()
-		p.stall(5 * time.Second)
+		p.stall(5*time.Second, errors.New("planted"))
 		reserve(t, p, alice)
 		if d := time.Since(began); d < 6*time.Second || d > 8*time.Second {
 			t.Errorf("the rest ended after %v, the backlog was read after 5 s", d)
