@@ -189,6 +189,8 @@ func (s *session) complete(t *transfer, err error) {
 	}
 	if err != nil {
 		t.breakOff()
+	} else if !t.sends {
+		defer t.conn.Close() // the client has closed, and need not wait for it
 	} else if failed := t.conn.Close(); failed != nil {
 		err = connError{failed}
 	}
