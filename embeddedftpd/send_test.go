@@ -175,3 +175,27 @@ func TestSmallFileThatWaits(t *testing.T) {
 		t.Errorf("%d calls for 18 files", asked)
 	}
 }
+
+// A panic in a small transfer leaves its client no connection that never ends.
+func TestPanicInASmallTransfer(t *testing.T) {
+	ts := start(t, nil)
+	ts.file(t, "f", "content")
+	was := sendfile
+	defer func() {
+		if err := ts.stop(); err != nil { // before sendfile is what it was
+			t.Error(err)
+		}
+		sendfile = was
+	}()
+	sendfile = func(int, int, int64) (int64, error) { panic("as it should") }
+	c := ts.login(t)
+	data := c.passive()
+	c.send("RETR f")
+	data.SetReadDeadline(time.Now().Add(patience))
+	if got, err := io.ReadAll(data); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("%q, %v: want a reset", got, err)
+	}
+	if _, err := c.text.ReadLine(); err == nil {
+		t.Error("the session goes on")
+	}
+}
