@@ -113,9 +113,9 @@ func dup(c syscall.Conn) (f *os.File, err error) {
 // It also sets LowWater.
 func cork(l syscall.Conn) error {
 	return descriptor(l, func(fd int) error {
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, LowWater) // not every MPTCP knows it
 		return errors.Join(unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
-			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_CORK, 1),
-			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, LowWater))
+			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_CORK, 1))
 	})
 }
 
