@@ -75,7 +75,7 @@ func appendReply(buf []byte, code int, lines []string) []byte {
 	return buf
 }
 
-// pick is yes or no.
+// pick chooses one of two texts.
 func pick(which bool, yes, no string) string {
 	if which {
 		return yes

@@ -140,17 +140,23 @@ func TestAbortWhileSending(t *testing.T) {
 	}
 }
 
-// What a small transfer cannot send at once, the ordinary one sends.
-func TestSmallFileThatWaits(t *testing.T) {
-	ts := start(t, nil)
-	ts.file(t, "f", "content")
-	was := sendfile
-	defer func() {
+// restoreSendfile gives sendfile, and sets it back at the test's end.
+func restoreSendfile(t *testing.T, ts *testServer) (was func(to, from int, n int64) (int64, error)) {
+	was = sendfile
+	t.Cleanup(func() {
 		if err := ts.stop(); err != nil { // before sendfile is what it was
 			t.Error(err)
 		}
 		sendfile = was
-	}()
+	})
+	return was
+}
+
+// What a small transfer cannot send at once, the ordinary one sends.
+func TestSmallFileThatWaits(t *testing.T) {
+	ts := start(t, nil)
+	ts.file(t, "f", "content")
+	was := restoreSendfile(t, ts)
 	asked := 0
 	sendfile = func(to, from int, n int64) (int64, error) {
 		if asked++; asked == 1 {
@@ -180,13 +186,7 @@ func TestSmallFileThatWaits(t *testing.T) {
 func TestPanicInASmallTransfer(t *testing.T) {
 	ts := start(t, nil)
 	ts.file(t, "f", "content")
-	was := sendfile
-	defer func() {
-		if err := ts.stop(); err != nil { // before sendfile is what it was
-			t.Error(err)
-		}
-		sendfile = was
-	}()
+	restoreSendfile(t, ts)
 	sendfile = func(int, int, int64) (int64, error) { panic("as it should") }
 	c := ts.login(t)
 	data := c.passive()

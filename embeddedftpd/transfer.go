@@ -190,7 +190,7 @@ func (s *session) complete(t *transfer, err error) {
 	if err != nil {
 		t.breakOff()
 	} else if !t.sends {
-		defer t.conn.Close() // the client has closed, and need not wait for it
+		defer t.conn.Close() // the client has closed its end and waits for the reply
 	} else if failed := t.conn.Close(); failed != nil {
 		err = connError{failed}
 	}

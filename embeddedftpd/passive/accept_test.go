@@ -143,6 +143,18 @@ func TestReleaseSeesAConnectionThatNobodyFetched(t *testing.T) {
 	}
 }
 
+// barePair is pair before Poll.
+func barePair(t *testing.T, p *Pool) (*Socket, net.Conn) {
+	t.Helper()
+	r := here(t, p)
+	client := dial(t, loopback, r.Port())
+	c, err := r.AcceptBare(soon(t), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.(*Socket), client
+}
+
 // pair gives both ends of a data connection.
 func pair(t *testing.T, p *Pool) (*Socket, net.Conn) {
 	t.Helper()
@@ -235,13 +247,7 @@ func TestSmallUploadsWakeOnce(t *testing.T) {
 		"the end":  func(_ *Socket, client net.Conn) { client.(*net.TCPConn).CloseWrite() },
 		"Wake":     func(s *Socket, _ net.Conn) { s.Wake() },
 	} {
-		r := here(t, p)
-		client := dial(t, loopback, r.Port())
-		c, err := r.AcceptBare(soon(t), time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := c.(*Socket)
+		s, client := barePair(t, p)
 		io.WriteString(client, "x")
 		s.Poll()
 		if wakes(s) {
@@ -260,13 +266,7 @@ func TestBareSocket(t *testing.T) {
 	p := open(t, 1, nil)
 	before := descriptors(t)
 	for _, end := range []func(*Socket){func(s *Socket) { s.Close() }, func(s *Socket) { Reset(s) }} {
-		r := here(t, p)
-		client := dial(t, loopback, r.Port())
-		c, err := r.AcceptBare(soon(t), time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := c.(*Socket)
+		s, client := barePair(t, p)
 		n, err := s.Try(func(fd int) (int64, error) {
 			n, err := unix.Write(fd, []byte("small"))
 			return int64(n), err

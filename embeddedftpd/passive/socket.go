@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// LowWater is how many bytes an upload waits for before it is woken, unless it ends: a
-// small one is woken once.
+// LowWater is how many bytes wake a reader of what AcceptBare gives (SO_RCVLOWAT), unless
+// the client ends: a small upload wakes it once.
 const LowWater = 8 << 10
 
 // Socket is a data connection in clear text. The runtime's poller does not know it
@@ -34,7 +34,7 @@ func (s *Socket) Try(do func(fd int) (int64, error)) (int64, error) {
 	return do(s.fd)
 }
 
-// Poll gives what waits until the client is ready.
+// Poll makes s known to the poller, once, and returns what waits through it.
 func (s *Socket) Poll() syscall.RawConn {
 	if s.fd >= 0 {
 		s.file, s.fd = os.NewFile(uintptr(s.fd), "data connection"), -1
@@ -43,7 +43,7 @@ func (s *Socket) Poll() syscall.RawConn {
 	return raw
 }
 
-// Wake calls Poll, and has what reads wait for a byte and no longer for LowWater.
+// Wake calls Poll and undoes LowWater: from now on a single byte wakes a reader.
 func (s *Socket) Wake() error { return s.set(unix.SOL_SOCKET, unix.SO_RCVLOWAT, 1) }
 
 func (s *Socket) uncork() error { return s.set(unix.IPPROTO_TCP, unix.TCP_CORK, 0) }
@@ -113,7 +113,7 @@ func dup(c syscall.Conn) (f *os.File, err error) {
 // It also sets LowWater.
 func cork(l syscall.Conn) error {
 	return descriptor(l, func(fd int) error {
-		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, LowWater) // not every MPTCP knows it
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, LowWater) // MPTCP may not know it
 		return errors.Join(unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
 			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_CORK, 1))
 	})
